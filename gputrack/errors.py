@@ -1,0 +1,25 @@
+"""Errors raised at the public door. Each message names the culprit, the value and the mend."""
+
+
+class GputrackError(Exception):
+    """Base of every error that gputrack raises on purpose."""
+
+
+class InputError(GputrackError, ValueError):
+    """A value that a user passed in cannot be used."""
+
+
+class LatticeFileError(GputrackError, ValueError):
+    """A lattice or beam file cannot be understood; the message gives file, line and word."""
+
+
+class BackendError(GputrackError, RuntimeError):
+    """A backend was asked for that this machine cannot run."""
+
+
+class TrackingInterrupted(KeyboardInterrupt):
+    """The user interrupted tracking; ``result`` holds what was computed until then."""
+
+    def __init__(self, message: str, result: object) -> None:
+        super().__init__(message)
+        self.result = result
