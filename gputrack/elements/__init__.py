@@ -1,0 +1,21 @@
+"""Elements: what they are, and their maps in array mathematics."""
+
+from gputrack.elements.aperture import Aperture
+from gputrack.elements.base import ELEMENT_TYPES, Element
+from gputrack.elements.bend import RectangularBend, SectorBend
+from gputrack.elements.crab_cavity import CrabCavity
+from gputrack.elements.drift import Drift, Marker
+from gputrack.elements.kicker import HKicker, Kicker, VKicker
+from gputrack.elements.multipole import Multipole
+from gputrack.elements.octupole import Octupole
+from gputrack.elements.patches import Translation, YRotation
+from gputrack.elements.quadrupole import Quadrupole
+from gputrack.elements.rf_cavity import RFCavity
+from gputrack.elements.sextupole import Sextupole
+from gputrack.elements.solenoid import Solenoid
+
+__all__ = [
+    "ELEMENT_TYPES", "Aperture", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
+    "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "SectorBend", "Sextupole",
+    "Solenoid", "Translation", "VKicker", "YRotation",
+]  # fmt: skip

@@ -1,0 +1,173 @@
+"""What every element has: name, length, misalignment, aperture, model; checks at the door."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+from gputrack.elements.alignment import align_calls
+from gputrack.elements.aperture import Aperture, aperture_calls
+from gputrack.elements.map import MapCall
+from gputrack.errors import InputError
+from gputrack.models import Model
+
+ELEMENT_TYPES: dict[str, type[Element]] = {}
+MAX_MULTIPOLE_ORDER = 20
+Self = TypeVar("Self", bound="Element")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Element:
+    """Base of all elements. Elements are values: make a changed one with `replaced`.
+
+    Parameters
+    ----------
+    name : str
+        The only positional argument.
+    length : float
+        Length along the reference orbit [m], >= 0.
+    dx, dy : float
+        Transverse offset of the element [m], in the local frame at its entrance and at its exit.
+    tilt : float
+        Roll about the s axis [rad], > 0 turns the element's x axis towards its y axis.
+    aperture : Aperture, optional
+        Checked at entrance and exit, in the element's own (shifted, rolled) frame.
+    model : Model, optional
+        Overrides the lattice's model for this element.
+
+    Raises
+    ------
+    InputError
+        A value is not a finite number, or out of the element's range.
+    """
+
+    name: str = field(default="", kw_only=False)
+    length: float = 0.0
+    dx: float = 0.0
+    dy: float = 0.0
+    tilt: float = 0.0
+    aperture: Aperture | None = None
+    model: Model | None = None
+
+    #: parameters that may not be negative
+    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            ELEMENT_TYPES[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise InputError(f"{type(self).__name__}: name must be text, got {self.name!r}")
+        for name in parameter_names(type(self)):
+            value = self._require_number(name, getattr(self, name))
+            object.__setattr__(self, name, value)
+        for name in series_names(type(self)):
+            object.__setattr__(self, name, self._require_series(name, getattr(self, name)))
+        for name in self._NOT_NEGATIVE:
+            if getattr(self, name) < 0:
+                unit = " m" if name == "length" else ""
+                raise self._error(f"{name} must be >= 0{unit}, got {getattr(self, name)!r}")
+        if self.aperture is not None and not isinstance(self.aperture, Aperture):
+            raise self._error(f"aperture must be a gputrack.Aperture, got {self.aperture!r}")
+        if self.model is not None and not isinstance(self.model, Model):
+            raise self._error(f"model must be a gputrack.Model, got {self.model!r}")
+
+    # -- checks ------------------------------------------------------------------------------
+
+    def _error(self, text: str) -> InputError:
+        return InputError(f"{type(self).__name__} {self.name!r}: {text}")
+
+    def _require_number(self, name: str, value: object) -> float | None:
+        if value is None and name in optional_names(type(self)):
+            return None
+        if isinstance(value, (bool, str, bytes)) or value is None:
+            raise self._error(f"{name} must be a number, got {value!r}")
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            raise self._error(f"{name} must be a number, got {value!r}") from None
+        if not math.isfinite(number):
+            raise self._error(f"{name} must be finite, got {value!r}")
+        return number
+
+    def _require_series(self, name: str, value: object) -> tuple[float, ...]:
+        if isinstance(value, (str, bytes)):
+            raise self._error(f"{name} must be a list of numbers, got {value!r}")
+        try:
+            entries = tuple(value)  # type: ignore[arg-type]
+        except TypeError:
+            raise self._error(f"{name} must be a list of numbers, got {value!r}") from None
+        if len(entries) > MAX_MULTIPOLE_ORDER + 1:
+            raise self._error(
+                f"{name} may have {MAX_MULTIPOLE_ORDER + 1} entries (order "
+                f"{MAX_MULTIPOLE_ORDER}), got {len(entries)}"
+            )
+        return tuple(self._require_number(f"{name}[{i}]", v) for i, v in enumerate(entries))  # type: ignore[misc]
+
+    # -- use ---------------------------------------------------------------------------------
+
+    def replaced(self: Self, **changes: Any) -> Self:
+        """A copy with some parameters changed.
+
+        Raises
+        ------
+        InputError
+            A name is not a parameter of this element, or a value is not valid.
+        """
+        known = {f.name for f in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise self._error(
+                    f"has no parameter {name!r}; it has {', '.join(sorted(known))}"
+                )
+        return replace(self, **changes)
+
+    def statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        """Everything about this element that shapes its maps but is not a differentiable number.
+
+        Elements of one class with equal statics are lowered together, as arrays. `active` names
+        parameters that must keep their place in the maps even where they are zero.
+        """
+        aligned = any(self._uses(name, active) for name in ("dx", "dy", "tilt"))
+        return aligned, self.aperture, self._body_statics(model, active)
+
+    def _uses(self, name: str, active: frozenset[str]) -> bool:
+        return name in active or bool(getattr(self, name))
+
+    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        return ()
+
+    @classmethod
+    def lower(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        """Map calls for elements with parameters `p` (arrays over elements) and equal statics."""
+        aligned, aperture, body_statics = statics
+        enter, leave = align_calls(p) if aligned else ([], [])
+        check = aperture_calls(aperture)
+        return [*enter, *check, *cls._lower_body(p, body_statics), *check, *leave]
+
+    @classmethod
+    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        raise TypeError(f"{cls.__name__} does not say how it is tracked")
+
+
+@cache
+def parameter_names(cls: type[Element]) -> tuple[str, ...]:
+    """Names of the real parameters of an element class (those that have a derivative)."""
+    return tuple(f.name for f in fields(cls) if str(f.type) in ("float", "float | None"))
+
+
+@cache
+def optional_names(cls: type[Element]) -> tuple[str, ...]:
+    """Names of real parameters that may be None, with a meaning given in the class."""
+    return tuple(f.name for f in fields(cls) if str(f.type) == "float | None")
+
+
+@cache
+def series_names(cls: type[Element]) -> tuple[str, ...]:
+    """Names of parameters that are lists of numbers."""
+    return tuple(f.name for f in fields(cls) if str(f.type).startswith("tuple[float, ..."))

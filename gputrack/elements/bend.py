@@ -1,0 +1,266 @@
+"""Bends: exact sector body with any multipoles; SectorBend and RectangularBend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gputrack.elements.arc import (
+    ARC,
+    arc_by,
+    geometry_halvings,
+    largest_turn,
+    sector_geometry,
+    turning_halvings,
+    wedge_call,
+)
+from gputrack.elements.base import Element
+from gputrack.elements.bend_expanded import expanded_call
+from gputrack.elements.edge import linear_edge_call
+from gputrack.elements.fringe import fringe_call
+from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.sector_field import EXTRA_ORDERS, evaluate, kick_polynomials, monomials
+from gputrack.elements.splitting import WEIGHTS, compose
+from gputrack.models import FullEdge, MatrixKick, Model
+from gputrack.numbers import cos_sinc
+
+
+def sector_kick(s: State, length: Any, fx: list[Any], fy: list[Any], degree: int) -> State:
+    """Kick px += L F_x, py += L F_y of a polynomial potential."""
+    return s._replace(
+        px=s.px + length * evaluate(fx, degree, s.x, s.y),
+        py=s.py + length * evaluate(fy, degree, s.x, s.y),
+    )
+
+
+def bend_by(s: State, op: Any, sign: float) -> State:
+    """Exact arcs between kicks of the multipoles."""
+    steps = {}
+    for j, fraction in enumerate(outer_fractions(op.order, op.slices)):
+        steps[fraction] = [op.arcs[4 * j + k] for k in range(4)]
+
+    def outer(t: State, part: float) -> State:
+        sine, cosine, reach, sagitta = steps[part]
+        return arc_by(t, sign * sine, cosine, sign * reach, sagitta, sign * part * op.length, op.k0, op.halvings)
+
+    def inner(t: State, part: float) -> State:
+        return sector_kick(t, sign * part * op.length, op.fx, op.fy, op.degree)
+
+    return compose(s, op.order, op.slices, outer, inner)
+
+
+def bend(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Body over op.length."""
+    return bend_by(s, op, 1.0)
+
+
+def unbend(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Inverse: the splitting is symmetric, so it is the same over -length."""
+    return bend_by(s, op, -1.0)
+
+
+BEND = MapKind(
+    "bend", "bend", bend, unbend,
+    integers=("order", "slices", "degree", "terms", "halvings", "arc_numbers"), constants=("length", "k0"),
+    series={"arcs": "arc_numbers", "fx": "terms", "fy": "terms"},
+)  # fmt: skip
+
+
+def outer_fractions(order: int, slices: int) -> list[float]:
+    """Fractions of the length of the distinct outer steps: first (and last), between stages, between slices."""
+    weights = WEIGHTS[order]
+    inside = [0.5 * (a + b) / slices for a, b in zip(weights, weights[1:], strict=False)]
+    return [0.5 * (0.0 + weights[0]) / slices, *inside, 0.5 * (weights[-1] + weights[0]) / slices]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bend(Element):
+    """Dipole with optional gradients.
+
+    Parameters
+    ----------
+    angle : float
+        Bending angle of the reference orbit [rad], > 0 towards -x.
+    e1, e2 : float
+        Pole-face rotation at entrance and exit [rad]; see the class.
+    k0 : float, optional
+        Dipole field over the reference rigidity [1/m]; angle over arc length where not given.
+    k1, k2 : float
+        Quadrupole [m^-2] and sextupole [m^-3] strength along the curved axis.
+    fint, fintx : float
+        Fringe-field integral at entrance and exit; fintx is fint where not given.
+    hgap : float
+        Half gap [m].
+    knl, ksl : sequence of float
+        Further multipoles integrated over the length, as on straight magnets; ``knl[0]`` adds to k0.
+    """
+
+    angle: float = 0.0
+    e1: float = 0.0
+    e2: float = 0.0
+    k0: float | None = None
+    k1: float = 0.0
+    k2: float = 0.0
+    fint: float = 0.0
+    fintx: float | None = None
+    hgap: float = 0.0
+    knl: tuple[float, ...] = ()
+    ksl: tuple[float, ...] = ()
+
+    _NOT_NEGATIVE = ("length", "hgap")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.length:
+            raise self._error("length must be > 0 m; use a Multipole with angle for a thin bend")
+        for name in ("e1", "e2"):
+            if abs(getattr(self, name)) >= 0.5 * math.pi:
+                raise self._error(f"|{name}| must be < pi/2 rad, got {getattr(self, name)!r}")
+        if abs(self.angle) > math.pi:
+            raise self._error(f"|angle| must be <= pi rad, got {self.angle!r}; split the bend")
+
+    # -- geometry, overridden by RectangularBend --------------------------------------------
+
+    @classmethod
+    def _arc_length(cls, p: Mapping[str, Any]) -> Any:
+        return p["length"]
+
+    @classmethod
+    def _faces(cls, p: Mapping[str, Any]) -> tuple[Any, Any]:
+        return p["e1"], p["e2"]
+
+    @property
+    def arc_length(self) -> float:
+        """Length of the reference orbit inside [m]."""
+        return float(type(self)._arc_length({"length": self.length, "angle": self.angle}))
+
+    # -- lowering -----------------------------------------------------------------------------
+
+    def _terms(self, active: frozenset[str]) -> int:
+        terms = 0
+        for name, order in (("k1", 1), ("k2", 2)):
+            if self._uses(name, active):
+                terms = order + 1
+        for name in ("knl", "ksl"):
+            for n, value in enumerate(getattr(self, name)):
+                if value or f"{name}[{n}]" in active:
+                    terms = max(terms, n + 1)
+        return terms
+
+    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        parameters = {"length": self.length, "angle": self.angle, "e1": self.e1, "e2": self.e2}
+        faces = tuple(bool(e) for e in self._faces(parameters))
+        rotated = tuple(f or bool({"e1", "e2", "angle"} & active) for f in faces)
+        k0 = self.angle / self.arc_length if self.k0 is None else self.k0
+        turn = largest_turn(self.arc_length, self.angle, k0)
+        return (
+            self._terms(active), model, rotated, turning_halvings(max(turn, abs(self.e1), abs(self.e2))),
+            geometry_halvings(self.angle), self.k0 is None, self.fintx is None,
+        )  # fmt: skip
+
+    @classmethod
+    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        terms, model, rotated, halvings, angle_halvings, natural, symmetric = statics
+        length, (e1, e2) = cls._arc_length(p), cls._faces(p)
+        k0 = p["angle"] / length if natural else p["k0"]
+        knl0 = p["knl"][0] / length if p["knl"] else 0.0
+        body = _body(p, length, k0, terms, model, halvings, angle_halvings)
+        fintx = p["fint"] if symmetric else p["fintx"]
+        field = k0 + knl0
+        return [
+            *_entrance(model, field, e1, (p["fint"], p["hgap"]), rotated[0], halvings),
+            body,
+            *_exit(model, field, e2, (fintx, p["hgap"]), rotated[1], halvings),
+        ]
+
+
+def _entrance(model: Model, k0: Any, e: Any, gap: tuple[Any, Any], rotated: bool, halvings: int) -> list[MapCall]:
+    if not isinstance(model.edge, FullEdge):
+        return [linear_edge_call(k0, e, *gap)]
+    if not rotated:
+        return [fringe_call(k0, *gap)]
+    return [wedge_call(e, 0.0 * k0, 0), fringe_call(k0, *gap), wedge_call(-e, k0, halvings)]
+
+
+def _exit(model: Model, k0: Any, e: Any, gap: tuple[Any, Any], rotated: bool, halvings: int) -> list[MapCall]:
+    if not isinstance(model.edge, FullEdge):
+        return [linear_edge_call(k0, e, *gap)]
+    if not rotated:
+        return [fringe_call(-k0, *gap)]
+    return [wedge_call(-e, k0, halvings), fringe_call(-k0, *gap), wedge_call(e, 0.0 * k0, 0)]
+
+
+def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any], list[Any]]:
+    """Multipoles [m^-(n+1)] without the main dipole, and without factorials folded in."""
+    zero = 0.0 * length
+    kn, ks = [zero] * terms, [zero] * terms
+    for name, order in (("k1", 1), ("k2", 2)):
+        if order < terms:
+            kn[order] = kn[order] + p[name]
+    for target, name in ((kn, "knl"), (ks, "ksl")):
+        for n, value in enumerate(p[name][:terms]):
+            target[n] = target[n] + value / length
+    return kn, ks
+
+
+def _body(
+    p: Mapping[str, Any], length: Any, k0: Any, terms: int, model: Model, halvings: int, angle_halvings: int
+) -> MapCall:
+    matrix = isinstance(model.integrator, MatrixKick)
+    angle = p["angle"]
+    kn, ks = _multipoles(p, length, terms)
+    if not model.exact:
+        return expanded_call(length, angle / length, k0, kn, ks, model.integrator)
+    if matrix and not terms:
+        constants = {**sector_geometry(length, angle, angle_halvings), "k0": k0}
+        return MapCall(ARC, {"halvings": halvings}, constants)
+    if not matrix:
+        kn, ks = kn or [0.0 * length], ks or [0.0 * length]
+        kn = [kn[0] + k0, *kn[1:]]
+    return _sector_call(length, angle, k0 if matrix else 0.0 * k0, kn, ks, model, halvings, angle_halvings)
+
+
+def _sector_call(
+    length: Any, angle: Any, k0: Any, kn: list[Any], ks: list[Any], model: Model, halvings: int, angle_halvings: int
+) -> MapCall:
+    """Integrated sector body; the arcs' geometry is computed once per distinct step."""
+    order, slices = model.integrator.order, model.integrator.slices
+    degree = len(kn) - 1 + EXTRA_ORDERS
+    fx, fy = kick_polynomials(angle / length, kn, ks, degree)
+    arcs: list[Any] = []
+    for fraction in outer_fractions(order, slices):
+        step = sector_geometry(fraction * length, fraction * angle, angle_halvings)
+        arcs += [step[name] for name in ("sine", "cosine", "reach", "sagitta")]
+    integers = dict(
+        order=order, slices=slices, degree=degree, terms=len(monomials(degree)), halvings=halvings,
+        arc_numbers=len(arcs),
+    )  # fmt: skip
+    return MapCall(BEND, integers, {"length": length, "k0": k0}, {"arcs": arcs, "fx": fx, "fy": fy})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectorBend(_Bend):
+    """Sector bend: `length` is the arc length; e1 = e2 = 0 are faces perpendicular to the orbit.
+
+    See `_Bend` for the parameters.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class RectangularBend(_Bend):
+    """Bend between parallel faces.
+
+    `length` is the straight distance between the ends of the reference orbit (MAD-X's rule for
+    ``rbend`` with ``rbarc``); the orbit inside is `arc_length` = length (angle/2)/sin(angle/2). e1 and e2
+    are measured from the parallel faces: the rotation seen by the orbit is e + angle/2.
+    """
+
+    @classmethod
+    def _arc_length(cls, p: Mapping[str, Any]) -> Any:
+        return p["length"] / cos_sinc(0.25 * p["angle"] * p["angle"], 2)[1]
+
+    @classmethod
+    def _faces(cls, p: Mapping[str, Any]) -> tuple[Any, Any]:
+        return p["e1"] + 0.5 * p["angle"], p["e2"] + 0.5 * p["angle"]

@@ -1,0 +1,82 @@
+"""Hard-edge fringe of a dipole, with a finite gap (E. Forest, Beam Dynamics, 1998, eq. 13.13).
+
+The map follows from the generating function phi(px, py, delta) y'^2/2 of old momenta and new y:
+
+    y' = y + phi_py y'^2/2,  x' = x + phi_px y'^2/2,  z' = z + phi_delta y'^2/2,  py' = py - phi y',
+    phi = k0 tan(atan(xp / (1 + yp^2)) - k0 g (1 + xp^2 (2 + yp^2)) pz),
+
+xp = px/pz, yp = py/pz, g = fint times the full gap; k0 changes sign at an exit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gputrack.arrays import sqrt
+from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.numbers import cos_sinc
+
+NEWTON_STEPS = 4
+
+
+class Phi(NamedTuple):
+    """phi and its derivatives."""
+
+    value: Any
+    px: Any
+    py: Any
+    delta: Any
+
+
+def phi(px: Any, py: Any, opd: Any, k0: Any, gap: Any) -> Phi:
+    """The function above."""
+    inverse = 1.0 / sqrt(opd * opd - px * px - py * py)
+    xp, yp = px * inverse, py * inverse
+    xp2, yp2 = xp * xp, yp * yp
+    pz = opd * opd * inverse - xp * px - yp * py
+    r = 1.0 / (1.0 + yp2)
+    slope = xp * r
+    bow = 1.0 + xp2 * (2.0 + yp2)
+    strength = k0 * gap
+    beta = strength * bow * pz
+    cosine, sinc = cos_sinc(beta * beta)
+    tangent = beta * sinc / cosine
+    t = (slope - tangent) / (1.0 + slope * tangent)
+    gain = k0 * (1.0 + t * t)
+    turn = 1.0 / (1.0 + slope * slope)
+    by_xp = gain * (turn * r - 2.0 * strength * xp * (2.0 + yp2) * pz)
+    by_yp = gain * (-2.0 * turn * slope * yp * r - 2.0 * strength * xp2 * yp * pz)
+    by_pz = -gain * strength * bow
+    return Phi(
+        k0 * t,
+        (by_xp * (1.0 + xp2) + by_yp * xp * yp) * inverse - by_pz * xp,
+        (by_xp * xp * yp + by_yp * (1.0 + yp2)) * inverse - by_pz * yp,
+        opd * inverse * (by_pz - (by_xp * xp + by_yp * yp) * inverse),
+    )
+
+
+def fringe(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Fringe; the quadratic equation for y' is solved in the form that keeps its digits."""
+    f = phi(s.px, s.py, s.opd, op.k0, op.gap)
+    y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y))
+    half = 0.5 * y * y
+    return s._replace(x=s.x + f.px * half, y=y, py=s.py - f.value * y, z=s.z + f.delta * half)
+
+
+def unfringe(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Inverse: Newton's method for the old py; its step is a contraction by about k0 y."""
+    py = s.py
+    for _ in range(NEWTON_STEPS):
+        f = phi(s.px, py, s.opd, op.k0, op.gap)
+        py = py - (py - f.value * s.y - s.py) / (1.0 - f.py * s.y)
+    f = phi(s.px, py, s.opd, op.k0, op.gap)
+    half = 0.5 * s.y * s.y
+    return s._replace(x=s.x - f.px * half, y=s.y - f.py * half, py=py, z=s.z - f.delta * half)
+
+
+FRINGE = MapKind("fringe", "fringe", fringe, unfringe, constants=("k0", "gap"))
+
+
+def fringe_call(k0: Any, fint: Any, hgap: Any) -> MapCall:
+    """Fringe at an entrance; give -k0 at an exit."""
+    return MapCall(FRINGE, constants={"k0": k0, "gap": 2.0 * fint * hgap})

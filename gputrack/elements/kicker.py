@@ -1,0 +1,89 @@
+"""Orbit correctors."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from gputrack.elements.base import Element
+from gputrack.elements.drift import DRIFT
+from gputrack.elements.map import MapCall
+from gputrack.elements.multipole import MULTIPOLE
+from gputrack.elements.straight import STRAIGHT
+from gputrack.models import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Corrector(Element):
+    """A corrector: a uniform field over the length, or a thin kick where the length is 0."""
+
+    #: parameter that kicks each plane
+    KICKS: ClassVar[dict[str, str]] = {}
+
+    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        if self.length == 0 and "length" not in active:
+            return None
+        kicks = any(self._uses(name, active) for name in self.KICKS.values())
+        return int(model.exact), kicks, model.integrator.order
+
+    @classmethod
+    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        zero = 0.0 * p["length"]
+        h, v = (p[cls.KICKS[plane]] if plane in cls.KICKS else zero for plane in "xy")
+        if statics is None:
+            constants = {"angle": zero, "curvature": zero}
+            return [MapCall(MULTIPOLE, {"terms": 1}, constants, {"bn": [-h], "an": [v]})]
+        exact, kicks, order = statics
+        if not kicks:
+            return [MapCall(DRIFT, {"exact": exact}, {"length": p["length"]})]
+        # One slice: a uniform field is integrated exactly but for terms of third order in the slopes.
+        integers = {"terms": 1, "exact": exact, "order": order, "slices": 1}
+        series = {"bn": [-h / p["length"]], "an": [v / p["length"]]}
+        return [MapCall(STRAIGHT, integers, {"length": p["length"]}, series)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kicker(_Corrector):
+    """Corrector in both planes.
+
+    Parameters
+    ----------
+    hkick, vkick : float
+        Change of px and py over the element, in units of the reference momentum.
+    """
+
+    hkick: float = 0.0
+    vkick: float = 0.0
+
+    KICKS: ClassVar[dict[str, str]] = {"x": "hkick", "y": "vkick"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HKicker(_Corrector):
+    """Horizontal corrector.
+
+    Parameters
+    ----------
+    kick : float
+        Change of px over the element, in units of the reference momentum.
+    """
+
+    kick: float = 0.0
+
+    KICKS: ClassVar[dict[str, str]] = {"x": "kick"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VKicker(_Corrector):
+    """Vertical corrector.
+
+    Parameters
+    ----------
+    kick : float
+        Change of py over the element, in units of the reference momentum.
+    """
+
+    kick: float = 0.0
+
+    KICKS: ClassVar[dict[str, str]] = {"y": "kick"}

@@ -1,0 +1,136 @@
+"""Maps: the steps that elements are made of, and how their constants travel to the kernels.
+
+An element is *lowered* to a short list of map calls (alignment, edge, body, ...). Each kind of map has
+a Python function in array mathematics and a kernel twin of the same name in
+``kernels/elements/<stem>.h``. The op code, the packing of constants and the kernels' switch all
+follow from the `MapKind` declared beside the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from gputrack.arrays import Array, sqrt
+from gputrack.reference import ReferenceParticle
+
+MAPS: dict[str, MapKind] = {}
+
+
+class ReferenceValues(NamedTuple):
+    """What maps need of the reference particle; twin of `Reference` in kernels/state.h."""
+
+    beta0: Array
+    inverse_gamma0_squared: Array
+    charge_over_energy: Array  # q / E0 [1/V]: a voltage times this is an energy step in units of E0
+    charge_over_momentum: Array  # q / (p0 c) [1/V]
+
+    @classmethod
+    def of(cls, reference: ReferenceParticle) -> ReferenceValues:
+        """Values for one reference particle."""
+        return cls(
+            reference.beta0,
+            1.0 / reference.gamma0**2,
+            reference.charge / reference.energy,
+            reference.charge / reference.p0c,
+        )
+
+
+class State(NamedTuple):
+    """Coordinates, and what follows from delta alone; twin of `State` in kernels/state.h.
+
+    opd = 1 + delta; energy = E/E0; velocity = beta/beta0 = opd/energy; and
+    excess = delta (2 + delta)/gamma0^2, which is opd^2 - energy^2 without cancellation.
+    """
+
+    x: Array
+    px: Array
+    y: Array
+    py: Array
+    z: Array
+    delta: Array
+    opd: Array
+    energy: Array
+    velocity: Array
+    excess: Array
+
+
+def make_state(coordinates: Any, ref: ReferenceValues) -> State:
+    """State of particles from their six coordinates."""
+    x, px, y, py, z, delta = (coordinates[i] for i in range(6))
+    zero = 0.0 * delta
+    return refreshed(State(x, px, y, py, z, delta, zero, zero, zero, zero), ref)
+
+
+def refreshed(s: State, ref: ReferenceValues) -> State:
+    """`s` with everything that follows from its delta computed anew."""
+    opd = 1.0 + s.delta
+    energy = sqrt(ref.beta0 * ref.beta0 * opd * opd + ref.inverse_gamma0_squared)
+    excess = s.delta * (2.0 + s.delta) * ref.inverse_gamma0_squared
+    return s._replace(opd=opd, energy=energy, velocity=opd / energy, excess=excess)
+
+
+MapFunction = Callable[[State, Any, ReferenceValues], State]
+
+
+@dataclass(frozen=True)
+class MapKind:
+    """One kind of map.
+
+    Parameters
+    ----------
+    name : str
+        Name of the kernel function, and of the Python function.
+    stem : str
+        File stem in ``kernels/elements/``.
+    forward, inverse : callable
+        ``(State, op, ReferenceValues) -> State``; `op` has the integers, constants and series as
+        attributes.
+    integers : tuple of str
+        Numbers fixed per op that steer loops and branches (at most 6).
+    constants : tuple of str
+        Real constants, each differentiable.
+    series : mapping of str to str
+        Lists of real constants, and the integer that counts the entries of each.
+    """
+
+    name: str
+    stem: str
+    forward: MapFunction
+    inverse: MapFunction
+    integers: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+    series: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        assert len(self.integers) <= 6 and self.name not in MAPS
+        MAPS[self.name] = self
+
+    @property
+    def code(self) -> int:
+        """Op code: the place in the registry."""
+        return list(MAPS).index(self.name)
+
+
+@dataclass(frozen=True)
+class MapCall:
+    """One map with its integers, and constants as numbers or as arrays over elements."""
+
+    kind: MapKind
+    integers: Mapping[str, int] = field(default_factory=dict)
+    constants: Mapping[str, Array] = field(default_factory=dict)
+    series: Mapping[str, list[Array]] = field(default_factory=dict)
+
+    def op(self) -> SimpleNamespace:
+        """The attributes that map functions read."""
+        return SimpleNamespace(**self.integers, **self.constants, **self.series)
+
+    def forward(self, s: State, ref: ReferenceValues) -> State:
+        """Apply the map in array mathematics."""
+        return self.kind.forward(s, self.op(), ref)
+
+    def inverse(self, s: State, ref: ReferenceValues) -> State:
+        """Undo the map in array mathematics."""
+        return self.kind.inverse(s, self.op(), ref)

@@ -1,0 +1,87 @@
+"""Thin multipole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gputrack.elements.base import Element
+from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.straight import multipole_kick
+from gputrack.models import Model
+
+
+def multipole_by(s: State, op: Any, sign: float) -> State:
+    """Thin kick from V = Re-part of the field potential + curvature x^2/2 - angle x (1 + delta).
+
+    The last term bends the reference orbit by `angle`: px += angle (1 + delta), z -= angle x.
+    """
+    s = multipole_kick(s, sign, op.bn, op.an)
+    return s._replace(
+        px=s.px + sign * (op.angle * s.opd - op.curvature * s.x),
+        z=s.z - sign * (op.angle * s.x),
+    )
+
+
+def multipole(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Thin multipole."""
+    return multipole_by(s, op, 1.0)
+
+
+def unmultipole(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Inverse: the opposite kick."""
+    return multipole_by(s, op, -1.0)
+
+
+MULTIPOLE = MapKind(
+    "multipole", "multipole", multipole, unmultipole,
+    integers=("terms",), constants=("angle", "curvature"),
+    series={"bn": "terms", "an": "terms"},
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multipole(Element):
+    """Thin multipole of any order up to 20.
+
+    Parameters
+    ----------
+    knl, ksl : sequence of float
+        Integrated normal and skew strengths [m^-n], MAD-X convention: without the factorial folded in;
+        ``knl[0]`` > 0 bends towards -x.
+    angle : float
+        Angle by which the reference orbit is bent here [rad]. MAD-X bends it by ``knl[0]``.
+    lrad : float
+        Fictitious length [m] over which the angle is bent; gives the weak focusing knl[0] angle/lrad.
+    """
+
+    knl: tuple[float, ...] = ()
+    ksl: tuple[float, ...] = ()
+    angle: float = 0.0
+    lrad: float = 0.0
+
+    _NOT_NEGATIVE = ("length", "lrad")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length:
+            raise self._error(f"length must be 0 m, got {self.length!r}; lrad is the fictitious length")
+
+    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        terms = 1
+        for name in ("knl", "ksl"):
+            for n, value in enumerate(getattr(self, name)):
+                if value or f"{name}[{n}]" in active:
+                    terms = max(terms, n + 1)
+        return terms, self._uses("lrad", active)
+
+    @classmethod
+    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        terms, curved = statics
+        zero = 0.0 * p["angle"]
+        bn, an = ([*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl"))
+        constants = {"angle": p["angle"], "curvature": bn[0] * p["angle"] / p["lrad"] if curved else zero}
+        scaled = ([v / math.factorial(n) for n, v in enumerate(series)] for series in (bn, an))
+        return [MapCall(MULTIPOLE, {"terms": terms}, constants, dict(zip(("bn", "an"), scaled, strict=True)))]

@@ -1,0 +1,24 @@
+"""Octupole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gputrack.elements.straight import _StraightMagnet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Octupole(_StraightMagnet):
+    """Straight octupole.
+
+    Parameters
+    ----------
+    k3, k3s : float
+        Normal and skew strength [m^-4]; px' = -k3 (x^3 - 3 x y^2)/6, py' = k3 (3 x^2 y - y^3)/6.
+    """
+
+    k3: float = 0.0
+    k3s: float = 0.0
+
+    STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {"k3": (3, False), "k3s": (3, True)}

@@ -1,0 +1,156 @@
+"""Quadrupole, and the matrix-kick body: the quadrupole's linear map at each particle's momentum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from gputrack.arrays import sqrt
+from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.splitting import compose
+from gputrack.elements.straight import _StraightMagnet, field_terms, multipole_kick
+from gputrack.models import MatrixKick, Model
+from gputrack.numbers import horner, trig_halvings
+
+# cos(sqrt M) = Ce + Co M and sin(sqrt M)/sqrt M = Se + So M with M^2 = u: power series in u.
+CE = tuple(1.0 / math.factorial(4 * j) for j in range(6))
+CO = tuple(-1.0 / math.factorial(4 * j + 2) for j in range(6))
+SE = tuple(1.0 / math.factorial(4 * j + 1) for j in range(6))
+SO = tuple(-1.0 / math.factorial(4 * j + 3) for j in range(6))
+
+
+def cos_sinc_parts(u: Any, halvings: int) -> tuple[Any, Any, Any, Any]:
+    """Ce, Co, Se, So of a 2x2 matrix M with M^2 = u times the identity.
+
+    They are smooth in u, so a normal and a skew gradient need no rotation, and none of the four
+    is singular where both vanish. Halvings work as in `gputrack.numbers.cos_sinc`.
+    """
+    v = u * 0.0625**halvings
+    ce, co, se, so = horner(CE, v), horner(CO, v), horner(SE, v), horner(SO, v)
+    for _ in range(halvings):
+        se, so = ce * se + co * so * v, 0.25 * (ce * so + co * se)
+        ce, co = 2.0 * (ce * ce + co * co * v) - 1.0, ce * co
+        v = 16.0 * v
+    return ce, co, se, so
+
+
+def quadrupole_matrix(s: State, length: Any, b1: Any, a1: Any, halvings: int) -> State:
+    """Exact flow of (px^2 + py^2)/(2 (1+delta)) + b1 (x^2 - y^2)/2 - a1 x y over `length` [m].
+
+    z' = beta/beta0 - 1 - (px^2 + py^2)/(2 (1+delta)^2), integrated with the virial theorem:
+    p^2/(1+delta) = E + d(x px + y py)/ds / 2, E the (constant) transverse energy.
+    """
+    inverse = 1.0 / s.opd
+    scale = length * length * inverse
+    m, n = b1 * scale, a1 * scale
+    ce, co, se, so = cos_sinc_parts(m * m + n * n, halvings)
+    # field at the entrance, -d(px, py)/ds
+    fx, fy = b1 * s.x - a1 * s.y, -a1 * s.x - b1 * s.y
+    energy = 0.5 * ((s.px * s.px + s.py * s.py) * inverse + s.x * fx + s.y * fy)
+    drift = length * inverse
+    se_drift, so_drift = se * drift, so * drift
+    x = ce * s.x + co * (m * s.x - n * s.y) + se_drift * s.px + so_drift * (m * s.px - n * s.py)
+    y = ce * s.y - co * (n * s.x + m * s.y) + se_drift * s.py - so_drift * (n * s.px + m * s.py)
+    px = ce * s.px + co * (m * s.px - n * s.py) - length * (se * fx + so * (m * fx - n * fy))
+    py = ce * s.py - co * (n * s.px + m * s.py) - length * (se * fy - so * (n * fx + m * fy))
+    slip = s.excess / (s.energy * (s.opd + s.energy))
+    action = x * px - s.x * s.px + y * py - s.y * s.py
+    dz = length * slip - 0.5 * inverse * (length * energy + 0.5 * action)
+    return s._replace(x=x, px=px, y=y, py=py, z=s.z + dz)
+
+
+def drift_remainder(s: State, length: Any) -> State:
+    """Exact minus expanded drift: the flow of the square root's terms beyond second order."""
+    transverse = s.px * s.px + s.py * s.py
+    pz = sqrt(s.opd * s.opd - transverse)
+    both = s.opd + pz
+    part = length * transverse / (pz * s.opd * both)
+    return s._replace(
+        x=s.x + part * s.px,
+        y=s.y + part * s.py,
+        z=s.z - 0.5 * part * transverse * (s.opd + both) / (s.opd * both),
+    )
+
+
+def quadrupole_by(s: State, op: Any, length: Any) -> State:
+    """Matrix-kick integration over `length` [m].
+
+    The outer step is the quadrupole matrix. The inner one is the square root's remainder between two
+    half kicks of all other multipoles.
+    """
+    zero = 0.0 * op.bn[1]
+    bn, an = [op.bn[0], zero, *op.bn[2:]], [op.an[0], zero, *op.an[2:]]
+
+    def inner(t: State, part: float) -> State:
+        if op.kicks:
+            t = multipole_kick(t, 0.5 * part * length, bn, an)
+        if op.exact:
+            t = drift_remainder(t, part * length)
+        return multipole_kick(t, 0.5 * part * length, bn, an) if op.kicks else t
+
+    def outer(t: State, part: float) -> State:
+        return quadrupole_matrix(t, part * length, op.bn[1], op.an[1], op.halvings)
+
+    return compose(s, op.order, op.slices, outer, inner)
+
+
+def quadrupole(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Body over op.length."""
+    return quadrupole_by(s, op, op.length)
+
+
+def unquadrupole(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Inverse: the splitting is symmetric, so it is the same over -length."""
+    return quadrupole_by(s, op, -op.length)
+
+
+QUADRUPOLE = MapKind(
+    "quadrupole", "quadrupole", quadrupole, unquadrupole,
+    integers=("terms", "exact", "order", "slices", "halvings", "kicks"), constants=("length",),
+    series={"bn": "terms", "an": "terms"},
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quadrupole(_StraightMagnet):
+    """Straight quadrupole.
+
+    Parameters
+    ----------
+    k1 : float
+        Normal strength [m^-2], > 0 focuses in x: px' = -k1 x, py' = k1 y.
+    k1s : float
+        Skew strength [m^-2]: px' = k1s y, py' = k1s x.
+    """
+
+    k1: float = 0.0
+    k1s: float = 0.0
+
+    STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {"k1": (1, False), "k1s": (1, True)}
+
+    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        statics = super()._body_statics(model, active)
+        if not isinstance(model.integrator, MatrixKick) or statics is None or self._bare(active):
+            return statics
+        terms = max(2, self._orders(active))
+        errors = {*active} & {f"{s}[{n}]" for s in ("knl", "ksl") for n in range(terms)}
+        kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(errors))
+        gradient = math.hypot(self.k1 + self._error_of("knl"), self.k1s + self._error_of("ksl"))
+        steps = model.integrator
+        # steps are shorter than twice a slice; the other factor 2 covers opd down to 1/2
+        halvings = trig_halvings(2.0 * gradient * (2.0 * self.length / steps.slices) ** 2)
+        return "matrix", terms, int(model.exact), steps.order, steps.slices, halvings, kicks
+
+    def _error_of(self, name: str) -> float:
+        series = getattr(self, name)
+        return series[1] / self.length if len(series) > 1 and self.length else 0.0
+
+    @classmethod
+    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        if statics is None or statics[0] != "matrix":
+            return super()._lower_body(p, statics)
+        integers = dict(zip(QUADRUPOLE.integers, statics[1:], strict=True))
+        bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
+        return [MapCall(QUADRUPOLE, integers, {"length": p["length"]}, {"bn": bn, "an": an})]

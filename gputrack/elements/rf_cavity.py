@@ -1,0 +1,108 @@
+"""Accelerating cavity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gputrack.arrays import cos, sin, sqrt
+from gputrack.constants import SPEED_OF_LIGHT
+from gputrack.elements.base import Element
+from gputrack.elements.drift import DRIFT
+from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State, refreshed
+from gputrack.models import Model
+
+
+def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:
+    """Change the energy by `step` (in units of E0) at fixed place and time.
+
+    (1+delta')^2 = (1+delta)^2 + step (2 E/E0 + step)/beta0^2, and delta' - delta from the difference of
+    squares; z keeps the arrival time: z *= beta'/beta.
+    """
+    gain = step * (2.0 * s.energy + step) / (ref.beta0 * ref.beta0)
+    opd = sqrt(s.opd * s.opd + gain)
+    after = refreshed(s._replace(delta=s.delta + gain / (opd + s.opd)), ref)
+    return after._replace(z=s.z * (after.velocity / s.velocity))
+
+
+def rf_kick_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
+    """Energy gain q V sin(phase - k z/velocity), k = 2 pi f/(beta0 c); z/velocity is -beta0 c tau."""
+    step = ref.charge_over_energy * op.voltage * sin(op.phase - op.wavenumber * s.z / (s.velocity * ref.beta0))
+    return energy_step(s, sign * step, ref)
+
+
+def rf_kick(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Kick of the cavity."""
+    return rf_kick_by(s, op, ref, 1.0)
+
+
+def unrf_kick(s: State, op: Any, ref: ReferenceValues) -> State:
+    """Inverse: the arrival time, hence the step, is the same on both sides."""
+    return rf_kick_by(s, op, ref, -1.0)
+
+
+RF_KICK = MapKind(
+    "rf_kick", "rf_cavity", rf_kick, unrf_kick, constants=("voltage", "phase", "wavenumber")
+)
+
+
+def wave_constants(p: Mapping[str, Any]) -> dict[str, Any]:
+    """Constants of a cavity: voltage [V], phase [rad], wavenumber 2 pi f/c [1/m]."""
+    return {
+        "voltage": p["voltage"],
+        "phase": 2.0 * math.pi * p["lag"],
+        "wavenumber": 2.0 * math.pi / SPEED_OF_LIGHT * p["frequency"],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cavity(Element):
+    """Half a drift, a kick, half a drift.
+
+    Parameters
+    ----------
+    voltage : float
+        Peak voltage [V].
+    frequency : float
+        Frequency [Hz], >= 0.
+    lag : float
+        Phase lag in units of 2 pi.
+    """
+
+    voltage: float = 0.0
+    frequency: float = 0.0
+    lag: float = 0.0
+
+    _NOT_NEGATIVE = ("length", "frequency")
+
+    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        kicks = any(self._uses(name, active) for name in ("voltage", "frequency", "lag"))
+        kicks = kicks and (self._uses("voltage", active))
+        return int(model.exact), self._uses("length", active), kicks
+
+    @classmethod
+    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        exact, thick, kicks = statics
+        if not kicks:
+            return [MapCall(DRIFT, {"exact": exact}, {"length": p["length"]})] if thick else []
+        half = [MapCall(DRIFT, {"exact": exact}, {"length": 0.5 * p["length"]})] if thick else []
+        return [*half, cls._kick_call(p), *half]
+
+    @classmethod
+    def _kick_call(cls, p: Mapping[str, Any]) -> MapCall:
+        raise TypeError(f"{cls.__name__} does not say how it kicks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RFCavity(_Cavity):
+    """Accelerating cavity: energy gain q V sin(2 pi (lag + f tau)), tau the lateness.
+
+    A particle that arrives late by tau gains charge (in e) times V sin(2 pi (lag - f tau)); see
+    `_Cavity` for the parameters.
+    """
+
+    @classmethod
+    def _kick_call(cls, p: Mapping[str, Any]) -> MapCall:
+        return MapCall(RF_KICK, constants=wave_constants(p))
