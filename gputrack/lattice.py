@@ -1,0 +1,311 @@
+"""Lattice: named elements in order, the reference particle and the tracking model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import accumulate
+from typing import Any, overload
+
+import numpy as np
+
+from gputrack.elements import Element
+from gputrack.elements.base import parameter_names, series_names
+from gputrack.errors import InputError
+from gputrack.models import Model
+from gputrack.reference import ReferenceParticle
+
+
+class Lattice(Sequence[Element]):
+    """Elements in the order in which particles meet them. A value: nothing changes it.
+
+    Parameters
+    ----------
+    elements : iterable of Element
+        The same element may stand in many places.
+    reference : ReferenceParticle, optional
+        Needed to track; files usually give it.
+    name : str
+    model : Model
+        How elements are tracked that have no model of their own.
+
+    Raises
+    ------
+    InputError
+        An entry is not an element, or the model or reference is not one.
+
+    Examples
+    --------
+    ``ring[3]`` is an element, ``ring[3:9]`` and ``ring["q*"]`` are lattices (the latter of the elements whose
+    names match), ``ring.s`` the positions of the entrances.
+    """
+
+    def __init__(
+        self,
+        elements: Iterable[Element],
+        reference: ReferenceParticle | None = None,
+        *,
+        name: str = "",
+        model: Model | None = None,
+    ) -> None:
+        self.elements = tuple(elements)
+        for place, element in enumerate(self.elements):
+            if not isinstance(element, Element):
+                raise InputError(f"Lattice {name!r}: entry {place} must be an element, got {element!r}")
+        if reference is not None and not isinstance(reference, ReferenceParticle):
+            raise InputError(f"Lattice {name!r}: reference must be a ReferenceParticle, got {reference!r}")
+        if model is not None and not isinstance(model, Model):
+            raise InputError(f"Lattice {name!r}: model must be a gputrack.Model, got {model!r}")
+        self.reference = reference
+        self.name = name
+        self.model = model or Model()
+
+    # -- sequence ------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    def __iter__(self) -> Iterator[Element]:
+        return iter(self.elements)
+
+    @overload
+    def __getitem__(self, key: int) -> Element: ...
+    @overload
+    def __getitem__(self, key: slice | str) -> Lattice: ...
+    def __getitem__(self, key: int | slice | str) -> Element | Lattice:
+        if isinstance(key, str):
+            return self._like(self.elements[i] for i in self.indices(key))
+        if isinstance(key, slice):
+            return self._like(self.elements[key])
+        try:
+            return self.elements[key]
+        except IndexError:
+            raise IndexError(
+                f"Lattice {self.name!r} has {len(self)} elements, there is no element {key}"
+            ) from None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Lattice):
+            return NotImplemented
+        mine = (self.elements, self.reference, self.name, self.model)
+        return mine == (other.elements, other.reference, other.name, other.model)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _like(self, elements: Iterable[Element]) -> Lattice:
+        return Lattice(elements, self.reference, name=self.name, model=self.model)
+
+    # -- places --------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """Names in order; one name may occur many times."""
+        return [element.name for element in self.elements]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Length of the reference orbit in each element [m], shape (n,)."""
+        return np.array([orbit_length(element) for element in self.elements], dtype=float)
+
+    @property
+    def s(self) -> np.ndarray:
+        """Position of each element's entrance and of the end of the lattice [m], shape (n + 1,)."""
+        return np.array([0.0, *accumulate(map(orbit_length, self.elements))])
+
+    @property
+    def length(self) -> float:
+        """Length of the reference orbit [m]."""
+        return float(self.s[-1])
+
+    def indices(self, pattern: str) -> list[int]:
+        """Places of the elements whose names match a glob pattern (case as in the names).
+
+        Raises
+        ------
+        InputError
+            No name matches; the message shows similar ones.
+        """
+        found = [i for i, element in enumerate(self.elements) if fnmatchcase(element.name, pattern)]
+        if not found:
+            raise InputError(self._no_match(pattern))
+        return found
+
+    def _no_match(self, pattern: str) -> str:
+        from difflib import get_close_matches
+
+        near = get_close_matches(pattern.strip("*"), sorted(set(self.names)), n=3, cutoff=0.5)
+        hint = f"; near: {', '.join(near)}" if near else ""
+        return f"Lattice {self.name!r}: no element matches {pattern!r}{hint}"
+
+    # -- changed copies --------------------------------------------------------------------------
+
+    def with_model(self, model: Model, select: str | None = None) -> Lattice:
+        """The lattice tracked with `model`; with `select`, only for elements matching a glob."""
+        if not isinstance(model, Model):
+            raise InputError(f"with_model: model must be a gputrack.Model, got {model!r}")
+        if select is None:
+            return Lattice(self.elements, self.reference, name=self.name, model=model)
+        return self.with_changes(select, model=model)
+
+    def with_reference(self, reference: ReferenceParticle) -> Lattice:
+        """The same (normalised) lattice for another reference particle."""
+        return Lattice(self.elements, reference, name=self.name, model=self.model)
+
+    def with_changes(self, select: str, **changes: Any) -> Lattice:
+        """The lattice with parameters changed on all elements matching a glob."""
+        chosen = set(self.indices(select))
+        return self._like(
+            element.replaced(**changes) if i in chosen else element for i, element in enumerate(self.elements)
+        )
+
+    def require_reference(self) -> ReferenceParticle:
+        """The reference particle, or an error that says how to give one."""
+        if self.reference is None:
+            raise InputError(
+                f"Lattice {self.name!r} has no reference particle; give one with "
+                "lattice.with_reference(gputrack.ReferenceParticle.electron(total=3e9))"
+            )
+        return self.reference
+
+    # -- knobs -----------------------------------------------------------------------------------
+
+    def knobs(self, *handles: str) -> Knobs:
+        """Handles to parameters, each ``"glob.parameter"`` or ``"glob.knl[1]"``; one drives a family.
+
+        Raises
+        ------
+        InputError
+            No element matches, an element has no such parameter, or a family's values differ.
+        """
+        return Knobs(tuple(self._knob(handle) for handle in handles))
+
+    def _knob(self, handle: str) -> Knob:
+        pattern, dot, parameter = handle.rpartition(".")
+        if not dot:
+            raise InputError(f"knob {handle!r} must read 'element.parameter', for example 'qf*.k1'")
+        places = tuple(self.indices(pattern))
+        values = {get_parameter(self.elements[i], parameter) for i in places}
+        if len(values) > 1:
+            raise InputError(
+                f"knob {handle!r} drives {len(places)} elements with different values "
+                f"({min(values):g} to {max(values):g}); choose a narrower pattern"
+            )
+        return Knob(handle, places, parameter, values.pop())
+
+    def with_knobs(self, knobs: Knobs, values: Any) -> Lattice:
+        """The lattice with new values for `knobs`, in their order."""
+        values = np.asarray(values, dtype=float).reshape(-1)
+        if values.shape != (len(knobs),):
+            raise InputError(f"with_knobs: {len(knobs)} knobs need as many values, got {values.size}")
+        elements = list(self.elements)
+        for knob, value in zip(knobs, values, strict=True):
+            for i in knob.places:
+                elements[i] = set_parameter(elements[i], knob.parameter, float(value))
+        return self._like(elements)
+
+    # -- text --------------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, int]:
+        """Number of elements of each class, most frequent first."""
+        counts: dict[str, int] = {}
+        for element in self.elements:
+            counts[type(element).__name__] = counts.get(type(element).__name__, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in self.counts().items())
+        return f"<Lattice {self.name!r}: {len(self)} elements, {self.length:.8g} m ({kinds})>"
+
+    def table(self, first: int = 0, count: int = 40) -> str:
+        """Readable table of `count` elements from `first` on: place, name, class, s, length, strengths."""
+        rows = [f"{'':>5} {'name':<16} {'class':<16} {'s [m]':>12} {'length':>10}  parameters"]
+        s = self.s
+        for i in range(first, min(first + count, len(self))):
+            element = self.elements[i]
+            rows.append(
+                f"{i:>5} {element.name:<16.16} {type(element).__name__:<16} {s[i]:>12.6f} "
+                f"{orbit_length(element):>10.6f}  {describe(element)}"
+            )
+        if first + count < len(self):
+            rows.append(f"      ... {len(self) - first - count} more")
+        return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A handle to one parameter of one or more elements."""
+
+    handle: str
+    places: tuple[int, ...]
+    parameter: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Knobs(Sequence[Knob]):
+    """Several knobs, with their present values."""
+
+    items: tuple[Knob, ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.items[key]
+
+    @property
+    def values(self) -> np.ndarray:
+        """Present values, shape (n,)."""
+        return np.array([knob.value for knob in self.items])
+
+
+def orbit_length(element: Element) -> float:
+    """Length of the reference orbit in an element [m]."""
+    return float(getattr(element, "arc_length", element.length))
+
+
+def describe(element: Element) -> str:
+    """Parameters of an element that are not at their defaults, as text."""
+    parts = []
+    for name in (*parameter_names(type(element)), *series_names(type(element))):
+        value = getattr(element, name)
+        if name != "length" and value not in (0.0, None, ()):
+            parts.append(f"{name}={value:.8g}" if isinstance(value, float) else f"{name}={list(value)}")
+    return " ".join(parts)
+
+
+def _split(element: Element, parameter: str) -> tuple[str, int | None]:
+    name, bracket, rest = parameter.partition("[")
+    kind = type(element)
+    if not bracket and name in parameter_names(kind):
+        return name, None
+    if bracket and name in series_names(kind) and rest.endswith("]") and rest[:-1].isdigit():
+        return name, int(rest[:-1])
+    known = [*parameter_names(kind), *(f"{series}[n]" for series in series_names(kind))]
+    raise InputError(f"{kind.__name__} {element.name!r} has no parameter {parameter!r}; it has {', '.join(known)}")
+
+
+def get_parameter(element: Element, parameter: str) -> float:
+    """Value of ``"k1"``, ``"knl[2]"``, ...; 0 beyond the end of a series."""
+    name, order = _split(element, parameter)
+    value = getattr(element, name)
+    if order is not None:
+        return float(value[order]) if order < len(value) else 0.0
+    if value is None:
+        raise InputError(
+            f"{type(element).__name__} {element.name!r}: {name} follows from other parameters; "
+            "set it on the element before making it a knob"
+        )
+    return float(value)
+
+
+def set_parameter(element: Element, parameter: str, value: float) -> Element:
+    """A copy of `element` with one parameter set."""
+    name, order = _split(element, parameter)
+    if order is None:
+        return element.replaced(**{name: value})
+    series = list(getattr(element, name))
+    series += [0.0] * (order + 1 - len(series))
+    series[order] = value
+    return element.replaced(**{name: tuple(series)})
