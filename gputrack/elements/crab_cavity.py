@@ -12,10 +12,10 @@ from gputrack.elements.rf_cavity import _Cavity, energy_step, wave_constants
 
 
 def crab_kick_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
-    """Kick from the potential (q V/p0c) x sin(phase - k z/velocity), k as in `rf_kick_by`.
+    """Kick from the potential -(|q| V/p0c) x sin(phase - k z/velocity), k as in `rf_kick_by`.
 
-    px += q V/p0c sin(...), and the energy changes by q V k x cos(...): Panofsky and Wenzel's theorem, which
-    makes the map symplectic.
+    px += |q| V/p0c sin(...), and the energy changes by -|q| V (2 pi f/c) x cos(...): Panofsky and Wenzel's
+    theorem, which makes the map symplectic.
     """
     angle = op.phase - op.wavenumber * s.z / (s.velocity * ref.beta0)
     momentum, energy = ref.charge_over_momentum * op.voltage, ref.charge_over_energy * op.voltage
@@ -40,7 +40,9 @@ CRAB_KICK = MapKind(
 
 @dataclass(frozen=True, kw_only=True)
 class CrabCavity(_Cavity):
-    """Crab cavity: px += q V/(p0 c) sin(2 pi lag - 2 pi f t), t the earliness, with its energy kick.
+    """Crab cavity: px += |q| V/(p0 c) sin(2 pi (lag + f tau)), tau > 0 the lateness, with its energy kick.
+
+    Sign as in PTC and xtrack, whatever the charge.
 
     It deflects in x; ``tilt=pi/2`` makes it deflect in y. See `_Cavity` for the parameters.
     """

@@ -24,8 +24,10 @@ class ReferenceValues(NamedTuple):
 
     beta0: Array
     inverse_gamma0_squared: Array
-    charge_over_energy: Array  # q / E0 [1/V]: a voltage times this is an energy step in units of E0
-    charge_over_momentum: Array  # q / (p0 c) [1/V]
+    # |q| / E0 and |q| / (p0 c) [1/V]. Without the sign of the charge: as strengths of magnets, a voltage is
+    # that seen by the reference particle, so that antiparticles are tracked through the same lattice (MAD-X).
+    charge_over_energy: Array
+    charge_over_momentum: Array
 
     @classmethod
     def of(cls, reference: ReferenceParticle) -> ReferenceValues:
@@ -33,8 +35,8 @@ class ReferenceValues(NamedTuple):
         return cls(
             reference.beta0,
             1.0 / reference.gamma0**2,
-            reference.charge / reference.energy,
-            reference.charge / reference.p0c,
+            abs(reference.charge) / reference.energy,
+            abs(reference.charge) / reference.p0c,
         )
 
 

@@ -28,7 +28,7 @@ def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:
 
 
 def rf_kick_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
-    """Energy gain q V sin(phase - k z/velocity), k = 2 pi f/(beta0 c); z/velocity is -beta0 c tau."""
+    """Energy gain |q| V sin(phase - k z/velocity), k = 2 pi f/(beta0 c); z/velocity is -beta0 c tau."""
     step = ref.charge_over_energy * op.voltage * sin(op.phase - op.wavenumber * s.z / (s.velocity * ref.beta0))
     return energy_step(s, sign * step, ref)
 
@@ -64,7 +64,7 @@ class _Cavity(Element):
     Parameters
     ----------
     voltage : float
-        Peak voltage [V].
+        Peak voltage [V], as the reference particle sees it: the sign of the charge does not enter.
     frequency : float
         Frequency [Hz], >= 0.
     lag : float
@@ -97,10 +97,11 @@ class _Cavity(Element):
 
 @dataclass(frozen=True, kw_only=True)
 class RFCavity(_Cavity):
-    """Accelerating cavity: energy gain q V sin(2 pi (lag + f tau)), tau the lateness.
+    """Accelerating cavity: energy gain |q| V sin(2 pi (lag + f tau)), tau > 0 the lateness.
 
-    A particle that arrives late by tau gains charge (in e) times V sin(2 pi (lag - f tau)); see
-    `_Cavity` for the parameters.
+    Sign as in MAD-X, PTC and xtrack, whatever the charge: at lag = 0 a late particle gains energy. |q| is
+    the charge in e (as in xtrack; MAD-X and PTC leave it out, so that their voltage for ions is |q| V).
+    See `_Cavity` for the parameters.
     """
 
     @classmethod
