@@ -10,12 +10,13 @@ from gputrack.elements.multipole import Multipole
 from gputrack.elements.octupole import Octupole
 from gputrack.elements.patches import Translation, YRotation
 from gputrack.elements.quadrupole import Quadrupole
+from gputrack.elements.record import RECORD
 from gputrack.elements.rf_cavity import RFCavity
 from gputrack.elements.sextupole import Sextupole
 from gputrack.elements.solenoid import Solenoid
 
 __all__ = [
-    "ELEMENT_TYPES", "Aperture", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
+    "ELEMENT_TYPES", "RECORD", "Aperture", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
     "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "SectorBend", "Sextupole",
     "Solenoid", "Translation", "VKicker", "YRotation",
 ]  # fmt: skip

@@ -1,0 +1,100 @@
+"""Kernel sources: finds ``kernels/``, generates what follows from the maps, flattens includes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import gputrack.elements
+from gputrack.elements.map import MAPS, MapKind
+
+#: maps that the loop over ops handles itself
+SPECIAL = ("aperture", "record")
+OP_INTEGERS = 8
+_INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"\s*$')
+
+
+@cache
+def kernel_folder() -> Path:
+    """Folder of the kernel sources: inside an installed package, or beside it in a checkout."""
+    package = Path(gputrack.elements.__file__).parent.parent
+    for folder in (package / "kernels", package.parent / "kernels"):
+        if (folder / "target.h").is_file():
+            return folder
+    raise FileNotFoundError(f"kernel sources not found beside {package}; reinstall gputrack")
+
+
+def struct_name(kind: MapKind) -> str:
+    """Name of the struct of a map's constants in the kernels."""
+    return "".join(part.capitalize() for part in kind.name.split("_")) + "Op"
+
+
+def op_structs() -> str:
+    """Structs of constants, op codes, and functions that unpack them from the program."""
+    lines = []
+    for kind in MAPS.values():
+        lines.append(f"enum {{ CODE_{kind.name} = {kind.code} }};")
+        members = [f"int {name};" for name in kind.integers]
+        members += [f"double {name};" for name in kind.constants]
+        members += [f"const double* {name};" for name in kind.series]
+        lines.append(f"struct {struct_name(kind)} {{ {' '.join(members)} }};")
+        lines.append(_unpack(kind))
+    return "\n".join(lines) + "\n"
+
+
+def _unpack(kind: MapKind) -> str:
+    name = struct_name(kind)
+    body = [f"op.{field} = integers[{2 + i}];" for i, field in enumerate(kind.integers)]
+    body += [f"op.{field} = constants[{i}];" for i, field in enumerate(kind.constants)]
+    place = str(len(kind.constants))
+    for field, count in kind.series.items():
+        body.append(f"op.{field} = constants + {place};")
+        place += f" + op.{count}"
+    return (
+        f"GT_INLINE {name} unpack_{name}(const int* integers, const double* constants) "
+        f"{{ {name} op; {' '.join(body)} return op; }}"
+    )
+
+
+def kind_lists(kinds: Iterable[str]) -> str:
+    """Macro lists of the maps that the switch over op codes holds."""
+    chosen = [MAPS[name] for name in MAPS if name in set(kinds) and name not in SPECIAL]
+    forward = " ".join(f"GT_KIND({k.forward.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
+    inverse = " ".join(f"GT_KIND({k.inverse.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
+    return f"#define GT_FORWARD_KINDS {forward}\n#define GT_INVERSE_KINDS {inverse}\n"
+
+
+def flattened(entry: str, kinds: Iterable[str]) -> str:
+    """One source text: target, generated structs, the maps in `kinds`, and an entry file such as ``track_host.h``.
+
+    Each file is included once; ``#line`` directives keep compilers' messages pointing at the files.
+    """
+    seen: set[Path] = set()
+    folder = kernel_folder()
+    kinds = {*kinds, *SPECIAL} - {"record"}
+    stems = list(dict.fromkeys(MAPS[name].stem for name in MAPS if name in kinds))
+    parts = [_flatten(folder / "target.h", seen), op_structs()]
+    parts += [_flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
+    parts += [kind_lists(kinds), _flatten(folder / entry, seen)]
+    return "".join(parts)
+
+
+def _flatten(path: Path, seen: set[Path]) -> str:
+    path = path.resolve()
+    if path in seen:
+        return ""
+    seen.add(path)
+    name = path.relative_to(kernel_folder().resolve()).as_posix()
+    out = [f'#line 1 "{name}"\n']
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), 1):
+        match = _INCLUDE.match(line)
+        if match:
+            out.append(_flatten(path.parent / match[1], seen))
+            out.append(f'#line {number + 1} "{name}"\n')
+        elif line.strip() != "#pragma once":
+            out.append(line)
+        else:
+            out.append("\n")
+    return "".join(out)

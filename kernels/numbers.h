@@ -1,0 +1,63 @@
+// Functions that stay accurate and smooth where the textbook form is 0/0; twin of gputrack/numbers.py.
+#pragma once
+#include "target.h"
+
+// clang-format off
+GT_CONSTANT double COSINE[11] = {
+    1.0, -1.0 / 2.0, 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40320.0, -1.0 / 3628800.0, 1.0 / 479001600.0,
+    -1.0 / 87178291200.0, 1.0 / 20922789888000.0, -1.0 / 6402373705728000.0, 1.0 / 2432902008176640000.0};
+GT_CONSTANT double SINE[11] = {
+    1.0, -1.0 / 6.0, 1.0 / 120.0, -1.0 / 5040.0, 1.0 / 362880.0, -1.0 / 39916800.0, 1.0 / 6227020800.0,
+    -1.0 / 1307674368000.0, 1.0 / 355687428096000.0, -1.0 / 121645100408832000.0, 1.0 / 51090942171709440000.0};
+GT_CONSTANT double COSINE_GAP[11] = {
+    1.0 / 2.0, -1.0 / 24.0, 1.0 / 720.0, -1.0 / 40320.0, 1.0 / 3628800.0, -1.0 / 479001600.0,
+    1.0 / 87178291200.0, -1.0 / 20922789888000.0, 1.0 / 6402373705728000.0, -1.0 / 2432902008176640000.0,
+    1.0 / 1124000727777607680000.0};
+GT_CONSTANT double SINE_GAP[11] = {
+    1.0 / 6.0, -1.0 / 120.0, 1.0 / 5040.0, -1.0 / 362880.0, 1.0 / 39916800.0, -1.0 / 6227020800.0,
+    1.0 / 1307674368000.0, -1.0 / 355687428096000.0, 1.0 / 121645100408832000.0, -1.0 / 51090942171709440000.0,
+    1.0 / 25852016738884976640000.0};
+GT_CONSTANT double ARCTANGENT[12] = {
+    1.0, -1.0 / 3.0, 1.0 / 5.0, -1.0 / 7.0, 1.0 / 9.0, -1.0 / 11.0, 1.0 / 13.0, -1.0 / 15.0, 1.0 / 17.0,
+    -1.0 / 19.0, 1.0 / 21.0, -1.0 / 23.0};
+// clang-format on
+
+// Polynomial with the given coefficients, lowest first.
+template <int N, class T>
+GT_INLINE T horner(const double (&coefficients)[N], const T& u) {
+  T total = coefficients[N - 1] * u + coefficients[N - 2];
+  GT_UNROLL for (int i = N - 3; i >= 0; --i) total = total * u + coefficients[i];
+  return total;
+}
+
+GT_INLINE double power_of(double base, int exponent) {
+  double r = 1.0;
+  for (int i = 0; i < exponent; ++i) r *= base;
+  return r;
+}
+
+// cos(sqrt u) and sin(sqrt u)/sqrt u; for u < 0 the hyperbolic functions.
+template <class T>
+GT_INLINE void cos_sinc(const T& u, int halvings, T& c, T& s) {
+  T v = u * power_of(0.25, halvings);
+  c = horner(COSINE, v);
+  s = horner(SINE, v);
+  for (int i = 0; i < halvings; ++i) {
+    s = c * s;
+    c = 2.0 * c * c - 1.0;
+  }
+}
+
+// atan(t)/t as a function of v = t^2.
+template <class T>
+GT_INLINE T arctan_ratio(T v, int halvings) {
+  double scale = 1.0;
+  T product = broadcast(1.0);
+  for (int i = 0; i < halvings; ++i) {
+    T r = 1.0 / (1.0 + sqrt(1.0 + v));
+    product = product * r;
+    scale *= 2.0;
+    v = v * r * r;
+  }
+  return scale * product * horner(ARCTANGENT, v);
+}

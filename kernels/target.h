@@ -1,0 +1,155 @@
+// The only file that knows the compiler: NVRTC (one particle per thread, number type double) or a host compiler
+// (number type Pack, a few particles side by side in vector registers).
+#pragma once
+
+#if defined(__CUDACC_RTC__)
+
+#define GT_INLINE static __device__ __forceinline__
+#define GT_CONSTANT static __device__ constexpr
+#define GT_UNROLL _Pragma("unroll")
+
+using Number = double;
+using Integer = long long;
+constexpr int LANES = 1;
+
+GT_INLINE double broadcast(double a) { return a; }
+GT_INLINE unsigned less_equal(double a, double b) { return a <= b ? 1u : 0u; }
+GT_INLINE double keep_lanes(double a, unsigned lanes) { return lanes ? a : 0.0; }
+
+#else
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define GT_INLINE static inline __attribute__((always_inline))
+#define GT_CONSTANT static constexpr
+#define GT_UNROLL _Pragma("GCC unroll 8")
+
+using Integer = std::int64_t;
+
+using std::cos;
+using std::sin;
+using std::sqrt;
+using std::tan;
+
+#if defined(__AVX512F__)
+constexpr int WIDTH = 8;
+#elif defined(__AVX__)
+constexpr int WIDTH = 4;
+#else
+constexpr int WIDTH = 2;
+#endif
+typedef double Vector __attribute__((vector_size(8 * WIDTH)));
+
+constexpr int LANES = 8;
+constexpr int PARTS = LANES / WIDTH;
+
+// Eight doubles in as many registers as they need: on narrower machines that keeps two or four independent chains
+// in flight, which hides the latency of square root and division.
+struct Pack {
+  Vector part[PARTS];
+};
+using Number = Pack;
+
+GT_INLINE Vector vector_sqrt(Vector a) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_sqrt_pd((__m512d)a);
+#elif defined(__AVX__)
+  return (Vector)_mm256_sqrt_pd((__m256d)a);
+#elif defined(__x86_64__)
+  return (Vector)_mm_sqrt_pd((__m128d)a);
+#else
+  Vector r;
+  for (int i = 0; i < WIDTH; ++i) r[i] = __builtin_sqrt(a[i]);
+  return r;
+#endif
+}
+
+GT_INLINE Pack broadcast(double a) {
+  Pack r;
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = Vector{} + a;
+  return r;
+}
+
+#define GT_PACK_OPERATOR(op)                                                              \
+  GT_INLINE Pack operator op(const Pack& a, const Pack& b) {                              \
+    Pack r;                                                                               \
+    GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = a.part[i] op b.part[i];         \
+    return r;                                                                             \
+  }                                                                                       \
+  GT_INLINE Pack operator op(const Pack& a, double b) {                                   \
+    Pack r;                                                                               \
+    GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = a.part[i] op b;                 \
+    return r;                                                                             \
+  }                                                                                       \
+  GT_INLINE Pack operator op(double a, const Pack& b) {                                   \
+    Pack r;                                                                               \
+    GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = a op b.part[i];                 \
+    return r;                                                                             \
+  }
+GT_PACK_OPERATOR(+)
+GT_PACK_OPERATOR(-)
+GT_PACK_OPERATOR(*)
+GT_PACK_OPERATOR(/)
+#undef GT_PACK_OPERATOR
+
+GT_INLINE Pack operator-(const Pack& a) { return 0.0 - a; }
+GT_INLINE Pack& operator+=(Pack& a, const Pack& b) { return a = a + b; }
+GT_INLINE Pack& operator-=(Pack& a, const Pack& b) { return a = a - b; }
+GT_INLINE Pack& operator*=(Pack& a, const Pack& b) { return a = a * b; }
+GT_INLINE Pack& operator*=(Pack& a, double b) { return a = a * b; }
+
+GT_INLINE Pack sqrt(const Pack& a) {
+  Pack r;
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = vector_sqrt(a.part[i]);
+  return r;
+}
+
+template <class Function>
+GT_INLINE Pack each_lane(const Pack& a, Function f) {
+  alignas(64) double lanes[LANES];
+  std::memcpy(lanes, &a, sizeof lanes);
+  for (int i = 0; i < LANES; ++i) lanes[i] = f(lanes[i]);
+  Pack r;
+  std::memcpy(&r, lanes, sizeof r);
+  return r;
+}
+GT_INLINE Pack sin(const Pack& a) {
+  return each_lane(a, [](double v) { return std::sin(v); });
+}
+GT_INLINE Pack cos(const Pack& a) {
+  return each_lane(a, [](double v) { return std::cos(v); });
+}
+
+// Bit i is set where a <= b in lane i; never for a NaN.
+GT_INLINE unsigned less_equal(const Pack& a, const Pack& b) {
+  unsigned bits = 0;
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) {
+#if defined(__AVX512F__)
+    bits |= (unsigned)_mm512_cmp_pd_mask((__m512d)a.part[i], (__m512d)b.part[i], _CMP_LE_OQ) << (i * WIDTH);
+#elif defined(__AVX__)
+    bits |= (unsigned)_mm256_movemask_pd(_mm256_cmp_pd((__m256d)a.part[i], (__m256d)b.part[i], _CMP_LE_OQ))
+            << (i * WIDTH);
+#else
+    for (int j = 0; j < WIDTH; ++j) bits |= (a.part[i][j] <= b.part[i][j] ? 1u : 0u) << (i * WIDTH + j);
+#endif
+  }
+  return bits;
+}
+GT_INLINE unsigned less_equal(const Pack& a, double b) { return less_equal(a, broadcast(b)); }
+
+GT_INLINE Pack keep_lanes(const Pack& a, unsigned lanes) {
+  alignas(64) double values[LANES];
+  std::memcpy(values, &a, sizeof values);
+  for (int i = 0; i < LANES; ++i)
+    if (!(lanes >> i & 1u)) values[i] = 0.0;
+  Pack r;
+  std::memcpy(&r, values, sizeof r);
+  return r;
+}
+
+#endif
