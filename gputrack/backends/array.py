@@ -1,0 +1,127 @@
+"""Backend `array`: the array-API maps, on any array library; the judge of the kernels."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from gputrack.arrays import is_cupy, namespace
+from gputrack.backends.base import Launch, Particles, available_threads
+from gputrack.elements.aperture import inside
+from gputrack.elements.map import ReferenceValues, State, make_state, refreshed
+from gputrack.losses import LossCode
+
+BLOCK = 2048  # particles; ten coordinates and some temporaries of this size fit the second-level cache
+
+
+class ArrayBackend:
+    """Blocks of particles on a pool of threads; NumPy releases the interpreter lock."""
+
+    name = "array"
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or available_threads()
+
+    def step(self, particles: Particles, launch: Launch) -> None:
+        """Run one stretch of turns, in place."""
+        n = particles.coordinates.shape[1]
+        if is_cupy(particles.coordinates):
+            run_block(particles, launch, slice(0, n))
+            return
+        size = max(1, min(BLOCK, -(-n // self.threads)))
+        blocks = [slice(i, min(i + size, n)) for i in range(0, n, size)]
+        if len(blocks) == 1:
+            run_block(particles, launch, blocks[0])
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(lambda block: run_block(particles, launch, block), blocks))
+
+
+def run_block(particles: Particles, launch: Launch, block: slice) -> None:
+    """All turns for one block of particles."""
+    with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
+        ref = ReferenceValues.of(launch.reference)
+        code = particles.loss_code[block]
+        xp = namespace(code)
+        alive = code == LossCode.ALIVE
+        start = particles.coordinates[:, block]
+        s = make_state(xp.where(alive, start, 0.0), ref)
+        loop = _Loop(particles, launch, block, ref, alive)
+        s = loop.check(s, s, launch.first_turn, 0)
+        calls = list(enumerate(launch.program.calls))
+        if launch.backwards:
+            calls.reverse()
+        for turn in range(launch.first_turn, launch.first_turn + launch.turns):
+            if not loop.alive.any():
+                break
+            for k, (kind, op) in calls:
+                s = loop.apply(s, kind, op, turn, k)
+        coordinates = xp.stack(s[:6])
+        particles.coordinates[:, block] = xp.where(loop.alive, coordinates, particles.coordinates[:, block])
+
+
+class _Loop:
+    """Bookkeeping of one block: who is alive, losses, records."""
+
+    def __init__(
+        self, particles: Particles, launch: Launch, block: slice, ref: ReferenceValues, alive: Any
+    ) -> None:
+        self.particles, self.launch, self.block, self.ref, self.alive = particles, launch, block, ref, alive
+
+    def apply(self, s: State, kind: Any, op: Any, turn: int, k: int) -> State:
+        if kind.name == "record":
+            self.record(s, op, turn)
+            return s
+        if kind.name == "aperture":
+            if self.launch.backwards:
+                return s
+            lost = self.alive & ~inside(s, op)
+            return self.lose(s, s, lost, turn, k, LossCode.APERTURE) if lost.any() else s
+        after = (kind.inverse if self.launch.backwards else kind.forward)(s, op, self.ref)
+        return self.check(s, after, turn, k)
+
+    def check(self, before: State, after: State, turn: int, k: int) -> State:
+        """Lose the particles that cannot be tracked on."""
+        lost = self.alive & ~acceptable(after, self.launch.limit)
+        return self.lose(before, after, lost, turn, k, None) if lost.any() else after
+
+    def lose(self, before: State, after: State, lost: Any, turn: int, k: int, code: LossCode | None) -> State:
+        """Store the last good coordinates of lost particles; zeros travel on in their place."""
+        p, block = self.particles, self.block
+        xp = namespace(lost)
+        p.coordinates[:, block] = xp.where(lost, xp.stack(before[:6]), p.coordinates[:, block])
+        codes = loss_codes(after, self.launch.limit) if code is None else int(code)
+        p.loss_code[block] = xp.where(lost, codes, p.loss_code[block])
+        p.loss_turn[block] = xp.where(lost, turn, p.loss_turn[block])
+        p.loss_op[block] = xp.where(lost, k, p.loss_op[block])
+        self.alive = self.alive & ~lost
+        kept = State(*(xp.where(self.alive, value, 0.0) for value in after))
+        return refreshed(kept, self.ref)
+
+    def record(self, s: State, op: Any, turn: int) -> None:
+        if turn % op.every:
+            return
+        first = -(-self.launch.first_turn // op.every)
+        place = self.launch.records.views[op.monitor][turn // op.every - first, op.place]
+        xp = namespace(s.x)
+        place[:, self.block] = xp.where(self.alive, xp.stack(s[:6]), place[:, self.block])
+
+
+def acceptable(s: State, limit: float) -> Any:
+    """Whether coordinates can be tracked on; twin of kernels/losses.h."""
+    inside_limit = (s.x * s.x <= limit * limit) & (s.y * s.y <= limit * limit)
+    forward = (s.px * s.px + s.py * s.py <= s.opd * s.opd) & (0.0 * s.opd <= s.opd)
+    return inside_limit & forward & (0.0 * s.z <= 0.0)
+
+
+def loss_codes(s: State, limit: float) -> Any:
+    """Codes for coordinates that are not acceptable."""
+    xp = namespace(s.x)
+    finite = xp.isfinite(s.x)
+    for value in s[1:6]:
+        finite = finite & xp.isfinite(value)
+    beyond = (s.x * s.x > limit * limit) | (s.y * s.y > limit * limit)
+    kind = xp.where(beyond, int(LossCode.LIMIT), int(LossCode.UNPHYSICAL))
+    return xp.where(finite, kind, int(LossCode.NOT_FINITE))

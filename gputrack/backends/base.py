@@ -1,0 +1,101 @@
+"""What every backend is given and gives back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gputrack.program import Program
+from gputrack.reference import ReferenceParticle
+
+
+@dataclass
+class Particles:
+    """Working arrays of a run, changed in place by a backend.
+
+    Attributes
+    ----------
+    coordinates : float64 array (6, n)
+    loss_code, loss_op : int32 arrays (n,)
+        0 and -1 while alive.
+    loss_turn : int64 array (n,)
+    """
+
+    coordinates: Any
+    loss_code: Any
+    loss_turn: Any
+    loss_op: Any
+
+
+@dataclass(frozen=True)
+class Records:
+    """Buffers of all monitors in one array.
+
+    Attributes
+    ----------
+    flat : float64 array
+        All buffers, one after the other.
+    starts : int64 array (monitors,)
+        Place of the first number of each.
+    views : list of float64 arrays (recorded turns, places, 6, n)
+        The same memory, one per monitor; lost particles stay NaN.
+    """
+
+    flat: Any
+    starts: Any
+    views: list[Any]
+
+
+def make_records(shapes: list[tuple[int, int]], n: int, xp: Any) -> Records:
+    """Buffers filled with NaN for monitors of given (recorded turns, places) and `n` particles."""
+    sizes = [rows * places * 6 * n for rows, places in shapes]
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    starts = [end - size for end, size in zip(ends, sizes, strict=True)]
+    flat = xp.full(sum(sizes), xp.nan)
+    views = [
+        flat[start : start + size].reshape(rows, places, 6, n)
+        for start, size, (rows, places) in zip(starts, sizes, shapes, strict=True)
+    ]
+    return Records(flat, xp.asarray(starts, dtype=xp.int64), views)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One stretch of turns.
+
+    Attributes
+    ----------
+    program : Program
+    reference : ReferenceParticle
+    first_turn, turns : int
+    limit : float
+        Particles beyond it in |x| or |y| [m] are lost.
+    records : Records
+        The backend writes living particles.
+    backwards : bool
+        Undo the ops, last one first.
+    """
+
+    program: Program
+    reference: ReferenceParticle
+    first_turn: int
+    turns: int
+    limit: float
+    records: Records
+    backwards: bool = False
+
+
+class Backend(Protocol):
+    """A way to run a program."""
+
+    name: str
+
+    def step(self, particles: Particles, launch: Launch) -> None:
+        """Run one stretch of turns, in place."""
+        ...
+
+
+def available_threads() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,171 @@
+"""Monitors: what is written down along the way, in memory or in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gputrack.arrays import namespace, to_numpy
+from gputrack.errors import InputError
+from gputrack.lattice import Lattice
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Record at the exits of chosen elements.
+
+    Parameters
+    ----------
+    select : str
+        Glob over element names.
+    every : int
+        Record in turns 0, every, 2 every, ...
+    moments : bool
+        Keep mean and covariance of the living particles instead of all coordinates.
+    path : str or Path, optional
+        Stream to this HDF5 file instead of keeping the record in memory.
+    """
+
+    select: str
+    every: int = field(default=1, kw_only=True)
+    moments: bool = field(default=False, kw_only=True)
+    path: str | Path | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.select, str) or not self.select:
+            raise InputError(f"Monitor: select must be a glob over element names, got {self.select!r}")
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise InputError(f"Monitor {self.select!r}: every must be an integer >= 1, got {self.every!r}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a monitor wrote down.
+
+    Attributes
+    ----------
+    monitor : Monitor
+    places : int array (p,)
+        Places of the elements in the lattice.
+    names : list of str
+    s : float array (p,)
+        Positions of their exits [m].
+    turns : int array (t,)
+        Recorded turns, counted from the beam's first.
+    coordinates : float array (t, p, 6, n), or None
+        Lost particles are NaN from the place of their loss on.
+    mean : float array (t, p, 6), or None
+    sigma : float array (t, p, 6, 6), or None
+        Mean and covariance of living particles (weighted), where moments were asked for.
+    """
+
+    monitor: Monitor
+    places: np.ndarray
+    names: list[str]
+    s: np.ndarray
+    turns: np.ndarray
+    coordinates: Any = None
+    mean: Any = None
+    sigma: Any = None
+
+
+class Recorder:
+    """Collects what one monitor records, stretch by stretch."""
+
+    def __init__(self, monitor: Monitor, lattice: Lattice) -> None:
+        self.monitor = monitor
+        self.places = np.array(lattice.indices(monitor.select))
+        self.names = [lattice[int(i)].name for i in self.places]
+        self.s = lattice.s[self.places + 1]
+        self._turns: list[int] = []
+        self._parts: list[dict[str, Any]] = []
+        self._file = open_stream(monitor, self) if monitor.path is not None else None
+
+    def rows(self, first_turn: int, turns: int) -> list[int]:
+        """Turns that are recorded among `turns` from `first_turn` on."""
+        every = self.monitor.every
+        first = -(-first_turn // every) * every
+        return list(range(first, first_turn + turns, every))
+
+    def take(self, buffer: Any, turns: Sequence[int], weights: Any) -> None:
+        """Keep what a stretch recorded: `buffer` is (len(turns), places, 6, n)."""
+        if not turns:
+            return
+        part = moments_of(buffer, weights) if self.monitor.moments else {"coordinates": buffer}
+        if self._file is not None:
+            self._file.append(turns, part)
+            return
+        self._turns += turns
+        self._parts.append(part)
+
+    def record(self) -> Record:
+        """Everything recorded so far; from a file, the names and places only."""
+        arrays: dict[str, Any] = {}
+        if self._parts:
+            xp = namespace(next(iter(self._parts[0].values())))
+            arrays = {
+                name: xp.concatenate([part[name] for part in self._parts]) for name in self._parts[0]
+            }
+        turns = np.array(self._turns if self._file is None else self._file.turns, dtype=np.int64)
+        return Record(self.monitor, self.places, self.names, self.s, turns, **arrays)
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._file is not None:
+            self._file.close()
+
+
+def moments_of(buffer: Any, weights: Any) -> dict[str, Any]:
+    """Mean and covariance over living particles of (t, p, 6, n), as (t, p, 6) and (t, p, 6, 6)."""
+    xp = namespace(buffer)
+    alive = xp.isfinite(buffer[:, :, :1, :])
+    w = xp.where(alive, weights, 0.0)
+    total = xp.sum(w, axis=-1)
+    values = xp.where(alive, buffer, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # nobody left: the moments are NaN
+        mean = xp.sum(w * values, axis=-1) / total
+        centred = xp.where(alive, values - mean[..., None], 0.0)
+        sigma = (w * centred) @ xp.swapaxes(centred, -1, -2) / total[..., None]
+    return {"mean": mean, "sigma": sigma}
+
+
+class _Stream:
+    """An HDF5 file that grows by one stretch at a time and is complete after each."""
+
+    def __init__(self, monitor: Monitor, recorder: Recorder) -> None:
+        import h5py
+
+        try:
+            self.file = h5py.File(monitor.path, "w")
+        except OSError as error:
+            raise InputError(f"Monitor {monitor.select!r}: cannot write {monitor.path}: {error}") from error
+        self.file.attrs["format"] = "gputrack monitor 1"
+        self.file.attrs["select"] = monitor.select
+        self.file["place"] = recorder.places
+        self.file["name"] = np.array(recorder.names, dtype=h5py.string_dtype())
+        self.file["s"] = recorder.s
+        self.file.create_dataset("turn", shape=(0,), maxshape=(None,), dtype="i8")
+        self.turns: list[int] = []
+
+    def append(self, turns: Sequence[int], part: dict[str, Any]) -> None:
+        for name, values in {"turn": np.array(turns), **part}.items():
+            host = to_numpy(values)
+            if name not in self.file:
+                self.file.create_dataset(name, shape=(0, *host.shape[1:]), maxshape=(None, *host.shape[1:]))
+            data = self.file[name]
+            data.resize(data.shape[0] + len(host), axis=0)
+            data[-len(host) :] = host
+        self.turns += turns
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def open_stream(monitor: Monitor, recorder: Recorder) -> _Stream:
+    """The file of a monitor that streams."""
+    return _Stream(monitor, recorder)

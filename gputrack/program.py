@@ -1,0 +1,173 @@
+"""Program: a lattice as op codes and a packed table of constants, what the backends run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from gputrack.elements import Element
+from gputrack.elements.base import parameter_names, series_names
+from gputrack.elements.map import MAPS, MapCall, MapKind
+from gputrack.elements.record import record_call
+from gputrack.lattice import Lattice
+
+OP_INTEGERS = 8
+
+
+@dataclass(frozen=True)
+class Program:
+    """Ops in the order in which they act.
+
+    Attributes
+    ----------
+    ops : int32 array (n_ops, 8)
+        Op code, place of the first constant, and the op's integers.
+    constants : float64 array
+        Constants of all ops, one after the other.
+    elements : int32 array (n_ops,)
+        Place in the lattice of the element that each op belongs to.
+    kinds : frozenset of str
+        Names of the maps that occur.
+    """
+
+    ops: np.ndarray
+    constants: np.ndarray
+    elements: np.ndarray
+    kinds: frozenset[str]
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    @cached_property
+    def calls(self) -> list[tuple[MapKind, SimpleNamespace]]:
+        """Each op as its map and the attributes that the array maps read."""
+        kinds = list(MAPS.values())
+        return [_unpacked(kinds[row[0]], row, self.constants) for row in self.ops.tolist()]
+
+
+def _unpacked(kind: MapKind, row: list[int], constants: np.ndarray) -> tuple[MapKind, SimpleNamespace]:
+    op = SimpleNamespace(**dict(zip(kind.integers, row[2:], strict=False)))
+    place = row[1]
+    for name in kind.constants:
+        setattr(op, name, float(constants[place]))
+        place += 1
+    for name, count in kind.series.items():
+        size = getattr(op, count)
+        setattr(op, name, constants[place : place + size].tolist())
+        place += size
+    return kind, op
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Elements of one class and equal statics, lowered together."""
+
+    places: list[int]
+    calls: list[MapCall]
+
+
+def compile_program(
+    lattice: Lattice,
+    monitors: Sequence[tuple[int, Sequence[int]]] = (),
+    active: Mapping[int, frozenset[str]] | None = None,
+) -> Program:
+    """Lower a lattice.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    monitors : sequence of (every, places)
+        For each monitor: it records every so many turns, at the exits of the elements at these places.
+    active : mapping of place to parameter names, optional
+        Parameters that keep their place in the maps even where they are zero.
+    """
+    groups = _lower_groups(lattice, active or {})
+    records = _record_calls(monitors)
+    pieces: list[tuple[list[int], list[MapCall]]] = [(group.places, group.calls) for group in groups]
+    pieces += [([place], calls) for place, calls in records.items()]
+    return _packed(pieces, len(lattice))
+
+
+def _lower_groups(lattice: Lattice, active: Mapping[int, frozenset[str]]) -> list[_Group]:
+    keys: dict[tuple[int, frozenset[str]], Any] = {}
+    members: dict[Any, list[int]] = {}
+    none: frozenset[str] = frozenset()
+    for place, element in enumerate(lattice):
+        wanted = active.get(place, none)
+        key = keys.get((id(element), wanted))
+        if key is None:
+            key = type(element), element.statics(element.model or lattice.model, wanted)
+            keys[id(element), wanted] = key
+        members.setdefault(key, []).append(place)
+    return [
+        _Group(places, kind.lower(gather_parameters(kind, [lattice[i] for i in places]), statics))
+        for (kind, statics), places in members.items()
+    ]
+
+
+def gather_parameters(kind: type[Element], elements: Sequence[Element]) -> dict[str, Any]:
+    """Parameters of elements of one class as arrays (n,), series as lists of arrays, padded with zeros."""
+    p: dict[str, Any] = {}
+    for name in parameter_names(kind):
+        p[name] = np.array([getattr(e, name) or 0.0 for e in elements], dtype=float)
+    for name in series_names(kind):
+        size = max(len(getattr(e, name)) for e in elements)
+        rows = [getattr(e, name) + (0.0,) * (size - len(getattr(e, name))) for e in elements]
+        p[name] = list(np.array(rows, dtype=float).reshape(len(elements), size).T)
+    return p
+
+
+def _record_calls(monitors: Sequence[tuple[int, Sequence[int]]]) -> dict[int, list[MapCall]]:
+    calls: dict[int, list[MapCall]] = {}
+    for number, (every, places) in enumerate(monitors):
+        for row, place in enumerate(places):
+            calls.setdefault(place, []).append(record_call(number, every, len(places), row))
+    return calls
+
+
+def _packed(pieces: list[tuple[list[int], list[MapCall]]], length: int) -> Program:
+    """Arrange the ops by element; records come after the element's own ops (they are the later pieces)."""
+    ops_per_element = np.zeros(length, dtype=np.int64)
+    for places, calls in pieces:
+        ops_per_element[places] += len(calls)
+    next_op = np.concatenate([[0], np.cumsum(ops_per_element)])
+    total = int(next_op[-1])
+    ops = np.zeros((total, OP_INTEGERS), dtype=np.int32)
+    elements = np.repeat(np.arange(length, dtype=np.int32), ops_per_element)
+    sizes = np.zeros(total, dtype=np.int64)
+    blocks: list[tuple[np.ndarray, np.ndarray]] = []
+    free = next_op[:-1].copy()
+    for places, calls in pieces:
+        where = np.asarray(places)
+        for call in calls:
+            rows = free[where]
+            free[where] += 1
+            values = _constants(call, len(places))
+            ops[rows, 0] = call.kind.code
+            for column, name in enumerate(call.kind.integers):
+                ops[rows, 2 + column] = call.integers[name]
+            sizes[rows] = values.shape[1]
+            blocks.append((rows, values))
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    constants = np.zeros(int(starts[-1]))
+    for rows, values in blocks:
+        constants[starts[rows][:, None] + np.arange(values.shape[1])] = values
+    ops[:, 1] = starts[:-1]
+    kinds = frozenset(call.kind.name for _, calls in pieces for call in calls)
+    return Program(ops, constants, elements, kinds)
+
+
+def _constants(call: MapCall, count: int) -> np.ndarray:
+    """Constants of one call for `count` elements, shape (count, number of constants)."""
+    columns = [call.constants[name] for name in call.kind.constants]
+    for name in call.kind.series:
+        columns += call.series[name]
+    table = np.empty((count, len(columns)))
+    for i, column in enumerate(columns):
+        table[:, i] = column
+    return table
