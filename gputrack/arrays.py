@@ -67,6 +67,11 @@ def is_cupy(value: Array) -> bool:
     return bool(array_api_compat.is_cupy_array(value))
 
 
+def is_traced(value: Array) -> bool:
+    """Whether `value` is one of autograd's boxed arrays, seen while a gradient is worked out."""
+    return type(value).__module__.startswith("autograd.")
+
+
 def to_numpy(value: Array) -> np.ndarray:
     """Explicit copy of an array to host memory as float64 NumPy (never called silently)."""
     return np.asarray(value.get() if is_cupy(value) else value)
