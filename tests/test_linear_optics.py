@@ -1,0 +1,139 @@
+"""Linear optics against closed formulas, and its errors."""
+
+import math
+
+import numpy as np
+import pytest
+
+import gputrack as gt
+from gputrack.errors import InputError
+from gputrack.optics import closed_orbit, finite_difference_matrix, linear_optics
+
+ELECTRON = gt.ReferenceParticle.electron(total=3e9)
+SYMPLECTIC_FORM = np.kron(np.eye(3), np.array([[0.0, 1.0], [-1.0, 0.0]]))
+#: fourth-order differences with steps of 1e-5: rounding is 1e-16 / 1e-5 times the size of the coordinates
+DIFFERENCES = 1e-8
+
+
+def fodo(k1=0.8, focal_shift=0.0, **model):
+    """A thin-lens FODO ring of 10 m cells, where everything is known in closed form."""
+    half = gt.Multipole("qf", knl=(0.0, 0.5 * k1 + focal_shift))
+    lens = gt.Multipole("qd", knl=(0.0, -k1))
+    drift = gt.Drift("d", length=5.0)
+    return gt.Lattice([half, drift, lens, drift, half], ELECTRON, name="fodo", **model)
+
+
+def test_thin_fodo_cell_has_the_textbook_optics():
+    k1, length = 0.25, 10.0
+    optics = linear_optics(fodo(k1))
+    mu = 2.0 * math.asin(k1 * length / 4.0)
+    beta = length * (1.0 + math.sin(mu / 2.0)) / math.sin(mu)
+    beta_y = length * (1.0 - math.sin(mu / 2.0)) / math.sin(mu)
+    assert optics.qx == pytest.approx(mu / (2.0 * math.pi), abs=DIFFERENCES)
+    assert optics.qy == pytest.approx(mu / (2.0 * math.pi), abs=DIFFERENCES)
+    assert optics.betx[0] == pytest.approx(beta, rel=DIFFERENCES)
+    assert optics.bety[0] == pytest.approx(beta_y, rel=DIFFERENCES)
+    assert optics.alfx[0] == pytest.approx(0.0, abs=DIFFERENCES)
+    assert optics.qs == 0.0
+
+
+def test_integer_part_of_the_tune_counts_cells():
+    one = linear_optics(fodo(0.25))
+    many = linear_optics(gt.Lattice([*fodo(0.25)] * 13, ELECTRON))
+    assert many.qx == pytest.approx(13 * one.qx, abs=13 * DIFFERENCES)
+    assert many.qx > 2.0
+
+
+def test_matrix_of_a_drift():
+    reference = gt.ReferenceParticle.proton(kinetic=50e6)
+    matrix = finite_difference_matrix(gt.Lattice([gt.Drift("d", length=3.0)], reference))
+    expected = np.eye(6)
+    expected[0, 1] = expected[2, 3] = 3.0
+    expected[4, 5] = 3.0 / reference.gamma0**2
+    np.testing.assert_allclose(matrix, expected, atol=1e-9)
+
+
+def test_matrix_is_symplectic_and_modes_agree_on_alpha():
+    ring = gt.demo_ring()
+    optics = linear_optics(ring)
+    error = optics.matrix.T @ SYMPLECTIC_FORM @ optics.matrix - SYMPLECTIC_FORM
+    assert np.abs(error).max() < DIFFERENCES
+    # beta' = -2 alpha across every drift
+    drifts = [i for i, e in enumerate(ring) if type(e) is gt.Drift]
+    for beta, alpha in ((optics.betx, optics.alfx), (optics.bety, optics.alfy)):
+        rise = [(beta[i + 1] - beta[i]) / ring[i].length for i in drifts]
+        mean = [-(alpha[i + 1] + alpha[i]) for i in drifts]
+        np.testing.assert_allclose(rise, mean, atol=1e-6)
+
+
+def test_closed_orbit_of_a_kick():
+    """x = theta beta cos(pi Q)/(2 sin(pi Q)) at the kick."""
+    cells, theta = 7, 1e-6
+    elements = [*fodo(0.25)] * cells
+    optics = linear_optics(gt.Lattice(elements, ELECTRON))
+    orbit = closed_orbit(gt.Lattice([gt.HKicker("k", kick=theta), *elements], ELECTRON))
+    expected = 0.5 * theta * optics.betx[0] / math.tan(math.pi * optics.qx)
+    assert orbit[0] == pytest.approx(expected, rel=1e-6)
+    assert orbit[2] == pytest.approx(0.0, abs=1e-15)
+
+
+def test_orbit_repeats_with_rf_on_and_a_wrong_frequency():
+    ring = gt.demo_ring()
+    rf = ring["rf"][0]
+    shifted = ring.with_changes("rf", frequency=rf.frequency * (1.0 - 1e-6)).with_changes("qf.03a", dx=1e-4)
+    orbit = closed_orbit(shifted)
+    # a lower frequency wants a longer orbit: delta = 1e-6 / momentum compaction
+    assert 0.5e-3 < orbit[5] < 2e-3
+    out = gt.track(shifted, gt.Beam(orbit[:, None], ring.reference), turns=1, backend="array")
+    moved = np.asarray(out.coordinates)[:, 0] - orbit
+    moved[4] -= 0.0
+    np.testing.assert_allclose(moved, 0.0, atol=1e-11)
+
+
+def test_dispersion_is_the_derivative_of_the_orbit():
+    ring = gt.demo_ring().with_changes("rf", voltage=0.0)
+    optics = linear_optics(ring)
+    place = ring.names.index("sf.07")
+    turned = gt.Lattice([*ring[place:], *ring[:place]], ring.reference, model=ring.model)
+    step = 1e-6
+    slope = (closed_orbit(turned, step) - closed_orbit(turned, -step)) / (2.0 * step)
+    assert optics.dx[place] == pytest.approx(slope[0], abs=1e-7)
+    assert optics.dpx[place] == pytest.approx(slope[1], abs=1e-7)
+
+
+def test_coupled_tunes_are_those_of_the_eigenvalues():
+    skew = gt.Multipole("skew", ksl=(0.0, 0.02))
+    ring = gt.Lattice([*fodo(0.25), skew, *fodo(0.25), gt.Multipole("t", knl=(0.0, 0.01))], ELECTRON)
+    optics = linear_optics(ring)
+    angles = np.abs(np.angle(np.linalg.eigvals(optics.matrix[:4, :4]))) / (2.0 * np.pi)
+    found = sorted(min(q % 1.0, 1.0 - q % 1.0) for q in (optics.qx, optics.qy))
+    np.testing.assert_allclose(found, sorted(angles)[::2], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("ring", "words"),
+    [
+        (fodo(0.5), ["horizontal", "vertical", "trace"]),
+        (fodo(0.25, focal_shift=0.3), ["horizontal", "trace"]),
+        (gt.Lattice([gt.Drift("d", length=1.0)], ELECTRON, name="line"), ["line", "closed orbit"]),
+    ],
+)
+def test_unstable_rings_name_the_plane_and_the_trace(ring, words):
+    with pytest.raises(InputError) as caught:
+        linear_optics(ring)
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_trace_is_the_one_of_the_matrix():
+    ring = fodo(0.25, focal_shift=0.3)
+    trace = np.trace(finite_difference_matrix(ring)[:2, :2])
+    with pytest.raises(InputError, match=f"trace {trace:.4f}"[:9]):
+        linear_optics(ring)
+
+
+def test_cavity_at_the_wrong_phase_is_named():
+    ring = gt.demo_ring().with_changes("rf", lag=0.0)
+    with pytest.raises(InputError, match="longitudinal motion is unstable.*lag"):
+        linear_optics(ring)
