@@ -14,16 +14,14 @@ from gputrack.elements.arc import (
     largest_turn,
     sector_geometry,
     turning_halvings,
-    wedge_call,
 )
 from gputrack.elements.base import Element
+from gputrack.elements.bend_ends import End, entrance, leaving
 from gputrack.elements.bend_expanded import expanded_call
-from gputrack.elements.edge import linear_edge_call
-from gputrack.elements.fringe import fringe_call
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.sector_field import EXTRA_ORDERS, evaluate, kick_polynomials, monomials
 from gputrack.elements.splitting import WEIGHTS, compose
-from gputrack.models import FullEdge, MatrixKick, Model
+from gputrack.models import MatrixKick, Model
 from gputrack.numbers import cos_sinc
 
 
@@ -155,41 +153,26 @@ class _Bend(Element):
         rotated = tuple(f or bool({"e1", "e2", "angle"} & active) for f in faces)
         k0 = self.angle / self.arc_length if self.k0 is None else self.k0
         turn = largest_turn(self.arc_length, self.angle, k0)
+        fintx = self.fint if self.fintx is None else self.fintx
+        soft = bool(self.hgap and self.fint), bool(self.hgap and fintx)
         return (
             self._terms(active), model, rotated, turning_halvings(max(turn, abs(self.e1), abs(self.e2))),
-            geometry_halvings(self.angle), self.k0 is None, self.fintx is None,
+            geometry_halvings(self.angle), self.k0 is None, self.fintx is None, soft,
         )  # fmt: skip
 
     @classmethod
     def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
-        terms, model, rotated, halvings, angle_halvings, natural, symmetric = statics
+        terms, model, rotated, halvings, angle_halvings, natural, symmetric, soft = statics
         length, (e1, e2) = cls._arc_length(p), cls._faces(p)
         k0 = p["angle"] / length if natural else p["k0"]
-        knl0 = p["knl"][0] / length if p["knl"] else 0.0
-        body = _body(p, length, k0, terms, model, halvings, angle_halvings)
+        kn, ks = _multipoles(p, length, terms)
+        body = _body(p, length, k0, (kn, ks), model, halvings, angle_halvings)
         fintx = p["fint"] if symmetric else p["fintx"]
-        field = k0 + knl0
-        return [
-            *_entrance(model, field, e1, (p["fint"], p["hgap"]), rotated[0], halvings),
-            body,
-            *_exit(model, field, e2, (fintx, p["hgap"]), rotated[1], halvings),
-        ]
-
-
-def _entrance(model: Model, k0: Any, e: Any, gap: tuple[Any, Any], rotated: bool, halvings: int) -> list[MapCall]:
-    if not isinstance(model.edge, FullEdge):
-        return [linear_edge_call(k0, e, *gap)]
-    if not rotated:
-        return [fringe_call(k0, *gap)]
-    return [wedge_call(e, 0.0 * k0, 0), fringe_call(k0, *gap), wedge_call(-e, k0, halvings)]
-
-
-def _exit(model: Model, k0: Any, e: Any, gap: tuple[Any, Any], rotated: bool, halvings: int) -> list[MapCall]:
-    if not isinstance(model.edge, FullEdge):
-        return [linear_edge_call(k0, e, *gap)]
-    if not rotated:
-        return [fringe_call(-k0, *gap)]
-    return [wedge_call(-e, k0, halvings), fringe_call(-k0, *gap), wedge_call(e, 0.0 * k0, 0)]
+        field = k0 + kn[0] if kn else k0
+        gradient = kn[1] if terms > 1 else None
+        first = End(field, e1, p["fint"], p["hgap"], gradient, rotated[0], soft[0], halvings)
+        last = End(field, e2, fintx, p["hgap"], gradient, rotated[1], soft[1], halvings)
+        return [*entrance(model, first), body, *leaving(model, last)]
 
 
 def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any], list[Any]]:
@@ -206,14 +189,15 @@ def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any
 
 
 def _body(
-    p: Mapping[str, Any], length: Any, k0: Any, terms: int, model: Model, halvings: int, angle_halvings: int
-) -> MapCall:
+    p: Mapping[str, Any], length: Any, k0: Any, field: tuple[list[Any], list[Any]], model: Model, halvings: int,
+    angle_halvings: int,
+) -> MapCall:  # fmt: skip
     matrix = isinstance(model.integrator, MatrixKick)
     angle = p["angle"]
-    kn, ks = _multipoles(p, length, terms)
+    kn, ks = field
     if not model.exact:
         return expanded_call(length, angle / length, k0, kn, ks, model.integrator)
-    if matrix and not terms:
+    if matrix and not kn:
         constants = {**sector_geometry(length, angle, angle_halvings), "k0": k0}
         return MapCall(ARC, {"halvings": halvings}, constants)
     if not matrix:
@@ -227,7 +211,8 @@ def _sector_call(
 ) -> MapCall:
     """Integrated sector body; the arcs' geometry is computed once per distinct step."""
     order, slices = model.integrator.order, model.integrator.slices
-    degree = len(kn) - 1 + EXTRA_ORDERS
+    # a dipole alone has the exact potential -k0 (x + h x^2/2)
+    degree = len(kn) - 1 + EXTRA_ORDERS if len(kn) > 1 else 1
     fx, fy = kick_polynomials(angle / length, kn, ks, degree)
     arcs: list[Any] = []
     for fraction in outer_fractions(order, slices):

@@ -9,22 +9,34 @@ from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 
 
 def edge(s: State, op: Any, ref: ReferenceValues) -> State:
-    """px += kx x, py -= ky y."""
-    return s._replace(px=s.px + op.kx * s.x, py=s.py - op.ky * s.y)
+    """px += kx x, py -= ky y + cubic y^3."""
+    return s._replace(px=s.px + op.kx * s.x, py=s.py - (op.ky + op.cubic * s.y * s.y) * s.y)
 
 
 def unedge(s: State, op: Any, ref: ReferenceValues) -> State:
     """Inverse of `edge`."""
-    return s._replace(px=s.px - op.kx * s.x, py=s.py + op.ky * s.y)
+    return s._replace(px=s.px - op.kx * s.x, py=s.py + (op.ky + op.cubic * s.y * s.y) * s.y)
 
 
-EDGE = MapKind("edge", "edge", edge, unedge, constants=("kx", "ky"))
+EDGE = MapKind("edge", "edge", edge, unedge, constants=("kx", "ky", "cubic"))
 
 
-def linear_edge_call(k0: Any, e: Any, fint: Any, hgap: Any) -> MapCall:
+def linear_edge_call(k0: Any, e: Any, fint: Any, hgap: Any, soft: bool) -> MapCall:
     """kx = k0 tan(e), ky = k0 tan(e - psi), psi = 2 k0 hgap fint (1 + sin^2 e)/cos e.
 
-    K. L. Brown, SLAC-75, eq. 4.; independent of delta, as in MAD-X.
+    K. L. Brown, SLAC-75, eq. 4.; independent of delta, as in MAD-X. `soft`: with the cubic term of
+    `soft_fringe`.
     """
     psi = 2.0 * k0 * hgap * fint * (1.0 + sin(e) ** 2) / cos(e)
-    return MapCall(EDGE, constants={"kx": k0 * tan(e), "ky": k0 * tan(e - psi)})
+    cubic = soft_fringe(k0, fint, hgap) if soft else 0.0 * k0
+    return MapCall(EDGE, constants={"kx": k0 * tan(e), "ky": k0 * tan(e - psi), "cubic": cubic})
+
+
+def soft_fringe(k0: Any, fint: Any, hgap: Any) -> Any:
+    """Strength k0^2/(18 fint hgap) [m^-3] of the kick py -= strength y^3/(1 + delta) of a soft dipole fringe.
+
+    The fall of the field over a finite length acts in y like an octupole, the stronger the shorter it is
+    (as in PTC, after K. Hirata and K. Oide's fringe in SAD); PTC leaves 1 + delta out in its expanded model.
+    Where fint or hgap is 0 the fringe has no extent given, and there is no such term.
+    """
+    return k0 * k0 / (18.0 * fint * hgap)

@@ -5,7 +5,8 @@ The map follows from the generating function phi(px, py, delta) y'^2/2 of old mo
     y' = y + phi_py y'^2/2,  x' = x + phi_px y'^2/2,  z' = z + phi_delta y'^2/2,  py' = py - phi y',
     phi = k0 tan(atan(xp / (1 + yp^2)) - k0 g (1 + xp^2 (2 + yp^2)) pz),
 
-xp = px/pz, yp = py/pz, g = fint times the full gap; k0 changes sign at an exit.
+xp = px/pz, yp = py/pz, g = fint times the full gap; k0 changes sign at an exit. A soft fringe adds
+cubic y'^4/(4 (1+delta)) to the generating function, see `gputrack.elements.edge.soft_fringe`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gputrack.arrays import sqrt
+from gputrack.elements.edge import soft_fringe
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.numbers import cos_sinc
 
@@ -60,23 +62,34 @@ def fringe(s: State, op: Any, ref: ReferenceValues) -> State:
     f = phi(s.px, s.py, s.opd, op.k0, op.gap)
     y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y))
     half = 0.5 * y * y
-    return s._replace(x=s.x + f.px * half, y=y, py=s.py - f.value * y, z=s.z + f.delta * half)
+    bend = op.cubic * half * s.inverse
+    return s._replace(
+        x=s.x + f.px * half,
+        y=y,
+        py=s.py - (f.value + 2.0 * bend) * y,
+        z=s.z + (f.delta - bend * s.inverse) * half,
+    )
 
 
 def unfringe(s: State, op: Any, ref: ReferenceValues) -> State:
     """Inverse: Newton's method for the old py; its step is a contraction by about k0 y."""
-    py = s.py
+    half = 0.5 * s.y * s.y
+    bend = op.cubic * half * s.inverse
+    known = s.py + 2.0 * bend * s.y
+    py = known
     for _ in range(NEWTON_STEPS):
         f = phi(s.px, py, s.opd, op.k0, op.gap)
-        py = py - (py - f.value * s.y - s.py) / (1.0 - f.py * s.y)
+        py = py - (py - f.value * s.y - known) / (1.0 - f.py * s.y)
     f = phi(s.px, py, s.opd, op.k0, op.gap)
-    half = 0.5 * s.y * s.y
-    return s._replace(x=s.x - f.px * half, y=s.y - f.py * half, py=py, z=s.z - f.delta * half)
+    return s._replace(
+        x=s.x - f.px * half, y=s.y - f.py * half, py=py, z=s.z - (f.delta - bend * s.inverse) * half
+    )
 
 
-FRINGE = MapKind("fringe", "fringe", fringe, unfringe, constants=("k0", "gap"))
+FRINGE = MapKind("fringe", "fringe", fringe, unfringe, constants=("k0", "gap", "cubic"))
 
 
-def fringe_call(k0: Any, fint: Any, hgap: Any) -> MapCall:
-    """Fringe at an entrance; give -k0 at an exit."""
-    return MapCall(FRINGE, constants={"k0": k0, "gap": 2.0 * fint * hgap})
+def fringe_call(k0: Any, fint: Any, hgap: Any, soft: bool) -> MapCall:
+    """Fringe at an entrance; give -k0 at an exit. `soft`: fint and hgap are not 0."""
+    cubic = soft_fringe(k0, fint, hgap) if soft else 0.0 * k0
+    return MapCall(FRINGE, constants={"k0": k0, "gap": 2.0 * fint * hgap, "cubic": cubic})

@@ -48,10 +48,13 @@ class Translation(_Patch):
 
 @dataclass(frozen=True, kw_only=True)
 class YRotation(_Patch):
-    """Turn the frame about its y axis by `angle` [rad], > 0 turns the s axis towards -x (as a bend does)."""
+    """Turn the frame about its y axis by `angle` [rad], > 0 turns the s axis towards +x: px falls by about angle.
+
+    MAD-X's sign, opposite to that of a bend's angle.
+    """
 
     angle: float = 0.0
 
     @classmethod
     def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
-        return [wedge_call(p["angle"], 0.0 * p["angle"], 0)]
+        return [wedge_call(-p["angle"], 0.0 * p["angle"], 0)]

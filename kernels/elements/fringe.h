@@ -42,24 +42,27 @@ GT_INLINE void fringe(State<T>& s, const FringeOp& op, const Reference& ref) {
   Phi<T> f = phi(s.px, s.py, s.opd, op.k0, op.gap);
   T y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y));
   T half = 0.5 * y * y;
+  T bend = op.cubic * half * s.inverse;
   s.x += f.px * half;
   s.y = y;
-  s.py -= f.value * y;
-  s.z += f.delta * half;
+  s.py -= (f.value + 2.0 * bend) * y;
+  s.z += (f.delta - bend * s.inverse) * half;
 }
 
 // Inverse: Newton's method for the old py.
 template <class T>
 GT_INLINE void unfringe(State<T>& s, const FringeOp& op, const Reference& ref) {
-  T py = s.py;
+  T half = 0.5 * s.y * s.y;
+  T bend = op.cubic * half * s.inverse;
+  T known = s.py + 2.0 * bend * s.y;
+  T py = known;
   for (int i = 0; i < NEWTON_STEPS; ++i) {
     Phi<T> f = phi(s.px, py, s.opd, op.k0, op.gap);
-    py = py - (py - f.value * s.y - s.py) / (1.0 - f.py * s.y);
+    py = py - (py - f.value * s.y - known) / (1.0 - f.py * s.y);
   }
   Phi<T> f = phi(s.px, py, s.opd, op.k0, op.gap);
-  T half = 0.5 * s.y * s.y;
   s.x -= f.px * half;
   s.y -= f.py * half;
   s.py = py;
-  s.z -= f.delta * half;
+  s.z -= (f.delta - bend * s.inverse) * half;
 }

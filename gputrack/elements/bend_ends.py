@@ -1,0 +1,74 @@
+"""The ends of a bend, as map calls: which maps, in which order, for each edge model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gputrack.elements.arc import wedge_call
+from gputrack.elements.edge import linear_edge_call
+from gputrack.elements.fringe import fringe_call
+from gputrack.elements.map import MapCall
+from gputrack.elements.multipole import MULTIPOLE
+from gputrack.models import FullEdge, Model
+
+
+class End(NamedTuple):
+    """One end of a bend.
+
+    k0: dipole field [1/m]; e: angle of the face [rad]; fint, hgap: fringe integral and half gap [m];
+    gradient: quadrupole strength [m^-2], None where there is none; rotated: whether e may differ from 0;
+    soft: whether the fringe has an extent (fint and hgap not 0); halvings: for the turning angle.
+    """
+
+    k0: Any
+    e: Any
+    fint: Any
+    hgap: Any
+    gradient: Any
+    rotated: bool
+    soft: bool
+    halvings: int
+
+
+def entrance(model: Model, end: End) -> list[MapCall]:
+    """Map calls before the body."""
+    if not isinstance(model.edge, FullEdge):
+        return [linear_edge_call(end.k0, end.e, end.fint, end.hgap, end.soft)]
+    fringe = fringe_call(end.k0, end.fint, end.hgap, end.soft)
+    if not end.rotated:
+        return [fringe]
+    return [
+        wedge_call(end.e, 0.0 * end.k0, 0),
+        fringe,
+        *_gradient_wedge(end),
+        wedge_call(-end.e, end.k0, end.halvings),
+    ]
+
+
+def leaving(model: Model, end: End) -> list[MapCall]:
+    """Map calls after the body: those of an entrance in opposite order, the fringe with the opposite field."""
+    if not isinstance(model.edge, FullEdge):
+        return [linear_edge_call(end.k0, end.e, end.fint, end.hgap, end.soft)]
+    fringe = fringe_call(-end.k0, end.fint, end.hgap, end.soft)
+    if not end.rotated:
+        return [fringe]
+    return [
+        wedge_call(-end.e, end.k0, end.halvings),
+        *_gradient_wedge(end),
+        fringe,
+        wedge_call(end.e, 0.0 * end.k0, 0),
+    ]
+
+
+def _gradient_wedge(end: End) -> list[MapCall]:
+    """The quadrupole in the wedge between face and sector plane: a thin sextupole k2 l = -2 e k1.
+
+    px += e k1 (x^2 - y^2), py -= 2 e k1 x y: K. L. Brown, SLAC-75, table IV, with the hard-edge part of a
+    rotated quadrupole face; to first order in e, as in PTC.
+    """
+    if end.gradient is None:
+        return []
+    zero = 0.0 * end.k0
+    constants = {"angle": zero, "curvature": zero}
+    series = {"bn": [zero, zero, -end.e * end.gradient], "an": [zero, zero, zero]}
+    return [MapCall(MULTIPOLE, {"terms": 3}, constants, series)]

@@ -1,0 +1,183 @@
+"""MAD-X PTC through cpymad, in our coordinates.
+
+PTC's canonical pair, as `ptc_track` prints it, depends on the layout's `time`:
+
+- ``time=true``: pt = (E - E0)/(p0 c) and t = -c tau [m], tau the arrival time relative to the reference. Hence
+  (1 + delta)^2 = 1 + 2 pt/beta0 + pt^2 and z = beta t, at any energy.
+- ``time=false``: pt is delta and t is minus the path length beyond that of the reference. The path says
+  nothing about the speed: z = t + s (beta/beta0 - 1) after a distance s that started with z = t.
+
+Strengths are normalised by MAD-X with the sign of the charge, voltages with neither its sign nor its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gputrack.reference import ReferenceParticle
+
+#: apertures of PTC, wide open: its default ends particles at 0.1 m
+OPEN = "maxaper={10, 10, 10, 10, 1e6, 10}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How PTC integrates: the arguments of ``ptc_create_layout``.
+
+    model 1 is drift-kick, 2 matrix-kick (3 and further are other splittings); method 2, 4 or 6 the order; nst slices.
+    """
+
+    exact: bool = True
+    model: int = 2
+    method: int = 6
+    nst: int = 10
+    time: bool = True
+
+    def text(self) -> str:
+        """The command."""
+        exact, time = str(self.exact).lower(), str(self.time).lower()
+        return (
+            f"ptc_create_layout, model={self.model}, method={self.method}, nst={self.nst}, "
+            f"exact={exact}, time={time}, resplit=false;"
+        )
+
+
+def start(text: str = "") -> Any:
+    """A silent MAD-X process that has read `text`; the test is skipped where cpymad is not installed."""
+    madx = pytest.importorskip("cpymad.madx").Madx(stdout=False)
+    madx.input("option, -echo, -info, -warn;\n" + text)
+    return madx
+
+
+def beam_text(reference: ReferenceParticle) -> str:
+    """The MAD-X command for a reference particle."""
+    return f"beam, mass={reference.mass * 1e-9!r}, charge={reference.charge!r}, pc={reference.p0c * 1e-9!r};"
+
+
+# -- coordinates ---------------------------------------------------------------------------------------
+
+
+def speed(delta: Any, reference: ReferenceParticle) -> Any:
+    """beta/beta0 of particles with momentum deviation delta."""
+    opd = 1.0 + np.asarray(delta)
+    return opd / np.sqrt(reference.beta0**2 * opd**2 + reference.gamma0**-2)
+
+
+def to_ptc(coordinates: np.ndarray, reference: ReferenceParticle, time: bool = True) -> np.ndarray:
+    """(x, px, y, py, t, pt) of PTC from (x, px, y, py, z, delta), shapes (6, n)."""
+    x, px, y, py, z, delta = coordinates
+    if not time:
+        return np.array([x, px, y, py, z, delta])
+    b0 = reference.beta0
+    energy = np.sqrt(b0**2 * (1.0 + delta) ** 2 + reference.gamma0**-2)  # E/E0
+    pt = b0 * delta * (2.0 + delta) / (energy + 1.0)
+    return np.array([x, px, y, py, z / (speed(delta, reference) * b0), pt])
+
+
+def from_ptc(columns: np.ndarray, reference: ReferenceParticle, time: bool = True, s: Any = 0.0) -> np.ndarray:
+    """(x, px, y, py, z, delta) from PTC's (x, px, y, py, t, pt), shapes (..., 6, n).
+
+    `s` [m] is the distance travelled, for ``time=false`` only.
+    """
+    x, px, y, py, t, pt = np.moveaxis(columns, -2, 0)
+    if not time:
+        z = t + s * (speed(pt, reference) - 1.0)
+        return np.stack([x, px, y, py, z, pt], axis=-2)
+    gain = pt * (2.0 / reference.beta0 + pt)
+    delta = gain / (1.0 + np.sqrt(1.0 + gain))
+    z = t * speed(delta, reference) * reference.beta0
+    return np.stack([x, px, y, py, z, delta], axis=-2)
+
+
+# -- tracking ------------------------------------------------------------------------------------------
+
+
+def track(
+    text: str,
+    line: Sequence[str],
+    coordinates: np.ndarray,
+    reference: ReferenceParticle,
+    layout: Layout | None = None,
+    everywhere: bool = False,
+    before: str = "",
+) -> np.ndarray:
+    """Track through a line of elements.
+
+    Parameters
+    ----------
+    text : str
+        MAD-X definitions of the elements.
+    line : sequence of str
+        Names of elements, in order.
+    coordinates : (6, n) array
+        Ours.
+    layout : Layout
+    everywhere : bool
+        Whether to give the coordinates after each element, (len(line), 6, n), or (6, n) at the end.
+    before : str
+        Commands after ``use`` and before PTC's layout, such as ``ealign``; ``ptc_align`` follows by itself.
+    """
+    places = [f"e{i}: {name};" for i, name in enumerate(line)]
+    names = ", ".join(f"e{i}" for i in range(len(line)))
+    madx = start("\n".join([text, beam_text(reference), *places, f"ring: line=({names});", "use, period=ring;", before]))
+    layout = layout or Layout()
+    create(madx, layout, align=bool(before))
+    watched = [f"e{i}" for i in range(len(line) - 1)] if everywhere else []
+    out = run(madx, coordinates, reference, layout.time, watched)
+    madx.exit()
+    return out if everywhere else out[-1]
+
+
+def track_file(
+    path: Path, sequence: str, coordinates: np.ndarray, reference: ReferenceParticle, layout: Layout | None = None,
+    turns: int = 1, everywhere: bool = False,
+) -> tuple[list[str], np.ndarray]:  # fmt: skip
+    """Track through a MAD-X file: names of the places, and coordinates there, (turns * places, 6, n).
+
+    The file's own beam is replaced by `reference`. With `everywhere`, places are all elements of the expanded
+    sequence but its start; else there is one, the end.
+    """
+    madx = start(f'call, file="{path}";\n{beam_text(reference)}\nuse, sequence={sequence};')
+    layout = layout or Layout()
+    names = [name for name in madx.sequence[sequence].expanded_element_names() if not name.startswith("#")]
+    create(madx, layout)
+    watched = names[:-1] if everywhere else []
+    out = run(madx, coordinates, reference, layout.time, watched, turns)
+    madx.exit()
+    return names if everywhere else ["#e"], out
+
+
+def create(madx: Any, layout: Layout, align: bool = False) -> None:
+    """Make PTC's layout of the sequence in use."""
+    madx.input("ptc_create_universe; " + layout.text() + (" ptc_align;" if align else ""))
+
+
+def run(
+    madx: Any, coordinates: np.ndarray, reference: ReferenceParticle, time: bool, watched: Sequence[str] = (), turns: int = 1
+) -> np.ndarray:
+    """Track in a layout; coordinates (turns * (len(watched) + 1), 6, n) after each place and turn."""
+    coordinates = np.asarray(coordinates, dtype=float)
+    ptc = to_ptc(coordinates, reference, time)
+    for particle in ptc.T:
+        values = ", ".join(f"{k}={float(v)!r}" for k, v in zip(("x", "px", "y", "py", "t", "pt"), particle, strict=True))
+        madx.input(f"ptc_start, {values};")
+    for name in watched:
+        madx.input(f"ptc_observe, place={name};")
+    each = "element_by_element, " if watched else ""
+    madx.input(f"ptc_track, icase=6, turns={turns}, {each}onetable, {OPEN};")
+    table = madx.table.trackone
+    columns = np.array([table[name] for name in ("x", "px", "y", "py", "t", "pt")])
+    n, count = ptc.shape[1], turns * (len(watched) + 1)
+    if columns.shape[1] != n * (1 + count):
+        raise AssertionError(f"PTC lost particles: {columns.shape[1]} rows where {n * (1 + count)} were due")
+    s = np.asarray(table.s).reshape(1 + count, n)[1:]
+    if not time:
+        total = s[-1, 0]
+        s = s + (np.asarray(table.turn).reshape(1 + count, n)[1:] - 1.0) * total
+    return from_ptc(columns.reshape(6, 1 + count, n).swapaxes(0, 1)[1:], reference, time, s)
