@@ -63,3 +63,16 @@ def arctan_ratio(v: Any, halvings: int = 0) -> Any:
 def arctan_halvings(largest_angle: float) -> int:
     """Halvings that bring tan(angle)^2 below `ARCTANGENT_LIMIT`."""
     return max(0, math.ceil(math.log2(max(largest_angle, 1e-300) / 0.19)))
+
+
+def slope_excess(u: Any) -> Any:
+    """(1 - u)^(-1/2) - 1, without cancellation; u is the squared sine of an angle."""
+    q = sqrt(1.0 - u)
+    return u / (q * (1.0 + q))
+
+
+def slope_excess_remainder(u: Any) -> Any:
+    """(1 - u)^(-1/2) - 1 - u/2, without cancellation."""
+    q = sqrt(1.0 - u)
+    both = 1.0 + q
+    return 0.5 * u * u * (1.0 + both) / (q * both * both)

@@ -20,14 +20,17 @@ GT_INLINE void compose(int order, int slices, Outer outer, Inner inner) {
   const double scale = 1.0 / slices;
   double before = 0.0;
   int step = 0;
-  for (int slice = 0; slice < slices; ++slice) {
-    for (int j = 0; j < stages; ++j) {
-      const double weight = weight_at(order, j);
-      outer(0.5 * (before + weight) * scale, step);
-      inner(weight * scale);
-      before = weight;
-      step = j + 1;
+  for (int slice = 0, j = 0;;) {
+    const bool closing = slice == slices;
+    const double weight = closing ? 0.0 : weight_at(order, j);
+    outer(0.5 * (before + weight) * scale, closing ? 0 : step);
+    if (closing) break;
+    inner(weight * scale);
+    before = weight;
+    step = ++j;
+    if (j == stages) {
+      j = 0;
+      ++slice;
     }
   }
-  outer(0.5 * before * scale, 0);
 }

@@ -9,18 +9,19 @@ struct Reference {
   double charge_over_momentum;  // q / (p0 c) [1/V]
 };
 
-// opd = 1 + delta; energy = E/E0; velocity = beta/beta0; excess = opd^2 - energy^2 without cancellation.
+// opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
 template <class T>
 struct State {
   T x, px, y, py, z, delta;
-  T opd, energy, velocity, excess;
+  T opd, inverse, slip;
 };
 
 // Everything that follows from delta, computed anew.
 template <class T>
 GT_INLINE void refresh(State<T>& s, const Reference& ref) {
   s.opd = 1.0 + s.delta;
-  s.energy = sqrt(ref.beta0 * ref.beta0 * s.opd * s.opd + ref.inverse_gamma0_squared);
-  s.excess = s.delta * (2.0 + s.delta) * ref.inverse_gamma0_squared;
-  s.velocity = s.opd / s.energy;
+  T energy = sqrt(ref.beta0 * ref.beta0 * s.opd * s.opd + ref.inverse_gamma0_squared);
+  T excess = s.delta * (2.0 + s.delta) * ref.inverse_gamma0_squared;
+  s.inverse = 1.0 / s.opd;
+  s.slip = excess / (energy * (s.opd + energy));
 }

@@ -6,6 +6,8 @@
 
 #define GT_INLINE static __device__ __forceinline__
 #define GT_CONSTANT static __device__ constexpr
+#define GT_LAMBDA
+#define GT_OUT_OF_LINE static __device__ __noinline__
 #define GT_UNROLL _Pragma("unroll")
 
 using Number = double;
@@ -13,6 +15,7 @@ using Integer = long long;
 constexpr int LANES = 1;
 
 GT_INLINE double broadcast(double a) { return a; }
+GT_INLINE bool all_below(double a, double limit) { return __builtin_expect(a < limit, 1); }
 GT_INLINE unsigned less_equal(double a, double b) { return a <= b ? 1u : 0u; }
 GT_INLINE double keep_lanes(double a, unsigned lanes) { return lanes ? a : 0.0; }
 
@@ -27,6 +30,8 @@ GT_INLINE double keep_lanes(double a, unsigned lanes) { return lanes ? a : 0.0; 
 
 #define GT_INLINE static inline __attribute__((always_inline))
 #define GT_CONSTANT static constexpr
+#define GT_LAMBDA __attribute__((always_inline))
+#define GT_OUT_OF_LINE static __attribute__((noinline, cold))
 #define GT_UNROLL _Pragma("GCC unroll 8")
 
 using Integer = std::int64_t;
@@ -45,7 +50,7 @@ constexpr int WIDTH = 2;
 #endif
 typedef double Vector __attribute__((vector_size(8 * WIDTH)));
 
-constexpr int LANES = 8;
+constexpr int LANES = 16;
 constexpr int PARTS = LANES / WIDTH;
 
 // Eight doubles in as many registers as they need: on narrower machines that keeps two or four independent chains
@@ -141,6 +146,10 @@ GT_INLINE unsigned less_equal(const Pack& a, const Pack& b) {
   return bits;
 }
 GT_INLINE unsigned less_equal(const Pack& a, double b) { return less_equal(a, broadcast(b)); }
+
+GT_INLINE bool all_below(const Pack& a, double limit) {
+  return __builtin_expect(less_equal(a, limit) == (1u << LANES) - 1u, 1);
+}
 
 GT_INLINE Pack keep_lanes(const Pack& a, unsigned lanes) {
   alignas(64) double values[LANES];

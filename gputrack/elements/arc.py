@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gputrack.arrays import cos, sin, sqrt
+from gputrack.arrays import cos, sin
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.numbers import arctan_halvings, arctan_ratio, cos_sinc, trig_halvings
+from gputrack.numbers import arctan_halvings, arctan_ratio, cos_sinc, slope_excess, trig_halvings
 
 
 def arc_by(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, length: Any, k0: Any, halvings: int) -> State:
@@ -39,23 +39,27 @@ def arc_by(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, length: A
     halvings : int
         For the turning angle, see `gputrack.numbers.arctan_ratio`.
     """
-    pt_squared = s.opd * s.opd - s.py * s.py
-    pz = sqrt(pt_squared - s.px * s.px)
+    v = s.py * s.inverse
+    u = v * v + (s.px * s.inverse) * (s.px * s.inverse)
+    pz = s.opd * (1.0 - u) * (1.0 + slope_excess(u))
     a = pz * cosine - s.px * sine
     b = s.px * cosine + pz * sine
     w = reach + s.x * sine
     px = b - k0 * w
-    pz_out = sqrt(pt_squared - px * px)
-    # sin(phi)/k0 and tan(phi/2)/k0
-    chord = w * (b * (b + px) / (pz_out + a) + a) / pt_squared
-    half = chord / (1.0 + (a * pz_out + b * px) / pt_squared)
+    u = v * v + (px * s.inverse) * (px * s.inverse)
+    pz_out = s.opd * (1.0 - u) * (1.0 + slope_excess(u))
+    # tan(phi/2)/k0 and sin(phi)/k0
+    in_plane = s.opd * s.opd * (1.0 - v * v)
+    both = pz_out + a
+    half = w * (b * (b + px) + a * both) / (both * (in_plane + a * pz_out + b * px))
     turn = k0 * half
+    chord = 2.0 * half / (1.0 + turn * turn)
     tau = 2.0 * half * arctan_ratio(turn * turn, halvings)
     return s._replace(
         x=s.x * cosine - sagitta + chord * (b - turn * a),
         px=px,
         y=s.y + s.py * tau,
-        z=s.z + (length * s.velocity - s.opd * tau),
+        z=s.z + (length * s.slip + (length - s.opd * tau)),
     )
 
 

@@ -144,7 +144,7 @@ class _Bend(Element):
         for name in ("knl", "ksl"):
             for n, value in enumerate(getattr(self, name)):
                 if value or f"{name}[{n}]" in active:
-                    terms = max(terms, n + 1)
+                    terms = max(terms, n + 1, 2 if name == "ksl" else 1)
         return terms
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:

@@ -21,7 +21,7 @@ COSINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 2) for k in range(11))
 
 def combined_matrix(s: State, length: Any, h: Any, k0: Any, kx: Any, ky: Any) -> State:
     """Exact flow of H = p^2/(2 (1+delta)) + (k0 - h (1+delta)) x + kx x^2/2 + ky y^2/2 over `length`."""
-    inverse = 1.0 / s.opd
+    inverse = s.inverse
     reach = length * inverse
     g = h * s.opd - k0
     ux, uy = kx * length * reach, ky * length * reach
@@ -35,8 +35,7 @@ def combined_matrix(s: State, length: Any, h: Any, k0: Any, kx: Any, ky: Any) ->
     area = length * (sx * s.x + reach * (bow * s.px + lag * length * g))
     energy = 0.5 * ((s.px * s.px + s.py * s.py) * inverse + kx * s.x * s.x + ky * s.y * s.y) - g * s.x
     action = x * px - s.x * s.px + y * py - s.y * s.py
-    slip = s.excess / (s.energy * (s.opd + s.energy))
-    dz = length * slip - h * area - 0.5 * inverse * (length * energy + 0.5 * action + 0.5 * g * area)
+    dz = length * s.slip - h * area - 0.5 * inverse * (length * energy + 0.5 * action + 0.5 * g * area)
     return s._replace(x=x, px=px, y=y, py=py, z=s.z + dz)
 
 
@@ -83,16 +82,17 @@ BEND_EXPANDED = MapKind(
 def expanded_call(
     length: Any, h: Any, k0: Any, kn: list[Any], ks: list[Any], integrator: Integrator
 ) -> MapCall:
-    """Map call; the weak focusing is h k0, and gradients act as on a straight axis."""
+    """Map call; the weak focusing is h times the whole dipole field, and gradients act as on a straight axis."""
     zero = 0.0 * length
     kn, ks = (kn + [zero, zero])[: max(2, len(kn))], (ks + [zero, zero])[: max(2, len(ks))]
-    outer = dict(h_outer=h, k0_outer=k0, kx=kn[1] + h * k0, ky=-kn[1], h_inner=zero, focus=zero)
+    focus = h * (k0 + kn[0])
+    outer = dict(h_outer=h, k0_outer=k0, kx=kn[1] + focus, ky=-kn[1], h_inner=zero, focus=zero)
     bn = [v / math.factorial(n) for n, v in enumerate(kn)]
     an = [v / math.factorial(n) for n, v in enumerate(ks)]
     if isinstance(integrator, MatrixKick):
         bn[1] = zero
     else:
-        outer = dict(h_outer=zero, k0_outer=zero, kx=zero, ky=zero, h_inner=h, focus=h * k0)
+        outer = dict(h_outer=zero, k0_outer=zero, kx=zero, ky=zero, h_inner=h, focus=focus)
         bn[0] = bn[0] + k0
     integers = {"terms": len(bn), "order": integrator.order, "slices": integrator.slices}
     return MapCall(BEND_EXPANDED, integers, {"length": length, **outer}, {"bn": bn, "an": an})

@@ -17,7 +17,7 @@ def crab_kick_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
     px += |q| V/p0c sin(...), and the energy changes by -|q| V (2 pi f/c) x cos(...): Panofsky and Wenzel's
     theorem, which makes the map symplectic.
     """
-    angle = op.phase - op.wavenumber * s.z / (s.velocity * ref.beta0)
+    angle = op.phase - op.wavenumber * s.z / ((1.0 + s.slip) * ref.beta0)
     momentum, energy = ref.charge_over_momentum * op.voltage, ref.charge_over_energy * op.voltage
     kicked = s._replace(px=s.px + sign * momentum * sin(angle))
     return energy_step(kicked, -sign * energy * op.wavenumber * s.x * cos(angle), ref)

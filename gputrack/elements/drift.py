@@ -6,31 +6,27 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.arrays import sqrt
 from gputrack.elements.base import Element
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.models import Model
+from gputrack.numbers import slope_excess
 
 
 def drift_by(s: State, length: Any, exact: int) -> State:
     """Field-free motion over `length` [m].
 
-    Exact: x += L px/pz, z += L (beta/beta0 - (1+delta)/pz), pz = sqrt((1+delta)^2 - px^2 - py^2).
-    The bracket is written with (pz^2 - E^2/E0^2) = excess - px^2 - py^2, so that nothing cancels.
-    Expanded: pz is replaced by 1 + delta in x', and to second order in z'.
+    Exact: x += L px/pz, z += L (beta/beta0 - (1+delta)/pz), pz = sqrt((1+delta)^2 - px^2 - py^2). With u the
+    squared sine of the angle to the axis, (1+delta)/pz = (1 - u)^(-1/2) = 1 + w, and the bracket is slip - w.
+    Expanded: pz is replaced by 1 + delta in x', and w by u/2 in z'.
     """
-    transverse = s.px * s.px + s.py * s.py
+    u = (s.px * s.px + s.py * s.py) * (s.inverse * s.inverse)
+    slope = length * s.inverse
     if exact:
-        pz = sqrt(s.opd * s.opd - transverse)
-        inverse = 1.0 / (pz * (pz + s.energy))
-        slope = length * (inverse * (pz + s.energy))
-        dz = length * (s.velocity * ((s.excess - transverse) * inverse))
+        w = slope_excess(u)
+        slope = slope + slope * w
     else:
-        inverse = 1.0 / s.opd
-        slope = length * inverse
-        slip = s.excess / (s.energy * (s.opd + s.energy))
-        dz = length * (slip - 0.5 * transverse * (inverse * inverse))
-    return s._replace(x=s.x + slope * s.px, y=s.y + slope * s.py, z=s.z + dz)
+        w = 0.5 * u
+    return s._replace(x=s.x + slope * s.px, y=s.y + slope * s.py, z=s.z + length * (s.slip - w))
 
 
 def drift(s: State, op: Any, ref: ReferenceValues) -> State:

@@ -43,8 +43,7 @@ class ReferenceValues(NamedTuple):
 class State(NamedTuple):
     """Coordinates, and what follows from delta alone; twin of `State` in kernels/state.h.
 
-    opd = 1 + delta; energy = E/E0; velocity = beta/beta0 = opd/energy; and
-    excess = delta (2 + delta)/gamma0^2, which is opd^2 - energy^2 without cancellation.
+    opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
     """
 
     x: Array
@@ -54,24 +53,26 @@ class State(NamedTuple):
     z: Array
     delta: Array
     opd: Array
-    energy: Array
-    velocity: Array
-    excess: Array
+    inverse: Array
+    slip: Array
 
 
 def make_state(coordinates: Any, ref: ReferenceValues) -> State:
     """State of particles from their six coordinates."""
     x, px, y, py, z, delta = (coordinates[i] for i in range(6))
     zero = 0.0 * delta
-    return refreshed(State(x, px, y, py, z, delta, zero, zero, zero, zero), ref)
+    return refreshed(State(x, px, y, py, z, delta, zero, zero, zero), ref)
 
 
 def refreshed(s: State, ref: ReferenceValues) -> State:
-    """`s` with everything that follows from its delta computed anew."""
+    """`s` with everything that follows from its delta computed anew.
+
+    With E/E0 = energy, beta/beta0 = opd/energy and opd^2 - energy^2 = delta (2 + delta)/gamma0^2.
+    """
     opd = 1.0 + s.delta
     energy = sqrt(ref.beta0 * ref.beta0 * opd * opd + ref.inverse_gamma0_squared)
     excess = s.delta * (2.0 + s.delta) * ref.inverse_gamma0_squared
-    return s._replace(opd=opd, energy=energy, velocity=opd / energy, excess=excess)
+    return s._replace(opd=opd, inverse=1.0 / opd, slip=excess / (energy * (opd + energy)))
 
 
 MapFunction = Callable[[State, Any, ReferenceValues], State]

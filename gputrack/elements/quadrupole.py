@@ -7,12 +7,11 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.arrays import sqrt
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.splitting import compose
 from gputrack.elements.straight import _StraightMagnet, field_terms, multipole_kick
 from gputrack.models import MatrixKick, Model
-from gputrack.numbers import horner, trig_halvings
+from gputrack.numbers import horner, slope_excess_remainder, trig_halvings
 
 # cos(sqrt M) = Ce + Co M and sin(sqrt M)/sqrt M = Se + So M with M^2 = u: power series in u.
 CE = tuple(1.0 / math.factorial(4 * j) for j in range(6))
@@ -42,7 +41,7 @@ def quadrupole_matrix(s: State, length: Any, b1: Any, a1: Any, halvings: int) ->
     z' = beta/beta0 - 1 - (px^2 + py^2)/(2 (1+delta)^2), integrated with the virial theorem:
     p^2/(1+delta) = E + d(x px + y py)/ds / 2, E the (constant) transverse energy.
     """
-    inverse = 1.0 / s.opd
+    inverse = s.inverse
     scale = length * length * inverse
     m, n = b1 * scale, a1 * scale
     ce, co, se, so = cos_sinc_parts(m * m + n * n, halvings)
@@ -55,23 +54,17 @@ def quadrupole_matrix(s: State, length: Any, b1: Any, a1: Any, halvings: int) ->
     y = ce * s.y - co * (n * s.x + m * s.y) + se_drift * s.py - so_drift * (n * s.px + m * s.py)
     px = ce * s.px + co * (m * s.px - n * s.py) - length * (se * fx + so * (m * fx - n * fy))
     py = ce * s.py - co * (n * s.px + m * s.py) - length * (se * fy - so * (n * fx + m * fy))
-    slip = s.excess / (s.energy * (s.opd + s.energy))
     action = x * px - s.x * s.px + y * py - s.y * s.py
-    dz = length * slip - 0.5 * inverse * (length * energy + 0.5 * action)
+    dz = length * s.slip - 0.5 * inverse * (length * energy + 0.5 * action)
     return s._replace(x=x, px=px, y=y, py=py, z=s.z + dz)
 
 
 def drift_remainder(s: State, length: Any) -> State:
     """Exact minus expanded drift: the flow of the square root's terms beyond second order."""
-    transverse = s.px * s.px + s.py * s.py
-    pz = sqrt(s.opd * s.opd - transverse)
-    both = s.opd + pz
-    part = length * transverse / (pz * s.opd * both)
-    return s._replace(
-        x=s.x + part * s.px,
-        y=s.y + part * s.py,
-        z=s.z - 0.5 * part * transverse * (s.opd + both) / (s.opd * both),
-    )
+    u = (s.px * s.px + s.py * s.py) * (s.inverse * s.inverse)
+    w = slope_excess_remainder(u)
+    slope = length * s.inverse * (0.5 * u + w)
+    return s._replace(x=s.x + slope * s.px, y=s.y + slope * s.py, z=s.z - length * w)
 
 
 def quadrupole_by(s: State, op: Any, length: Any) -> State:

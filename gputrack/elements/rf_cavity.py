@@ -21,15 +21,16 @@ def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:
     (1+delta')^2 = (1+delta)^2 + step (2 E/E0 + step)/beta0^2, and delta' - delta from the difference of
     squares; z keeps the arrival time: z *= beta'/beta.
     """
-    gain = step * (2.0 * s.energy + step) / (ref.beta0 * ref.beta0)
+    velocity = 1.0 + s.slip
+    gain = step * (2.0 * s.opd / velocity + step) / (ref.beta0 * ref.beta0)
     opd = sqrt(s.opd * s.opd + gain)
     after = refreshed(s._replace(delta=s.delta + gain / (opd + s.opd)), ref)
-    return after._replace(z=s.z * (after.velocity / s.velocity))
+    return after._replace(z=s.z * ((1.0 + after.slip) / velocity))
 
 
 def rf_kick_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
     """Energy gain |q| V sin(phase - k z/velocity), k = 2 pi f/(beta0 c); z/velocity is -beta0 c tau."""
-    step = ref.charge_over_energy * op.voltage * sin(op.phase - op.wavenumber * s.z / (s.velocity * ref.beta0))
+    step = ref.charge_over_energy * op.voltage * sin(op.phase - op.wavenumber * s.z / ((1.0 + s.slip) * ref.beta0))
     return energy_step(s, sign * step, ref)
 
 

@@ -6,36 +6,31 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.arrays import sqrt
 from gputrack.elements.base import Element
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.models import Model
-from gputrack.numbers import cos_sinc, trig_halvings
+from gputrack.numbers import cos_sinc, slope_excess, trig_halvings
 
 
 def solenoid_by(s: State, op: Any, length: Any) -> State:
     """Exact motion in a uniform longitudinal field with hard edges, in canonical momenta.
 
     With k = ks/2 the kinetic momenta are px + k y and py - k x; pz is constant, and the motion is an
-    oscillation of phase w = k L/pz in both planes, seen from a frame that turns by w.
-    (Expanded: pz is 1 + delta in w, and expanded to second order in z.)
+    oscillation of phase k L/pz in both planes, seen from a frame that turns by as much.
+    (Expanded: pz is 1 + delta in the phase, and expanded to second order in z.)
     """
     k = 0.5 * op.ks
     ux, uy = s.px + k * s.y, s.py - k * s.x
-    transverse = ux * ux + uy * uy
+    u = (ux * ux + uy * uy) * (s.inverse * s.inverse)
+    reach = length * s.inverse
     if op.exact:
-        pz = sqrt(s.opd * s.opd - transverse)
-        inverse = 1.0 / (pz * (pz + s.energy))
-        reach = length * (inverse * (pz + s.energy))
-        dz = length * (s.velocity * ((s.excess - transverse) * inverse))
+        w = slope_excess(u)
+        reach = reach + reach * w
     else:
-        inverse = 1.0 / s.opd
-        reach = length * inverse
-        slip = s.excess / (s.energy * (s.opd + s.energy))
-        dz = length * (slip - 0.5 * transverse * (inverse * inverse))
-    w = k * reach
-    c, sinc = cos_sinc(w * w, op.halvings)
-    sine = w * sinc
+        w = 0.5 * u
+    turn = k * reach
+    c, sinc = cos_sinc(turn * turn, op.halvings)
+    sine = turn * sinc
     x, y = c * s.x + reach * sinc * s.px, c * s.y + reach * sinc * s.py
     px, py = c * s.px - k * sine * s.x, c * s.py - k * sine * s.y
     return s._replace(
@@ -43,7 +38,7 @@ def solenoid_by(s: State, op: Any, length: Any) -> State:
         px=c * px + sine * py,
         y=c * y - sine * x,
         py=c * py - sine * px,
-        z=s.z + dz,
+        z=s.z + length * (s.slip - w),
     )
 
 

@@ -27,11 +27,11 @@ template <class T>
 GT_INLINE void bend_by(State<T>& s, const BendOp& op, double sign) {
   compose(
       op.order, op.slices,
-      [&](double part, int step) {
+      [&](double part, int step) GT_LAMBDA {
         const double* arc = op.arcs + 4 * step;
         arc_by(s, sign * arc[0], arc[1], sign * arc[2], arc[3], sign * part * op.length, op.k0, op.halvings);
       },
-      [&](double part) { sector_kick(s, sign * part * op.length, op.fx, op.fy, op.degree, op.terms); });
+      [&](double part) GT_LAMBDA { sector_kick(s, sign * part * op.length, op.fx, op.fy, op.degree, op.terms); });
 }
 
 template <class T>

@@ -5,7 +5,7 @@
 
 template <class T>
 GT_INLINE void combined_matrix(State<T>& s, double length, double h, double k0, double kx, double ky) {
-  T inverse = 1.0 / s.opd;
+  T inverse = s.inverse;
   T reach = length * inverse;
   T g = h * s.opd - k0;
   T ux = kx * length * reach, uy = ky * length * reach;
@@ -20,8 +20,7 @@ GT_INLINE void combined_matrix(State<T>& s, double length, double h, double k0, 
   T area = length * (sx * s.x + reach * (bow * s.px + lag * length * g));
   T energy = 0.5 * ((s.px * s.px + s.py * s.py) * inverse + kx * s.x * s.x + ky * s.y * s.y) - g * s.x;
   T action = x * px - s.x * s.px + y * py - s.y * s.py;
-  T slip = s.excess / (s.energy * (s.opd + s.energy));
-  T dz = length * slip - h * area - 0.5 * inverse * (length * energy + 0.5 * action + 0.5 * g * area);
+  T dz = length * s.slip - h * area - 0.5 * inverse * (length * energy + 0.5 * action + 0.5 * g * area);
   s.x = x;
   s.px = px;
   s.y = y;
@@ -41,8 +40,8 @@ GT_INLINE void bend_expanded_by(State<T>& s, const BendExpandedOp& op, double si
   double length = sign * op.length;
   compose(
       op.order, op.slices,
-      [&](double part, int) { combined_matrix(s, part * length, op.h_outer, op.k0_outer, op.kx, op.ky); },
-      [&](double part) {
+      [&](double part, int) GT_LAMBDA { combined_matrix(s, part * length, op.h_outer, op.k0_outer, op.kx, op.ky); },
+      [&](double part) GT_LAMBDA {
         multipole_kick(s, part * length, op.bn, op.an, op.terms);
         curvature_kick(s, part * length, op.h_inner, op.focus);
       });

@@ -4,7 +4,7 @@
 
 template <class T>
 GT_INLINE void crab_kick_by(State<T>& s, const CrabKickOp& op, const Reference& ref, double sign) {
-  T angle = op.phase - op.wavenumber * s.z / (s.velocity * ref.beta0);
+  T angle = op.phase - op.wavenumber * s.z / ((1.0 + s.slip) * ref.beta0);
   double momentum = ref.charge_over_momentum * op.voltage, energy = ref.charge_over_energy * op.voltage;
   s.px += sign * momentum * sin(angle);
   energy_step(s, -sign * energy * op.wavenumber * s.x * cos(angle), ref);

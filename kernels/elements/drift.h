@@ -1,26 +1,23 @@
 // Twin of gputrack/elements/drift.py.
 #pragma once
+#include "../numbers.h"
 #include "../state.h"
 
 // Field-free motion over length.
 template <class T>
 GT_INLINE void drift_by(State<T>& s, double length, int exact) {
-  T transverse = s.px * s.px + s.py * s.py;
-  T slope, dz;
+  T u = (s.px * s.px + s.py * s.py) * (s.inverse * s.inverse);
+  T slope = length * s.inverse;
+  T w;
   if (exact) {
-    T pz = sqrt(s.opd * s.opd - transverse);
-    T inverse = 1.0 / (pz * (pz + s.energy));
-    slope = length * (inverse * (pz + s.energy));
-    dz = length * (s.velocity * ((s.excess - transverse) * inverse));
+    w = slope_excess(u);
+    slope += slope * w;
   } else {
-    T inverse = 1.0 / s.opd;
-    slope = length * inverse;
-    T slip = s.excess / (s.energy * (s.opd + s.energy));
-    dz = length * (slip - 0.5 * transverse * (inverse * inverse));
+    w = 0.5 * u;
   }
   s.x += slope * s.px;
   s.y += slope * s.py;
-  s.z += dz;
+  s.z += length * (s.slip - w);
 }
 
 template <class T>

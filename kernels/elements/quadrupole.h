@@ -35,7 +35,7 @@ GT_INLINE void cos_sinc_parts(const T& u, int halvings, T& ce, T& co, T& se, T& 
 
 template <class T>
 GT_INLINE void quadrupole_matrix(State<T>& s, double length, double b1, double a1, int halvings) {
-  T inverse = 1.0 / s.opd;
+  T inverse = s.inverse;
   T scale = length * length * inverse;
   T m = b1 * scale, n = a1 * scale;
   T ce, co, se, so;
@@ -49,9 +49,8 @@ GT_INLINE void quadrupole_matrix(State<T>& s, double length, double b1, double a
   T y = ce * s.y - co * (n * s.x + m * s.y) + se_drift * s.py - so_drift * (n * s.px + m * s.py);
   T px = ce * s.px + co * (m * s.px - n * s.py) - length * (se * fx + so * (m * fx - n * fy));
   T py = ce * s.py - co * (n * s.px + m * s.py) - length * (se * fy - so * (n * fx + m * fy));
-  T slip = s.excess / (s.energy * (s.opd + s.energy));
   T action = x * px - s.x * s.px + y * py - s.y * s.py;
-  T dz = length * slip - 0.5 * inverse * (length * energy + 0.5 * action);
+  T dz = length * s.slip - 0.5 * inverse * (length * energy + 0.5 * action);
   s.x = x;
   s.px = px;
   s.y = y;
@@ -62,13 +61,12 @@ GT_INLINE void quadrupole_matrix(State<T>& s, double length, double b1, double a
 // Exact minus expanded drift.
 template <class T>
 GT_INLINE void drift_remainder(State<T>& s, double length) {
-  T transverse = s.px * s.px + s.py * s.py;
-  T pz = sqrt(s.opd * s.opd - transverse);
-  T both = s.opd + pz;
-  T part = length * transverse / (pz * s.opd * both);
-  s.x += part * s.px;
-  s.y += part * s.py;
-  s.z -= 0.5 * part * transverse * (s.opd + both) / (s.opd * both);
+  T u = (s.px * s.px + s.py * s.py) * (s.inverse * s.inverse);
+  T w = slope_excess_remainder(u);
+  T slope = length * s.inverse * (0.5 * u + w);
+  s.x += slope * s.px;
+  s.y += slope * s.py;
+  s.z -= length * w;
 }
 
 // Kick of all multipoles but the gradient.
@@ -88,8 +86,8 @@ template <class T>
 GT_INLINE void quadrupole_by(State<T>& s, const QuadrupoleOp& op, double length) {
   compose(
       op.order, op.slices,
-      [&](double part, int) { quadrupole_matrix(s, part * length, op.bn[1], op.an[1], op.halvings); },
-      [&](double part) {
+      [&](double part, int) GT_LAMBDA { quadrupole_matrix(s, part * length, op.bn[1], op.an[1], op.halvings); },
+      [&](double part) GT_LAMBDA {
         if (op.kicks) error_kick(s, 0.5 * part * length, op.bn, op.an, op.terms);
         if (op.exact) drift_remainder(s, part * length);
         if (op.kicks) error_kick(s, 0.5 * part * length, op.bn, op.an, op.terms);

@@ -5,17 +5,17 @@
 // Change the energy by step (in units of E0) at fixed place and time.
 template <class T>
 GT_INLINE void energy_step(State<T>& s, const T& step, const Reference& ref) {
-  T gain = step * (2.0 * s.energy + step) / (ref.beta0 * ref.beta0);
+  T velocity = 1.0 + s.slip;
+  T gain = step * (2.0 * s.opd / velocity + step) / (ref.beta0 * ref.beta0);
   T opd = sqrt(s.opd * s.opd + gain);
-  T velocity = s.velocity;
   s.delta += gain / (opd + s.opd);
   refresh(s, ref);
-  s.z *= s.velocity / velocity;
+  s.z *= (1.0 + s.slip) / velocity;
 }
 
 template <class T>
 GT_INLINE void rf_kick_by(State<T>& s, const RfKickOp& op, const Reference& ref, double sign) {
-  T angle = op.phase - op.wavenumber * s.z / (s.velocity * ref.beta0);
+  T angle = op.phase - op.wavenumber * s.z / ((1.0 + s.slip) * ref.beta0);
   T step = ref.charge_over_energy * op.voltage * sin(angle);
   energy_step(s, sign * step, ref);
 }

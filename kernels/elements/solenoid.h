@@ -7,30 +7,26 @@ template <class T>
 GT_INLINE void solenoid_by(State<T>& s, const SolenoidOp& op, double length) {
   double k = 0.5 * op.ks;
   T ux = s.px + k * s.y, uy = s.py - k * s.x;
-  T transverse = ux * ux + uy * uy;
-  T reach, dz;
+  T u = (ux * ux + uy * uy) * (s.inverse * s.inverse);
+  T reach = length * s.inverse;
+  T w;
   if (op.exact) {
-    T pz = sqrt(s.opd * s.opd - transverse);
-    T inverse = 1.0 / (pz * (pz + s.energy));
-    reach = length * (inverse * (pz + s.energy));
-    dz = length * (s.velocity * ((s.excess - transverse) * inverse));
+    w = slope_excess(u);
+    reach += reach * w;
   } else {
-    T inverse = 1.0 / s.opd;
-    reach = length * inverse;
-    T slip = s.excess / (s.energy * (s.opd + s.energy));
-    dz = length * (slip - 0.5 * transverse * (inverse * inverse));
+    w = 0.5 * u;
   }
-  T w = k * reach;
+  T turn = k * reach;
   T c, sinc;
-  cos_sinc(w * w, op.halvings, c, sinc);
-  T sine = w * sinc;
+  cos_sinc(turn * turn, op.halvings, c, sinc);
+  T sine = turn * sinc;
   T x = c * s.x + reach * sinc * s.px, y = c * s.y + reach * sinc * s.py;
   T px = c * s.px - k * sine * s.x, py = c * s.py - k * sine * s.y;
   s.x = c * x + sine * y;
   s.px = c * px + sine * py;
   s.y = c * y - sine * x;
   s.py = c * py - sine * px;
-  s.z += dz;
+  s.z += length * (s.slip - w);
 }
 
 template <class T>
