@@ -210,7 +210,7 @@ def _sector_call(
     length: Any, angle: Any, k0: Any, kn: list[Any], ks: list[Any], model: Model, halvings: int, angle_halvings: int
 ) -> MapCall:
     """Integrated sector body; the arcs' geometry is computed once per distinct step."""
-    order, slices = model.integrator.order, model.integrator.slices
+    order, slices = model.integrator.steps(6, 10)
     # a dipole alone has the exact potential -k0 (x + h x^2/2)
     degree = len(kn) - 1 + EXTRA_ORDERS if len(kn) > 1 else 1
     fx, fy = kick_polynomials(angle / length, kn, ks, degree)

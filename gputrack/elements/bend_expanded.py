@@ -94,5 +94,6 @@ def expanded_call(
     else:
         outer = dict(h_outer=zero, k0_outer=zero, kx=zero, ky=zero, h_inner=h, focus=focus)
         bn[0] = bn[0] + k0
-    integers = {"terms": len(bn), "order": integrator.order, "slices": integrator.slices}
+    order, slices = integrator.steps(4, 4)
+    integers = {"terms": len(bn), "order": order, "slices": slices}
     return MapCall(BEND_EXPANDED, integers, {"length": length, **outer}, {"bn": bn, "an": an})

@@ -25,7 +25,7 @@ class _Corrector(Element):
         if self.length == 0 and "length" not in active:
             return None
         kicks = any(self._uses(name, active) for name in self.KICKS.values())
-        return int(model.exact), kicks, model.integrator.order
+        return int(model.exact), kicks, model.integrator.steps(4, 1)[0]
 
     @classmethod
     def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:

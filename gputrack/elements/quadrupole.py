@@ -122,6 +122,7 @@ class Quadrupole(_StraightMagnet):
     k1s: float = 0.0
 
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {"k1": (1, False), "k1s": (1, True)}
+    STEPS: ClassVar[tuple[int, int]] = (4, 2)
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         statics = super()._body_statics(model, active)
@@ -131,10 +132,10 @@ class Quadrupole(_StraightMagnet):
         errors = {*active} & {f"{s}[{n}]" for s in ("knl", "ksl") for n in range(terms)}
         kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(errors))
         gradient = math.hypot(self.k1 + self._error_of("knl"), self.k1s + self._error_of("ksl"))
-        steps = model.integrator
+        order, slices = model.integrator.steps(*self.STEPS)
         # steps are shorter than twice a slice; the other factor 2 covers opd down to 1/2
-        halvings = trig_halvings(2.0 * gradient * (2.0 * self.length / steps.slices) ** 2)
-        return "matrix", terms, int(model.exact), steps.order, steps.slices, halvings, kicks
+        halvings = trig_halvings(2.0 * gradient * (2.0 * self.length / slices) ** 2)
+        return "matrix", terms, int(model.exact), order, slices, halvings, kicks
 
     def _error_of(self, name: str) -> float:
         series = getattr(self, name)

@@ -69,6 +69,8 @@ class _StraightMagnet(Element):
 
     #: own strengths: parameter name -> (order, skew)
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {}
+    #: order and slices where the integrator leaves them open
+    STEPS: ClassVar[tuple[int, int]] = (4, 4)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,8 +100,7 @@ class _StraightMagnet(Element):
             return None
         if self._bare(active):
             return 0, int(model.exact)
-        steps = model.integrator
-        return self._orders(active), int(model.exact), steps.order, steps.slices
+        return self._orders(active), int(model.exact), *model.integrator.steps(*self.STEPS)
 
     @classmethod
     def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
