@@ -51,7 +51,7 @@ def _total(weights: Array) -> Array:
     """Sum of the weights, NaN in place of 0."""
     xp = namespace(weights)
     total = xp.sum(weights)
-    return xp.where(total > 0.0, total, total * math.nan)
+    return xp.where(total > 0.0, total, math.nan * xp.ones_like(total))
 
 
 def mean(coordinates: Array, weights: Array) -> Array:
