@@ -1,5 +1,6 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
+from gputrack.beam import Beam
 from gputrack.elements import (
     Aperture,
     CrabCavity,
@@ -20,6 +21,7 @@ from gputrack.elements import (
     VKicker,
     YRotation,
 )
+from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Knob, Knobs, Lattice
 from gputrack.models import (
     DriftKick,
@@ -30,13 +32,19 @@ from gputrack.models import (
     MatrixKick,
     Model,
 )
+from gputrack.monitor import Monitor
+from gputrack.optics import LinearOptics, closed_orbit, finite_difference_matrix, linear_optics
 from gputrack.reference import ReferenceParticle
+from gputrack.rings import storage_ring as demo_ring
+from gputrack.tracker import Tracked, track
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Aperture", "CrabCavity", "Drift", "DriftKick", "Element", "Exact", "Expanded", "FullEdge",
-    "HKicker", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge", "Marker", "MatrixKick", "Model",
-    "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "ReferenceParticle",
-    "SectorBend", "Sextupole", "Solenoid", "Translation", "VKicker", "YRotation", "__version__",
+    "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "Element", "Exact", "Expanded", "FullEdge",
+    "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge", "LinearOptics", "Marker",
+    "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend",
+    "ReferenceParticle", "SectorBend", "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker",
+    "YRotation", "__version__", "closed_orbit", "demo_ring", "finite_difference_matrix", "linear_optics",
+    "track",
 ]  # fmt: skip

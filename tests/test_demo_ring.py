@@ -6,6 +6,7 @@ import pytest
 import gputrack as gt
 from gputrack.optics import linear_optics
 
+COLUMNS = ("s", "betx", "bety", "alfx", "mux", "muy", "dx")
 MADX = {
     "Drift": "drift, l={e.length!r}",
     "Quadrupole": "quadrupole, l={e.length!r}, k1={e.k1!r}",
@@ -43,8 +44,8 @@ def twiss(ring):
     madx = pytest.importorskip("cpymad.madx").Madx(stdout=False)
     madx.input(madx_text(ring))
     madx.command.twiss(chrom=True)
-    table = {name: np.array(madx.table.twiss[name])[1:] for name in ("s", "betx", "bety", "alfx", "mux", "muy", "dx")}
-    return {key: table[key][: len(ring)] for key in table}, madx.table.summ
+    # the first row is the start of the sequence, the last one its end
+    return {name: np.array(madx.table.twiss[name])[1:-1] for name in COLUMNS}, madx.table.summ
 
 
 def test_tunes_are_those_of_madx(optics, twiss):
@@ -53,7 +54,7 @@ def test_tunes_are_those_of_madx(optics, twiss):
     assert optics.qy == pytest.approx(summary.q2[0], abs=2e-8)
 
 
-@pytest.mark.parametrize("column", ["s", "betx", "bety", "alfx", "mux", "muy", "dx"])
+@pytest.mark.parametrize("column", COLUMNS)
 def test_columns_are_those_of_madx(optics, twiss, column):
     table, _ = twiss
     np.testing.assert_allclose(getattr(optics, column)[1:], table[column], rtol=2e-7, atol=2e-7)
@@ -83,10 +84,8 @@ def test_circumference_and_harmonic(ring):
 
 
 def test_families_and_monitors(ring):
-    sizes = {glob: len(ring[glob]) for glob in ("qf.*", "qd.*", "qfc.*", "bend.*", "sd.*", "sf.*", "bpm.*", "cor.*")}
-    assert sizes == {
-        "qf.*": 40, "qd.*": 40, "qfc.*": 40, "bend.*": 40, "sd.*": 40, "sf.*": 20, "bpm.*": 60, "cor.*": 40,
-    }  # fmt: skip
+    expected = dict(qf=40, qd=40, qfc=40, bend=40, sd=40, sf=20, bpm=60, cor=40)
+    assert {family: len(ring[f"{family}.*"]) for family in expected} == expected
     assert len(ring.knobs("qf.*.k1", "sf.*.k2")) == 2
 
 
@@ -96,8 +95,8 @@ def test_longitudinal_motion_is_stable_and_at_the_synchrotron_tune():
     assert 0.005 < optics.qs < 0.01
     start = np.zeros((6, 2))
     start[5] = 1e-3, 5e-3
-    turns = 400
-    out = gt.track(ring, gt.Beam(start, ring.reference), turns=turns, monitors=[gt.Monitor("end")], backend="array")
+    turns, beam = 400, gt.Beam(start, ring.reference)
+    out = gt.track(ring, beam, turns=turns, monitors=[gt.Monitor("end")], backend="array")
     assert out.n_lost == 0
     delta = out.records[0].coordinates[:, 0, 5, :]
     assert np.abs(delta).max() < 6e-3

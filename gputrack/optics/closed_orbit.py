@@ -69,8 +69,8 @@ def finite_difference_matrix(lattice: Lattice, orbit: np.ndarray | None = None) 
 def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None) -> np.ndarray:
     """Coordinates that repeat after one turn, by Newton's method.
 
-    With a cavity switched on all six repeat, and `delta` is where the search starts. Otherwise x, px, y and py
-    repeat at fixed `delta`, and z is 0.
+    With a cavity switched on all six repeat, and `delta` is where the search starts. Otherwise x, px, y and
+    py repeat at fixed `delta`, and z is 0.
 
     Parameters
     ----------
@@ -110,5 +110,5 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
 
 def _hint(free: int) -> str:
     if free == 6:
-        return "check the lag of the cavities and that their frequency is a multiple of the revolution frequency"
+        return "check the lag and the voltage of the cavities"
     return "the ring may be on an integer resonance, or is a beam line"

@@ -105,7 +105,7 @@ def linear_optics(lattice: Lattice, delta: float = 0.0) -> LinearOptics:
     tunes, modes = _modes(lattice, one_turn[:free, :free])
     vectors = matrices[:, :free, :free] @ modes
     dispersion = _dispersion(matrices, vectors)
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for plane, name in enumerate("xy"):
         columns |= _mode_columns(name, plane, vectors)
     names = ("x", "px", "y", "py", "z", "delta")
@@ -177,12 +177,12 @@ def _dispersion(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def _unstable(lattice: Lattice, matrix: np.ndarray) -> InputError:
     """Name the plane and its trace; planes that are each stable are unstable together."""
     traces = [float(np.trace(matrix[i : i + 2, i : i + 2])) for i in range(0, len(matrix), 2)]
-    bad = [(plane, trace) for plane, trace in zip(PLANES, traces, strict=False) if not abs(trace) < 2.0]
+    named = list(zip(PLANES, traces, strict=False))
+    bad = [(plane, trace) for plane, trace in named if not abs(trace) < 2.0 - _GROWTH]
     if bad:
-        what = " and ".join(f"{plane} motion is unstable (trace {trace:.6g}" for plane, trace in bad)
-        what = what.replace(" and ", ") and ") + ")"
+        what = " and ".join(f"{plane} motion is unstable (trace {trace:.6g})" for plane, trace in bad)
     else:
-        listed = ", ".join(f"{plane} {trace:.6g}" for plane, trace in zip(PLANES, traces, strict=False))
+        listed = ", ".join(f"{plane} {trace:.6g}" for plane, trace in named)
         what = f"coupled motion is unstable (traces {listed})"
     mend = "; check the lag of the cavities" if [plane for plane, _ in bad] == ["longitudinal"] else ""
-    return InputError(f"Lattice {lattice.name!r}: {what}; stable means within -2 and 2{mend}")
+    return InputError(f"Lattice {lattice.name!r}: {what}; stable rings have traces between -2 and 2{mend}")

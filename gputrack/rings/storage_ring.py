@@ -1,12 +1,12 @@
 """A third-generation light source: 20 double-bend achromats on 240 m, 3 GeV electrons.
 
-Designed for this library; it is no existing machine. Half a cell, from the middle of a straight section to the
-middle of the achromat, reads
+Designed for this library; it is no existing machine. Half a cell, from the middle of a straight section to
+the middle of the achromat, reads
 
     straight  QF  QD  COR  BEND  SD  QFC  SF/2
 
-and every cell is mirror symmetric. QFC closes the dispersion, SD and SF set both chromaticities to +1. The bends
-are plain sectors, which are tracked exactly in one step; two slices do for everything else.
+and every cell is mirror symmetric. QFC closes the dispersion, SD and SF set both chromaticities to +1. The
+bends are plain sectors, which are tracked exactly in one step; two slices do for everything else.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def storage_ring() -> Lattice:
     Returns
     -------
     Lattice
-        Families for `Lattice.knobs` and selections: ``qf.*``, ``qd.*``, ``qfc.*``, ``bend.*``, ``sd.*``, ``sf.*``;
-        60 ``bpm.*`` markers, 40 ``cor.*`` correctors, a cavity ``rf``, insertion devices ``id.*``.
+        Families for `Lattice.knobs` and selections: ``qf.*``, ``qd.*``, ``qfc.*``, ``bend.*``, ``sd.*``,
+        ``sf.*``; 60 ``bpm.*`` markers, 40 ``cor.*`` correctors, a cavity ``rf``, insertion devices ``id.*``.
     """
     reference = ReferenceParticle.electron(total=ENERGY)
     elements: list[Element] = [Marker("start"), Marker("septum", aperture=SEPTUM)]
@@ -85,8 +85,10 @@ def _device(straight: int, reference: ReferenceParticle) -> tuple[float, Element
     """What stands in the middle of a straight section, and its length."""
     if straight == CAVITY_STRAIGHT:
         # Above transition, particles of higher energy are late, and lose energy there at lag = 1/2.
-        cavity = RFCavity("rf", length=CAVITY_LENGTH, voltage=VOLTAGE, frequency=cavity_frequency(reference), lag=0.5)
-        return CAVITY_LENGTH, cavity
+        frequency = cavity_frequency(reference)
+        return CAVITY_LENGTH, RFCavity(
+            "rf", length=CAVITY_LENGTH, voltage=VOLTAGE, frequency=frequency, lag=0.5
+        )
     if straight in DEVICE_STRAIGHTS:
         return DEVICE_LENGTH, Drift(f"id.{straight:02d}", length=DEVICE_LENGTH, aperture=GAP)
     return 0.0, None
