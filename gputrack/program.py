@@ -19,7 +19,7 @@ from gputrack.lattice import Lattice
 OP_INTEGERS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """Ops in the order in which they act.
 

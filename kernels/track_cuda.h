@@ -3,15 +3,25 @@
 #include "losses.h"
 #include "run.h"
 
-struct Loss {
-  int code;
-};
+GT_INLINE void put(double* at, Integer n, const State<double>& s) {
+  at[0] = s.x;
+  at[n] = s.px;
+  at[2 * n] = s.y;
+  at[3 * n] = s.py;
+  at[4 * n] = s.z;
+  at[5 * n] = s.delta;
+}
 
-// The op that stands at k; true if the particle may go on.
+GT_INLINE void record(const Run& run, const State<double>& s, Integer i, Integer turn, const RecordOp& op) {
+  double* place = record_place(run, op, turn);
+  if (place) put(place + i, run.n, s);
+}
+
 #define GT_KIND(name, Op, code)                                \
   case code:                                                   \
     name(s, unpack_##Op(integers, constants), run.reference);  \
     break;
+// The op that stands at k: the code of a loss that it finds itself, or ALIVE.
 GT_INLINE int apply(const Run& run, State<double>& s, Integer i, Integer turn, int k) {
   const int* integers = run.ops + (Integer)k * OP_INTEGERS;
   const double* constants = run.constants + integers[1];
@@ -19,12 +29,8 @@ GT_INLINE int apply(const Run& run, State<double>& s, Integer i, Integer turn, i
     GT_FORWARD_KINDS
     case CODE_aperture:
       return inside(s, unpack_ApertureOp(integers, constants)) ? ALIVE : LOST_APERTURE;
-    case CODE_record: {
-      double* place = record_place(run, unpack_RecordOp(integers, constants), turn);
-      const double c[6] = {s.x, s.px, s.y, s.py, s.z, s.delta};
-      if (place)
-        for (int j = 0; j < 6; ++j) place[j * run.n + i] = c[j];
-    }
+    case CODE_record:
+      record(run, s, i, turn, unpack_RecordOp(integers, constants));
   }
   return ALIVE;
 }
@@ -33,12 +39,8 @@ GT_INLINE int unapply(const Run& run, State<double>& s, Integer i, Integer turn,
   const double* constants = run.constants + integers[1];
   switch (integers[0]) {
     GT_INVERSE_KINDS
-    case CODE_record: {
-      double* place = record_place(run, unpack_RecordOp(integers, constants), turn);
-      const double c[6] = {s.x, s.px, s.y, s.py, s.z, s.delta};
-      if (place)
-        for (int j = 0; j < 6; ++j) place[j * run.n + i] = c[j];
-    }
+    case CODE_record:
+      record(run, s, i, turn, unpack_RecordOp(integers, constants));
   }
   return ALIVE;
 }
@@ -87,22 +89,32 @@ GT_INLINE void track_one(const Run& run, Integer i) {
     for (int j = 0; j < 6; ++j) c[j * run.n] = last[j];
     return;
   }
-  c[0] = s.x;
-  c[run.n] = s.px;
-  c[2 * run.n] = s.y;
-  c[3 * run.n] = s.py;
-  c[4 * run.n] = s.z;
-  c[5 * run.n] = s.delta;
+  put(c, run.n, s);
 }
 
-constexpr int THREADS = 128;
+#ifndef GT_THREADS
+#define GT_THREADS 128
+#endif
 
-extern "C" __global__ void __launch_bounds__(THREADS) gputrack_track(const Run run) {
+// The members of Run one by one: kernel arguments live in constant memory and cost no registers.
+#define GT_ARGUMENTS                                                                                              \
+  double *coordinates, Integer n, const int *ops, int n_ops, const double *constants, double beta0,               \
+      double inverse_gamma0_squared, double charge_over_energy, double charge_over_momentum, Integer first_turn,  \
+      Integer turns, int *loss_code, Integer *loss_turn, int *loss_op, double limit, double *records,             \
+      const Integer *record_starts
+#define GT_RUN                                                                                                    \
+  Run {                                                                                                           \
+    coordinates, n, ops, n_ops, constants,                                                                        \
+        {beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum}, first_turn, turns, loss_code,  \
+        loss_turn, loss_op, limit, records, record_starts                                                         \
+  }
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS) gputrack_track(GT_ARGUMENTS) {
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < run.n) track_one<false>(run, i);
+  if (i < n) track_one<false>(GT_RUN, i);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) gputrack_untrack(const Run run) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS) gputrack_untrack(GT_ARGUMENTS) {
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < run.n) track_one<true>(run, i);
+  if (i < n) track_one<true>(GT_RUN, i);
 }

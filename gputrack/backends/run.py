@@ -18,6 +18,7 @@ class Reference(ctypes.Structure):
 class Run(ctypes.Structure):
     """Twin of `Run` in kernels/run.h."""
 
+    _pointer_type = ctypes.c_void_p
     _fields_ = (
         ("coordinates", ctypes.c_void_p),
         ("n", ctypes.c_int64),
