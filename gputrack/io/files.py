@@ -1,0 +1,57 @@
+"""Reading and writing of text files, with the checks that strangers' files need."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from gputrack.errors import InputError, LatticeFileError
+
+MAX_FILE_SIZE = 256 * 2**20  # bytes
+
+
+def require_path(path: object) -> Path:
+    """`path` as a `Path`, or `InputError`."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"path must be text or a pathlib.Path, got {path!r}")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InputError(f"path must be the name of a file, got {path!r}")
+    return Path(text)
+
+
+def read_text(path: Path) -> str:
+    """Text of a regular file of reasonable size; bytes that are not UTF-8 become U+FFFD.
+
+    Raises
+    ------
+    LatticeFileError
+        The file is absent, not readable, not a regular file (a pipe would block), or too large.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise LatticeFileError(f"{path}: is not a regular file")
+        if status.st_size > MAX_FILE_SIZE:
+            raise LatticeFileError(f"{path}: is larger than {MAX_FILE_SIZE} bytes")
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise LatticeFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: to a neighbour first, which then takes its place.
+
+    Raises
+    ------
+    LatticeFileError
+        The place cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise LatticeFileError(f"{path}: cannot be written: {error.strerror or error}") from error

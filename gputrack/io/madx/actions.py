@@ -1,0 +1,77 @@
+"""Commands with an effect on the lattice: beam, resbeam, use, option."""
+
+from __future__ import annotations
+
+from gputrack.io.madx.attributes import require_flag, require_number, require_word
+from gputrack.io.madx.beam import IGNORED, NUMBERS, Beam
+from gputrack.io.madx.environment import Environment
+from gputrack.io.madx.report import Report
+from gputrack.io.madx.source import Where
+from gputrack.io.madx.syntax import Attribute
+
+Attributes = tuple[Attribute, ...]
+
+
+def beam(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
+    """``beam, sequence = ..., particle = ..., energy = ...``; each sequence may have its own."""
+    numbers: dict[str, float] = {}
+    sequence, particle = "", None
+    for attribute in attributes:
+        name = attribute.name
+        if name == "sequence":
+            sequence = require_word(attribute, where)
+        elif name == "particle":
+            particle = require_word(attribute, where)
+        elif name in NUMBERS:
+            numbers[name] = environment.number(require_number(attribute, environment, where), where)
+        elif name in IGNORED:
+            report.note(f"beam: '{name}' does not enter the lattice", where)
+        else:
+            raise where.error(f"beam has no attribute '{name}'")
+    before = environment.beams.get(sequence, Beam())
+    environment.beams[sequence] = before.updated(particle, numbers, where)
+    environment.changed()
+
+
+def resbeam(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
+    """``resbeam, sequence = ...``: back to MAD-X's initial values."""
+    sequence = ""
+    for attribute in attributes:
+        if attribute.name != "sequence":
+            raise where.error(f"resbeam has no attribute '{attribute.name}'")
+        sequence = require_word(attribute, where)
+    environment.beams[sequence] = Beam()
+    environment.changed()
+
+
+def use(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
+    """``use, sequence = ...`` (or period): the one to load where the caller does not say."""
+    chosen = None
+    for attribute in attributes:
+        if attribute.name in ("sequence", "period"):
+            chosen = require_word(attribute, where)
+        elif attribute.name == "range":
+            if require_word(attribute, where).replace(" ", "") != "#s/#e":
+                raise where.error("use with a range is not supported; load all, and take a slice of the lattice")
+        elif attribute.name == "survey":
+            report.note("use: 'survey' does not enter the lattice", where)
+        else:
+            raise where.error(f"use has no attribute '{attribute.name}'")
+    if chosen is None:
+        raise where.error("use needs sequence = ...")
+    if chosen not in environment.sequences and chosen not in environment.lines:
+        raise where.error(f"there is no sequence or line '{chosen}'")
+    environment.used, environment.used_rbarc = chosen, environment.rbarc
+
+
+def option(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
+    """``option, rbarc``: whether the length of an rbend is that of its chord; all others are ignored."""
+    for attribute in attributes:
+        if attribute.name == "rbarc":
+            environment.rbarc = require_flag(attribute, environment, where)
+            environment.changed()
+        else:
+            report.note(f"option '{attribute.name}' does not enter the lattice", where)
+
+
+ACTIONS = {"beam": beam, "resbeam": resbeam, "use": use, "option": option}

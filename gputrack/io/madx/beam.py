@@ -1,0 +1,147 @@
+"""The beam command: species and energy, in eV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gputrack.constants import ELECTRON_MASS, SPEED_OF_LIGHT
+from gputrack.errors import InputError
+from gputrack.io.madx.source import Where
+from gputrack.reference import SPECIES, ReferenceParticle
+
+GEV = 1e9
+#: the five ways to give the energy, in the order in which MAD-X looks for them
+ENERGIES = ("energy", "pc", "gamma", "beta", "brho")
+#: attributes that do not enter tracking here
+IGNORED = frozenset(
+    "bunched radiate ex exn ey eyn et sigt sige kbunch npart bcurrent freq0 circ dtbyds deltap alfa u0 qs arad pdamp "
+    "n1min".split()
+)
+NUMBERS = frozenset((*ENERGIES, "mass", "charge", "bv"))
+#: masses and energies of one beam command that differ by less are taken to be the same
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Species and energy; the initial values are MAD-X's.
+
+    Parameters
+    ----------
+    particle : str
+    mass, energy : float
+        Rest and total energy [eV].
+    charge : float
+        In units of the elementary charge.
+    assumed : tuple of str
+        What no command has given, and MAD-X's defaults stand for.
+    """
+
+    particle: str = "positron"
+    mass: float = ELECTRON_MASS
+    charge: float = 1.0
+    energy: float = GEV
+    pc: float = math.sqrt((GEV - ELECTRON_MASS) * (GEV + ELECTRON_MASS))
+    assumed: tuple[str, ...] = ("particle", "energy")
+
+    def attribute(self, name: str, where: Where) -> float:
+        """Value as MAD-X shows it: GeV, T m."""
+        values = {
+            "mass": self.mass / GEV, "charge": self.charge, "energy": self.energy / GEV, "pc": self.pc / GEV,
+            "gamma": self.energy / self.mass, "beta": self.pc / self.energy,
+            "brho": self.pc / (abs(self.charge) * SPEED_OF_LIGHT), "bv": 1.0,
+        }  # fmt: skip
+        if name not in values:
+            raise where.error(f"'beam->{name}' is not known here; known are {', '.join(values)}")
+        return values[name]
+
+    def updated(self, particle: str | None, given: Mapping[str, float], where: Where) -> Beam:
+        """The beam after one more command.
+
+        Raises
+        ------
+        LatticeFileError
+            Values contradict each other or are out of range.
+        """
+        if given.get("bv", 1.0) != 1.0:
+            raise where.error(f"beam: bv = {given['bv']:g}: only bv = 1 is supported; reverse the sequence instead")
+        beam = _with_species(self, particle, given, where)
+        return _with_energy(beam, given, where)
+
+    def reference(self, where: Where) -> ReferenceParticle:
+        """The reference particle."""
+        try:
+            return ReferenceParticle(self.mass, self.charge, self.pc)
+        except InputError as error:
+            raise where.error(f"beam: {error}") from None
+
+
+def _with_species(beam: Beam, particle: str | None, given: Mapping[str, float], where: Where) -> Beam:
+    assumed = tuple(a for a in beam.assumed if a != "particle")
+    name = particle if particle is not None else beam.particle
+    if particle is None and "mass" in given:
+        name = "default"  # as MAD-X calls a beam given by mass and charge alone
+    if name in SPECIES:
+        mass, charge = SPECIES[name]
+        _require_same("mass", given.get("mass", mass / GEV) * GEV, mass, name, where)
+        _require_same("charge", given.get("charge", charge), charge, name, where)
+        unchanged = particle is None and not {"mass", "charge"} & given.keys()
+        return replace(beam, particle=name, mass=mass, charge=charge, assumed=beam.assumed if unchanged else assumed)
+    if name != beam.particle and "mass" not in given:
+        raise where.error(f"beam: particle '{name}' needs a mass; known species are {', '.join(SPECIES)}")
+    mass, charge = given.get("mass", beam.mass / GEV) * GEV, given.get("charge", beam.charge)
+    if not mass > 0 or charge == 0:
+        raise where.error(f"beam: mass must be > 0 and charge not 0, got mass = {mass / GEV:g}, charge = {charge:g}")
+    return replace(beam, particle=name, mass=mass, charge=charge, assumed=assumed)
+
+
+def _require_same(what: str, got: float, wanted: float, name: str, where: Where) -> None:
+    if not abs(got - wanted) <= TOLERANCE * abs(wanted):
+        raise where.error(
+            f"beam: {what} = {got:g} contradicts particle = {name}; give particle = ion, mass and charge instead"
+        )
+
+
+def _with_energy(beam: Beam, given: Mapping[str, float], where: Where) -> Beam:
+    names = [name for name in ENERGIES if name in given]
+    if not names:  # MAD-X keeps the energy when the species changes
+        return _of(beam, beam.energy, _momentum(beam.energy, beam.mass, where))
+    results = [_energy(beam, name, given[name], where) for name in names]
+    energy, momentum = results[0]
+    for name, (_, other) in zip(names[1:], results[1:], strict=True):
+        if not abs(other - momentum) <= TOLERANCE * momentum:
+            raise where.error(f"beam: {names[0]} = {given[names[0]]:g} contradicts {name} = {given[name]:g}; give one")
+    return replace(_of(beam, energy, momentum), assumed=tuple(a for a in beam.assumed if a != "energy"))
+
+
+def _of(beam: Beam, energy: float, momentum: float) -> Beam:
+    return replace(beam, energy=energy, pc=momentum)
+
+
+def _energy(beam: Beam, name: str, value: float, where: Where) -> tuple[float, float]:
+    """Total energy and momentum times c [eV] from one of ENERGIES."""
+    if name == "beta":
+        if not 0.0 < value < 1.0:
+            raise where.error(f"beam: beta must lie between 0 and 1, got {value:g}")
+        momentum = beam.mass * value / math.sqrt((1.0 - value) * (1.0 + value))
+    elif name == "brho":
+        momentum = value * abs(beam.charge) * SPEED_OF_LIGHT
+    elif name == "pc":
+        momentum = value * GEV
+    else:
+        energy = value * (beam.mass if name == "gamma" else GEV)
+        return energy, _momentum(energy, beam.mass, where)
+    if not 0.0 < momentum < math.inf:
+        raise where.error(f"beam: {name} must be > 0, got {value:g}")
+    return math.hypot(momentum, beam.mass), momentum
+
+
+def _momentum(energy: float, mass: float, where: Where) -> float:
+    kinetic = energy - mass
+    if not 0.0 < kinetic < 1e150:  # squares must not overflow
+        raise where.error(
+            f"beam: total energy must exceed the rest energy {mass / GEV:g} GeV, got {energy / GEV:g} GeV"
+        )
+    return math.sqrt(kinetic * (kinetic + 2.0 * mass))

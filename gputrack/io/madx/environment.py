@@ -1,0 +1,196 @@
+"""What a MAD-X file has defined so far, and the values of its names."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from gputrack.io.madx.beam import Beam
+from gputrack.io.madx.classes import CLASSES
+from gputrack.io.madx.expressions import Expression, evaluate
+from gputrack.io.madx.functions import CONSTANTS
+from gputrack.io.madx.random import Random
+from gputrack.io.madx.source import Where
+from gputrack.io.madx.syntax import Item
+
+MAX_STEPS = 20_000_000
+MAX_DEPTH = 60
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Deferred:
+    """An expression that is evaluated whenever its value is asked for."""
+
+    expression: Expression
+    where: Where
+
+
+Number = float | Deferred
+Stored = Number | str | bool | tuple[Number, ...]
+
+
+@dataclass(eq=False)
+class MadxElement:
+    """An element: its base class and the attributes that were given, here or by the elements it was made from."""
+
+    name: str
+    kind: str
+    attributes: dict[str, Stored]
+    where: Where
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """An element or a sequence placed in a sequence."""
+
+    name: str
+    at: Number
+    origin: str | None
+    where: Where
+
+
+@dataclass(eq=False)
+class MadxSequence:
+    """A sequence: `refer` is entry, centre or exit, `refpos` the element at which it is placed in others.
+
+    `defined` are the names of the elements that were defined between ``sequence`` and ``endsequence``.
+    """
+
+    name: str
+    length: Number
+    refer: str
+    refpos: str | None
+    where: Where
+    entries: list[Entry] = field(default_factory=list)
+    defined: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, eq=False)
+class MadxLine:
+    """A line."""
+
+    name: str
+    formals: tuple[str, ...]
+    items: tuple[Item, ...]
+    where: Where
+
+
+class Environment:
+    """Variables, elements, sequences, lines, beams and options; the scope of expressions.
+
+    `open_sequence` is the one between ``sequence`` and ``endsequence``; `used` the one named by the last ``use``,
+    and `used_rbarc` the option rbarc as it was there, where MAD-X expands the sequence.
+    """
+
+    def __init__(self) -> None:
+        self.variables: dict[str, Number] = {}
+        self.constants: set[str] = set()
+        self.elements: dict[str, MadxElement] = {}
+        self.sequences: dict[str, MadxSequence] = {}
+        self.lines: dict[str, MadxLine] = {}
+        self.macros: set[str] = set()
+        self.beams: dict[str, Beam] = {}
+        self.rbarc = True
+        self.open_sequence: MadxSequence | None = None
+        self.used: str | None = None
+        self.used_rbarc = True
+        self.random_numbers = Random()
+        self._steps = 0
+        self._depth = 0
+        self._known: dict[tuple[str, ...], float] = {}
+        self._volatile = False
+
+    # -- the scope of expressions ----------------------------------------------------------------
+
+    def count(self, steps: int, where: Where) -> None:
+        """Account for work, so that no file can keep us busy for ever."""
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise where.error(f"the file asks for more than {MAX_STEPS} steps; is there a loop without end?")
+
+    def changed(self) -> None:
+        """Forget remembered values of deferred expressions; called at every assignment."""
+        if self._known:
+            self._known.clear()
+
+    def number(self, stored: Number, where: Where) -> float:
+        """Value of a stored number."""
+        return evaluate(stored.expression, self, stored.where) if isinstance(stored, Deferred) else stored
+
+    def variable(self, name: str, where: Where) -> float:
+        """Value of a variable or constant."""
+        if name in self.variables:
+            return self._remembered(("=", name), self.variables[name], where)
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        raise where.error(f"variable '{name}' is not defined (MAD-X would take 0; write {name} = 0; if that is meant)")
+
+    def element_attribute(self, element: str, attribute: str, where: Where) -> float:
+        """Value of ``element->attribute`` or ``beam->attribute``."""
+        if element == "beam":
+            return self.beam_attribute("", attribute, where)
+        if element not in self.elements:
+            raise where.error(f"'{element}->{attribute}': there is no element '{element}'")
+        kind = self.elements[element].kind
+        if attribute == "l" and kind == "rbend" and self.rbarc:
+            return self._arc_length(element, where)
+        return self._own_attribute(element, attribute, where)
+
+    def _own_attribute(self, element: str, attribute: str, where: Where) -> float:
+        stored = self.attribute(self.elements[element], attribute, where)
+        if isinstance(stored, (bool, str, tuple)):
+            raise where.error(f"'{element}->{attribute}' is not a number")
+        return self._remembered((element, attribute), stored, where)
+
+    def _arc_length(self, element: str, where: Where) -> float:
+        """MAD-X shows the arc length of an rbend, not the length that was given."""
+        length = self._own_attribute(element, "l", where)
+        half = 0.5 * self._own_attribute(element, "angle", where)
+        if not abs(half) < math.pi:
+            raise where.error(f"rbend '{element}': angle {2 * half:g} is not less than 2 pi")
+        return length * half / math.sin(half) if half else length
+
+    def beam_attribute(self, sequence: str, attribute: str, where: Where) -> float:
+        """Value of ``beam->attribute`` (`sequence` empty) or ``beam%sequence->attribute``."""
+        beam = self.beams.get(sequence) or self.beams.get("")
+        if beam is None:
+            raise where.error(f"'beam->{attribute}' is used before any beam command")
+        return beam.attribute(attribute, where)
+
+    def random(self, function: str, arguments: list[float]) -> float:
+        """ranf(), gauss(), tgauss(cut)."""
+        self._volatile = True
+        if function == "ranf":
+            return self.random_numbers.uniform()
+        if function == "gauss":
+            return self.random_numbers.gauss()
+        return self.random_numbers.truncated_gauss(*arguments)
+
+    def _remembered(self, key: tuple[str, ...], stored: Number, where: Where) -> float:
+        """Value of a deferred expression, evaluated once between two assignments."""
+        if not isinstance(stored, Deferred):
+            return stored
+        if key in self._known:
+            return self._known[key]
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise stored.where.error(f"'{key[-1]}' depends on itself, or on more than {MAX_DEPTH} others in a chain")
+        try:
+            value = evaluate(stored.expression, self, stored.where)
+        finally:
+            self._depth -= 1
+        if not self._volatile:
+            self._known[key] = value
+        return value
+
+    # -- elements --------------------------------------------------------------------------------
+
+    def attribute(self, element: MadxElement, attribute: str, where: Where) -> Stored:
+        """What was given for an attribute, or its default."""
+        if attribute in element.attributes:
+            return element.attributes[attribute]
+        defaults = CLASSES[element.kind]
+        if attribute not in defaults:
+            raise where.error(f"{element.kind} '{element.name}' has no attribute '{attribute}'")
+        return defaults[attribute]
+

@@ -1,0 +1,192 @@
+"""Runs the statements of a MAD-X file: calls, conditions, loops, and everything they lead to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gputrack.io.files import read_text
+from gputrack.io.madx.actions import ACTIONS
+from gputrack.io.madx.commands import REFUSED, SKIPPED
+from gputrack.io.madx.definitions import assign, define, define_line, update
+from gputrack.io.madx.environment import Environment
+from gputrack.io.madx.expressions import Expression, evaluate
+from gputrack.io.madx.report import Report
+from gputrack.io.madx.sequences import end_sequence, place_by_name
+from gputrack.io.madx.source import If, Macro, Simple, Statement, Where, While, split
+from gputrack.io.madx.syntax import (
+    Assign,
+    Command,
+    Define,
+    DefineLine,
+    Parsed,
+    SetAttribute,
+    parse,
+    parse_condition,
+)
+
+MAX_CALLS = 20
+MAX_ITERATIONS = 100_000
+# The first word of a command: a name that is not assigned to, labelled, called or dereferenced.
+_COMMAND = re.compile(r"([a-z][\w.$#@]*)\s*(?![\w.$#@\s:=(]|->)", re.IGNORECASE)
+_CALL = re.compile(r"""call\s*,?\s*file\s*:?=\s*("[^"]*"|'[^']*'|[^\s,"']+)\s*""", re.IGNORECASE)
+
+
+class Stop(Exception):  # noqa: N818
+    """stop, exit, quit: nothing after it is read."""
+
+
+class Return(Exception):  # noqa: N818
+    """return: the rest of the called file is not read."""
+
+
+class Interpreter:
+    """Runs files into an `Environment`; notes in a `Report` what it leaves out."""
+
+    def __init__(self) -> None:
+        self.environment = Environment()
+        self.report = Report()
+        self._files: list[Path] = []
+        self._parsed: dict[Simple, Parsed] = {}
+        self._conditions: dict[str, Expression] = {}
+
+    def run_main(self, path: Path) -> None:
+        """Run a file that nobody calls."""
+        try:
+            self._run_file(path)
+        except Stop:
+            pass
+        opened = self.environment.open_sequence
+        if opened is not None:
+            raise opened.where.error(f"sequence '{opened.name}' is never ended by 'endsequence'")
+
+    def _run_file(self, path: Path) -> None:
+        text = read_text(path)
+        self._files.append(path)
+        try:
+            self._run(split(text, path.name))
+        except Return:
+            pass
+        finally:
+            self._files.pop()
+
+    def _run(self, statements: tuple[Statement, ...]) -> None:
+        for statement in statements:
+            if isinstance(statement, Simple):
+                self._simple(statement)
+            elif isinstance(statement, If):
+                self._if(statement)
+            elif isinstance(statement, While):
+                self._while(statement)
+            else:
+                self._macro(statement)
+
+    # -- conditions and loops ----------------------------------------------------------------------
+
+    def _true(self, condition: str, where: Where) -> bool:
+        self.environment.count(10, where)
+        if condition not in self._conditions:
+            self._conditions[condition] = parse_condition(condition, where)
+        return bool(evaluate(self._conditions[condition], self.environment, where))
+
+    def _if(self, statement: If) -> None:
+        for branch in statement.branches:
+            if not branch.condition or self._true(branch.condition, branch.where):
+                self._run(branch.body)
+                return
+
+    def _while(self, statement: While) -> None:
+        branch = statement.branch
+        for _ in range(MAX_ITERATIONS):
+            if not self._true(branch.condition, branch.where):
+                return
+            self._run(branch.body)
+        raise branch.where.error(f"'while' still runs after {MAX_ITERATIONS} rounds")
+
+    def _macro(self, statement: Macro) -> None:
+        self.report.note(f"macro '{statement.name}' is not run", statement.where)
+
+    # -- one statement -------------------------------------------------------------------------------
+
+    def _simple(self, statement: Simple) -> None:
+        text, where = statement.text, statement.where
+        self.environment.count(10, where)
+        command = _COMMAND.match(text)
+        if command and self._handled(command[1].lower(), text, where):
+            return
+        parsed = self._parsed.get(statement)
+        if parsed is None:
+            parsed = self._parsed[statement] = parse(text, where)
+        self._apply(parsed, where)
+
+    def _handled(self, word: str, text: str, where: Where) -> bool:
+        """Whether a command is done with, before its attributes are looked at."""
+        if word in self.environment.elements or word in self.environment.sequences:
+            return False
+        if word in SKIPPED:
+            self.report.note(f"command '{word}' is not run", where)
+        elif word in REFUSED:
+            raise where.error(f"command '{word}' is not supported: {REFUSED[word]}")
+        elif word == "call":
+            self._call(text, where)
+        elif word in ("stop", "exit", "quit"):
+            raise Stop
+        elif word == "return":
+            raise Return
+        elif word == "endsequence":
+            end_sequence(self.environment, where)
+        else:
+            return False
+        return True
+
+    def _apply(self, parsed: Parsed, where: Where) -> None:
+        environment = self.environment
+        if isinstance(parsed, Define):
+            define(parsed, environment, self.report, where)
+        elif isinstance(parsed, Assign):
+            assign(parsed, environment, self.report, where)
+        elif isinstance(parsed, DefineLine):
+            define_line(parsed, environment, where)
+        elif isinstance(parsed, SetAttribute):
+            update(parsed.element, (parsed.attribute,), environment, where)
+        elif isinstance(parsed, Command):
+            self._command(parsed, where)
+        else:
+            self.report.note("declaration without a value", where)
+
+    def _command(self, parsed: Command, where: Where) -> None:
+        environment = self.environment
+        if parsed.name in ACTIONS:
+            ACTIONS[parsed.name](parsed.attributes, environment, self.report, where)
+        elif environment.open_sequence is not None:
+            place_by_name(environment.open_sequence, parsed, environment, where)
+        else:
+            update(parsed.name, parsed.attributes, environment, where)
+
+    # -- call ----------------------------------------------------------------------------------------
+
+    def _call(self, text: str, where: Where) -> None:
+        found = _CALL.fullmatch(text)
+        if not found:
+            raise where.error('call must read: call, file = "name";')
+        path = self._find(found[1].strip("\"'"), where)
+        if len(self._files) >= MAX_CALLS:
+            raise where.error(f"calls are nested deeper than {MAX_CALLS}")
+        if any(path.samefile(other) for other in self._files):
+            raise where.error(f"file '{path.name}' calls itself")
+        self._run_file(path)
+
+    def _find(self, name: str, where: Where) -> Path:
+        """The file beside the calling one, or beside the first one (where MAD-X is usually started)."""
+        if not name or "\0" in name:
+            raise where.error(f"'{name}' is not the name of a file")
+        places = [self._files[-1].parent / name, self._files[0].parent / name]
+        try:
+            found = [place for place in places if place.is_file()]
+        except OSError:
+            found = []
+        if not found:
+            raise where.error(f"called file '{name}' is not there")
+        if len(found) == 2 and not found[0].samefile(found[1]):
+            raise where.error(f"called file '{name}' may be {found[0]} or {found[1]}; give one of them another name")
+        return found[0]
