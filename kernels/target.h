@@ -1,8 +1,9 @@
 // The only file that knows the compiler: NVRTC (one particle per thread, number type double) or a host compiler
-// (number type Pack, a few particles side by side in vector registers).
+// (number type Pack, a few particles side by side in vector registers). Tests define GT_EMULATED_GPU, and the words of
+// CUDA as nothing, to run the text that NVRTC gets on a host.
 #pragma once
 
-#if defined(__CUDACC_RTC__)
+#if defined(__CUDACC_RTC__) || defined(GT_EMULATED_GPU)
 
 #define GT_INLINE static __device__ __forceinline__
 #define GT_CONSTANT static __device__ constexpr
@@ -15,9 +16,10 @@ using Integer = long long;
 constexpr int LANES = 1;
 
 GT_INLINE double broadcast(double a) { return a; }
-GT_INLINE bool all_below(double a, double limit) { return __builtin_expect(a < limit, 1); }
+GT_INLINE bool all_below(double a, double limit) { return __builtin_expect(a <= limit, 1); }
 GT_INLINE unsigned less_equal(double a, double b) { return a <= b ? 1u : 0u; }
 GT_INLINE double keep_lanes(double a, unsigned lanes) { return lanes ? a : 0.0; }
+GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a : b; }
 
 #else
 
@@ -158,6 +160,18 @@ GT_INLINE Pack keep_lanes(const Pack& a, unsigned lanes) {
     if (!(lanes >> i & 1u)) values[i] = 0.0;
   Pack r;
   std::memcpy(&r, values, sizeof r);
+  return r;
+}
+
+// a in the given lanes, b in the others.
+GT_INLINE Pack choose(unsigned lanes, const Pack& a, const Pack& b) {
+  alignas(64) double first[LANES], second[LANES];
+  std::memcpy(first, &a, sizeof first);
+  std::memcpy(second, &b, sizeof second);
+  for (int i = 0; i < LANES; ++i)
+    if (lanes >> i & 1u) second[i] = first[i];
+  Pack r;
+  std::memcpy(&r, second, sizeof r);
   return r;
 }
 

@@ -62,9 +62,11 @@ GT_INLINE void track_one(const Run& run, Integer i) {
   const double limit_squared = run.limit * run.limit;
   double last[6] = {s.x, s.px, s.y, s.py, s.z, s.delta};
   int code = acceptable(s, limit_squared) ? ALIVE : loss_code(last, run.limit);
-  Integer turn = run.first_turn;
-  int k = 0;
-  for (; code == ALIVE && turn < run.first_turn + run.turns; ++turn) {
+  const Integer start = backwards ? run.first_turn + run.turns - 1 : run.first_turn;
+  Integer turn = start;
+  int k = backwards ? run.n_ops - 1 : 0;
+  for (Integer done = 0; code == ALIVE && done < run.turns; ++done) {
+    turn = backwards ? start - done : start + done;
     for (int step = 0; step < run.n_ops; ++step) {
       k = backwards ? run.n_ops - 1 - step : step;
       last[0] = s.x;
@@ -80,7 +82,6 @@ GT_INLINE void track_one(const Run& run, Integer i) {
       }
       if (code != ALIVE) break;
     }
-    if (code != ALIVE) break;
   }
   if (code != ALIVE) {
     run.loss_code[i] = code;
@@ -109,12 +110,13 @@ GT_INLINE void track_one(const Run& run, Integer i) {
         loss_turn, loss_op, limit, records, record_starts                                                         \
   }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) gputrack_track(GT_ARGUMENTS) {
+// Asked for one block per multiprocessor, the assembler keeps all in registers; else it spills to make room for more.
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_track(GT_ARGUMENTS) {
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) track_one<false>(GT_RUN, i);
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) gputrack_untrack(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_untrack(GT_ARGUMENTS) {
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) track_one<true>(GT_RUN, i);
 }
