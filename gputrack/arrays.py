@@ -87,6 +87,8 @@ def module_named(name: str) -> Any:
     InputError
         Any other name.
     """
+    if not isinstance(name, str):
+        raise InputError(f"xp must be 'numpy' or 'cupy', got {type(name).__name__}")
     if name == "numpy":
         return np
     if name == "cupy":

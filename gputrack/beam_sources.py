@@ -9,7 +9,7 @@ import numpy as np
 
 from gputrack import distributions, grids
 from gputrack.arrays import module_named
-from gputrack.checks import require_count, require_items, require_number
+from gputrack.checks import require_count, require_flag, require_integer, require_items, require_number
 from gputrack.errors import InputError
 from gputrack.initial_twiss import InitialTwiss, matched_factor
 from gputrack.moments import COORDINATES
@@ -125,7 +125,7 @@ class BeamSources:
         The edge is at sqrt(6) or sqrt(8) rms sizes.
         """
         owner = "Beam.waterbag"
-        if isinstance(dimensions, bool) or dimensions not in (4, 6):
+        if require_integer(owner, "dimensions", dimensions, at_least=4) not in (4, 6):
             raise InputError(f"{owner}: dimensions must be 4 or 6, got {dimensions!r}")
         factor = _matched(owner, emit, twiss, sigma_z, sigma_delta)
         count = require_count(owner, "n", n)
@@ -178,9 +178,9 @@ class BeamSources:
         cls: type[Made], owner: str, reference: ReferenceParticle, points: np.ndarray, factor: np.ndarray,
         centroid: Any, exact_moments: bool, xp: str,
     ) -> Made:  # fmt: skip
-        if exact_moments:
+        if require_flag(owner, "exact_moments", exact_moments):
             points = distributions.with_exact_moments(owner, points)
-        return cls._made(reference, distributions.shaped(points, factor, _centroid(owner, centroid)), xp)
+        return cls._made(reference, distributions.shaped(owner, points, factor, _centroid(owner, centroid)), xp)
 
     @classmethod
     def _made(cls: type[Made], reference: ReferenceParticle, coordinates: np.ndarray, xp: str) -> Made:

@@ -27,7 +27,9 @@ def require_number(
         It is not a number, not finite, or out of range; the message starts with `owner`.
     """
     end = f" {unit}" if unit else ""
-    if isinstance(value, (bool, str, bytes)) or getattr(value, "ndim", 0) != 0:
+    # NumPy's complex, bool and text would convert, some of them silently.
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    if isinstance(value, (bool, str, bytes)) or kind not in "fiu" or getattr(value, "ndim", 0) != 0:
         raise InputError(f"{owner}: {name} must be one number, got {short(value)}")
     try:
         number = float(value)  # type: ignore[arg-type]
@@ -59,6 +61,13 @@ def require_count(owner: str, name: str, value: object) -> int:
     if number > MOST_PARTICLES:
         raise InputError(f"{owner}: {name} must be <= {MOST_PARTICLES:g} particles, got {short(number)}")
     return number
+
+
+def require_flag(owner: str, name: str, value: object) -> bool:
+    """Return `value` if it is True or False, or raise `InputError`."""
+    if not isinstance(value, bool):
+        raise InputError(f"{owner}: {name} must be True or False, got {short(value)}")
+    return value
 
 
 def require_items(owner: str, name: str, value: object, what: tuple[str, ...]) -> tuple[object, ...]:

@@ -71,9 +71,13 @@ def with_exact_moments(owner: str, points: np.ndarray) -> np.ndarray:
     return points
 
 
-def shaped(points: np.ndarray, factor: np.ndarray, centroid: np.ndarray) -> np.ndarray:
-    """Coordinates centroid + factor points."""
-    return np.asarray(factor @ points + centroid[:, None])
+def shaped(owner: str, points: np.ndarray, factor: np.ndarray, centroid: np.ndarray) -> np.ndarray:
+    """Coordinates centroid + factor points, or an `InputError` where that overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        coordinates = np.asarray(factor @ points + centroid[:, None])
+    if not np.all(np.isfinite(coordinates)):
+        raise InputError(f"{owner}: sizes or centroid are too large, coordinates overflow")
+    return coordinates
 
 
 def require_cut(owner: str, cut: object) -> float:
@@ -90,13 +94,18 @@ def require_sigma_factor(owner: str, matrix: object) -> np.ndarray:
         The shape, the symmetry or the sign of an eigenvalue is wrong.
     """
     try:
-        given = np.asarray(matrix, dtype=float)
+        given = np.asarray(matrix)
     except (TypeError, ValueError):
         raise InputError(f"{owner}: sigma must be a (6, 6) array of numbers") from None
+    if given.dtype.kind not in "fiu":
+        raise InputError(f"{owner}: sigma must be a (6, 6) array of numbers, got dtype {given.dtype}")
+    given = given.astype(float)
     if given.shape != (6, 6):
         raise InputError(f"{owner}: sigma must have shape (6, 6), got {given.shape}")
     if not np.all(np.isfinite(given)):
         raise InputError(f"{owner}: sigma must be finite")
+    if np.any(np.abs(given) > 1e150):
+        raise InputError(f"{owner}: sigma is too large, its products overflow")
     variances = np.diag(given)
     if np.any(variances < 0.0):
         raise InputError(f"{owner}: sigma must have a diagonal >= 0, got {variances.min():g}")

@@ -34,13 +34,16 @@ def axis(owner: str, name: str, value: object) -> np.ndarray:
     if (last < first) if number > 1 else (last != first):
         wanted = "max >= min" if number > 1 else "max = min for 1 point"
         raise InputError(f"{owner}: {name} needs {wanted}, got min {first!r} and max {last!r}")
+    if not np.isfinite(last - first):
+        raise InputError(f"{owner}: {name} range is too large, max - min overflows")
     return np.linspace(first, last, number)
 
 
 def grid(owner: str, x: object, y: object, others: Mapping[str, object]) -> np.ndarray:
     """Cartesian grid, x running fastest: particle j nx + i is at (x_i, y_j)."""
     columns, rows = axis(owner, "x", x), axis(owner, "y", y)
-    coordinates = fixed(owner, columns.size * rows.size, others, OTHERS)
+    total = require_count(owner, "x and y number", columns.size * rows.size)
+    coordinates = fixed(owner, total, others, OTHERS)
     coordinates[0] = np.tile(columns, rows.size)
     coordinates[2] = np.repeat(rows, columns.size)
     return coordinates
@@ -59,9 +62,10 @@ def polar_grid(
     count = require_count(owner, "n_radii", n_radii)
     rays = require_count(owner, "n_angles", n_angles)
     first, last = require_items(owner, "angles", angles, ("first", "last"))
+    total = require_count(owner, "n_radii n_angles", count * rays)
     directions = axis(owner, "angles", (first, last if rays > 1 else first, rays))
-    radii = largest * np.arange(1, count + 1) / count
-    coordinates = fixed(owner, count * rays, others, OTHERS)
+    radii = largest * (np.arange(1, count + 1) / count)
+    coordinates = fixed(owner, total, others, OTHERS)
     coordinates[0] = np.outer(np.cos(directions), radii).reshape(-1)
     coordinates[2] = np.outer(np.sin(directions), radii).reshape(-1)
     return coordinates

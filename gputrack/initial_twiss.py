@@ -68,7 +68,9 @@ def matched_factor(
     """Matrix F (6, 6) that makes a matched beam u = F n of normalised coordinates n with unit variances.
 
     x = sqrt(e beta) n1, px = sqrt(e / beta) (n2 - alpha n1), likewise in y; z = sigma_z n5,
-    delta = sigma_delta n6; dispersion times delta is added to x, px, y, py (Courant and Snyder 1958).
+    delta = sigma_delta n6; dispersion times delta is added to x, px, y, py (Courant and Snyder, Ann. Phys. 3
+    (1958) 1). z keeps its size sigma_z: its small betatron part where there is dispersion is left out; a beam
+    matched in all six dimensions is made of its sigma matrix.
     """
     factor = np.zeros((6, 6))
     planes = ((emit[0], twiss.betx, twiss.alfx), (emit[1], twiss.bety, twiss.alfy))

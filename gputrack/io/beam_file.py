@@ -105,10 +105,8 @@ def load_beam(
     if not path.is_file():
         raise LatticeFileError(f"{path}: there is no such file")
     with _telling(path), h5py.File(path, "r") as file:
-        if GROUP in file:
-            beam = _read_own(file[GROUP], reference)
-        else:
-            beam = from_standard(file, reference, reference_time)
+        own = GROUP in file
+        beam = _read_own(file[GROUP], reference) if own else from_standard(file, reference, reference_time)
     return beam if module is np else beam.to_device(xp)
 
 
