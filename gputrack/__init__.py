@@ -44,8 +44,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "Element", "Exact", "Expanded", "FullEdge",
     "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge", "LinearOptics", "LossCode",
-    "Losses", "Marker", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend",
-    "ReferenceParticle", "SectorBend", "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker",
+    "Losses", "Marker", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "Quadrupole", "RFCavity",
+    "RectangularBend", "ReferenceParticle", "SectorBend", "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker",
     "YRotation", "__version__", "closed_orbit", "demo_ring", "finite_difference_matrix", "linear_optics",
     "track",
 ]  # fmt: skip

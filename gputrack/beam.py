@@ -212,7 +212,8 @@ class Beam(BeamSources, BeamMoments):
             f"{self.n} particles ({self.n_lost} lost), turn {self.turn}, {device}, "
             f"mass {ref.mass:.6g} eV, charge {ref.charge:+g} e, p0c {ref.p0c:.6g} eV"
         )
-        if self.n_lost < self.n and device != "traced":
+        quick = "_moments" in self.__dict__ or self.n <= 100_000  # text should not take seconds
+        if self.n_lost < self.n and device != "traced" and quick:
             planes = ", ".join(f"{plane} {self.emittance(plane):.4g}" for plane in PLANES)
             text += f"; rms emittances [m] {planes}"
         return f"<Beam: {text}>"
