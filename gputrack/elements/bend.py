@@ -16,7 +16,7 @@ from gputrack.elements.arc import (
     turning_halvings,
 )
 from gputrack.elements.base import Element
-from gputrack.elements.bend_ends import End, entrance, leaving
+from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit
 from gputrack.elements.bend_expanded import expanded_call
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.sector_field import EXTRA_ORDERS, evaluate, kick_polynomials, monomials
@@ -159,6 +159,12 @@ class _Bend(Element):
             self._terms(active), model, rotated, turning_halvings(max(turn, abs(self.e1), abs(self.e2))),
             geometry_halvings(self.angle), self.k0 is None, self.fintx is None, soft,
         )  # fmt: skip
+
+    @classmethod
+    def lower(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+        """As for any element; a displaced bend leaves as a rigid body."""
+        calls = super().lower(p, statics)
+        return [*calls[:-1], *rigid_exit(p)] if statics[0] else calls
 
     @classmethod
     def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gputrack.elements.arc import wedge_call
+from gputrack.arrays import cos, sin
+from gputrack.elements.alignment import UNALIGN
+from gputrack.elements.arc import ARC, wedge_call
 from gputrack.elements.edge import linear_edge_call
 from gputrack.elements.fringe import fringe_call
 from gputrack.elements.map import MapCall
@@ -72,3 +75,20 @@ def _gradient_wedge(end: End) -> list[MapCall]:
     constants = {"angle": zero, "curvature": zero}
     series = {"bn": [zero, zero, -end.e * end.gradient], "an": [zero, zero, zero]}
     return [MapCall(MULTIPOLE, {"terms": 3}, constants, series)]
+
+
+def rigid_exit(p: Mapping[str, Any]) -> list[MapCall]:
+    """Leave the frame of a bend that is displaced by (dx, dy) at its entrance as a rigid body.
+
+    In the rolled frame at the exit, which is turned by the bend's angle, the displacement (u, v, 0) of the
+    entrance reads (u cos(angle), v, -u sin(angle)). Particles fly over its part along s without a reference
+    time, as nothing was added to the reference orbit.
+    """
+    cosine, sine = cos(p["tilt"]), sin(p["tilt"])
+    u, v = cosine * p["dx"] + sine * p["dy"], cosine * p["dy"] - sine * p["dx"]
+    zero, across = 0.0 * u, u * cos(p["angle"])
+    flight = dict(
+        sine=zero, cosine=1.0 + zero, reach=u * sin(p["angle"]), sagitta=zero, length=zero, k0=zero,
+    )  # fmt: skip
+    frame = dict(dx=cosine * across - sine * v, dy=sine * across + cosine * v, cosine=cosine, sine=sine)
+    return [MapCall(ARC, {"halvings": 0}, flight), MapCall(UNALIGN, constants=frame)]

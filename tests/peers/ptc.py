@@ -2,17 +2,18 @@
 
 PTC's canonical pair, as `ptc_track` prints it, depends on the layout's `time`:
 
-- ``time=true``: pt = (E - E0)/(p0 c) and t = -c tau [m], tau the arrival time relative to the reference. Hence
-  (1 + delta)^2 = 1 + 2 pt/beta0 + pt^2 and z = beta t, at any energy.
+- ``time=true``: pt = (E - E0)/(p0 c) and t = -c tau [m], tau the arrival time relative to the reference.
+  Hence (1 + delta)^2 = 1 + 2 pt/beta0 + pt^2 and z = beta t, at any energy.
 - ``time=false``: pt is delta and t is minus the path length beyond that of the reference. The path says
   nothing about the speed: z = t + s (beta/beta0 - 1) after a distance s that started with z = t.
 
-Strengths are normalised by MAD-X with the sign of the charge, voltages with neither its sign nor its size.
+MAD-X's strengths act alike on either sign of the charge. So do its voltages; and they leave out the size of the
+charge: an ion gains volt, not charge times volt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,19 @@ import pytest
 
 from gputrack.reference import ReferenceParticle
 
+#: PTC replaces the mass [eV] of any particle within 2 % of a proton's by its own, CODATA 2018
+PROTON_MASS = 938.272_088_16e6
 #: apertures of PTC, wide open: its default ends particles at 0.1 m
 OPEN = "maxaper={10, 10, 10, 10, 1e6, 10}"
+COLUMNS = ("x", "px", "y", "py", "t", "pt")
 
 
 @dataclass(frozen=True)
 class Layout:
     """How PTC integrates: the arguments of ``ptc_create_layout``.
 
-    model 1 is drift-kick, 2 matrix-kick (3 and further are other splittings); method 2, 4 or 6 the order; nst slices.
+    model 1 is drift-kick, 2 matrix-kick (for straight magnets of second order whatever the method); method 2, 4
+    or 6 the order; nst slices.
     """
 
     exact: bool = True
@@ -98,46 +103,49 @@ def from_ptc(columns: np.ndarray, reference: ReferenceParticle, time: bool = Tru
 # -- tracking ------------------------------------------------------------------------------------------
 
 
-def track(
-    text: str,
-    line: Sequence[str],
+def track_each(
+    elements: Mapping[str, str],
     coordinates: np.ndarray,
     reference: ReferenceParticle,
-    layout: Layout | None = None,
-    everywhere: bool = False,
-    before: str = "",
-) -> np.ndarray:
-    """Track through a line of elements.
+    layout: Layout,
+    errors: Mapping[str, str] | None = None,
+) -> dict[str, np.ndarray]:
+    """Coordinates (6, n) after each of some elements alone, each from the same start.
 
     Parameters
     ----------
-    text : str
-        MAD-X definitions of the elements.
-    line : sequence of str
-        Names of elements, in order.
+    elements : mapping of str to str
+        MAD-X definitions by any name: class and attributes, for example ``"quadrupole, l=1, k1=0.3"``.
     coordinates : (6, n) array
         Ours.
+    reference : ReferenceParticle
     layout : Layout
-    everywhere : bool
-        Whether to give the coordinates after each element, (len(line), 6, n), or (6, n) at the end.
-    before : str
-        Commands after ``use`` and before PTC's layout, such as ``ealign``; ``ptc_align`` follows by itself.
+    errors : mapping of str to str
+        Attributes of ``ealign`` for some of the elements.
     """
-    places = [f"e{i}: {name};" for i, name in enumerate(line)]
-    names = ", ".join(f"e{i}" for i in range(len(line)))
-    madx = start("\n".join([text, beam_text(reference), *places, f"ring: line=({names});", "use, period=ring;", before]))
-    layout = layout or Layout()
-    create(madx, layout, align=bool(before))
-    watched = [f"e{i}" for i in range(len(line) - 1)] if everywhere else []
-    out = run(madx, coordinates, reference, layout.time, watched)
+    madx = start(beam_text(reference))
+    results = {}
+    for i, (name, definition) in enumerate(elements.items()):
+        madx.input(f"e{i}: {definition}; ring{i}: line=(e{i}); use, period=ring{i};")
+        error = (errors or {}).get(name)
+        if error:
+            madx.input(f"eoption, add=false; select, flag=error, clear; select, flag=error, range=#s/#e; ealign, {error};")
+        create(madx, layout, align=bool(error))
+        results[name] = run(madx, coordinates, reference, layout.time)[-1]
+        madx.input("ptc_track_end; ptc_end;")
     madx.exit()
-    return out if everywhere else out[-1]
+    return results
 
 
 def track_file(
-    path: Path, sequence: str, coordinates: np.ndarray, reference: ReferenceParticle, layout: Layout | None = None,
-    turns: int = 1, everywhere: bool = False,
-) -> tuple[list[str], np.ndarray]:  # fmt: skip
+    path: Path,
+    sequence: str,
+    coordinates: np.ndarray,
+    reference: ReferenceParticle,
+    layout: Layout | None = None,
+    turns: int = 1,
+    everywhere: bool = False,
+) -> tuple[list[str], np.ndarray]:
     """Track through a MAD-X file: names of the places, and coordinates there, (turns * places, 6, n).
 
     The file's own beam is replaced by `reference`. With `everywhere`, places are all elements of the expanded
@@ -154,25 +162,33 @@ def track_file(
 
 
 def create(madx: Any, layout: Layout, align: bool = False) -> None:
-    """Make PTC's layout of the sequence in use."""
-    madx.input("ptc_create_universe; " + layout.text() + (" ptc_align;" if align else ""))
+    """Make PTC's layout of the sequence in use.
+
+    sector_nmul: order of the field expansion in curved magnets, by default that of their multipoles only.
+    """
+    madx.input("ptc_create_universe, sector_nmul_max=10, sector_nmul=10; " + layout.text() + (" ptc_align;" if align else ""))
 
 
 def run(
-    madx: Any, coordinates: np.ndarray, reference: ReferenceParticle, time: bool, watched: Sequence[str] = (), turns: int = 1
+    madx: Any,
+    coordinates: np.ndarray,
+    reference: ReferenceParticle,
+    time: bool,
+    watched: Sequence[str] = (),
+    turns: int = 1,
 ) -> np.ndarray:
     """Track in a layout; coordinates (turns * (len(watched) + 1), 6, n) after each place and turn."""
     coordinates = np.asarray(coordinates, dtype=float)
     ptc = to_ptc(coordinates, reference, time)
     for particle in ptc.T:
-        values = ", ".join(f"{k}={float(v)!r}" for k, v in zip(("x", "px", "y", "py", "t", "pt"), particle, strict=True))
-        madx.input(f"ptc_start, {values};")
+        values = zip(COLUMNS, particle, strict=True)
+        madx.input(f"ptc_start, {', '.join(f'{name}={float(value)!r}' for name, value in values)};")
     for name in watched:
         madx.input(f"ptc_observe, place={name};")
     each = "element_by_element, " if watched else ""
     madx.input(f"ptc_track, icase=6, turns={turns}, {each}onetable, {OPEN};")
     table = madx.table.trackone
-    columns = np.array([table[name] for name in ("x", "px", "y", "py", "t", "pt")])
+    columns = np.array([table[name] for name in COLUMNS])
     n, count = ptc.shape[1], turns * (len(watched) + 1)
     if columns.shape[1] != n * (1 + count):
         raise AssertionError(f"PTC lost particles: {columns.shape[1]} rows where {n * (1 + count)} were due")
