@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from gputrack.constants import ELECTRON_MASS, SPEED_OF_LIGHT
 from gputrack.errors import InputError
 from gputrack.io.madx.source import Where
+from gputrack.io.madx.words import words
 from gputrack.reference import SPECIES, ReferenceParticle
 
 GEV = 1e9
 #: the five ways to give the energy, in the order in which MAD-X looks for them
 ENERGIES = ("energy", "pc", "gamma", "beta", "brho")
 #: attributes that do not enter tracking here
-IGNORED = frozenset(
+IGNORED = words(
     "bunched radiate ex exn ey eyn et sigt sige kbunch npart bcurrent freq0 circ dtbyds deltap alfa u0 qs arad pdamp "
-    "n1min".split()
+    "n1min"
 )
 NUMBERS = frozenset((*ENERGIES, "mass", "charge", "bv"))
 #: masses and energies of one beam command that differ by less are taken to be the same

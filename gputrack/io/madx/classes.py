@@ -6,6 +6,8 @@ The default gives the kind of value: a number, True/False, a word, or a list of 
 
 from __future__ import annotations
 
+from gputrack.io.madx.words import words
+
 Default = float | bool | str | tuple[float, ...]
 
 
@@ -14,11 +16,10 @@ def _zeros(names: str) -> dict[str, Default]:
 
 
 #: attributes that say nothing about particle motion, or only how MAD-X and PTC integrate or slice
-IRRELEVANT = frozenset(
+IRRELEVANT = words(
     "type comments kmax kmin calib polarity mech_sep v_pos magnet slot_id assembly_id slice thick model method exact "
     "nst aper_tol aper_vx aper_vy lrad rbend_length slice_straight frngmax betrf pg shunt tfill eloss nbin binmax "
-    "no_cavity_totalpath chflag cvflag noisemax npeak ntune nlag eltype f3string f3vector attr".split()
-)
+    "no_cavity_totalpath chflag cvflag noisemax npeak ntune nlag eltype f3string f3vector attr"
 )
 
 #: attributes that every class accepts
@@ -31,36 +32,36 @@ _COMMON: dict[str, Default] = {
     **{"kill_ent_fringe": False, "kill_exi_fringe": False},
 }
 _ERRORS: dict[str, Default] = {"knl": (), "ksl": ()}
-_ENDS = {**_zeros("f1 f2 fint hgap"), "fintx": -1.0, "frngmax": 2.0}
-_STRAIGHT = {**_ERRORS, **_ENDS, **_zeros("ktap e1 e2 h1 h2"), "thick": False}
-_BEND = {
+_ENDS: dict[str, Default] = {**_zeros("f1 f2 fint hgap"), "fintx": -1.0, "frngmax": 2.0}
+_STRAIGHT: dict[str, Default] = {**_ERRORS, **_ENDS, **_zeros("ktap e1 e2 h1 h2"), "thick": False}
+_BEND: dict[str, Default] = {
     **_STRAIGHT, **_zeros("angle k0 k0s k1 k1s k2 k2s k3 k3s fcsr"), "fringe": 1.0, "magnet": 1.0,
     "slice_straight": False,
 }  # fmt: skip
-_MAGNET = {"magnet": 1.0}
-_KICKER = {**_zeros("lrad sinkick sinpeak sintune sinphase"), "frngmax": 2.0, "magnet": 1.0}
-_CAVITY = {
+_MAGNET: dict[str, Default] = {"magnet": 1.0}
+_KICKER: dict[str, Default] = {**_zeros("lrad sinkick sinpeak sintune sinphase"), "frngmax": 2.0, "magnet": 1.0}
+_CAVITY: dict[str, Default] = {
     **_zeros("volt lag freq harmon betrf pg shunt tfill eloss volterr lagerr nbin binmax n_bessel"),
     "lfile": "", "tfile": "", "no_cavity_totalpath": False,
 }  # fmt: skip
-_NOISE = {**_zeros("noise lrad"), "noisemax": 1.0, "npeak": (), "ntune": (), "nlag": ()}
-_WIRES = {"xma": (), "yma": (), "current": (), "l_int": (), "l_phy": (), "closed_orbit": -1.0, "lrad": 0.0}
-_DIPOLE = {
+_NOISE: dict[str, Default] = {**_zeros("noise lrad"), "noisemax": 1.0, "npeak": (), "ntune": (), "nlag": ()}
+_WIRES: dict[str, Default] = {"xma": (), "yma": (), "current": (), "l_int": (), "l_phy": (), "closed_orbit": -1.0, "lrad": 0.0}
+_DIPOLE: dict[str, Default] = {
     **_zeros("volt lag freq harmon ramp1 ramp2 ramp3 ramp4 betrf pg n_bessel"), "lfile": "", "tfile": "",
     "frngmax": 2.0,
 }  # fmt: skip
-_BEAMBEAM = {
+_BEAMBEAM: dict[str, Default] = {
     **_zeros("sigx sigy xma yma width angle copx copy alfxs alfys dxs dys dpxs dpys cot copt npart cox coy"),
     **{"bbshape": 1.0, "charge": 1.0, "sigts": 1.0, "siges": 1.0, "bbdir": -1.0},
     **{"spacecharge": False, "bb_sc": False, "long_coup_off": False},
 }
-_MATRIX = {
+_MATRIX: dict[str, Default] = {
     **_zeros(" ".join(f"kick{i}" for i in range(1, 7))),
     **{f"rm{i}{j}": float(i == j) for i in range(1, 7) for j in range(1, 7)},
     **{f"tm{i}{j}{k}": 0.0 for i in range(1, 7) for j in range(1, 7) for k in range(1, 7)},
     "time_var": False, "magnet": 1.0,
 }  # fmt: skip
-_TILTED_LENGTH = _zeros("lrad")
+_TILTED_LENGTH: dict[str, Default] = _zeros("lrad")
 
 _OWN: dict[str, dict[str, Default]] = {
     "drift": {"rbend_length": ""},

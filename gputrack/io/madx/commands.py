@@ -1,7 +1,9 @@
 """Commands that MAD-X knows beyond those that describe a lattice: which are skipped, and which cannot be."""
 
+from gputrack.io.madx.words import words
+
 #: commands that compute, print or plot, and leave elements and variables alone
-SKIPPED = frozenset(
+SKIPPED = words(
     "aperture assert assign beta0 coguess copyfile create delete deselect distribution dumpsequ dynap emit "
     "endtrack eoption eprint esave etable fill getdisp getkick getorbit help ibs observe plot print "
     "printf ptc_create_layout ptc_create_universe ptc_dumpmaps ptc_end ptc_enforce6d ptc_moments ptc_normal "
@@ -10,7 +12,7 @@ SKIPPED = frozenset(
     "readmytable readtable removefile renamefile resplot ripple run rviewer save save_state savebeta select "
     "select_ptc_normal set setplot setvars_const show shrink sixtrack sodd start survey sxfwrite system title touschek "
     "track twiss value write usemonitor ptc_export_xml ptc_refreshpartables ptc_knob "
-    "sddsin sddsout ptc_open_gino".split()
+    "sddsin sddsout ptc_open_gino"
 )
 
 #: commands that change elements, sequences or variables: the lattice would not be what the file means

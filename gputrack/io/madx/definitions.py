@@ -10,10 +10,10 @@ from gputrack.io.madx.classes import CLASSES
 from gputrack.io.madx.commands import SKIPPED
 from gputrack.io.madx.environment import Environment, MadxElement, MadxLine
 from gputrack.io.madx.functions import CONSTANTS
+from gputrack.io.madx.nodes import Assign, Attribute, Define, DefineLine
 from gputrack.io.madx.report import Report
 from gputrack.io.madx.sequences import begin_sequence, place, require_new_in_sequence
 from gputrack.io.madx.source import Where
-from gputrack.io.madx.syntax import Assign, Attribute, Define, DefineLine
 
 #: relative difference below which a new value of a constant counts as the same
 TOLERANCE = 1e-6
@@ -96,5 +96,3 @@ def define_line(parsed: DefineLine, environment: Environment, where: Where) -> N
     if label in CLASSES or label in environment.elements or label in environment.sequences:
         raise where.error(f"'{label}' is already the name of a class, element or sequence")
     environment.lines[label] = MadxLine(label, parsed.formals, parsed.items, where)
-
-

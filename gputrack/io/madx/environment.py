@@ -9,9 +9,9 @@ from gputrack.io.madx.beam import Beam
 from gputrack.io.madx.classes import CLASSES
 from gputrack.io.madx.expressions import Expression, evaluate
 from gputrack.io.madx.functions import CONSTANTS
+from gputrack.io.madx.nodes import Item
 from gputrack.io.madx.random import Random
 from gputrack.io.madx.source import Where
-from gputrack.io.madx.syntax import Item
 
 MAX_STEPS = 20_000_000
 MAX_DEPTH = 60
@@ -193,4 +193,3 @@ class Environment:
         if attribute not in defaults:
             raise where.error(f"{element.kind} '{element.name}' has no attribute '{attribute}'")
         return defaults[attribute]
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from gputrack.io.files import read_text
@@ -11,19 +12,11 @@ from gputrack.io.madx.commands import REFUSED, SKIPPED
 from gputrack.io.madx.definitions import assign, define, define_line, update
 from gputrack.io.madx.environment import Environment
 from gputrack.io.madx.expressions import Expression, evaluate
+from gputrack.io.madx.nodes import Assign, Command, Define, DefineLine, Parsed, SetAttribute
 from gputrack.io.madx.report import Report
 from gputrack.io.madx.sequences import end_sequence, place_by_name
 from gputrack.io.madx.source import If, Macro, Simple, Statement, Where, While, split
-from gputrack.io.madx.syntax import (
-    Assign,
-    Command,
-    Define,
-    DefineLine,
-    Parsed,
-    SetAttribute,
-    parse,
-    parse_condition,
-)
+from gputrack.io.madx.syntax import parse, parse_condition
 
 MAX_CALLS = 20
 MAX_ITERATIONS = 100_000
@@ -32,11 +25,11 @@ _COMMAND = re.compile(r"([a-z][\w.$#@]*)\s*(?![\w.$#@\s:=(]|->)", re.IGNORECASE)
 _CALL = re.compile(r"""call\s*,?\s*file\s*:?=\s*("[^"]*"|'[^']*'|[^\s,"']+)\s*""", re.IGNORECASE)
 
 
-class Stop(Exception):  # noqa: N818
+class Stop(Exception):
     """stop, exit, quit: nothing after it is read."""
 
 
-class Return(Exception):  # noqa: N818
+class Return(Exception):
     """return: the rest of the called file is not read."""
 
 
@@ -52,10 +45,8 @@ class Interpreter:
 
     def run_main(self, path: Path) -> None:
         """Run a file that nobody calls."""
-        try:
+        with suppress(Stop):
             self._run_file(path)
-        except Stop:
-            pass
         opened = self.environment.open_sequence
         if opened is not None:
             raise opened.where.error(f"sequence '{opened.name}' is never ended by 'endsequence'")
@@ -63,12 +54,9 @@ class Interpreter:
     def _run_file(self, path: Path) -> None:
         text = read_text(path)
         self._files.append(path)
-        try:
+        with suppress(Return):
             self._run(split(text, path.name))
-        except Return:
-            pass
-        finally:
-            self._files.pop()
+        self._files.pop()
 
     def _run(self, statements: tuple[Statement, ...]) -> None:
         for statement in statements:
@@ -172,7 +160,7 @@ class Interpreter:
         path = self._find(found[1].strip("\"'"), where)
         if len(self._files) >= MAX_CALLS:
             raise where.error(f"calls are nested deeper than {MAX_CALLS}")
-        if any(path.samefile(other) for other in self._files):
+        if path.resolve() in [other.resolve() for other in self._files]:
             raise where.error(f"file '{path.name}' calls itself")
         self._run_file(path)
 
@@ -187,6 +175,6 @@ class Interpreter:
             found = []
         if not found:
             raise where.error(f"called file '{name}' is not there")
-        if len(found) == 2 and not found[0].samefile(found[1]):
+        if len(found) == 2 and found[0].resolve() != found[1].resolve():
             raise where.error(f"called file '{name}' may be {found[0]} or {found[1]}; give one of them another name")
         return found[0]

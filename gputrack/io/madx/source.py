@@ -117,9 +117,7 @@ class _Splitter:
                 statements.append(statement)
         return tuple(statements), end
 
-    def _statement(
-        self, position: int, end: int, depth: int, before: list[Statement]
-    ) -> tuple[Statement | None, int]:
+    def _statement(self, position: int, end: int, depth: int, before: list[Statement]) -> tuple[Statement | None, int]:
         if found := _BLOCK.match(self.text, position, end):
             return self._control(found[1].lower(), position, found.end(), end, depth, before)
         if found := _MACRO.match(self.text, position, end):
@@ -189,4 +187,3 @@ class _Splitter:
 
     def _open_string(self, position: int, sign: str) -> NoReturn:
         raise self.where(position).error(f"the string that begins with {sign} is not closed on its line")
-

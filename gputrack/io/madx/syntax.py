@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -22,83 +22,20 @@ from gputrack.io.madx.expressions import (
     Operator,
     Variable,
 )
+from gputrack.io.madx.nodes import (
+    Assign,
+    Attribute,
+    Command,
+    Declare,
+    Define,
+    DefineLine,
+    Item,
+    Parsed,
+    SetAttribute,
+)
 from gputrack.io.madx.source import Where
 
 MAX_REPETITIONS = 1_000_000
-Value = Expression | str | bool | tuple[Expression, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Attribute:
-    """``name = value``, ``name := value``, ``name`` (true) or ``-name`` (false)."""
-
-    name: str
-    deferred: bool
-    value: Value
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Assign:
-    """``x = 1;`` or ``x := y;``."""
-
-    name: str
-    deferred: bool
-    expression: Expression
-    prefixes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Declare:
-    """``real x;``: nothing yet."""
-
-    name: str
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class SetAttribute:
-    """``element->attribute = value;``."""
-
-    element: str
-    attribute: Attribute
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Define:
-    """``label: kind, attributes;``."""
-
-    label: str
-    kind: str
-    attributes: tuple[Attribute, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Command:
-    """``name, attributes;``."""
-
-    name: str
-    attributes: tuple[Attribute, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Item:
-    """A name, with arguments or not, or a group in a line."""
-
-    name: str | None
-    inside: tuple[Item, ...] = ()
-    repeat: int = 1
-    reverse: bool = False
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class DefineLine:
-    """``label(formals): line = (items);``."""
-
-    label: str
-    formals: tuple[str, ...]
-    items: tuple[Item, ...]
-
-
-Parsed = Assign | Declare | SetAttribute | Define | Command | DefineLine
 
 
 class _Refused(ValueError):
@@ -108,7 +45,7 @@ class _Refused(ValueError):
 class _Builder(Transformer[Any, Any]):
     """Called by the parser for each rule, innermost first. Expressions in the making are lists."""
 
-    def NAME(self, token: str) -> str:  # noqa: N802
+    def NAME(self, token: str) -> str:
         return str(token).lower()
 
     def number(self, children: list[str]) -> list[Instruction]:

@@ -1,0 +1,66 @@
+"""Lattices from and to files, by the ending of the file's name."""
+
+from __future__ import annotations
+
+import logging
+from os import PathLike
+
+from gputrack.errors import InputError
+from gputrack.io.files import require_path
+from gputrack.io.json_lattice import read_json, write_json
+from gputrack.io.madx import read_madx
+from gputrack.lattice import Lattice
+
+MADX_SUFFIXES = (".madx", ".seq", ".mad")
+_LOG = logging.getLogger("gputrack.io")
+
+
+def load(path: str | PathLike[str], sequence: str | None = None) -> Lattice:
+    """Read a lattice.
+
+    What a MAD-X file says beyond the lattice (commands that print, attributes that do not enter tracking, ...) is
+    logged at level INFO; `gputrack.io.madx.read_madx` returns it as a list.
+
+    Parameters
+    ----------
+    path : path
+        MAD-X (.madx, .seq, .mad) or gputrack's JSON (.json).
+    sequence : str, optional
+        Sequence or line of a MAD-X file; the last one named by ``use`` where not given.
+
+    Raises
+    ------
+    LatticeFileError
+        The file cannot be read or understood; the message gives file, line and word.
+    InputError
+        The ending is not known, or the file has no such sequence.
+    """
+    suffix = require_path(path).suffix.lower()
+    if suffix in MADX_SUFFIXES:
+        result = read_madx(path, sequence)
+        for line in result.ignored:
+            _LOG.info("%s", line)
+        return result.lattice
+    if suffix != ".json":
+        raise InputError(f"{path}: must end in .json or one of {', '.join(MADX_SUFFIXES)}")
+    lattice = read_json(path)
+    if sequence is not None and sequence != lattice.name:
+        raise InputError(f"{path}: holds the lattice {lattice.name!r}, not {sequence!r}")
+    return lattice
+
+
+def save(lattice: Lattice, path: str | PathLike[str]) -> None:
+    """Write a lattice as JSON, with all digits: `load` gives an equal one back.
+
+    Raises
+    ------
+    InputError
+        `lattice` is not a lattice, or the file's name does not end in .json.
+    LatticeFileError
+        The file cannot be written.
+    """
+    if not isinstance(lattice, Lattice):
+        raise InputError(f"save: lattice must be a gputrack.Lattice, got {lattice!r}")
+    if require_path(path).suffix.lower() != ".json":
+        raise InputError(f"{path}: must end in .json; other formats can be read but not written")
+    write_json(lattice, path)

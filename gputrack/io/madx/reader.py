@@ -1,0 +1,115 @@
+"""A MAD-X file as a lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from gputrack.errors import InputError, LatticeFileError
+from gputrack.io.files import require_path
+from gputrack.io.madx.convert import Converter
+from gputrack.io.madx.environment import Environment
+from gputrack.io.madx.expansion import expand
+from gputrack.io.madx.interpreter import Interpreter
+from gputrack.io.madx.nodes import Item
+from gputrack.io.madx.report import Report
+from gputrack.io.madx.source import Where
+from gputrack.lattice import Lattice
+from gputrack.reference import ReferenceParticle
+
+
+@dataclass(frozen=True, eq=False)
+class MadxFile:
+    """What was read.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    sequence : str
+        Name of the sequence or line that was expanded.
+    sequences : tuple of str
+        Names of all sequences and lines in the file.
+    ignored : tuple of str
+        What was left out on purpose, one line each: file, line, text.
+    """
+
+    lattice: Lattice
+    sequence: str
+    sequences: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+def read_madx(path: str | PathLike[str], sequence: str | None = None) -> MadxFile:
+    """Read a MAD-X file.
+
+    Variables and deferred expressions have the values that they have at the end of the file.
+
+    Parameters
+    ----------
+    path : path
+    sequence : str, optional
+        Name of a sequence or line; the last one named by ``use`` where not given, or the only one of the file.
+
+    Raises
+    ------
+    LatticeFileError
+        Something cannot be read, is not understood, or has no counterpart; the message gives file, line and word.
+    InputError
+        The file has no sequence or line of that name, or several and none is chosen.
+    """
+    path = require_path(path)
+    if sequence is not None and not isinstance(sequence, str):
+        raise InputError(f"sequence must be a name, got {sequence!r}")
+    interpreter = Interpreter()
+    interpreter.run_main(path)
+    environment, report = interpreter.environment, interpreter.report
+    chosen = _choose(sequence, environment, path)
+    reference = _reference(chosen, environment, report, path)
+    elements = expand(chosen, environment, Converter(environment, report, reference))
+    lattice = Lattice(elements, reference, name=chosen)
+    return MadxFile(lattice, chosen, (*environment.sequences, *environment.lines), tuple(report.lines()))
+
+
+def _choose(name: str | None, environment: Environment, path: Path) -> str:
+    known = [*environment.sequences, *environment.lines]
+    if name is not None:
+        if name.lower() not in known:
+            raise InputError(f"{path.name} has no sequence or line {name!r}; it has {_list(known)}")
+        return name.lower()
+    if environment.used is not None:
+        return environment.used
+    inner = _placed_in_others(environment)
+    candidates = [one for one in known if one not in inner]
+    if not known:
+        raise LatticeFileError(f"{path.name}: has neither a sequence nor a line")
+    if len(candidates) != 1:
+        raise InputError(f"{path.name}: choose one of its sequences and lines with sequence=...: {_list(known)}")
+    return candidates[0]
+
+
+def _list(names: list[str]) -> str:
+    shown = ", ".join(names[:10])
+    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "") if names else "none"
+
+
+def _placed_in_others(environment: Environment) -> set[str]:
+    names = {entry.name for one in environment.sequences.values() for entry in one.entries}
+    waiting: list[Item] = [item for line in environment.lines.values() for item in line.items]
+    while waiting:
+        item = waiting.pop()
+        if item.name is not None:
+            names.add(item.name)
+        waiting += item.inside
+    return names
+
+
+def _reference(name: str, environment: Environment, report: Report, path: Path) -> ReferenceParticle | None:
+    beam = environment.beams.get(name) or environment.beams.get("")
+    where = Where(path.name, 1)
+    if beam is None:
+        report.note("no beam command: the lattice has no reference particle", where)
+        return None
+    for what in beam.assumed:
+        report.note(f"beam without {what}: MAD-X's default is taken (positron, 1 GeV)", where)
+    return beam.reference(where)
