@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -33,12 +33,15 @@ class Program:
         Place in the lattice of the element that each op belongs to.
     kinds : frozenset of str
         Names of the maps that occur.
+    groups : tuple of LoweredGroup
+        The way back from constants to the elements' parameters.
     """
 
     ops: np.ndarray
     constants: np.ndarray
     elements: np.ndarray
     kinds: frozenset[str]
+    groups: tuple[LoweredGroup, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -63,12 +66,29 @@ def _unpacked(kind: MapKind, row: list[int], constants: np.ndarray) -> tuple[Map
     return kind, op
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Elements of one class and equal statics, lowered together."""
+@dataclass(frozen=True, eq=False)
+class LoweredGroup:
+    """Elements of one class and equal statics, lowered together.
 
+    Attributes
+    ----------
+    kind : class
+    statics : hashable
+    places : list of int
+        Places of the elements in the lattice.
+    parameters : dict
+        Their parameters as arrays (n,), series as lists of arrays.
+    calls : list of MapCall
+    constants : list of int arrays (n, number of constants)
+        For each call, where its constants stand in the program's table.
+    """
+
+    kind: type[Element]
+    statics: Any
     places: list[int]
+    parameters: dict[str, Any]
     calls: list[MapCall]
+    constants: list[np.ndarray] = field(default_factory=list)
 
 
 def compile_program(
@@ -90,10 +110,10 @@ def compile_program(
     records = _record_calls(monitors)
     pieces: list[tuple[list[int], list[MapCall]]] = [(group.places, group.calls) for group in groups]
     pieces += [([place], calls) for place, calls in records.items()]
-    return _packed(pieces, len(lattice))
+    return _packed(pieces, len(lattice), tuple(groups))
 
 
-def _lower_groups(lattice: Lattice, active: Mapping[int, frozenset[str]]) -> list[_Group]:
+def _lower_groups(lattice: Lattice, active: Mapping[int, frozenset[str]]) -> list[LoweredGroup]:
     keys: dict[tuple[int, frozenset[str]], Any] = {}
     members: dict[Any, list[int]] = {}
     none: frozenset[str] = frozenset()
@@ -104,10 +124,12 @@ def _lower_groups(lattice: Lattice, active: Mapping[int, frozenset[str]]) -> lis
             key = type(element), element.statics(element.model or lattice.model, wanted)
             keys[id(element), wanted] = key
         members.setdefault(key, []).append(place)
-    return [
-        _Group(places, kind.lower(gather_parameters(kind, [lattice[i] for i in places]), statics))
-        for (kind, statics), places in members.items()
-    ]
+    return [_lower(kind, statics, places, lattice) for (kind, statics), places in members.items()]
+
+
+def _lower(kind: type[Element], statics: Any, places: list[int], lattice: Lattice) -> LoweredGroup:
+    p = gather_parameters(kind, [lattice[i] for i in places])
+    return LoweredGroup(kind, statics, places, p, kind.lower(p, statics))
 
 
 def gather_parameters(kind: type[Element], elements: Sequence[Element]) -> dict[str, Any]:
@@ -130,7 +152,9 @@ def _record_calls(monitors: Sequence[tuple[int, Sequence[int]]]) -> dict[int, li
     return calls
 
 
-def _packed(pieces: list[tuple[list[int], list[MapCall]]], length: int) -> Program:
+def _packed(
+    pieces: list[tuple[list[int], list[MapCall]]], length: int, groups: tuple[LoweredGroup, ...]
+) -> Program:
     """Arrange the ops by element; records come after the element's own ops (they are the later pieces)."""
     ops_per_element = np.zeros(length, dtype=np.int64)
     for places, calls in pieces:
@@ -155,11 +179,15 @@ def _packed(pieces: list[tuple[list[int], list[MapCall]]], length: int) -> Progr
             blocks.append((rows, values))
     starts = np.concatenate([[0], np.cumsum(sizes)])
     constants = np.zeros(int(starts[-1]))
-    for rows, values in blocks:
-        constants[starts[rows][:, None] + np.arange(values.shape[1])] = values
+    where_all = [starts[rows][:, None] + np.arange(values.shape[1]) for rows, values in blocks]
+    for places_of, (_, values) in zip(where_all, blocks, strict=True):
+        constants[places_of] = values
+    remaining = iter(where_all)  # the groups come first, in their order
+    for group in groups:
+        group.constants.extend(next(remaining) for _ in group.calls)
     ops[:, 1] = starts[:-1]
     kinds = frozenset(call.kind.name for _, calls in pieces for call in calls)
-    return Program(ops, constants, elements, kinds)
+    return Program(ops, constants, elements, kinds, groups)
 
 
 def _constants(call: MapCall, count: int) -> np.ndarray:

@@ -30,6 +30,14 @@ GT_INLINE T horner(const double (&coefficients)[N], const T& u) {
   return total;
 }
 
+// Derivative of that polynomial.
+template <int N, class T>
+GT_INLINE T horner_derivative(const double (&coefficients)[N], const T& u) {
+  T total = ((N - 1) * coefficients[N - 1]) * u + (N - 2) * coefficients[N - 2];
+  GT_UNROLL for (int i = N - 3; i >= 1; --i) total = total * u + i * coefficients[i];
+  return total;
+}
+
 GT_INLINE double power_of(double base, int exponent) {
   double r = 1.0;
   for (int i = 0; i < exponent; ++i) r *= base;
@@ -69,17 +77,19 @@ GT_CONSTANT double SLOPE[6] = {1.0 / 2.0,    3.0 / 8.0,    5.0 / 16.0,
 GT_CONSTANT double SLOPE_REMAINDER[5] = {3.0 / 8.0, 5.0 / 16.0, 35.0 / 128.0, 63.0 / 256.0, 231.0 / 1024.0};
 GT_CONSTANT double SMALL_ANGLE = 1.0 / 256.0;
 
+// Each lane takes the branch that it takes alone: a particle's result does not depend on its neighbours.
 template <class T>
 GT_OUT_OF_LINE T slope_excess_large(const T u) {
   T q = sqrt(1.0 - u);
-  return u / (q * (1.0 + q));
+  return choose(less_equal(u, SMALL_ANGLE), u * horner(SLOPE, u), u / (q * (1.0 + q)));
 }
 
 template <class T>
 GT_OUT_OF_LINE T slope_excess_remainder_large(const T u) {
   T q = sqrt(1.0 - u);
   T both = 1.0 + q;
-  return 0.5 * u * u * (1.0 + both) / (q * both * both);
+  return choose(less_equal(u, SMALL_ANGLE), u * u * horner(SLOPE_REMAINDER, u),
+                0.5 * u * u * (1.0 + both) / (q * both * both));
 }
 
 // (1 - u)^(-1/2) - 1
@@ -94,4 +104,17 @@ template <class T>
 GT_INLINE T slope_excess_remainder(const T& u) {
   if (all_below(u, SMALL_ANGLE)) return u * u * horner(SLOPE_REMAINDER, u);
   return slope_excess_remainder_large(u);
+}
+
+// Derivative of slope_excess, from its value: (1 - u)^(-3/2) / 2.
+template <class T>
+GT_INLINE T slope_rate(const T& w) {
+  T root = 1.0 + w;
+  return 0.5 * root * root * root;
+}
+
+// Derivative of slope_excess_remainder, from w = slope_excess: that of slope_excess less 1/2, without cancellation.
+template <class T>
+GT_INLINE T slope_rate_remainder(const T& w) {
+  return 0.5 * w * (3.0 + w * (3.0 + w));
 }

@@ -23,7 +23,8 @@ struct Run {
 // Where a monitor's op writes coordinate 0 of particle 0 in this turn; null in turns that it does not record.
 GT_INLINE double* record_place(const Run& run, const RecordOp& op, Integer turn) {
   if (turn % op.every != 0) return nullptr;
-  Integer first = (run.first_turn + op.every - 1) / op.every;
+  // rounded up: C++ rounds towards zero
+  Integer first = (run.first_turn > 0 ? run.first_turn + op.every - 1 : run.first_turn) / op.every;
   Integer row = (turn / op.every - first) * op.places + op.place;
   return run.records + run.record_starts[op.monitor] + row * 6 * run.n;
 }

@@ -25,3 +25,20 @@ GT_INLINE void refresh(State<T>& s, const Reference& ref) {
   s.inverse = 1.0 / s.opd;
   s.slip = excess / (energy * (s.opd + energy));
 }
+
+// Cotangents: g.x is the derivative of the final scalar with respect to x here, and so on; those of opd, inverse and
+// slip are collected apart and folded into delta's where delta changes.
+template <class T>
+using Costate = State<T>;
+
+// Adjoint of refresh: opd, inverse, slip in; delta out.
+template <class T>
+GT_INLINE void fold(const State<T>& s, Costate<T>& g, const Reference& ref) {
+  T velocity = 1.0 + s.slip;
+  T per_energy = velocity * s.inverse;  // E0/E
+  T slip_rate = ref.inverse_gamma0_squared * (per_energy * per_energy * per_energy);
+  g.delta += g.opd - g.inverse * (s.inverse * s.inverse) + g.slip * slip_rate;
+  g.opd = broadcast(0.0);
+  g.inverse = broadcast(0.0);
+  g.slip = broadcast(0.0);
+}

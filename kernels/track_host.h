@@ -110,9 +110,9 @@ static void record(const Run& run, Block& b, Integer turn, const RecordOp& op) {
   }
 }
 
-// A particle that starts beyond the limits is lost before the first op.
-static void check_start(const Run& run, Block& b) {
-  pass(run, b, run.first_turn, 0, [](State<Pack>&) {});
+// A particle that starts beyond the limits is lost before the first op that would act.
+static void check_start(const Run& run, Block& b, Integer turn, int op) {
+  pass(run, b, turn, op, [](State<Pack>&) {});
 }
 
 // One function per kind of map: small functions keep the compiler's register allocation good.
@@ -149,14 +149,16 @@ static void unapply(const Run& run, Block& b, Integer turn, int k) {
 }
 #undef GT_KIND
 
-// Track particles begin .. end-1 for all turns; backwards undoes them, last op first.
+// Track particles begin .. end-1 for all turns; backwards undoes them, last turn and last op first.
 extern "C" void gputrack_track(const Run* run_pointer, Integer begin, Integer end, int backwards) {
   const Run run = *run_pointer;
   for (Integer i = begin; i < end; i += BLOCK * LANES) {
     Block b;
     load(run, b, i, end);
-    check_start(run, b);
-    for (Integer turn = run.first_turn; turn < run.first_turn + run.turns && b.any; ++turn) {
+    const Integer start = backwards ? run.first_turn + run.turns - 1 : run.first_turn;
+    check_start(run, b, start, backwards ? run.n_ops - 1 : 0);
+    for (Integer done = 0; done < run.turns && b.any; ++done) {
+      const Integer turn = backwards ? start - done : start + done;
       if (backwards)
         for (int k = run.n_ops - 1; k >= 0 && b.any; --k) unapply(run, b, turn, k);
       else

@@ -26,6 +26,8 @@ class ArrayBackend:
 
     def step(self, particles: Particles, launch: Launch) -> None:
         """Run one stretch of turns, in place."""
+        if not len(launch.program) or not launch.turns:
+            return
         n = particles.coordinates.shape[1]
         if is_cupy(particles.coordinates):
             run_block(particles, launch, slice(0, n))
@@ -49,11 +51,13 @@ def run_block(particles: Particles, launch: Launch, block: slice) -> None:
         start = particles.coordinates[:, block]
         s = make_state(xp.where(alive, start, 0.0), ref)
         loop = _Loop(particles, launch, block, ref, alive)
-        s = loop.check(s, s, launch.first_turn, 0)
+        turns = list(range(launch.first_turn, launch.first_turn + launch.turns))
         calls = list(enumerate(launch.program.calls))
         if launch.backwards:
+            turns.reverse()
             calls.reverse()
-        for turn in range(launch.first_turn, launch.first_turn + launch.turns):
+        s = loop.check(s, s, turns[0], calls[0][0])
+        for turn in turns:
             if not loop.alive.any():
                 break
             for k, (kind, op) in calls:

@@ -74,7 +74,7 @@ class Launch:
     records : Records
         The backend writes living particles.
     backwards : bool
-        Undo the ops, last one first.
+        Undo the turns, last one first, and in each the ops, last one first.
     """
 
     program: Program

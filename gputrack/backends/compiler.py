@@ -72,7 +72,10 @@ def build(source: str) -> ctypes.CDLL:
     library = cache_folder() / f"host-{digest}.so"
     if not library.exists():
         _compile(compiler, source, library)
-    return ctypes.CDLL(str(library))
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:  # for example a folder from which nothing may be executed
+        raise BackendError(f"cannot load the compiled kernels: {error}; set GPUTRACK_CACHE to another folder") from error
 
 
 def _compile(compiler: tuple[str, ...], source: str, library: Path) -> None:

@@ -11,9 +11,12 @@ import numpy as np
 
 from gputrack.backends.base import Launch, Particles, available_threads
 from gputrack.backends.compiler import build
-from gputrack.backends.run import Run, make_run
+from gputrack.backends.run import Run, Sweep, make_run
 from gputrack.backends.sources import flattened
 from gputrack.elements.map import MAPS
+
+
+ADJOINT_PARTS = 16  # buffers for derivatives with respect to the program's constants
 
 
 @cache
@@ -23,6 +26,15 @@ def library() -> ctypes.CDLL:
     lib.gputrack_track.argtypes = [ctypes.POINTER(Run), ctypes.c_int64, ctypes.c_int64, ctypes.c_int]
     lib.gputrack_track.restype = None
     lib.gputrack_lanes.restype = ctypes.c_int
+    return lib
+
+
+@cache
+def adjoint_library() -> ctypes.CDLL:
+    """The compiled backward sweep, apart because it takes longer to build and few runs need it."""
+    lib = build(flattened("adjoint_host.h", MAPS))
+    lib.gputrack_sweep.argtypes = [ctypes.POINTER(Sweep), ctypes.c_int64, ctypes.c_int64]
+    lib.gputrack_sweep.restype = None
     return lib
 
 
@@ -49,6 +61,8 @@ class HostBackend:
     def step(self, particles: Particles, launch: Launch) -> None:
         """Run one stretch of turns, in place."""
         program = launch.program
+        if not len(program) or not launch.turns:
+            return
         run = make_run(particles, launch, program.ops, program.constants, _address)
         parts = self._parts(particles.coordinates.shape[1])
 
@@ -60,6 +74,49 @@ class HostBackend:
             return
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(work, parts))
+
+    def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> Any:
+        """Undo one stretch of turns, in place, pulling cotangents (6, n) back through it.
+
+        Parameters
+        ----------
+        particles : Particles
+            After the stretch; as they were before it when the call returns.
+        cotangents : float64 array (6, n)
+            Derivatives of a scalar with respect to the coordinates after; before, when the call returns.
+        launch : Launch
+            The stretch, as it was run forwards.
+        seeds : float64 array, or None
+            Derivatives with respect to what was recorded, laid out as ``launch.records.flat``.
+
+        Returns
+        -------
+        float64 array (n_constants,)
+            Derivatives with respect to the program's constants. Particles are added up in an order that
+            does not depend on the number of threads.
+        """
+        program = launch.program
+        run = make_run(particles, launch, program.ops, program.constants, _address)
+        parts = self._adjoint_parts(particles.coordinates.shape[1])
+        gradients = np.zeros((len(parts), len(program.constants)))
+        library = adjoint_library()
+
+        def work(number: int) -> None:
+            seed = None if seeds is None else _address(seeds)
+            sweep = Sweep(run, _address(cotangents), _address(gradients[number]), seed)
+            library.gputrack_sweep(ctypes.byref(sweep), *parts[number])
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(work, range(len(parts))))
+        total = gradients[0]
+        for part in gradients[1:]:
+            total = total + part
+        return total
+
+    def _adjoint_parts(self, n: int) -> list[tuple[int, int]]:
+        """Ranges of particles that do not depend on the threads: their sums are added in this order."""
+        size: int = self._library.gputrack_lanes() * max(1, -(-n // (self._library.gputrack_lanes() * ADJOINT_PARTS)))
+        return [(i, min(n, i + size)) for i in range(0, n, size)]
 
     def _parts(self, n: int) -> list[tuple[int, int]]:
         """Ranges of particles, whole blocks of the kernel, a few per thread so that none waits long."""

@@ -37,6 +37,17 @@ class Run(ctypes.Structure):
     )
 
 
+class Sweep(ctypes.Structure):
+    """Twin of `Sweep` in kernels/adjoint_host.h."""
+
+    _fields_ = (
+        ("run", Run),
+        ("cotangents", ctypes.c_void_p),
+        ("gradient", ctypes.c_void_p),
+        ("seeds", ctypes.c_void_p),
+    )
+
+
 def make_run(particles: Particles, launch: Launch, ops: Any, constants: Any, address: Any) -> Run:
     """Fill the struct; `address(array)` is the address of an array's memory on the device."""
     return Run(

@@ -41,6 +41,7 @@ def op_structs() -> str:
         members += [f"const double* {name};" for name in kind.series]
         lines.append(f"struct {struct_name(kind)} {{ {' '.join(members)} }};")
         lines.append(_unpack(kind))
+        lines.append(_bars(kind))
     return "\n".join(lines) + "\n"
 
 
@@ -58,12 +59,33 @@ def _unpack(kind: MapKind) -> str:
     )
 
 
+def _bars(kind: MapKind) -> str:
+    """Struct of places where the adjoint adds up the derivatives with respect to an op's constants."""
+    name = struct_name(kind).removesuffix("Op") + "Bar"
+    fields = [*kind.constants, *kind.series]
+    places = [f"base + {i}" for i in range(len(kind.constants))]
+    place = f"base + {len(kind.constants)}"
+    for count in kind.series.values():
+        places.append(place)
+        place += f" + op.{count}"
+    return (
+        f"template <class T> struct {name} {{ {' '.join(f'T* {field};' for field in fields)} }};\n"
+        f"GT_INLINE int size_of(const {struct_name(kind)}& op) {{ return {place.removeprefix('base + ')}; }}\n"
+        f"template <class T> GT_INLINE {name}<T> bars(const {struct_name(kind)}& op, T* base) "
+        f"{{ return {{{', '.join(places)}}}; }}"
+    )
+
+
 def kind_lists(kinds: Iterable[str]) -> str:
     """Macro lists of the maps that the switch over op codes holds."""
     chosen = [MAPS[name] for name in MAPS if name in set(kinds) and name not in SPECIAL]
     forward = " ".join(f"GT_KIND({k.forward.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
     inverse = " ".join(f"GT_KIND({k.inverse.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
-    return f"#define GT_FORWARD_KINDS {forward}\n#define GT_INVERSE_KINDS {inverse}\n"
+    adjoint = " ".join(f"GT_KIND({k.name}_adjoint, {struct_name(k)}, CODE_{k.name})" for k in chosen)
+    return (
+        f"#define GT_FORWARD_KINDS {forward}\n#define GT_INVERSE_KINDS {inverse}\n"
+        f"#define GT_ADJOINT_KINDS {adjoint}\n"
+    )
 
 
 def flattened(entry: str, kinds: Iterable[str]) -> str:

@@ -21,3 +21,35 @@ GT_INLINE void unalign(State<T>& s, const Op& op, const Reference& ref) {
   s.y = op.cosine * s.y + op.sine * x + op.dy;
   s.py = op.cosine * s.py + op.sine * px;
 }
+
+// Adjoint of align: all transverse in and out, and the bars of the offsets and of the angle's cosine and sine.
+template <class T, class Bar>
+GT_INLINE void align_adjoint(State<T>& s, Costate<T>& g, const AlignOp& op, const Bar& bar, const Reference& ref) {
+  unalign(s, op, ref);
+  T x = s.x - op.dx, y = s.y - op.dy;
+  *bar.cosine += g.x * x + g.y * y + g.px * s.px + g.py * s.py;
+  *bar.sine += g.x * y - g.y * x + g.px * s.py - g.py * s.px;
+  T gx = op.cosine * g.x - op.sine * g.y, gpx = op.cosine * g.px - op.sine * g.py;
+  g.y = op.cosine * g.y + op.sine * g.x;
+  g.py = op.cosine * g.py + op.sine * g.px;
+  g.x = gx;
+  g.px = gpx;
+  *bar.dx -= g.x;
+  *bar.dy -= g.y;
+}
+
+// Adjoint of unalign.
+template <class T, class Bar>
+GT_INLINE void unalign_adjoint(State<T>& s, Costate<T>& g, const UnalignOp& op, const Bar& bar,
+                               const Reference& ref) {
+  align(s, op, ref);
+  *bar.dx += g.x;
+  *bar.dy += g.y;
+  *bar.cosine += g.x * s.x + g.y * s.y + g.px * s.px + g.py * s.py;
+  *bar.sine += g.y * s.x - g.x * s.y + g.py * s.px - g.px * s.py;
+  T gx = op.cosine * g.x + op.sine * g.y, gpx = op.cosine * g.px + op.sine * g.py;
+  g.y = op.cosine * g.y - op.sine * g.x;
+  g.py = op.cosine * g.py - op.sine * g.px;
+  g.x = gx;
+  g.px = gpx;
+}

@@ -30,3 +30,37 @@ template <class T>
 GT_INLINE void undrift(State<T>& s, const DriftOp& op, const Reference& ref) {
   drift_by(s, -op.length, op.exact);
 }
+
+// Adjoint; the state goes from after to before. px, py, z bars and that of length.
+template <class T>
+GT_INLINE void drift_by_adjoint(State<T>& s, Costate<T>& g, double length, int exact, T& length_bar) {
+  T transverse = s.px * s.px + s.py * s.py;
+  T u = transverse * (s.inverse * s.inverse);
+  T slope = length * s.inverse;
+  T slope_bar = g.x * s.px + g.y * s.py;
+  T w, u_bar;
+  if (exact) {
+    w = slope_excess(u);
+    u_bar = (slope * slope_bar - length * g.z) * slope_rate(w);
+    slope += slope * w;
+  } else {
+    w = 0.5 * u;
+    u_bar = -0.5 * length * g.z;
+  }
+  s.x -= slope * s.px;
+  s.y -= slope * s.py;
+  s.z -= length * (s.slip - w);
+  T root = exact ? 1.0 + w : broadcast(1.0);
+  length_bar += s.inverse * root * slope_bar + (s.slip - w) * g.z;
+  g.inverse += length * root * slope_bar + 2.0 * s.inverse * transverse * u_bar;
+  g.slip += length * g.z;
+  T p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
+  g.px += slope * g.x + p_bar * s.px;
+  g.py += slope * g.y + p_bar * s.py;
+}
+
+template <class T>
+GT_INLINE void drift_adjoint(State<T>& s, Costate<T>& g, const DriftOp& op, const DriftBar<T>& bar,
+                             const Reference& ref) {
+  drift_by_adjoint(s, g, op.length, op.exact, *bar.length);
+}

@@ -1,18 +1,21 @@
 // Twin of gputrack/elements/fringe.py.
 #pragma once
+#include "../dual.h"
 #include "../numbers.h"
 #include "../state.h"
 
 GT_CONSTANT int NEWTON_STEPS = 4;
+GT_CONSTANT double SMALL_STEP = 1e-20;
 
+// phi/k0 and its derivatives; strength is that of k0 g.
 template <class T>
 struct Phi {
-  T value, px, py, delta;
+  T value, px, py, delta, strength;
 };
 
-// k0 tan(atan(xp/(1 + yp^2)) - k0 g (1 + xp^2 (2 + yp^2)) pz) and its derivatives.
+// tan(atan(xp/(1 + yp^2)) - strength (1 + xp^2 (2 + yp^2)) pz) and its derivatives.
 template <class T>
-GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, double k0, double gap) {
+GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, double strength) {
   T inverse = 1.0 / sqrt(opd * opd - px * px - py * py);
   T xp = px * inverse, yp = py * inverse;
   T xp2 = xp * xp, yp2 = yp * yp;
@@ -20,26 +23,36 @@ GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, double k0, double g
   T r = 1.0 / (1.0 + yp2);
   T slope = xp * r;
   T bow = 1.0 + xp2 * (2.0 + yp2);
-  double strength = k0 * gap;
-  T beta = strength * bow * pz;
-  T cosine, sinc;
-  cos_sinc(beta * beta, 0, cosine, sinc);
-  T tangent = beta * sinc / cosine;
-  T t = (slope - tangent) / (1.0 + slope * tangent);
-  T gain = k0 * (1.0 + t * t);
-  T turn = 1.0 / (1.0 + slope * slope);
-  T by_xp = gain * (turn * r - 2.0 * strength * xp * (2.0 + yp2) * pz);
-  T by_yp = gain * (-2.0 * turn * slope * yp * r - 2.0 * strength * xp2 * yp * pz);
-  T by_pz = -gain * strength * bow;
-  return {k0 * t,
+  T t = slope, by_xp = r, by_yp = -2.0 * slope * yp * r, by_pz = 0.0 * r;
+  T gain = 1.0 + t * t;
+  if (strength != 0.0) {
+    T beta = strength * bow * pz;
+    T cosine, sinc;
+    cos_sinc(beta * beta, 0, cosine, sinc);
+    T tangent = beta * sinc / cosine;
+    T turn = 1.0 / gain;
+    t = (slope - tangent) / (1.0 + slope * tangent);
+    gain = 1.0 + t * t;
+    by_xp = gain * (turn * r - 2.0 * strength * xp * (2.0 + yp2) * pz);
+    by_yp = gain * (-2.0 * turn * slope * yp * r - 2.0 * strength * xp2 * yp * pz);
+    by_pz = -strength * gain * bow;
+  }
+  return {t,
           (by_xp * (1.0 + xp2) + by_yp * xp * yp) * inverse - by_pz * xp,
           (by_xp * xp * yp + by_yp * (1.0 + yp2)) * inverse - by_pz * yp,
-          opd * inverse * (by_pz - (by_xp * xp + by_yp * yp) * inverse)};
+          opd * inverse * (by_pz - (by_xp * xp + by_yp * yp) * inverse),
+          -gain * bow * pz};
+}
+
+template <class T>
+GT_INLINE Phi<T> scaled_phi(const T& px, const T& py, const T& opd, double k0, double gap) {
+  Phi<T> f = phi(px, py, opd, k0 * gap);
+  return {k0 * f.value, k0 * f.px, k0 * f.py, k0 * f.delta, k0 * f.strength};
 }
 
 template <class T>
 GT_INLINE void fringe(State<T>& s, const FringeOp& op, const Reference& ref) {
-  Phi<T> f = phi(s.px, s.py, s.opd, op.k0, op.gap);
+  Phi<T> f = scaled_phi(s.px, s.py, s.opd, op.k0, op.gap);
   T y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y));
   T half = 0.5 * y * y;
   T bend = op.cubic * half * s.inverse;
@@ -57,12 +70,44 @@ GT_INLINE void unfringe(State<T>& s, const FringeOp& op, const Reference& ref) {
   T known = s.py + 2.0 * bend * s.y;
   T py = known;
   for (int i = 0; i < NEWTON_STEPS; ++i) {
-    Phi<T> f = phi(s.px, py, s.opd, op.k0, op.gap);
-    py = py - (py - f.value * s.y - known) / (1.0 - f.py * s.y);
+    Phi<T> f = scaled_phi(s.px, py, s.opd, op.k0, op.gap);
+    T step = (py - f.value * s.y - known) / (1.0 - f.py * s.y);
+    py = py - step;
+    if (all_below(step * step, SMALL_STEP)) break;  // the next one would be of order step^2
   }
-  Phi<T> f = phi(s.px, py, s.opd, op.k0, op.gap);
+  Phi<T> f = scaled_phi(s.px, py, s.opd, op.k0, op.gap);
   s.x -= f.px * half;
   s.y -= f.py * half;
   s.py = py;
   s.z -= (f.delta - bend * s.inverse) * half;
+}
+
+// Adjoint. Second derivatives of phi are the tangents of its first ones along the cotangents: one pass of dual numbers
+// gives their sum over all of phi's arguments, since the Hessian is symmetric.
+template <class T>
+GT_INLINE void fringe_adjoint(State<T>& s, Costate<T>& g, const FringeOp& op, const FringeBar<T>& bar,
+                              const Reference& ref) {
+  const T y = s.y;  // after
+  unfringe(s, op, ref);
+  T half = 0.5 * y * y;
+  T bend = op.cubic * half * s.inverse;
+  // x' = x + phi_px half, y' = y + phi_py half, py' = py - (phi + 2 bend) y', z' = z + (phi_delta - bend inverse) half
+  T bend_bar = -2.0 * y * g.py - s.inverse * half * g.z;
+  const double strength = op.k0 * op.gap;
+  T px_rate = half * g.x, delta_rate = half * g.z, value_rate = -y * g.py;
+  const Phi<T> f = phi(s.px, s.py, s.opd, strength);
+  T y_bar = (g.y + op.k0 * f.px * y * g.x - (op.k0 * f.value + 2.0 * bend) * g.py +
+             (op.k0 * f.delta - bend * s.inverse) * y * g.z + op.cubic * s.inverse * y * bend_bar) /
+            (1.0 - op.k0 * f.py * y);
+  T py_rate = half * y_bar;
+  const Phi<Dual<T>> d = phi(Dual<T>{s.px, px_rate}, Dual<T>{s.py, py_rate}, Dual<T>{s.opd, delta_rate}, strength);
+  T strength_bar = op.k0 * (value_rate * f.strength + d.strength.tangent);
+  *bar.k0 += value_rate * f.value + px_rate * f.px + py_rate * f.py + delta_rate * f.delta + op.gap * strength_bar;
+  *bar.gap += op.k0 * strength_bar;
+  *bar.cubic += half * s.inverse * bend_bar;
+  g.inverse += op.cubic * half * bend_bar - bend * half * g.z;
+  g.px += op.k0 * (value_rate * f.px + d.px.tangent);
+  g.py += op.k0 * (value_rate * f.py + d.py.tangent);
+  g.opd += op.k0 * (value_rate * f.delta + d.delta.tangent);
+  g.y = y_bar;
 }

@@ -104,3 +104,156 @@ template <class T>
 GT_INLINE void unquadrupole(State<T>& s, const QuadrupoleOp& op, const Reference& ref) {
   quadrupole_by(s, op, -op.length);
 }
+
+// Derivatives of ce, co, se, so with respect to u, with their values.
+template <class T>
+struct Parts {
+  T ce, co, se, so, ce_rate, co_rate, se_rate, so_rate;
+};
+
+template <class T>
+GT_INLINE Parts<T> cos_sinc_rates(const T& u, int halvings) {
+  T v = u * power_of(0.0625, halvings);
+  Parts<T> p = {horner(CE, v),            horner(CO, v),            horner(SE, v),            horner(SO, v),
+                horner_derivative(CE, v), horner_derivative(CO, v), horner_derivative(SE, v), horner_derivative(SO, v)};
+  for (int i = 0; i < halvings; ++i) {
+    Parts<T> q;
+    q.se = p.ce * p.se + p.co * p.so * v;
+    q.so = 0.25 * (p.ce * p.so + p.co * p.se);
+    q.ce = 2.0 * (p.ce * p.ce + p.co * p.co * v) - 1.0;
+    q.co = p.ce * p.co;
+    q.se_rate = 0.0625 * (p.ce_rate * p.se + p.ce * p.se_rate + (p.co_rate * p.so + p.co * p.so_rate) * v +
+                          p.co * p.so);
+    q.so_rate = 0.015625 * (p.ce_rate * p.so + p.ce * p.so_rate + p.co_rate * p.se + p.co * p.se_rate);
+    q.ce_rate = 0.125 * (2.0 * p.ce * p.ce_rate + 2.0 * p.co * p.co_rate * v + p.co * p.co);
+    q.co_rate = 0.0625 * (p.ce_rate * p.co + p.ce * p.co_rate);
+    p = q;
+    v = 16.0 * v;
+  }
+  return p;
+}
+
+// Adjoint of quadrupole_matrix: all in; all transverse, inverse, slip, length, b1, a1 out. The derivative with respect
+// to the length is the motion at the exit.
+template <class T>
+GT_INLINE void quadrupole_matrix_adjoint(State<T>& s, Costate<T>& g, double length, double b1, double a1,
+                                         int halvings, T& length_bar, T& b1_bar, T& a1_bar) {
+  const T inverse = s.inverse, x = s.x, px = s.px, y = s.y, py = s.py;  // after
+  length_bar += inverse * (g.x * px + g.y * py) - g.px * (b1 * x - a1 * y) + g.py * (a1 * x + b1 * y) +
+                g.z * (s.slip - 0.5 * (px * px + py * py) * (inverse * inverse));
+  quadrupole_matrix(s, -length, b1, a1, halvings);
+  T scale = length * length * inverse, drift = length * inverse;
+  T m = b1 * scale, n = a1 * scale;
+  const Parts<T> f = cos_sinc_rates(m * m + n * n, halvings);
+  T fx = b1 * s.x - a1 * s.y, fy = -a1 * s.x - b1 * s.y;
+  T squared = s.px * s.px + s.py * s.py;
+  // z' = z + length slip - inverse (length energy + action/2)/2
+  T energy = 0.5 * (squared * inverse + s.x * fx + s.y * fy);
+  T action = x * px - s.x * s.px + y * py - s.y * s.py;
+  T energy_bar = -0.5 * drift * g.z, action_bar = -0.25 * inverse * g.z;
+  g.slip += length * g.z;
+  T inverse_bar = 0.5 * energy_bar * squared - 0.5 * (length * energy + 0.5 * action) * g.z;
+  T gx = g.x + action_bar * px, gy = g.y + action_bar * py;
+  T gpx = g.px + action_bar * x, gpy = g.py + action_bar * y;
+  // products with the matrix M = ((m, -n), (-n, -m))
+  T mx = m * s.x - n * s.y, my = -n * s.x - m * s.y;
+  T mpx = m * s.px - n * s.py, mpy = -n * s.px - m * s.py;
+  T mfx = m * fx - n * fy, mfy = -n * fx - m * fy;
+  T ce_bar = gx * s.x + gy * s.y + gpx * s.px + gpy * s.py;
+  T co_bar = gx * mx + gy * my + gpx * mpx + gpy * mpy;
+  T se_bar = drift * (gx * s.px + gy * s.py) - length * (gpx * fx + gpy * fy);
+  T so_bar = drift * (gx * mpx + gy * mpy) - length * (gpx * mfx + gpy * mfy);
+  T u_bar = ce_bar * f.ce_rate + co_bar * f.co_rate + se_bar * f.se_rate + so_bar * f.so_rate;
+  T m_bar = f.co * (gx * s.x - gy * s.y + gpx * s.px - gpy * s.py) +
+            f.so * (drift * (gx * s.px - gy * s.py) - length * (gpx * fx - gpy * fy)) + 2.0 * m * u_bar;
+  T n_bar = -f.co * (gx * s.y + gy * s.x + gpx * s.py + gpy * s.px) -
+            f.so * (drift * (gx * s.py + gy * s.px) - length * (gpx * fy + gpy * fx)) + 2.0 * n * u_bar;
+  T mgx = m * gx - n * gy, mgy = -n * gx - m * gy;
+  T mgpx = m * gpx - n * gpy, mgpy = -n * gpx - m * gpy;
+  T fx_bar = -length * (f.se * gpx + f.so * mgpx), fy_bar = -length * (f.se * gpy + f.so * mgpy);
+  T x_bar = f.se * gx + f.so * mgx, y_bar = f.se * gy + f.so * mgy;
+  inverse_bar += length * (s.px * x_bar + s.py * y_bar) + length * length * (b1 * m_bar + a1 * n_bar);
+  b1_bar += scale * m_bar + fx_bar * s.x - fy_bar * s.y + 0.5 * energy_bar * (s.x * s.x - s.y * s.y);
+  a1_bar += scale * n_bar - fx_bar * s.y - fy_bar * s.x - energy_bar * s.x * s.y;
+  g.inverse += inverse_bar;
+  g.x = f.ce * gx + f.co * mgx + b1 * fx_bar - a1 * fy_bar + energy_bar * fx - action_bar * s.px;
+  g.y = f.ce * gy + f.co * mgy - a1 * fx_bar - b1 * fy_bar + energy_bar * fy - action_bar * s.py;
+  g.px = f.ce * gpx + f.co * mgpx + drift * x_bar + energy_bar * inverse * s.px - action_bar * s.x;
+  g.py = f.ce * gpy + f.co * mgpy + drift * y_bar + energy_bar * inverse * s.py - action_bar * s.y;
+}
+
+// Adjoint of drift_remainder: x, y, z in; px, py, inverse, length out.
+template <class T>
+GT_INLINE void drift_remainder_adjoint(State<T>& s, Costate<T>& g, double length, T& length_bar) {
+  T transverse = s.px * s.px + s.py * s.py;
+  T u = transverse * (s.inverse * s.inverse);
+  T w = slope_excess_remainder(u);
+  T both = 0.5 * u + w;
+  T slope = length * s.inverse * both;
+  s.x -= slope * s.px;
+  s.y -= slope * s.py;
+  s.z += length * w;
+  T slope_bar = g.x * s.px + g.y * s.py;
+  T both_bar = length * s.inverse * slope_bar;
+  T u_bar = 0.5 * both_bar + (both_bar - length * g.z) * slope_rate_remainder(both);
+  length_bar += s.inverse * both * slope_bar - w * g.z;
+  g.inverse += length * both * slope_bar + 2.0 * s.inverse * transverse * u_bar;
+  T p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
+  g.px += slope * g.x + p_bar * s.px;
+  g.py += slope * g.y + p_bar * s.py;
+}
+
+// Adjoint of error_kick: as that of multipole_kick, without the gradient's bars.
+template <class T>
+GT_INLINE void error_kick_adjoint(State<T>& s, Costate<T>& g, double length, const double* bn, const double* an,
+                                  int terms, T& length_bar, T* bn_bar, T* an_bar) {
+  T re = broadcast(0.0), im = re, re_rate = re, im_rate = re;
+  for (int n = terms - 1; n >= 0; --n) {
+    T next = re_rate * s.x - im_rate * s.y + re;
+    im_rate = im_rate * s.x + re_rate * s.y + im;
+    re_rate = next;
+    next = re * s.x - im * s.y + (n == 1 ? 0.0 : bn[n]);
+    im = im * s.x + re * s.y + (n == 1 ? 0.0 : an[n]);
+    re = next;
+  }
+  s.px += length * re;
+  s.py -= length * im;
+  length_bar += g.py * im - g.px * re;
+  T re_bar = -length * g.px, im_bar = length * g.py;
+  g.x += re_bar * re_rate + im_bar * im_rate;
+  g.y += im_bar * re_rate - re_bar * im_rate;
+  T c = re_bar, d = im_bar;
+  for (int n = 0; n < terms; ++n) {
+    if (n != 1) {
+      bn_bar[n] += c;
+      an_bar[n] += d;
+    }
+    T next = c * s.x + d * s.y;
+    d = d * s.x - c * s.y;
+    c = next;
+  }
+}
+
+template <class T>
+GT_INLINE void quadrupole_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar,
+                                  const Reference& ref) {
+  T length_bar = broadcast(0.0), b1_bar = broadcast(0.0), a1_bar = broadcast(0.0);
+  compose(
+      op.order, op.slices,
+      [&](double part, int) GT_LAMBDA {
+        T step_bar = broadcast(0.0);
+        quadrupole_matrix_adjoint(s, g, part * op.length, op.bn[1], op.an[1], op.halvings, step_bar, b1_bar, a1_bar);
+        length_bar += part * step_bar;
+      },
+      [&](double part) GT_LAMBDA {
+        T kick_bar = broadcast(0.0), step_bar = broadcast(0.0);
+        const double half = 0.5 * part * op.length;
+        if (op.kicks) error_kick_adjoint(s, g, half, op.bn, op.an, op.terms, kick_bar, bar.bn, bar.an);
+        if (op.exact) drift_remainder_adjoint(s, g, part * op.length, step_bar);
+        if (op.kicks) error_kick_adjoint(s, g, half, op.bn, op.an, op.terms, kick_bar, bar.bn, bar.an);
+        length_bar += part * (step_bar + 0.5 * kick_bar);
+      });
+  *bar.length += length_bar;
+  bar.bn[1] += b1_bar;
+  bar.an[1] += a1_bar;
+}
