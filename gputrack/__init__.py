@@ -22,6 +22,7 @@ from gputrack.elements import (
     YRotation,
 )
 from gputrack.initial_twiss import InitialTwiss
+from gputrack.io.load import load, save
 from gputrack.lattice import Knob, Knobs, Lattice
 from gputrack.losses import LossCode, Losses
 from gputrack.models import (
@@ -47,5 +48,5 @@ __all__ = [
     "Losses", "Marker", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "Quadrupole", "RFCavity",
     "RectangularBend", "ReferenceParticle", "SectorBend", "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker",
     "YRotation", "__version__", "closed_orbit", "demo_ring", "finite_difference_matrix", "linear_optics",
-    "track",
+    "load", "save", "track",
 ]  # fmt: skip
