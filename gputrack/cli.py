@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from gputrack.errors import GputrackError, InputError, TrackingInterrupted
+from gputrack.lattice import Lattice
 
 USAGE, INTERRUPTED = 2, 130
 RING = "demo"
@@ -89,12 +90,12 @@ def info(lattice: LatticeArgument, sequence: SequenceOption = None) -> None:
     """Show what a lattice file contains: classes, circumference, reference particle, ignored items."""
     from gputrack.report import lattice_table, reference_text
 
-    ring, out = load_lattice(lattice, sequence), console()
+    (ring, ignored), out = load_lattice(lattice, sequence), console()
     out.print(lattice_table(ring))
     out.print(f"circumference {ring.length:.12g} m", soft_wrap=True, highlight=False)
     out.print(f"reference     {reference_text(ring.reference)}", soft_wrap=True, highlight=False, markup=False)
-    for note in getattr(ring, "ignored", ()):
-        out.print(f"ignored       {note}", soft_wrap=True, highlight=False, markup=False)
+    for item in ignored:
+        out.print(f"ignored       {item}", soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()
@@ -129,7 +130,7 @@ def track(
     from gputrack import commands
 
     require_writable(output)
-    out, ring = console(), load_lattice(lattice, sequence)
+    out, (ring, _) = console(), load_lattice(lattice, sequence)
     ring = ring.with_model(commands.chosen_model(ring.model, integrator, order, slices, hamiltonian, edge))
     sizes = (sigma_x, sigma_px, sigma_y, sigma_py)
     beam = commands.make_beam(ring, particles, (emit_x, emit_y), sizes, sigma_z, sigma_delta, seed, out)
@@ -146,17 +147,21 @@ def saying_what_was_kept(where: str) -> Iterator[None]:
         raise typer.Exit(note(str(error).replace("in the result", where), INTERRUPTED)) from None
 
 
-def load_lattice(name: str, sequence: str | None) -> Any:
-    """A lattice from a file, or the bundled ring."""
+def load_lattice(name: str, sequence: str | None) -> tuple[Lattice, Sequence[str]]:
+    """A lattice from a file, or the bundled ring; and what of the file was left out on purpose."""
     import gputrack
+    from gputrack.io.madx import read_madx
 
     if name == RING:
         if sequence is not None:
             raise InputError(f"--sequence {sequence}: the bundled ring has no sequences")
-        return gputrack.demo_ring()
+        return gputrack.demo_ring(), ()
     if not Path(name).is_file():
         raise InputError(f"{name}: no such file")
-    return gputrack.load(name, sequence=sequence)
+    if Path(name).suffix == ".json":
+        return gputrack.load(name, sequence=sequence), ()
+    file = read_madx(name, sequence)
+    return file.lattice, file.ignored
 
 
 def require_writable(path: Path) -> None:
@@ -169,9 +174,12 @@ def require_writable(path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: expected errors are one line on standard error and exit status 2."""
-    warnings.showwarning = show_warning
     try:
-        status = app(prog_name="gputrack", args=None if arguments is None else list(arguments), standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            status = app(
+                prog_name="gputrack", args=None if arguments is None else list(arguments), standalone_mode=False
+            )
     except GputrackError as error:
         status = note(str(error), USAGE)
     except WRONG_USAGE as error:

@@ -56,7 +56,7 @@ def optics_table(optics: LinearOptics) -> Table:
     rows = (
         ("tune", optics.qx, optics.qy, ".6f"),
         ("beta at start [m]", optics.betx[0], optics.bety[0], ".6g"),
-        ("alpha at start", optics.alfx[0], optics.alfy[0], ".3f"),
+        ("alpha at start", optics.alfx[0], optics.alfy[0], "z.3f"),
         ("largest beta [m]", optics.betx.max(), optics.bety.max(), ".6g"),
         ("dispersion at start [m]", optics.dx[0], optics.dy[0], ".3g"),
         ("orbit at start [m]", optics.x[0], optics.y[0], ".3g"),
