@@ -21,6 +21,7 @@ from gputrack.elements import (
     VKicker,
     YRotation,
 )
+from gputrack.gradient import grad, jacobian, track, value_and_grad
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.io.load import load, save
 from gputrack.lattice import Knob, Knobs, Lattice
@@ -38,15 +39,16 @@ from gputrack.monitor import Monitor
 from gputrack.optics import LinearOptics, closed_orbit, finite_difference_matrix, linear_optics
 from gputrack.reference import ReferenceParticle
 from gputrack.rings import storage_ring as demo_ring
-from gputrack.tracker import Tracked, track
+from gputrack.tracker import Tracked
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "Element", "Exact", "Expanded", "FullEdge",
-    "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge", "LinearOptics", "LossCode",
-    "Losses", "Marker", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "Quadrupole", "RFCavity",
-    "RectangularBend", "ReferenceParticle", "SectorBend", "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker",
-    "YRotation", "__version__", "closed_orbit", "demo_ring", "finite_difference_matrix", "linear_optics",
-    "load", "save", "track",
+    "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "Element", "Exact", "Expanded",
+    "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge",
+    "LinearOptics", "LossCode", "Losses", "Marker", "MatrixKick", "Model", "Monitor", "Multipole",
+    "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "ReferenceParticle", "SectorBend",
+    "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker", "YRotation", "__version__",
+    "closed_orbit", "demo_ring", "finite_difference_matrix", "grad", "jacobian", "linear_optics",
+    "load", "save", "track", "value_and_grad",
 ]  # fmt: skip

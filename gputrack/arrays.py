@@ -72,6 +72,13 @@ def is_traced(value: Array) -> bool:
     return type(value).__module__.startswith("autograd.")
 
 
+def untraced(value: Array) -> Array:
+    """The plain array inside autograd's boxes; anything else unchanged."""
+    while is_traced(value):
+        value = value._value
+    return value
+
+
 def to_numpy(value: Array) -> np.ndarray:
     """Explicit copy of an array to host memory as float64 NumPy (never called silently)."""
     return np.asarray(value.get() if is_cupy(value) else value)

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from gputrack.arrays import is_traced, untraced
 from gputrack.elements import Element
 from gputrack.elements.base import parameter_names, series_names
 from gputrack.errors import InputError
@@ -60,6 +61,8 @@ class Lattice(Sequence[Element]):
         self.reference = reference
         self.name = name
         self.model = model or Model()
+        #: knobs whose values are being differentiated, with the traced values; later ones override earlier ones
+        self.traces: tuple[tuple[Knobs, Any], ...] = ()
 
     # -- sequence ------------------------------------------------------------------------------
 
@@ -75,8 +78,10 @@ class Lattice(Sequence[Element]):
     def __getitem__(self, key: slice | str) -> Lattice: ...
     def __getitem__(self, key: int | slice | str) -> Element | Lattice:
         if isinstance(key, str):
+            self._require_untraced("elements are selected")
             return self._like(self.elements[i] for i in self.indices(key))
         if isinstance(key, slice):
+            self._require_untraced("elements are selected")
             return self._like(self.elements[key])
         try:
             return self.elements[key]
@@ -95,6 +100,16 @@ class Lattice(Sequence[Element]):
 
     def _like(self, elements: Iterable[Element]) -> Lattice:
         return Lattice(elements, self.reference, name=self.name, model=self.model)
+
+    def _traced(self, traces: tuple[tuple[Knobs, Any], ...]) -> Lattice:
+        self.traces = traces
+        return self
+
+    def _require_untraced(self, what: str) -> None:
+        if self.traces:
+            raise InputError(
+                f"Lattice {self.name!r}: {what} while its knobs are being differentiated; do it before with_knobs"
+            )
 
     # -- places --------------------------------------------------------------------------------
 
@@ -145,19 +160,23 @@ class Lattice(Sequence[Element]):
         if not isinstance(model, Model):
             raise InputError(f"with_model: model must be a gputrack.Model, got {model!r}")
         if select is None:
-            return Lattice(self.elements, self.reference, name=self.name, model=model)
+            changed = Lattice(self.elements, self.reference, name=self.name, model=model)
+            return changed._traced(self.traces)
         return self.with_changes(select, model=model)
 
     def with_reference(self, reference: ReferenceParticle) -> Lattice:
         """The same (normalised) lattice for another reference particle."""
-        return Lattice(self.elements, reference, name=self.name, model=self.model)
+        changed = Lattice(self.elements, reference, name=self.name, model=self.model)
+        return changed._traced(self.traces)
 
     def with_changes(self, select: str, **changes: Any) -> Lattice:
         """The lattice with parameters changed on all elements matching a glob."""
         chosen = set(self.indices(select))
+        if changes.keys() - {"model", "aperture", "name"}:
+            self._require_untraced("parameters are changed")
         return self._like(
             element.replaced(**changes) if i in chosen else element for i, element in enumerate(self.elements)
-        )
+        )._traced(self.traces)
 
     def require_reference(self) -> ReferenceParticle:
         """The reference particle, or an error that says how to give one."""
@@ -194,15 +213,19 @@ class Lattice(Sequence[Element]):
         return Knob(handle, places, parameter, values.pop())
 
     def with_knobs(self, knobs: Knobs, values: Any) -> Lattice:
-        """The lattice with new values for `knobs`, in their order."""
-        values = np.asarray(values, dtype=float).reshape(-1)
-        if values.shape != (len(knobs),):
-            raise InputError(f"with_knobs: {len(knobs)} knobs need as many values, got {values.size}")
+        """The lattice with new values for `knobs`, in their order.
+
+        Values that autograd is tracing stay with the lattice, so that what is computed from it can be
+        differentiated.
+        """
+        numbers = knob_values(knobs, untraced(values))
         elements = list(self.elements)
-        for knob, value in zip(knobs, values, strict=True):
+        for knob, value in zip(knobs, numbers, strict=True):
             for i in knob.places:
                 elements[i] = set_parameter(elements[i], knob.parameter, float(value))
-        return self._like(elements)
+        traces = ((knobs, values),) if is_traced(values) else ()
+        fixed = () if is_traced(values) or not self.traces else ((knobs, None),)
+        return self._like(elements)._traced((*self.traces, *traces, *fixed))
 
     # -- text --------------------------------------------------------------------------------------
 
@@ -258,6 +281,17 @@ class Knobs(Sequence[Knob]):
     def values(self) -> np.ndarray:
         """Present values, shape (n,)."""
         return np.array([knob.value for knob in self.items])
+
+
+def knob_values(knobs: Knobs, values: Any) -> np.ndarray:
+    """Values for knobs as an array (n,), or an error."""
+    try:
+        numbers = np.asarray(values, dtype=float).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"with_knobs: values must be {len(knobs)} numbers: {error}") from error
+    if numbers.shape != (len(knobs),):
+        raise InputError(f"with_knobs: {len(knobs)} knobs need as many values, got {numbers.size}")
+    return numbers
 
 
 def orbit_length(element: Element) -> float:

@@ -13,6 +13,7 @@ from gputrack.arrays import namespace
 from gputrack.backends import choose_backend
 from gputrack.backends.base import Backend, Launch, Particles, make_records
 from gputrack.beam import Beam
+from gputrack.checks import require_integer, short
 from gputrack.errors import InputError, TrackingInterrupted
 from gputrack.lattice import Lattice
 from gputrack.monitor import Monitor, Record, Recorder
@@ -21,6 +22,7 @@ from gputrack.program import Program, compile_program
 STRETCH_SECONDS = 0.25  # between looks at the progress bar and at Ctrl-C
 RECORD_BYTES = 256 * 2**20  # recorded at most in one stretch
 LIMIT = 1.0
+LARGEST_LIMIT = 1e150  # its square is still a number
 
 Progress = bool | Callable[[int, int], None]
 
@@ -65,9 +67,10 @@ def track(
     threads : int, optional
         CPU threads; all cores that the process may use where not given.
     limit : float
-        Particles beyond it in |x| or |y| [m] are lost.
+        Particles beyond it in |x| or |y| [m] are lost; ``math.inf`` for (almost) none.
     backwards : bool
-        Undo the passes: from the exit to the entrance, each map inverted.
+        Undo the passes: last turn first, from the exit to the entrance, each map inverted. Monitors record in
+        the order of passage, and apertures are not checked.
 
     Returns
     -------
@@ -81,33 +84,36 @@ def track(
     TrackingInterrupted
         Ctrl-C; its ``result`` is the beam after the last whole stretch of turns.
     """
-    _check(lattice, beam, turns, limit)
-    recorders = [Recorder(monitor, lattice) for monitor in monitors]
+    turns = check_arguments(lattice, beam, turns, monitors, progress, limit)
     runner = choose_backend(backend, beam.coordinates, threads)
-    program = compile_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
-    run = _Run(lattice, beam, program, runner, recorders, limit, backwards)
+    recorders: list[Recorder] = []
     try:
-        with _interrupts() as interrupted, _shown(progress, turns) as show:
-            while run.done < turns:
-                run.stretch(turns)
-                show(run.done, turns)
-                if interrupted():
-                    text = f"interrupted after {run.done} of {turns} turns; they are kept in the result"
-                    raise TrackingInterrupted(text, run.result())
+        for monitor in monitors:
+            recorders.append(Recorder(monitor, lattice))
+        program = compile_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
+        run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
+        run.all(turns, progress)
         return run.result()
     finally:
         for recorder in recorders:
             recorder.close()
 
 
-def _check(lattice: Lattice, beam: Beam, turns: int, limit: float) -> None:
+def check_arguments(
+    lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress, limit: float
+) -> int:
+    """The number of turns, or an `InputError` that says which argument of `track` cannot be used."""
+    _check(lattice, beam, limit)
+    _check_watchers(monitors, progress)
+    return require_integer("track", "turns", turns, at_least=0)
+
+
+def _check(lattice: Lattice, beam: Beam, limit: float) -> None:
     if not isinstance(lattice, Lattice):
         raise InputError(f"track: lattice must be a Lattice, got {type(lattice).__name__}")
     if not isinstance(beam, Beam):
         raise InputError(f"track: beam must be a Beam, got {type(beam).__name__}")
-    if isinstance(turns, bool) or not isinstance(turns, int) or turns < 0:
-        raise InputError(f"track: turns must be an integer >= 0, got {turns!r}")
-    if not limit > 0:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0:
         raise InputError(f"track: limit must be > 0 m, got {limit!r}")
     if lattice.require_reference() != beam.reference:
         raise InputError(
@@ -116,7 +122,17 @@ def _check(lattice: Lattice, beam: Beam, turns: int, limit: float) -> None:
         )
 
 
-class _Run:
+def _check_watchers(monitors: Sequence[Monitor], progress: Progress) -> None:
+    if isinstance(monitors, (Monitor, str)) or not isinstance(monitors, Sequence):
+        raise InputError(f"track: monitors must be a list of gputrack.Monitor, got {short(monitors)}")
+    for monitor in monitors:
+        if not isinstance(monitor, Monitor):
+            raise InputError(f"track: each monitor must be a gputrack.Monitor, got {short(monitor)}")
+    if not isinstance(progress, bool) and not callable(progress):
+        raise InputError(f"track: progress must be True, False or a function, got {short(progress)}")
+
+
+class Run:
     """State of one call of `track`."""
 
     def __init__(
@@ -124,7 +140,7 @@ class _Run:
         limit: float, backwards: bool,
     ) -> None:  # fmt: skip
         self.lattice, self.beam, self.program, self.backend = lattice, beam, program, backend
-        self.recorders, self.limit, self.backwards = recorders, limit, backwards
+        self.recorders, self.limit, self.backwards = recorders, min(limit, LARGEST_LIMIT), backwards
         self.xp = namespace(beam.coordinates)
         xp = self.xp
         self.particles = Particles(
@@ -136,23 +152,36 @@ class _Run:
         self.done = 0
         self.pace = 0.0  # seconds per turn
 
+    def all(self, turns: int, progress: Progress) -> None:
+        """Run all turns, with progress shown; Ctrl-C raises `TrackingInterrupted` after a whole stretch."""
+        with _interrupts() as interrupted, _shown(progress, turns) as show:
+            while self.done < turns:
+                self.stretch(turns)
+                show(self.done, turns)
+                if interrupted():
+                    text = f"interrupted after {self.done} of {turns} turns; they are kept in the result"
+                    raise TrackingInterrupted(text, self.result())
+
     def stretch(self, turns: int) -> None:
         """Run a few turns, as many as fit the time between two looks and the memory for records."""
         count = min(turns - self.done, self._turns_per_stretch())
         first = self.beam.turn + self.done if not self.backwards else self.beam.turn - self.done - count
         rows = [recorder.rows(first, count) for recorder in self.recorders]
         shapes = [(len(r), len(rec.places)) for r, rec in zip(rows, self.recorders, strict=True)]
-        records = make_records(shapes, self.beam.n, self.xp)
-        reference = self.lattice.require_reference()
+        launch = self.launch(first, count, shapes)
         start = time.perf_counter()
-        self.backend.step(
-            self.particles,
-            Launch(self.program, reference, first, count, self.limit, records, self.backwards),
-        )
+        self.backend.step(self.particles, launch)
         self.pace = (time.perf_counter() - start) / count
         self.done += count
-        for recorder, buffer, kept in zip(self.recorders, records.views, rows, strict=True):
-            recorder.take(buffer, kept, self.beam.weights)
+        order = slice(None, None, -1 if self.backwards else 1)
+        for recorder, buffer, kept in zip(self.recorders, launch.records.views, rows, strict=True):
+            recorder.take(buffer[order], kept[order], self.beam.weights)
+
+    def launch(self, first: int, count: int, shapes: Sequence[tuple[int, int]] = ()) -> Launch:
+        """`count` turns from `first` on, with buffers of the given shapes for the monitors."""
+        records = make_records(list(shapes), self.beam.n, self.xp)
+        reference = self.lattice.require_reference()
+        return Launch(self.program, reference, first, count, self.limit, records, self.backwards)
 
     def _turns_per_stretch(self) -> int:
         count = max(1, int(STRETCH_SECONDS / self.pace)) if self.pace else 1
@@ -210,5 +239,3 @@ def _shown(progress: Progress, turns: int) -> Iterator[Callable[[int, int], None
         with Bar(*columns, TimeRemainingColumn()) as bar:
             task = bar.add_task("tracking", total=turns)
             yield lambda done, total: bar.update(task, completed=done)
-
-

@@ -1,0 +1,207 @@
+"""Gradients of whatever is computed from tracked particles, by reverse mode.
+
+`track` is one primitive of autograd, in the knobs of the lattice and the coordinates of the beam. Everything around
+it may be any expression of ``autograd.numpy``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import autograd
+import numpy as np
+from autograd.extend import defvjp_argnums, primitive
+
+from gputrack import tracker
+from gputrack.arrays import is_traced, untraced
+from gputrack.backends import choose_backend
+from gputrack.beam import Beam
+from gputrack.errors import BackendError, InputError
+from gputrack.lattice import Knob, Knobs, Lattice
+from gputrack.monitor import Monitor, Record, Recorder, moments_of
+from gputrack.parameter_adjoint import knob_gradient
+from gputrack.program import compile_program
+from gputrack.sweep import CHECKPOINTS, Checkpoint, Pass, sweep
+from gputrack.tracker import LIMIT, Progress, Tracked
+
+
+def track(
+    lattice: Lattice,
+    beam: Beam,
+    turns: int = 1,
+    *,
+    monitors: Sequence[Monitor] = (),
+    progress: Progress = False,
+    backend: str | None = None,
+    threads: int | None = None,
+    limit: float = LIMIT,
+    backwards: bool = False,
+) -> Tracked:
+    if not lattice_is_traced(lattice) and not is_traced(getattr(beam, "coordinates", None)):
+        return tracker.track(
+            lattice, beam, turns, monitors=monitors, progress=progress, backend=backend, threads=threads,
+            limit=limit, backwards=backwards,
+        )  # fmt: skip
+    if backwards:
+        raise InputError("track: gradients of backwards tracking are not available; track forwards")
+    forward = _Forward(lattice, beam, turns, monitors, progress, backend, threads, limit)
+    values = [box for _, box in forward.traces]
+    return forward.result(_tracked(forward, beam.coordinates, *values))
+
+
+track.__doc__ = tracker.track.__doc__
+
+
+def lattice_is_traced(lattice: object) -> bool:
+    """Whether the lattice has knobs that are being differentiated."""
+    return isinstance(lattice, Lattice) and any(is_traced(box) for _, box in lattice.traces)
+
+
+class _Forward:
+    """A forward run that remembers what its backward sweep needs."""
+
+    def __init__(
+        self, lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress,
+        backend: str | None, threads: int | None, limit: float,
+    ) -> None:  # fmt: skip
+        self.plain_beam = beam.replaced(coordinates=untraced(beam.coordinates))
+        tracker.check_arguments(lattice, self.plain_beam, turns, monitors, progress, limit)
+        if any(monitor.path is not None for monitor in monitors):
+            raise InputError("track: a monitor that streams to a file cannot be differentiated; drop its path")
+        self.lattice, self.beam, self.turns, self.progress, self.limit = lattice, beam, turns, progress, limit
+        self.traces = [(knobs, box) for knobs, box in effective_traces(lattice.traces)]
+        self.monitors = list(monitors)
+        self.recorders = [Recorder(Monitor(m.select, every=m.every), lattice) for m in monitors]
+        self.backend = choose_backend(backend, self.plain_beam.coordinates, threads)
+        if not hasattr(self.backend, "step_adjoint"):
+            raise BackendError(f"backend {self.backend.name!r} has no backward sweep; try backend='host'")
+
+    def run(self) -> np.ndarray:
+        """Track; return coordinates and records as one vector."""
+        active: dict[int, frozenset[str]] = {}
+        for knobs, _ in self.traces:
+            for knob in knobs:
+                for place in knob.places:
+                    active[place] = active.get(place, frozenset()) | {knob.parameter}
+        where = [(r.monitor.every, r.places.tolist()) for r in self.recorders]
+        program = compile_program(self.lattice, where, active)
+        run = tracker.Run(
+            self.lattice, self.plain_beam, program, self.backend, self.recorders, self.limit, backwards=False
+        )
+        checkpoints = [Checkpoint(self.plain_beam.turn, run.particles.coordinates.copy())]
+        spacing = max(1, -(-self.turns // CHECKPOINTS))
+        while run.done < self.turns:
+            run.all(min(self.turns, run.done + spacing), _rescaled(self.progress, self.turns))
+            if run.done < self.turns:
+                checkpoints.append(Checkpoint(self.plain_beam.turn + run.done, run.particles.coordinates.copy()))
+        self.plain = run.result()
+        self.pass_ = Pass(
+            self.backend, run.launch(self.plain_beam.turn, self.turns), run.particles, checkpoints,
+            [len(r.places) for r in self.recorders], [r.monitor.every for r in self.recorders],
+        )  # fmt: skip
+        parts = [self.plain.coordinates, *(record.coordinates for record in self.plain.records)]
+        return np.concatenate([np.asarray(part).reshape(-1) for part in parts if part is not None])
+
+    def result(self, flat: Any) -> Tracked:
+        """The outgoing beam, its coordinates and records cut from the traced vector."""
+        n = self.beam.n
+        plain = self.plain
+        out = Tracked(
+            flat[: 6 * n].reshape((6, n)), self.beam.reference, weights=self.beam.weights,
+            loss_code=plain.loss_code, loss_turn=plain.loss_turn, loss_element=plain.loss_element, turn=plain.turn,
+        )  # fmt: skip
+        start, records = 6 * n, []
+        for monitor, record in zip(self.monitors, plain.records, strict=True):
+            shape = (len(record.turns), len(record.places), 6, n)
+            size = int(np.prod(shape))
+            records.append(_record(monitor, record, flat[start : start + size].reshape(shape), self.beam.weights))
+            start += size
+        out.records = tuple(records)
+        return out
+
+    def backward(self, cotangent: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Derivatives with respect to the coordinates and to each set of knobs."""
+        n = self.beam.n
+        start, seeds = 6 * n, []
+        for record in self.plain.records:
+            shape = (len(record.turns), len(record.places), 6, n)
+            size = int(np.prod(shape))
+            seeds.append(np.ascontiguousarray(cotangent[start : start + size]).reshape(shape))
+            start += size
+        coordinates, constants = sweep(self.pass_, cotangent[: 6 * n].reshape(6, n), seeds)
+        program = self.pass_.launch.program
+        bars = np.zeros(len(program.constants)) + constants
+        return coordinates, [knob_gradient(program, bars, knobs) for knobs, _ in self.traces]
+
+
+def _record(monitor: Monitor, record: Record, coordinates: Any, weights: Any) -> Record:
+    parts = moments_of(coordinates, weights) if monitor.moments else {"coordinates": coordinates}
+    return Record(monitor, record.places, record.names, record.s, record.turns, **parts)
+
+
+def _rescaled(progress: Progress, turns: int) -> Progress:
+    """A progress function that counts to all turns, not to the next checkpoint."""
+    return (lambda done, _: progress(done, turns)) if callable(progress) else False
+
+
+def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Sequence[Knob], Any]]:
+    """Traced knobs, each without the parameters that a later setting of knobs took over."""
+    taken: set[tuple[int, str]] = set()
+    kept: list[tuple[Sequence[Knob], Any]] = []
+    for knobs, box in reversed(traces):
+        if is_traced(box):
+            free = [
+                Knob(k.handle, tuple(p for p in k.places if (p, k.parameter) not in taken), k.parameter, k.value)
+                for k in knobs
+            ]
+            kept.append((free, box))
+        taken |= {(place, knob.parameter) for knob in knobs for place in knob.places}
+    return kept[::-1]
+
+
+@primitive
+def _tracked(forward: _Forward, coordinates: Any, *values: Any) -> np.ndarray:
+    return forward.run()
+
+
+def _pull_back(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> Callable[[Any], tuple[Any, ...]]:
+    forward: _Forward = arguments[0]
+    shapes = [np.shape(untraced(value)) for value in arguments[2:]]
+
+    def pull(cotangent: Any) -> tuple[Any, ...]:
+        if is_traced(cotangent):
+            raise InputError("track: second derivatives by reverse mode over reverse mode are not available")
+        coordinates, knobs = forward.backward(np.asarray(cotangent, dtype=float))
+        bars = [None, coordinates, *(k.reshape(shape) for k, shape in zip(knobs, shapes, strict=True))]
+        return tuple(bars[i] for i in argnums)
+
+    return pull
+
+
+defvjp_argnums(_tracked, _pull_back)
+
+
+def value_and_grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Any, Any]]:
+    """Function that returns both the value of a scalar function and its gradient with respect to one argument.
+
+    One forward run and one backward sweep, whatever the number of knobs.
+
+    Parameters
+    ----------
+    function : callable
+        Scalar; written with gputrack and ``autograd.numpy``.
+    argnum : int
+        Which argument to differentiate.
+    """
+    return autograd.value_and_grad(function, argnum)
+
+
+def grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
+    """Gradient of a scalar function, see `value_and_grad`."""
+    return autograd.grad(function, argnum)
+
+
+def jacobian(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
+    """Jacobian of a function with an array as value: one forward run, one backward sweep per entry."""
+    return autograd.jacobian(function, argnum)

@@ -1,0 +1,142 @@
+"""The backward sweep over turns: undo, pull back, and watch that what is undone is what was.
+
+Maps are undone rather than remembered, so that memory does not grow with the number of turns. Round-off grows
+while undoing, slowly on regular orbits and exponentially on chaotic ones. A few checkpoints, as many for ten turns
+as for a million, are compared with what the sweep recovers; where the difference is too large the stretch between
+two checkpoints is run forwards again, halved, and swept in halves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gputrack.arrays import namespace
+from gputrack.backends.base import Launch, Particles, Records, make_records
+
+CHECKPOINTS = 8
+TOLERANCE = 1e-10  # of the largest amplitude in each coordinate
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Coordinates before a turn, counted from the beam's first."""
+
+    turn: int
+    coordinates: Any
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A finished forward run, with what the sweep needs.
+
+    Attributes
+    ----------
+    backend : Backend
+    launch : Launch
+        All turns in one, with the monitors' layout.
+    particles : Particles
+        After the last turn.
+    checkpoints : list of Checkpoint
+        The first one holds the initial coordinates.
+    places, every : lists of int
+        Number of places and interval in turns of each monitor.
+    """
+
+    backend: Any
+    launch: Launch
+    particles: Particles
+    checkpoints: list[Checkpoint]
+    places: list[int]
+    every: list[int]
+
+
+def sweep(done: Pass, cotangents: Any, seeds: list[Any]) -> tuple[Any, Any]:
+    """Pull cotangents back through all turns.
+
+    Parameters
+    ----------
+    done : Pass
+    cotangents : array (6, n)
+        Derivatives of a scalar with respect to the outgoing coordinates.
+    seeds : list of arrays (recorded turns, places, 6, n)
+        Derivatives with respect to what monitors recorded.
+
+    Returns
+    -------
+    (array (6, n), array (n_constants,))
+        Derivatives with respect to the incoming coordinates and to the program's constants.
+    """
+    return _Sweep(done, cotangents, seeds).run()
+
+
+class _Sweep:
+    def __init__(self, done: Pass, cotangents: Any, seeds: list[Any]) -> None:
+        self.done, self.seeds = done, seeds
+        self.xp = namespace(cotangents)
+        self.cotangents = self.xp.array(cotangents, copy=True, order="C")
+        self.gradient: Any = 0.0
+
+    def run(self) -> tuple[Any, Any]:
+        last = self.done.launch.first_turn + self.done.launch.turns
+        state = self.done.particles.coordinates
+        for checkpoint in reversed(self.done.checkpoints):
+            if checkpoint.turn < last:
+                self.stretch(checkpoint, state, last)
+            last, state = checkpoint.turn, checkpoint.coordinates
+        return self.cotangents, self.gradient
+
+    def stretch(self, start: Checkpoint, after: Any, end: int) -> None:
+        """Sweep from `end` back to `start`; halve the way where the start is not found again."""
+        before = self.xp.array(self.cotangents, copy=True)
+        particles = replace(self.done.particles, coordinates=self.xp.array(after, copy=True, order="C"))
+        launch = replace(self.done.launch, first_turn=start.turn, turns=end - start.turn)
+        records, seeds = self._records(start.turn, end)
+        launch = replace(launch, records=records)
+        part = self.done.backend.step_adjoint(particles, self.cotangents, launch, seeds)
+        if end - start.turn == 1 or recovered(particles.coordinates, start.coordinates):
+            self.gradient = self.gradient + part
+            return
+        self.cotangents = before
+        middle = self._forward(start, (end - start.turn) // 2)
+        self.stretch(middle, after, end)
+        self.stretch(start, middle.coordinates, middle.turn)
+
+    def _forward(self, start: Checkpoint, turns: int) -> Checkpoint:
+        """Run a part again from a checkpoint."""
+        p, xp = self.done.particles, self.xp
+        later = (p.loss_op >= 0) & (p.loss_turn >= start.turn)
+        particles = Particles(
+            xp.array(start.coordinates, copy=True, order="C"),
+            xp.where(later, xp.zeros_like(p.loss_code), p.loss_code),
+            xp.array(p.loss_turn, copy=True),
+            xp.array(p.loss_op, copy=True),
+        )
+        records, _ = self._records(start.turn, start.turn + turns)
+        launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
+        self.done.backend.step(particles, launch)
+        return Checkpoint(start.turn + turns, particles.coordinates)
+
+    def _records(self, first: int, end: int) -> tuple[Records, Any]:
+        """Layout of what is recorded from `first` to `end`, and the seeds in that layout."""
+        origin = self.done.launch.first_turn
+        parts, shapes = [], []
+        for every, places, seed in zip(self.done.every, self.done.places, self.seeds, strict=True):
+            skipped = -(-first // every) - -(-origin // every)
+            rows = len(range(-(-first // every) * every, end, every))
+            shapes.append((rows, places))
+            parts.append(seed[skipped : skipped + rows].reshape(-1))
+        n = self.cotangents.shape[1]
+        records = make_records(shapes, n, self.xp)
+        return records, self.xp.ascontiguousarray(self.xp.concatenate(parts)) if parts else None
+
+
+def recovered(found: Any, expected: Any) -> bool:
+    """Whether coordinates agree to `TOLERANCE` of the largest amplitude of each."""
+    xp = namespace(found)
+    scale = xp.max(xp.abs(expected), axis=1)
+    worst = xp.max(xp.abs(found - expected), axis=1)
+    floor = xp.max(scale) * np.finfo(float).eps
+    return bool(xp.all(worst <= TOLERANCE * scale + floor))
