@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.arrays import namespace, to_numpy
+from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 
@@ -38,8 +39,10 @@ class Monitor:
     def __post_init__(self) -> None:
         if not isinstance(self.select, str) or not self.select:
             raise InputError(f"Monitor: select must be a glob over element names, got {self.select!r}")
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise InputError(f"Monitor {self.select!r}: every must be an integer >= 1, got {self.every!r}")
+        every = require_integer(f"Monitor {self.select!r}", "every", self.every, at_least=1)
+        object.__setattr__(self, "every", every)
+        if self.path is not None and not isinstance(self.path, (str, Path)):
+            raise InputError(f"Monitor {self.select!r}: path must be text or a Path, got {short(self.path)}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Record:
     s : float array (p,)
         Positions of their exits [m].
     turns : int array (t,)
-        Recorded turns, counted from the beam's first.
+        Recorded turns in the order of passage, counted as `Beam.turn` is.
     coordinates : float array (t, p, 6, n), or None
         Lost particles are NaN from the place of their loss on.
     mean : float array (t, p, 6), or None

@@ -1,0 +1,163 @@
+"""Every element with every model, for every species, on every backend: symplectic, invertible, the same everywhere."""
+
+from dataclasses import replace
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import make_vjp
+from backends import host_copy, why_not
+from battery import COORDINATES, MODELS, PAIRS, backward, everyone, forward, jacobian, lowered, passage
+from cases import CASES, SPECIES
+from helpers import coordinates_of
+
+from gputrack.backends import choose_backend
+from gputrack.backends.base import Launch, Particles, make_records
+from gputrack.elements import ELEMENT_TYPES, RectangularBend, SectorBend
+from gputrack.elements.map import MAPS, make_state
+from gputrack.lattice import Lattice
+from gputrack.program import compile_program
+
+EPS = np.finfo(float).eps
+SYMPLECTIC = np.kron(np.eye(3), [[0.0, 1.0], [-1.0, 0.0]])
+every_pair = pytest.mark.parametrize(("case", "model", "which"), PAIRS)
+
+
+def scale_of(p, case):
+    """What rounding errors are compared to: the largest coordinate of all particles, and the sagitta of a bend.
+
+    Exact arcs subtract the sagitta, and the slope changes by the angle and back.
+    """
+    element = CASES[case].element
+    sagitta = 0.5 * element.length * abs(element.angle) if isinstance(element, (SectorBend, RectangularBend)) else 0.0
+    return max(abs(p.before).max(), abs(p.after).max(), sagitta)
+
+
+@pytest.mark.parametrize("name", ELEMENT_TYPES)
+def test_each_element_has_a_case(name):
+    assert name in {type(case.element).__name__ for case in CASES.values()}, f"add a case for {name} to tests/cases.py"
+
+
+@pytest.mark.parametrize("name", [name for name in MAPS if name != "record"])
+def test_each_map_occurs_in_a_case(name):
+    assert any(call.kind.name == name for case, model, _ in PAIRS for call in lowered(case, model))
+
+
+@every_pair
+def test_symplectic(case, model, which):
+    p = passage(case, model, which)
+    m = np.moveaxis(p.matrix, -1, 0)
+    assert np.isfinite(m).all()
+    residual = abs(np.swapaxes(m, -1, -2) @ SYMPLECTIC @ m - SYMPLECTIC).max(axis=(1, 2))
+    # Products of two entries of m, each with a relative rounding error, add up to entries of size 1.
+    norm = np.linalg.norm(m, 2, axis=(1, 2))
+    assert (residual / np.maximum(1.0, norm) ** 2).max() <= 1e-13
+
+
+@every_pair
+def test_inverse(case, model, which):
+    p = passage(case, model, which)
+    back = coordinates_of(backward(p.calls, p.after, p.ref))
+    assert abs(back - p.before).max() <= 1e-13 * scale_of(p, case)
+
+
+@pytest.mark.parametrize("model", ["MatrixKick-2-exact-full", "DriftKick-4-exact-full", "MatrixKick-2-expanded-linear"])
+@pytest.mark.parametrize("case", CASES)
+def test_complex_step_is_the_derivative_by_autograd(case, model):
+    """The Jacobian that symplecticity is tested on, from an independent method, for one species."""
+    calls = lowered(case, model)
+    coordinates, ref = everyone("usual")
+    n = COORDINATES["usual"]().shape[1]
+    coordinates, ref = coordinates[:, :n], type(ref)(*(values[0] for values in ref))
+
+    pull, _ = make_vjp(lambda c: anp.stack(forward(calls, c, ref)[:6]))(coordinates)
+    rows = [pull(np.eye(6)[:, [k]] + np.zeros((6, n))) for k in range(6)]
+    matrix = jacobian(calls, coordinates, ref)
+    np.testing.assert_allclose(np.array(rows), matrix, rtol=0, atol=1e-13 * max(1.0, abs(matrix).max()))
+
+
+def species_of(backend, place):
+    """All species on the kernels; the array backend runs the very maps judged above, so one in turn suffices."""
+    names = list(SPECIES)
+    return [names[place % len(names)]] if backend == "array" else names
+
+
+def run(backend, case, model, coordinates, species, backwards=False):
+    """Coordinates after one element on a backend, without the tracker; nobody may be lost."""
+    element = CASES[case].element
+    program = compile_program(Lattice([element], model=MODELS[model]))
+    program = replace(program, kinds=frozenset(MAPS))  # one build for all cases
+    device = device_of(backend)
+    n = coordinates.shape[1]
+    particles = Particles(
+        device.array(coordinates, order="C"), device.zeros(n, dtype="int32"), device.zeros(n, dtype="int64"),
+        device.full(n, -1, dtype="int32"),
+    )  # fmt: skip
+    launch = Launch(program, SPECIES[species], 0, 1, 1.0, make_records([], n, device), backwards)
+    runner(backend).step(particles, launch)
+    assert not particles.loss_code.any()
+    return host_copy(particles.coordinates)
+
+
+def device_of(backend):
+    """Array library of a backend."""
+    if backend != "cuda":
+        return np
+    import cupy
+
+    return cupy
+
+
+RUNNERS = {}
+
+
+def runner(backend):
+    """One runner per backend for the whole file."""
+    if backend not in RUNNERS:
+        RUNNERS[backend] = choose_backend(backend, device_of(backend).zeros((6, 1)), None if backend == "cuda" else 1)
+    return RUNNERS[backend]
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["forward", "backward"])
+@every_pair
+def test_backend_agrees_with_the_maps(backend, case, model, which, backwards):
+    """A few ulp of the amplitude: kernels fuse products with sums and expand square roots at small angles."""
+    p = passage(case, model, which)
+    n = COORDINATES[which]().shape[1]
+    start, end = (p.after, p.before) if backwards else (p.before, p.after)
+    for species in species_of(backend, PAIRS.index((case, model, which))):
+        mine = slice(n * list(SPECIES).index(species), n * (list(SPECIES).index(species) + 1))
+        out = run(backend, case, model, start[:, mine], species, backwards)
+        assert abs(out - end[:, mine]).max() <= TOLERANCE[backwards] * scale_of(p, case)
+
+
+TOLERANCE = {False: 64 * EPS, True: 1e-13}
+
+
+@pytest.mark.parametrize(("case", "model"), [pair[:2] for pair in PAIRS if pair[2] == "usual"])
+def test_reference_particle(case, model):
+    """It stays on the axis, to rounding, where the element's fields vanish there, and only there.
+
+    Drift-kick splits the bending of the particle from that of the frame: it stays to the order of the step.
+    """
+    p = passage(case, model, "usual")
+    split = any(call.kind.name == "bend" for call in p.calls) and model.startswith("DriftKick")
+    off_axis = abs(p.after[:, p.before[5] == 0]).max()
+    assert off_axis <= (SPLIT[model.split("-exact")[0]] if split else 1e-15) if CASES[case].on_axis else off_axis > 1e-6
+
+
+SPLIT = {"DriftKick-2": 0.05, "DriftKick-4": 0.03, "DriftKick-6": 1e-3, "DriftKick": 1e-4}
+
+
+def test_backends_that_do_not_run_say_why():
+    assert why_not("cuda") == "" or why_not("cuda").startswith("backend cuda: ")
+
+
+def test_state_keeps_what_follows_from_delta():
+    """The judge itself: slip against beta/beta0 - 1 worked out from energies."""
+    coordinates, ref = everyone("usual")
+    s = make_state(coordinates, ref)
+    for k, reference in enumerate(np.repeat(list(SPECIES.values()), COORDINATES["usual"]().shape[1])):
+        p = reference.p0c * (1.0 + coordinates[5, k])
+        beta = p / np.hypot(p, reference.mass)
+        assert s.slip[k] == pytest.approx(beta / reference.beta0 - 1.0, abs=4 * EPS)
