@@ -30,7 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 LatticeArgument = Annotated[
-    str, typer.Argument(metavar="LATTICE", help=f"File with a MAD-X lattice, or '{RING}' for the bundled ring.")
+    str,
+    typer.Argument(metavar="LATTICE", help=f"MAD-X (.madx, .seq, .mad) or .json file, or '{RING}', the bundled ring."),
 ]
 SequenceOption = Annotated[
     str | None, typer.Option(help="Sequence or line of the file; needed where it has several.")
@@ -150,6 +151,7 @@ def saying_what_was_kept(where: str) -> Iterator[None]:
 def load_lattice(name: str, sequence: str | None) -> tuple[Lattice, Sequence[str]]:
     """A lattice from a file, or the bundled ring; and what of the file was left out on purpose."""
     import gputrack
+    from gputrack.io.load import MADX_SUFFIXES
     from gputrack.io.madx import read_madx
 
     if name == RING:
@@ -158,7 +160,7 @@ def load_lattice(name: str, sequence: str | None) -> tuple[Lattice, Sequence[str
         return gputrack.demo_ring(), ()
     if not Path(name).is_file():
         raise InputError(f"{name}: no such file")
-    if Path(name).suffix == ".json":
+    if Path(name).suffix.lower() not in MADX_SUFFIXES:
         return gputrack.load(name, sequence=sequence), ()
     file = read_madx(name, sequence)
     return file.lattice, file.ignored

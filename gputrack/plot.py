@@ -62,12 +62,12 @@ def losses(axes: Axes, lattice: Lattice, beam: Beam) -> None:
     s = lattice.s
     axes.vlines(s[found], 0.0, counts, color=RED, lw=2.0)
     top = max(counts, default=1)
-    above: Any = dict(xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7)
+    above: Any = dict(xytext=(1, 3), textcoords="offset points", rotation=40, fontsize=7)
     for place, count in zip(found, counts, strict=True):
         if count >= 0.05 * top:
             axes.annotate(lattice[int(place)].name, (s[place], count), **above)
     axes.set_xlim(-0.03 * lattice.length, 1.03 * lattice.length)
-    axes.set_ylim(0.0, 1.15 * top)
+    axes.set_ylim(0.0, 1.2 * top)
     axes.set_xlabel("s [m]")
     axes.set_ylabel("particles lost")
 

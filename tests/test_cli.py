@@ -117,7 +117,7 @@ def test_demo(run, tmp_path):
     status, out, err = run("demo", "--particles", 300, "--turns", 3, "--output", picture, "--backend", "array")
     assert (status, err) == (0, "")
     assert picture.read_bytes().startswith(b"\x89PNG")
-    for word in ("tune", "15.220000", "6.320000", "beta at start", "13.2968", "emittances", "particle-turns/s", "array"):
+    for word in ("15.220000", "6.320000", "beta at start", "13.2968", "emittances", "particle-turns/s", "array"):
         assert word in out
     lost = int(re.search(r"(\d+) of 300 particles lost", out)[1])
     assert 0 < lost < 90
@@ -176,10 +176,8 @@ def test_unstable_ring_asks_for_sizes(run, tmp_path):
 def test_interruption_keeps_what_was_computed(tmp_path):
     output = tmp_path / "run.h5"
     arguments = ("track", "demo", "--particles", "20", "--turns", "100000000", "--backend", "array")
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", "gputrack", *arguments, "--output", str(output)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:  # fmt: skip
+    command = [sys.executable, "-u", "-m", "gputrack", *arguments, "--output", str(output)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while "synchrotron tune" not in process.stdout.readline():
             assert process.poll() is None
         time.sleep(2.0)
