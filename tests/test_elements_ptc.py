@@ -98,7 +98,10 @@ def cases() -> list[Case]:
         Case("rf", gt.RFCavity(voltage=2e6, **wave), "rfcavity, volt={volt}, freq=500, lag=.1"),
         Case("rf-thick", gt.RFCavity(voltage=2e6, length=1.0, **wave), "rfcavity, l=1, volt={volt}, freq=500, lag=.1"),
         Case("crab", gt.CrabCavity(voltage=2e6, **wave), "crabcavity, volt={volt}, freq=500, lag=.1"),
-        Case("crab-thick", gt.CrabCavity(voltage=2e6, length=1.0, **wave), "crabcavity, l=1, volt={volt}, freq=500, lag=.1"),
+        Case(
+            "crab-thick", gt.CrabCavity(voltage=2e6, length=1.0, **wave),
+            "crabcavity, l=1, volt={volt}, freq=500, lag=.1",
+        ),
     ]  # fmt: skip
     frames = [
         Case("quadrupole-tilt", gt.Quadrupole(length=0.5, k1=1.2, tilt=0.3), "quadrupole, l=.5, k1=1.2, tilt=.3"),

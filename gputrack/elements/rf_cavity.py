@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.arrays import cos, sin, sqrt
+from gputrack.arrays import sin, sqrt
 from gputrack.constants import SPEED_OF_LIGHT
 from gputrack.elements.base import Element
 from gputrack.elements.drift import DRIFT

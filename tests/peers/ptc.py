@@ -129,7 +129,8 @@ def track_each(
         madx.input(f"e{i}: {definition}; ring{i}: line=(e{i}); use, period=ring{i};")
         error = (errors or {}).get(name)
         if error:
-            madx.input(f"eoption, add=false; select, flag=error, clear; select, flag=error, range=#s/#e; ealign, {error};")
+            madx.input("eoption, add=false; select, flag=error, clear; select, flag=error, range=#s/#e;")
+            madx.input(f"ealign, {error};")
         create(madx, layout, align=bool(error))
         results[name] = run(madx, coordinates, reference, layout.time)[-1]
         madx.input("ptc_track_end; ptc_end;")
@@ -161,12 +162,16 @@ def track_file(
     return names if everywhere else ["#e"], out
 
 
-def create(madx: Any, layout: Layout, align: bool = False) -> None:
+def create(madx: Any, layout: Layout, align: bool = False, full_field: bool = True) -> None:
     """Make PTC's layout of the sequence in use.
 
-    sector_nmul: order of the field expansion in curved magnets, by default that of their multipoles only.
+    `full_field`: expand the field of curved magnets to order 10, and not, as by default, to the order of their
+    own multipoles only, which leaves out relative terms of 1e-12.
     """
-    madx.input("ptc_create_universe, sector_nmul_max=10, sector_nmul=10; " + layout.text() + (" ptc_align;" if align else ""))
+    order = ", sector_nmul_max=10, sector_nmul=10" if full_field else ""
+    madx.input(f"ptc_create_universe{order}; {layout.text()}")
+    if align:
+        madx.input("ptc_align;")
 
 
 def run(

@@ -7,10 +7,11 @@ five coordinates are the same. Elements are built from ours: what stands here is
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import math
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,17 @@ def module() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("xtrack")
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Around whatever may compile kernels, which happens again at the first track.
+
+    The compiler's front end reads the pyproject.toml of the working directory: keep ours out of its way.
+    """
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def integration(order: int, slices: int, model: str) -> dict[str, Any]:
@@ -125,14 +137,12 @@ def line_of(
     xt = module()
     import xobjects as xo
 
-    # Its compiler reads the pyproject.toml of the working directory: keep ours out of its way.
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        warnings.simplefilter("ignore")
+    with compiling():
         line = xt.Line(elements=[element_of(e, order, slices) for e in elements])
         line.particle_ref = xt.Particles(mass0=reference.mass, q0=reference.charge, p0c=reference.p0c)
-        # compiled here: prebuilt kernels come with another package, and not for every CPU
-        line.build_tracker(_context=xo.ContextCpu(omp_num_threads=threads), use_prebuilt_kernels=False)
-    line.config.XTRACK_GLOBAL_XY_LIMIT = 10.0
+        # xsuite brings kernels for one thread; without it they are compiled here, which takes minutes
+        prebuilt = importlib.util.find_spec("xsuite") is not None and not threads
+        line.build_tracker(_context=xo.ContextCpu(omp_num_threads=threads), use_prebuilt_kernels=prebuilt)
     return line
 
 
@@ -161,6 +171,7 @@ def track_each(line: Any, coordinates: np.ndarray, reference: ReferenceParticle)
     results = []
     for place in range(len(line.element_names)):
         particles = particles_of(np.asarray(coordinates, dtype=float), reference)
-        line.track(particles, ele_start=place, num_elements=1)
+        with compiling():
+            line.track(particles, ele_start=place, num_elements=1)
         results.append(coordinates_of(particles))
     return np.array(results)
