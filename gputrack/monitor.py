@@ -158,7 +158,8 @@ class _Stream:
         for name, values in {"turn": np.array(turns), **part}.items():
             host = to_numpy(values)
             if name not in self.file:
-                self.file.create_dataset(name, shape=(0, *host.shape[1:]), maxshape=(None, *host.shape[1:]))
+                rest = host.shape[1:]
+                self.file.create_dataset(name, shape=(0, *rest), maxshape=(None, *rest), dtype=host.dtype)
             data = self.file[name]
             data.resize(data.shape[0] + len(host), axis=0)
             data[-len(host) :] = host
