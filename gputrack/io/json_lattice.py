@@ -40,6 +40,20 @@ _OBJECTS: dict[str, Classes] = {
 }
 
 
+def json_text(lattice: Lattice) -> str:
+    """A lattice as JSON text, one element per line."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": lattice.name,
+        "reference": None if lattice.reference is None else _encoded(lattice.reference, complete=True),
+        "model": _encoded(lattice.model, complete=True),
+    }
+    head = json.dumps(content, indent=1, allow_nan=False)
+    rows = ",\n  ".join(json.dumps(_encoded(element), allow_nan=False) for element in lattice)
+    return f'{head[:-2]},\n "elements": [\n  {rows}\n ]\n}}\n'
+
+
 def write_json(lattice: Lattice, path: str | PathLike[str]) -> None:
     """Write a lattice; `read_json` gives an equal one back.
 
@@ -48,14 +62,7 @@ def write_json(lattice: Lattice, path: str | PathLike[str]) -> None:
     LatticeFileError
         The file cannot be written.
     """
-    content = {
-        "format": FORMAT, "version": VERSION, "name": lattice.name,
-        "reference": None if lattice.reference is None else _encoded(lattice.reference, complete=True),
-        "model": _encoded(lattice.model, complete=True),
-    }  # fmt: skip
-    head = json.dumps(content, indent=1, allow_nan=False)
-    rows = ",\n  ".join(json.dumps(_encoded(element), allow_nan=False) for element in lattice)
-    write_text(require_path(path), f'{head[:-2]},\n "elements": [\n  {rows}\n ]\n}}\n')
+    write_text(require_path(path), json_text(lattice))
 
 
 def _encoded(thing: Any, complete: bool = False) -> Any:

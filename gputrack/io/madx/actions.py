@@ -51,7 +51,7 @@ def use(attributes: Attributes, environment: Environment, report: Report, where:
         if attribute.name in ("sequence", "period"):
             chosen = require_word(attribute, where)
         elif attribute.name == "range":
-            if require_word(attribute, where).replace(" ", "") != "#s/#e":
+            if not isinstance(attribute.value, str) or attribute.value.lower() != "#s/#e":
                 raise where.error("use with a range is not supported; load all, and take a slice of the lattice")
         elif attribute.name == "survey":
             report.note("use: 'survey' does not enter the lattice", where)

@@ -45,7 +45,15 @@ _CAVITY: dict[str, Default] = {
     "lfile": "", "tfile": "", "no_cavity_totalpath": False,
 }  # fmt: skip
 _NOISE: dict[str, Default] = {**_zeros("noise lrad"), "noisemax": 1.0, "npeak": (), "ntune": (), "nlag": ()}
-_WIRES: dict[str, Default] = {"xma": (), "yma": (), "current": (), "l_int": (), "l_phy": (), "closed_orbit": -1.0, "lrad": 0.0}
+_WIRES: dict[str, Default] = {
+    "xma": (),
+    "yma": (),
+    "current": (),
+    "l_int": (),
+    "l_phy": (),
+    "closed_orbit": -1.0,
+    "lrad": 0.0,
+}
 _DIPOLE: dict[str, Default] = {
     **_zeros("volt lag freq harmon ramp1 ramp2 ramp3 ramp4 betrf pg n_bessel"), "lfile": "", "tfile": "",
     "frngmax": 2.0,

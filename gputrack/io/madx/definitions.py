@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 
 from gputrack.io.madx.attributes import number, set_attribute
@@ -10,7 +11,7 @@ from gputrack.io.madx.classes import CLASSES
 from gputrack.io.madx.commands import SKIPPED
 from gputrack.io.madx.environment import Environment, MadxElement, MadxLine
 from gputrack.io.madx.functions import CONSTANTS
-from gputrack.io.madx.nodes import Assign, Attribute, Define, DefineLine
+from gputrack.io.madx.nodes import Assign, Attribute, Define, DefineLine, SetAttribute
 from gputrack.io.madx.report import Report
 from gputrack.io.madx.sequences import begin_sequence, place, require_new_in_sequence
 from gputrack.io.madx.source import Where
@@ -82,12 +83,19 @@ def _define_element(
 
 
 def update(name: str, attributes: tuple[Attribute, ...], environment: Environment, where: Where) -> None:
-    """``name, attributes`` and ``name->attribute = ...`` for an element."""
+    """``name, attributes`` for an element."""
     element = environment.elements.get(name)
     if element is None:
         raise where.error(f"'{name}' is neither a command nor an element{hint(name, environment.elements)}")
     for attribute in attributes:
         set_attribute(element, attribute, environment, where)
+
+
+def update_at_once(parsed: SetAttribute, environment: Environment, report: Report, where: Where) -> None:
+    """``name->attribute = ...``; MAD-X evaluates ``:=`` at once here, too."""
+    if parsed.attribute.deferred:
+        report.note("'->' with ':=' is evaluated at once, as in MAD-X", where)
+    update(parsed.element, (replace(parsed.attribute, deferred=False),), environment, where)
 
 
 def define_line(parsed: DefineLine, environment: Environment, where: Where) -> None:

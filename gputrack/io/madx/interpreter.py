@@ -9,7 +9,7 @@ from pathlib import Path
 from gputrack.io.files import read_text
 from gputrack.io.madx.actions import ACTIONS
 from gputrack.io.madx.commands import REFUSED, SKIPPED
-from gputrack.io.madx.definitions import assign, define, define_line, update
+from gputrack.io.madx.definitions import assign, define, define_line, update, update_at_once
 from gputrack.io.madx.environment import Environment
 from gputrack.io.madx.expressions import Expression, evaluate
 from gputrack.io.madx.nodes import Assign, Command, Define, DefineLine, Parsed, SetAttribute
@@ -136,7 +136,7 @@ class Interpreter:
         elif isinstance(parsed, DefineLine):
             define_line(parsed, environment, where)
         elif isinstance(parsed, SetAttribute):
-            update(parsed.element, (parsed.attribute,), environment, where)
+            update_at_once(parsed, environment, self.report, where)
         elif isinstance(parsed, Command):
             self._command(parsed, where)
         else:

@@ -61,7 +61,7 @@ def translation(given: Given) -> Element:
 
 
 def yrotation(given: Given) -> Element:
-    """Patch; MAD-X's angle > 0 turns the s axis towards +x, ours (as a bend's) towards -x."""
+    """Patch, with MAD-X's sign."""
     if given.number("l"):
         raise given.error("a yrotation has no length")
-    return YRotation(given.element.name, angle=-given.number("angle"))
+    return YRotation(given.element.name, angle=given.number("angle"))

@@ -73,7 +73,7 @@ class _Builder(Transformer[Any, Any]):
         arguments = [c for c in children[1:] if c is not None]
         return [*_joined(arguments), Call(children[0], len(arguments))]
 
-    def compare(self, children: list[Any]) -> list[Instruction]:
+    def comparison(self, children: list[Any]) -> list[Instruction]:
         left, symbol, right = children
         return _binary(str(symbol), [left, right])
 
@@ -146,9 +146,6 @@ class _Builder(Transformer[Any, Any]):
 
     def command(self, children: list[Any]) -> Command:
         return Command(*children)
-
-    def condition(self, children: list[Any]) -> Any:
-        return children[0]
 
     # -- lines ---------------------------------------------------------------------------------
 
