@@ -5,6 +5,7 @@ As in CuPy, functions and operators refuse NumPy arrays, implicit conversion rai
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -13,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.lib.mixins import NDArrayOperatorsMixin
-
 from emulated_cuda import RawModule
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 _METHODS = ("all", "any", "argmax", "argmin", "astype", "copy", "max", "mean", "min", "ravel", "reshape", "sum")
 
 
-class ndarray(NDArrayOperatorsMixin):  # noqa: N801
+class ndarray(NDArrayOperatorsMixin):
     """Twin of `cupy.ndarray`."""
 
     def __init__(self, host: Any) -> None:
@@ -164,8 +164,9 @@ def make_cupy() -> dict[str, types.ModuleType]:
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
-    """Let ``import cupy`` find the stand-in until the patch is undone; nothing happens where it is there already."""
-    if sys.modules.get("cupy") is make_cupy()["cupy"]:
-        return
-    for name, module in make_cupy().items():
+    """Let ``import cupy`` find the stand-in until the patch is undone; skips where CuPy itself is installed."""
+    modules = make_cupy()
+    if sys.modules.get("cupy") is not modules["cupy"] and importlib.util.find_spec("cupy") is not None:
+        pytest.skip("CuPy is installed: backend cuda itself is tested")
+    for name, module in modules.items():
         patch.setitem(sys.modules, name, module)
