@@ -1,0 +1,76 @@
+"""CUDA kernels compiled by NVRTC to machine code, without a GPU: no warnings, and all coordinates in registers.
+
+``pytest -s tests/test_cuda_compile.py`` prints the table of registers, stack and spills.
+"""
+
+from __future__ import annotations
+
+import pytest
+from nvrtc import Compiled, CompilerError, compile_cuda
+
+from gputrack.backends import cuda
+from gputrack.backends.sources import flattened
+from gputrack.elements.map import MAPS
+
+ARCHITECTURES = ("sm_70", "sm_80", "sm_90")
+KERNELS = {"gputrack_track", "gputrack_untrack"}
+PROGRAMS = {
+    "all": list(MAPS),
+    "drift+multipole": ["drift", "straight", "multipole"],
+    # what the EIC electron storage ring is lowered to
+    "esr": ["arc", "fringe", "drift", "straight", "multipole", "quadrupole", "solenoid"],
+}
+#: NVRTC 12.9 says so of Volta, whatever the source
+DEPRECATED = "nvrtc: warning: Architectures prior to '<compute/sm>_75' are deprecated"
+
+
+def options(threads: int) -> list[str]:
+    """What the backend gives NVRTC, for another number of threads per block."""
+    ours = f"-DGT_THREADS={cuda.THREADS}"
+    assert ours in cuda.OPTIONS
+    return [f"-DGT_THREADS={threads}" if option == ours else option for option in cuda.OPTIONS]
+
+
+def compiled(name: str, arch: str, threads: int) -> Compiled:
+    assert set(PROGRAMS[name]) <= set(MAPS)
+    return compile_cuda(flattened("track_cuda.h", PROGRAMS[name]), arch, *options(threads))
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("name", "threads"), [("all", 128), ("esr", 128), ("drift+multipole", 128), ("drift+multipole", 256)]
+)
+def test_kernels_compile_without_spills(name, threads, arch, record_property):
+    result = compiled(name, arch, threads)
+    assert result.cubin.startswith(b"\x7fELF")
+    assert set(result.kernels) == KERNELS
+    for kernel, usage in sorted(result.kernels.items()):
+        text = f"{arch} {threads} threads {name:15s} {kernel:17s} {usage}"
+        print(text)
+        record_property(f"{name} {threads} {arch} {kernel}", str(usage))
+        assert usage.stores == usage.loads == 0, text
+        assert usage.registers * threads <= 65536, text
+    warnings = [line for line in result.log.splitlines() if not line.startswith(DEPRECATED)]
+    assert not warnings, "\n".join(warnings)
+
+
+def test_every_map_is_in_the_switch():
+    """Each kind of map adds its case; a source without them would compile too."""
+    source = flattened("track_cuda.h", MAPS)
+    for kind in MAPS.values():
+        for direction in (kind.forward, kind.inverse) if kind.name not in ("aperture", "record") else ():
+            assert f"GT_KIND({direction.__name__}, " in source
+
+
+def test_errors_are_seen():
+    """A mistake in a kernel is reported with its file and line."""
+    source = flattened("track_cuda.h", ["drift"]).replace("s.x += slope * s.px;", "s.x += slope * s.p;")
+    with pytest.raises(CompilerError, match=r'elements/drift\.h\(\d+\): error: .*"p"'):
+        compile_cuda(source, "sm_80", *options(128))
+
+
+def test_spills_are_seen():
+    """The figures are the assembler's: with too few registers there are spills."""
+    source = flattened("track_cuda.h", PROGRAMS["drift+multipole"]).replace("(GT_THREADS, 1)", "(GT_THREADS, 12)")
+    usage = compile_cuda(source, "sm_80", *options(128)).kernels["gputrack_track"]
+    assert usage.stores > 0 and usage.stack > 0
