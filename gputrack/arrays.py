@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import array_api_compat
@@ -67,6 +68,12 @@ def is_cupy(value: Array) -> bool:
     return bool(array_api_compat.is_cupy_array(value))
 
 
+def on_device(value: Array) -> AbstractContextManager[Any]:
+    """Context in which new arrays come to lie on the GPU of `value`; nothing for arrays on the host."""
+    device: AbstractContextManager[Any] = value.device if is_cupy(value) else nullcontext()
+    return device
+
+
 def is_traced(value: Array) -> bool:
     """Whether `value` is one of autograd's boxed arrays, seen while a gradient is worked out."""
     return type(value).__module__.startswith("autograd.")
@@ -80,7 +87,7 @@ def untraced(value: Array) -> Array:
 
 
 def to_numpy(value: Array) -> np.ndarray:
-    """Explicit copy of an array to host memory as float64 NumPy (never called silently)."""
+    """The array on the host: a copy of a CuPy array, asked for and never made silently."""
     return np.asarray(value.get() if is_cupy(value) else value)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gputrack.arrays import namespace
+from gputrack.arrays import namespace, on_device
 from gputrack.backends import choose_backend
 from gputrack.backends.base import Backend, Launch, Particles, make_records
 from gputrack.beam import Beam
@@ -91,9 +91,10 @@ def track(
         for monitor in monitors:
             recorders.append(Recorder(monitor, lattice))
         program = compile_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
-        run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
-        run.all(turns, progress)
-        return run.result()
+        with on_device(beam.coordinates):
+            run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
+            run.all(turns, progress)
+            return run.result()
     finally:
         for recorder in recorders:
             recorder.close()

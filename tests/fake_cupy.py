@@ -25,6 +25,7 @@ class ndarray(NDArrayOperatorsMixin):
 
     def __init__(self, host: Any) -> None:
         self._host = np.asarray(host)
+        self.device = Device()
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed")
@@ -68,7 +69,6 @@ class ndarray(NDArrayOperatorsMixin):
     flags = property(lambda self: self._host.flags)
     T = property(lambda self: ndarray(self._host.T))
     data = property(lambda self: types.SimpleNamespace(ptr=self._host.ctypes.data))
-    device = property(lambda self: Device(0))
 
     def get(self) -> np.ndarray:
         return self._host.copy()
@@ -122,16 +122,21 @@ def _from_host(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Device:
-    """Twin of `cupy.cuda.Device`: there is one."""
+    """Twin of `cupy.cuda.Device`: a number that new arrays carry."""
+
+    current = 0
 
     def __init__(self, device: int | None = None) -> None:
-        self.id = device or 0
+        self.id = Device.current if device is None else device
+        self._outside: list[int] = []
 
     def __enter__(self) -> Device:
+        self._outside.append(Device.current)
+        Device.current = self.id
         return self
 
     def __exit__(self, *args: object) -> None:
-        pass
+        Device.current = self._outside.pop()
 
 
 def _module(name: str, **members: Any) -> types.ModuleType:

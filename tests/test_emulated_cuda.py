@@ -199,6 +199,16 @@ def test_beam_on_the_device():
     assert gt.track(ring, made).n == 12
 
 
+def test_tracking_stays_on_the_device():
+    """On the second of two GPUs, whichever is current."""
+    ring = gt.demo_ring()
+    with fake_cupy.Device(1):
+        beam = gt.Beam(start_of(20), ring.reference).to_device("cupy")
+    out = gt.track(ring, beam, 2, monitors=[gt.Monitor("qf*")])
+    arrays = [out.coordinates, *(getattr(out, name) for name in FIELDS), out.records[0].coordinates]
+    assert [array.device.id for array in arrays] == [1] * 5
+
+
 def test_arrays_on_the_wrong_side():
     ring = gt.demo_ring()
     beam = gt.Beam(start_of(4), ring.reference)

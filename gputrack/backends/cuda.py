@@ -1,4 +1,4 @@
-"""Backend `cuda`: the kernels, built by NVRTC through CuPy, on the current device and stream."""
+"""Backend `cuda`: the kernels, built by NVRTC through CuPy, on the particles' device and its current stream."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ OPTIONS = ("-std=c++17", f"-DGT_THREADS={THREADS}")
 
 
 @cache
-def module(kinds: frozenset[str], device: int) -> Any:
-    """Compiled kernels whose switch holds only the given kinds of maps; CuPy caches them on disk.
+def module(kinds: frozenset[str]) -> Any:
+    """Kernels whose switch holds only the given kinds of maps; CuPy builds them per device and caches on disk.
 
     The source is one flattened text: CuPy's cache does not see included files.
     """
@@ -49,23 +49,29 @@ class CudaBackend:
         """Run one stretch of turns, in place; the call returns when it is done."""
         if not len(launch.program) or not launch.turns:
             return
-        cupy = self._cupy
-        ops, constants = _on_device(launch.program, cupy)
         name = "gputrack_untrack" if launch.backwards else "gputrack_track"
-        kernel = module(launch.program.kinds, cupy.cuda.Device().id).get_function(name)
-        run = make_run(particles, launch, ops, constants, lambda array: array.data.ptr)
         n = particles.coordinates.shape[1]
-        kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
-        cupy.cuda.get_current_stream().synchronize()
+        device = particles.coordinates.device
+        with device:
+            ops, constants = _on_device(launch.program, device.id, self._cupy)
+            run = make_run(particles, launch, ops, constants, _address)
+            kernel = module(launch.program.kinds).get_function(name)
+            kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
+            self._cupy.cuda.get_current_stream().synchronize()
+
+
+def _address(array: Any) -> int:
+    assert array.flags.c_contiguous
+    address: int = array.data.ptr
+    return address
 
 
 _programs: WeakKeyDictionary[Program, dict[int, tuple[Any, Any]]] = WeakKeyDictionary()
 
 
-def _on_device(program: Program, cupy: Any) -> tuple[Any, Any]:
+def _on_device(program: Program, device: int, cupy: Any) -> tuple[Any, Any]:
     """The program's tables on the current device, copied once."""
     copies = _programs.setdefault(program, {})
-    device = cupy.cuda.Device().id
     if device not in copies:
         copies[device] = cupy.asarray(program.ops), cupy.asarray(program.constants)
     return copies[device]
