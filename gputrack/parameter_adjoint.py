@@ -20,7 +20,8 @@ def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Sequence[K
     Only the groups of elements that a knob drives are differentiated.
     """
     where = _places(program, {place for knob in knobs for place in knob.places})
-    bars = {number: group_adjoint(program.groups[number], constants_bar) for number, _ in set(where.values())}
+    numbers = {number for number, _ in where.values()}
+    bars = {number: group_adjoint(program.groups[number], constants_bar) for number in numbers}
     total = np.zeros(len(knobs))
     for i, knob in enumerate(knobs):
         for place in knob.places:
