@@ -150,11 +150,11 @@ def track_file(
     """Track through a MAD-X file: names of the places, and coordinates there, (turns * places, 6, n).
 
     The file's own beam is replaced by `reference`. With `everywhere`, places are all elements of the expanded
-    sequence but its start; else there is one, the end.
+    sequence (MAD-X's own drifts included, its markers of start and end not); else there is one, the end.
     """
     madx = start(f'call, file="{path}";\n{beam_text(reference)}\nuse, sequence={sequence};')
     layout = layout or Layout()
-    names = [name for name in madx.sequence[sequence].expanded_element_names() if not name.startswith("#")]
+    names = [name for name in madx.sequence[sequence].expanded_element_names() if "$" not in name]
     create(madx, layout)
     watched = names[:-1] if everywhere else []
     out = run(madx, coordinates, reference, layout.time, watched, turns)

@@ -1,0 +1,126 @@
+"""The codes that are compared: each is prepared, warmed up, then run for a number of turns.
+
+A contender is a function ``run(turns) -> (seconds, coordinates)``: `seconds` for `turns` turns of all particles
+without setup and compilation, coordinates (6, n) in our convention.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import gputrack as gt
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from peers import at_peer, ptc, xtrack_peer
+
+Run = Callable[[int], tuple[float, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all codes do: particles at `coordinates` through `lattice`, drift-kick of order 4."""
+
+    path: Path
+    lattice: gt.Lattice
+    coordinates: np.ndarray
+    slices: int
+
+    def tracked(self, arcs: bool) -> gt.Lattice:
+        """The lattice with our equivalent of the others' integrators.
+
+        Bends are split into drifts in the curved frame and kicks (PTC's model 1), or with `arcs` into exact arcs
+        and kicks of their gradients (xtrack, pyAT).
+        """
+        kicks = gt.Model(integrator=gt.DriftKick(order=4, slices=self.slices))
+        bends = gt.Model(integrator=gt.MatrixKick(order=4, slices=self.slices)) if arcs else kicks
+        curved = (gt.SectorBend, gt.RectangularBend)
+        elements = (e.replaced(model=bends) if isinstance(e, curved) else e for e in self.lattice)
+        return gt.Lattice(elements, self.lattice.reference, name=self.lattice.name, model=kicks)
+
+
+def ours(work: Work, backend: str, threads: int, arcs: bool = False) -> Run:
+    lattice = work.tracked(arcs)
+    beam = gt.Beam(work.coordinates, lattice.reference)
+
+    def once(turns: int) -> tuple[float, np.ndarray]:
+        start = time.perf_counter()
+        out = gt.track(lattice, beam, turns=turns, backend=backend, threads=threads)
+        return time.perf_counter() - start, np.asarray(out.coordinates)
+
+    once(1)
+
+    def run(turns: int) -> tuple[float, np.ndarray]:
+        """Time of turns + 1 turns less that of one, which leaves out lowering the lattice."""
+        setup, _ = once(1)
+        seconds, _ = once(turns + 1)
+        return seconds - setup, once(turns)[1]
+
+    return run
+
+
+def with_ptc(work: Work) -> Run:
+    """MAD-X PTC reads the file itself; time of turns + 1 turns less that of one, in one process, as for us."""
+    reference = work.lattice.reference
+    layout = ptc.Layout(exact=True, model=1, method=4, nst=work.slices)
+    sequence = work.lattice.name
+    madx = ptc.start(f'call, file="{work.path}";\n{ptc.beam_text(reference)}\nuse, sequence={sequence};')
+    ptc.create(madx, layout, full_field=False)
+
+    def once(turns: int) -> tuple[float, np.ndarray]:
+        start = time.perf_counter()
+        out = ptc.run(madx, work.coordinates, reference, layout.time, turns=turns)
+        seconds = time.perf_counter() - start
+        madx.input("ptc_track_end;")
+        return seconds, out
+
+    def run(turns: int) -> tuple[float, np.ndarray]:
+        setup, _ = once(1)
+        seconds, out = once(turns + 1)
+        return seconds - setup, out[turns - 1]
+
+    return run
+
+
+def with_xtrack(work: Work) -> Run:
+    line = xtrack_peer.line_of(work.lattice, work.lattice.reference, order=4, slices=work.slices)
+
+    def run(turns: int) -> tuple[float, np.ndarray]:
+        particles = xtrack_peer.particles_of(work.coordinates, work.lattice.reference)
+        start = time.perf_counter()
+        with xtrack_peer.compiling():
+            line.track(particles, num_turns=turns)
+        return time.perf_counter() - start, xtrack_peer.coordinates_of(particles)
+
+    run(1)
+    return run
+
+
+def with_at(work: Work) -> Run:
+    at = at_peer.module()
+    reference = work.lattice.reference
+    ring = at_peer.lattice_of(work.lattice, reference, work.slices)
+    warm = at_peer.rows_of(work.coordinates)
+    at.lattice_track(ring, warm, nturns=1, refpts=None, in_place=True)
+
+    def run(turns: int) -> tuple[float, np.ndarray]:
+        rows = at_peer.rows_of(work.coordinates)
+        start = time.perf_counter()
+        at.lattice_track(ring, rows, nturns=turns, refpts=None, in_place=True, keep_lattice=True)
+        seconds = time.perf_counter() - start
+        return seconds, at_peer.coordinates_of(rows, reference, turns * work.lattice.length)
+
+    return run
+
+
+#: name of a peer -> (title, setting, whether bends are arcs, how to prepare it)
+PEERS: dict[str, tuple[str, str, bool, Callable[[Work], Run]]] = {
+    "ptc": ("MAD-X PTC", "model=1 method=4 exact time", False, with_ptc),
+    "xtrack": ("xtrack", "drift-kick-drift-exact, rot-kick-rot; yoshida-4", True, with_xtrack),
+    "at": ("pyAT", "ExactMultipolePass, ExactSectorBendPass; solenoids linear", True, with_at),
+}
