@@ -1,0 +1,1 @@
+"""Lattices and beams from and to files."""

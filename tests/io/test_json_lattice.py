@@ -108,7 +108,7 @@ def test_strangers_files_are_refused_by_name(tmp_path, name):
 )  # fmt: skip
 def test_texts_that_are_no_lattice(tmp_path, text, word):
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(LatticeFileError, match="a.json") as caught:
+    with pytest.raises(LatticeFileError, match=r"a\.json") as caught:
         gt.load(tmp_path / "a.json")
     assert word in str(caught.value)
 
@@ -116,8 +116,8 @@ def test_texts_that_are_no_lattice(tmp_path, text, word):
 def test_files_that_cannot_be(tmp_path):
     with pytest.raises(LatticeFileError, match="No such file"):
         gt.load(tmp_path / "none.json")
+    (tmp_path / "folder.madx").mkdir()
     with pytest.raises(LatticeFileError, match="regular"):
-        (tmp_path / "folder.madx").mkdir()
         gt.load(tmp_path / "folder.madx")
     with pytest.raises(InputError, match="must end in"):
         gt.load(tmp_path / "lattice.xyz")
@@ -125,7 +125,7 @@ def test_files_that_cannot_be(tmp_path):
         gt.save(LATTICE, tmp_path / "a.madx")
     with pytest.raises(LatticeFileError, match="cannot be written"):
         gt.save(LATTICE, tmp_path / "none" / "a.json")
-    with pytest.raises(InputError, match="must be a gputrack.Lattice"):
+    with pytest.raises(InputError, match="must be a gputrack"):
         gt.save([1], tmp_path / "a.json")
     with pytest.raises(InputError, match="path"):
         gt.load(3)

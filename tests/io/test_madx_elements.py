@@ -18,13 +18,17 @@ def one(read_text, text, beam="beam, particle=positron, energy=1;"):
 
 CONVERTED = [
     ("drift, l=2", gt.Drift("a", length=2.0)),
-    ("quadrupole, l=2, k1=.1, k1s=.2, tilt=.3, dx=1e-3", gt.Quadrupole("a", length=2.0, k1=0.1, k1s=0.2, tilt=0.3, dx=1e-3)),
+    ("quadrupole, l=2, k1=.1, k1s=.2, tilt=.3, dx=1e-3",
+     gt.Quadrupole("a", length=2.0, k1=0.1, k1s=0.2, tilt=0.3, dx=1e-3)),
     ("quadrupole, l=2, k0=.1, knl={.1,0,3}", gt.Quadrupole("a", length=2.0, knl=(0.1 + 0.1 * 2, 0.0, 3.0))),
     ("sbend, l=2, angle=.1", gt.SectorBend("a", length=2.0, angle=0.1)),
-    ("sbend, l=2, angle=.1, k0=.06, fint=.5, fintx=0, hgap=.1", gt.SectorBend("a", length=2.0, angle=0.1, k0=0.06, fint=0.5, fintx=0.0, hgap=0.1)),
-    ("sbend, l=2, k1s=.1, k2s=.2, k3=.3, k3s=.4, knl={0,1}", gt.SectorBend("a", length=2.0, knl=(0.0, 1.0, 0.0, 0.3 * 2), ksl=(0.0, 0.2, 0.4, 0.8))),
+    ("sbend, l=2, angle=.1, k0=.06, fint=.5, fintx=0, hgap=.1",
+     gt.SectorBend("a", length=2.0, angle=0.1, k0=0.06, fint=0.5, fintx=0.0, hgap=0.1)),
+    ("sbend, l=2, k1s=.1, k2s=.2, k3=.3, k3s=.4, knl={0,1}",
+     gt.SectorBend("a", length=2.0, knl=(0.0, 1.0, 0.0, 0.3 * 2), ksl=(0.0, 0.2, 0.4, 0.8))),
     ("rbend, l=2, angle=.1, e1=.2", gt.RectangularBend("a", length=2.0, angle=0.1, e1=0.2)),
-    ("multipole, knl={.1,2,0,0}, ksl={0,1}, lrad=3", gt.Multipole("a", knl=(0.1, 2.0), ksl=(0.0, 1.0), angle=0.1, lrad=3.0)),
+    ("multipole, knl={.1,2,0,0}, ksl={0,1}, lrad=3",
+     gt.Multipole("a", knl=(0.1, 2.0), ksl=(0.0, 1.0), angle=0.1, lrad=3.0)),
     ("multipole, knl={.1}, angle=.05", gt.Multipole("a", knl=(0.1,), angle=0.05)),
     ("solenoid, l=2, ks=.1, ksi=.2", gt.Solenoid("a", length=2.0, ks=0.1)),
     ("rfcavity, l=1, volt=2, freq=3, lag=.5", gt.RFCavity("a", length=1.0, voltage=2e6, frequency=3e6, lag=0.5)),
@@ -43,7 +47,8 @@ CONVERTED = [
     ("marker, apertype=circle, aperture={.1}", gt.Marker("a", aperture=gt.Aperture(ellipse=(0.1, 0.1)))),
     ("marker, apertype=ellipse, aperture={.1,.2}", gt.Marker("a", aperture=gt.Aperture(ellipse=(0.1, 0.2)))),
     ("marker, apertype=rectangle, aperture={.1,.2}", gt.Marker("a", aperture=gt.Aperture(rectangle=(0.1, 0.2)))),
-    ("marker, apertype=rectellipse, aperture={.1,.2,.3,.4}", gt.Marker("a", aperture=gt.Aperture((0.1, 0.2), (0.3, 0.4)))),
+    ("marker, apertype=rectellipse, aperture={.1,.2,.3,.4}",
+     gt.Marker("a", aperture=gt.Aperture((0.1, 0.2), (0.3, 0.4)))),
     ("marker, apertype=lhcscreen, aperture={.1,.2,.3}", gt.Marker("a", aperture=gt.Aperture((0.1, 0.2), (0.3, 0.3)))),
     ("marker, apertype=octagon", gt.Marker("a")),
 ]  # fmt: skip
@@ -61,10 +66,11 @@ REFUSED = [
     "sbend, angle=.1", "multipole, ksl={.1}", "multipole, knl={1}, noise=1", "multipole, l=1", "solenoid, ks=1",
     "solenoid, ksi=1", "solenoid, l=1, ks=1, knl={0,1}", "rfcavity, volt=1, lagtap=.1",
     "rfcavity, volt=1, freq=1, lfile=abc", "hkicker, kick=.1, hkick=.2", "hkicker, chkick=.1", "kicker, sinkick=1",
-    "srotation, angle=.1", "xrotation, angle=.1", "translation, ds=.1", "elseparator, l=1, ex=1", "dipedge, h=.1, e1=.1",
+    "srotation, angle=.1", "xrotation, angle=.1", "translation, ds=.1", "elseparator, l=1, ex=1", "dipedge, h=.1",
     "beambeam", "matrix, rm11=.5", "changerefp0", "rfmultipole, knl={1}", "nllens, knll=1", "crabcavity, rv1=1",
     "marker, apertype=octagon, aperture={.1,.1,.1,.1}", "marker, apertype=circle, aperture={-1}",
-    "marker, aperture={1}, aper_offset={.1}", "marker, apertype=ellipse, aperture={.1}", "drift, l=-1", "rcollimator, xsize=.1",
+    "marker, aperture={1}, aper_offset={.1}", "marker, apertype=ellipse, aperture={.1}", "drift, l=-1",
+    "rcollimator, xsize=.1",
 ]  # fmt: skip
 
 

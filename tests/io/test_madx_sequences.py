@@ -16,7 +16,8 @@ AGREE = {
     "markers": "s: sequence, l=8; m1: m, at=4; b1: q, at=5; m2: m, at=6; m3: m, at=6; m4: m, at=8; endsequence;",
     "repeated": "s: sequence, l=8; q, at=2; q, at=6; endsequence;",
     "defined_inside": "s: sequence, l=8; p: quadrupole, l=2, k1=.2, at=2; r: p, at=6, k1=.3; endsequence;",
-    "deferred": "p: quadrupole, l := lp; x = 3; s: sequence, l := 20; a: p, at := x; r: q, at=x+6; endsequence; x=4; lp=2;",
+    "deferred": "p: quadrupole, l := lp; x = 3; "
+    "s: sequence, l := 20; a: p, at := x; r: q, at=x+6; endsequence; x=4; lp=2;",
     "rbend": "s: sequence, l=5; b, at=2; b, at=4; endsequence;",
     "rbend_arc": "option, -rbarc; s: sequence, l=5; b, at=2; b, at=4; endsequence;",
     "redefined": "p: q; q, l=3; s: sequence, l=20; p, at=3; q, at=8; endsequence; q->l=1;",
@@ -85,7 +86,9 @@ def test_each_sequence_has_its_beam(read_text):
     assert read_text("d: drift, l=1; s: line=(d);").lattice.reference is None
 
 
+BOMB = "l0: line=(q, q);" + "".join(f"l{i + 1}: line=(l{i}, l{i});" for i in range(40)) + "s: line=(l40);"
 REFUSED = {
+    "bomb": (BOMB, "more than"),
     "overlap": ("s: sequence, l=20; a: q, at=5; c: q, at=6; endsequence;", "'a' and 'c' overlap by 1 m"),
     "order": ("s: sequence, l=20; a: q, at=15; c: q, at=5; endsequence;", "'a' and 'c' overlap"),
     "end": ("s: sequence, l=5; a: q, at=5; endsequence;", "'a' from 4 to 6 m sticks out of sequence 's'"),
@@ -109,10 +112,6 @@ REFUSED = {
     "line_sequence": ("t: sequence, l=4; q, at=2; endsequence; s: line=(q, t);", "'t' is a sequence"),
     "arguments": ("t(x): line=(x); s: line=(t(q, d));", "takes 1 arguments, got 2"),
     "huge": ("s: line=(1000000*(q, 1000000*q));", "more than"),
-    "bomb": (
-        "l0: line=(q, q);" + "".join(f"l{i + 1}: line=(l{i}, l{i});" for i in range(40)) + "s: line=(l40);",
-        "more",
-    ),
     "range": ("s: line=(q); use, sequence=s, range=a/b;", "use with a range"),
     "inner_sequence": ("s: sequence, l=9; t: sequence, l=4; endsequence; endsequence;", "not ended"),
 }

@@ -25,8 +25,8 @@ WORDS = [
     "tgauss(0)", "beam->pc", "option, rbarc = dk;", "harmon = 1e300", "aperture = {0}", "apertype = octagon", "const ",
 ]  # fmt: skip
 JSON_WORDS = [
-    "{", "}", "[", "]", ",", ":", '"', "null", "true", "NaN", "-Infinity", "1e999", "-1", "1" * 5000, '"class": "Drift"',
-    '"class": "Model"', '"k9": 1', "[" * 2000, "\\ud800", "\\u0000", "0.5", '"x"', "\x00", "é",
+    "{", "}", "[", "]", ",", ":", '"', "null", "true", "NaN", "-Infinity", "1e999", "-1", "1" * 5000,
+    '"class": "Drift"',    '"class": "Model"', '"k9": 1', "[" * 2000, "\\ud800", "\\u0000", "0.5", '"x"', "\x00", "é",
 ]  # fmt: skip
 
 

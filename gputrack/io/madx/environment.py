@@ -13,7 +13,7 @@ from gputrack.io.madx.nodes import Item
 from gputrack.io.madx.random import Random
 from gputrack.io.madx.source import Where
 
-MAX_STEPS = 20_000_000
+MAX_STEPS = 5_000_000
 MAX_DEPTH = 60
 
 

@@ -117,7 +117,7 @@ def evaluate(expression: Expression, scope: Scope, where: Where) -> float:
 
 
 def _run(expression: Expression, scope: Scope, where: Where) -> float:
-    scope.count(len(expression.items), where)
+    scope.count(5 + len(expression.items), where)
     stack: list[float] = []
     for item in expression.items:
         if isinstance(item, float):

@@ -6,7 +6,7 @@ from gputrack.io.madx.environment import Environment, MadxLine
 from gputrack.io.madx.nodes import Item
 from gputrack.io.madx.source import Where
 
-MAX_ELEMENTS = 2_000_000
+MAX_ELEMENTS = 1_000_000
 MAX_DEPTH = 60
 Arguments = dict[str, list[str]]
 
@@ -27,13 +27,19 @@ def expand_line(line: MadxLine, environment: Environment) -> list[str]:
 class _Expansion:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
+        self._done: dict[str, list[str]] = {}
 
     def line(self, line: MadxLine, arguments: list[list[str]], depth: int) -> list[str]:
         if depth > MAX_DEPTH:
             raise line.where.error(f"line '{line.name}' contains itself, or lines are nested deeper than {MAX_DEPTH}")
         if len(arguments) != len(line.formals):
             raise line.where.error(f"line '{line.name}' takes {len(line.formals)} arguments, got {len(arguments)}")
-        return self.items(line.items, dict(zip(line.formals, arguments, strict=True)), line.where, depth)
+        if line.name in self._done:
+            return self._done[line.name]
+        names = self.items(line.items, dict(zip(line.formals, arguments, strict=True)), line.where, depth)
+        if not line.formals:
+            self._done[line.name] = names
+        return names
 
     def items(self, items: tuple[Item, ...], arguments: Arguments, where: Where, depth: int) -> list[str]:
         names: list[str] = []
