@@ -109,12 +109,16 @@ def _with_energy(beam: Beam, given: Mapping[str, float], where: Where) -> Beam:
     names = [name for name in ENERGIES if name in given]
     if not names:  # MAD-X keeps the energy when the species changes
         return _of(beam, beam.energy, _momentum(beam.energy, beam.mass, where))
-    results = [_energy(beam, name, given[name], where) for name in names]
-    energy, momentum = results[0]
-    for name, (_, other) in zip(names[1:], results[1:], strict=True):
-        if not abs(other - momentum) <= TOLERANCE * momentum:
-            raise where.error(f"beam: {names[0]} = {given[names[0]]:g} contradicts {name} = {given[name]:g}; give one")
-    return replace(_of(beam, energy, momentum), assumed=tuple(a for a in beam.assumed if a != "energy"))
+    first, *others = names
+    beam = replace(
+        _of(beam, *_energy(beam, first, given[first], where)),
+        assumed=tuple(a for a in beam.assumed if a != "energy"),
+    )
+    for name in others:  # MAD-X saves all five, rounded
+        follows = beam.attribute(name, where)
+        if not abs(given[name] - follows) <= TOLERANCE * follows:
+            raise where.error(f"beam: {first} = {given[first]:g} contradicts {name} = {given[name]:g}; give one")
+    return beam
 
 
 def _of(beam: Beam, energy: float, momentum: float) -> Beam:
