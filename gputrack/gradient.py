@@ -26,7 +26,7 @@ from gputrack.sweep import CHECKPOINTS, Checkpoint, Pass, sweep
 from gputrack.tracker import LIMIT, Progress, Tracked
 
 
-def track(
+def track(  # noqa: D103 (its text is that of the tracker's)
     lattice: Lattice,
     beam: Beam,
     turns: int = 1,

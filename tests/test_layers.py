@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 import gputrack
+from gputrack.backends.run import Run
 from gputrack.backends.sources import kernel_folder
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import MAPS, ReferenceValues, State
+from gputrack.losses import LossCode
+from gputrack.program import OP_INTEGERS
 
 ROOT = Path(gputrack.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -88,7 +91,8 @@ def ours(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", MODULES, ids=[name_of(path) or "gputrack" for path in MODULES])
 def test_imports_point_one_way(path):
     name = name_of(path)
-    wrong = [other for other in ours(path) if layer_of(other) > layer_of(name) and (name, other) not in UPWARDS]
+    own = layer_of(name)
+    wrong = [other for other in ours(path) if layer_of(other) > own and (name, other) not in UPWARDS]
     assert not wrong, f"gputrack.{name} imports {', '.join(wrong)} from layers above its own"
 
 
@@ -161,3 +165,31 @@ def test_only_target_knows_the_compiler(path):
     words = set(re.findall(r"\b__\w+", text))
     assert path in ENTRIES or not words, f"{path.name} speaks to one compiler: {', '.join(sorted(words))}"
     assert not re.search(r"#\s*include\s*<", text), f"{path.name} includes a system header"
+
+
+def members(header: str, struct: str) -> list[str]:
+    """Names of the members of a struct in a kernel header, in order."""
+    text = re.sub(r"//.*", "", (kernel_folder() / header).read_text(encoding="utf-8"))
+    body = re.search(rf"struct {struct} {{(.*?)}};", text, re.DOTALL)[1]
+    return re.findall(r"(\w+)\s*(?=[;,])", body)
+
+
+@pytest.mark.parametrize(
+    ("header", "struct", "names"),
+    [
+        ("run.h", "Run", [name for name, _ in Run._fields_]),
+        ("state.h", "Reference", list(ReferenceValues._fields)),
+        ("state.h", "State", list(State._fields)),
+    ],
+)
+def test_structs_have_the_same_members(header, struct, names):
+    assert members(header, struct) == names
+
+
+def test_numbers_that_both_sides_know():
+    """Loss codes that kernels set, and integers per op."""
+    losses = (kernel_folder() / "losses.h").read_text(encoding="utf-8")
+    codes = {name.removeprefix("LOST_"): int(code) for name, code in re.findall(r"([A-Z_]+) = (\d+)", losses)}
+    assert codes == {code.name: code.value for code in LossCode if code is not LossCode.IMPORTED}
+    width = re.search(r"OP_INTEGERS = (\d+)", (kernel_folder() / "run.h").read_text(encoding="utf-8"))
+    assert int(width[1]) == OP_INTEGERS

@@ -75,7 +75,8 @@ def build(source: str) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:  # for example a folder from which nothing may be executed
-        raise BackendError(f"cannot load the compiled kernels: {error}; set GPUTRACK_CACHE to another folder") from error
+        text = f"cannot load the compiled kernels: {error}; set GPUTRACK_CACHE to another folder"
+        raise BackendError(text) from error
 
 
 def _compile(compiler: tuple[str, ...], source: str, library: Path) -> None:

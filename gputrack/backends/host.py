@@ -15,7 +15,6 @@ from gputrack.backends.run import Run, Sweep, make_run
 from gputrack.backends.sources import flattened
 from gputrack.elements.map import MAPS
 
-
 ADJOINT_PARTS = 16  # buffers for derivatives with respect to the program's constants
 
 

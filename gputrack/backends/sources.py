@@ -12,7 +12,6 @@ from gputrack.elements.map import MAPS, MapKind
 
 #: maps that the loop over ops handles itself
 SPECIAL = ("aperture", "record")
-OP_INTEGERS = 8
 _INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"\s*$')
 
 

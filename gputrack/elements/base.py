@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -99,7 +99,7 @@ class Element:
         if isinstance(value, (str, bytes)):
             raise self._error(f"{name} must be a list of numbers, got {value!r}")
         try:
-            entries = tuple(value)  # type: ignore[arg-type]
+            entries: tuple[object, ...] = tuple(value)  # type: ignore[arg-type]
         except TypeError:
             raise self._error(f"{name} must be a list of numbers, got {value!r}") from None
         if len(entries) > MAX_MULTIPOLE_ORDER + 1:
@@ -155,19 +155,29 @@ class Element:
         raise TypeError(f"{cls.__name__} does not say how it is tracked")
 
 
-@cache
+Names = Callable[[type[Element]], tuple[str, ...]]
+
+
+def per_class(function: Names) -> Names:
+    """Work out once per element class."""
+    cached: Any = cache(function)  # mypy does not take a dataclass for hashable
+    wrapped: Names = cached
+    return wrapped
+
+
+@per_class
 def parameter_names(cls: type[Element]) -> tuple[str, ...]:
     """Names of the real parameters of an element class (those that have a derivative)."""
     return tuple(f.name for f in fields(cls) if str(f.type) in ("float", "float | None"))
 
 
-@cache
+@per_class
 def optional_names(cls: type[Element]) -> tuple[str, ...]:
     """Names of real parameters that may be None, with a meaning given in the class."""
     return tuple(f.name for f in fields(cls) if str(f.type) == "float | None")
 
 
-@cache
+@per_class
 def series_names(cls: type[Element]) -> tuple[str, ...]:
     """Names of parameters that are lists of numbers."""
     return tuple(f.name for f in fields(cls) if str(f.type).startswith("tuple[float, ..."))
