@@ -7,11 +7,11 @@ import numpy as np
 from gputrack.elements import RFCavity
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
-from gputrack.optics.passage import passage
-from gputrack.program import Program, compile_program
+from gputrack.optics.passage import passage, passage_program
+from gputrack.program import Program
 
 #: steps in x, px, y, py, z, delta: where truncation (step^4) and rounding (1/step) are both far below 1e-8
-STEPS = np.array([3e-5, 1e-5, 3e-5, 1e-5, 3e-5, 1e-5])
+STEPS = np.array([3e-6, 3e-7, 3e-6, 3e-7, 1e-5, 1e-5])
 _OFFSETS = (-2.0, -1.0, 1.0, 2.0)
 _WEIGHTS = (1.0 / 12.0, -2.0 / 3.0, 2.0 / 3.0, -1.0 / 12.0)
 _ITERATIONS = 20
@@ -92,12 +92,14 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
     """
     free = 6 if has_rf(lattice) else 4
     orbit = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if guess is None else guess, dtype=float)
-    program = compile_program(lattice)
+    program = passage_program(lattice)
     for _ in range(_ITERATIONS):
         arrived = _turn(lattice, orbit, program)
         matrix, miss = matrix_of(arrived)[:free, :free], (arrived[:, 0] - orbit)[:free]
         if not (np.isfinite(matrix).all() and np.isfinite(miss).all()):
             break
+        if not miss.any():  # a straight line closes, though it does not determine the orbit
+            return orbit
         try:
             step = np.linalg.solve(np.eye(free) - matrix, miss)
         except np.linalg.LinAlgError:

@@ -1,14 +1,28 @@
-"""A few particles once through a lattice, in array mathematics; no apertures, no losses."""
+"""A few particles once through a lattice, seen at every element; no apertures."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from gputrack.elements.map import ReferenceValues, State, make_state
+from gputrack.backends import choose_backend
+from gputrack.backends.base import Launch, Particles, make_records
+from gputrack.elements import Element
 from gputrack.lattice import Lattice
 from gputrack.program import Program, compile_program
+
+#: finite, so that its square is a number
+_LIMIT = 1e100
+
+
+def passage_program(lattice: Lattice) -> Program:
+    """The lattice without apertures, with a record after every element."""
+    bare: dict[int, Element] = {}
+    for element in lattice:
+        if id(element) not in bare:
+            bare[id(element)] = element.replaced(aperture=None) if element.aperture else element
+    elements = [bare[id(element)] for element in lattice]
+    whole = Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
+    return compile_program(whole, [(1, range(len(lattice)))])
 
 
 def passage(lattice: Lattice, coordinates: np.ndarray, program: Program | None = None) -> np.ndarray:
@@ -20,21 +34,18 @@ def passage(lattice: Lattice, coordinates: np.ndarray, program: Program | None =
     coordinates : (6, n) array
         At the entrance of the lattice; a particle that no map can carry on becomes NaN.
     program : Program, optional
-        The compiled lattice, for whoever passes through it many times.
+        That of `passage_program`, for whoever passes through a lattice many times.
     """
-    program = program or compile_program(lattice)
-    ref = ReferenceValues.of(lattice.require_reference())
-    seen = np.empty((len(lattice) + 1, *coordinates.shape))
-    state = make_state(coordinates, ref)
-    reached = 0
-    with np.errstate(all="ignore"):
-        for (kind, op), element in zip(program.calls, program.elements.tolist(), strict=True):
-            seen[reached : element + 1] = _coordinates(state)
-            reached = element + 1
-            state = kind.forward(state, op, ref)
-    seen[reached:] = _coordinates(state)
-    return seen
-
-
-def _coordinates(state: State) -> Any:
-    return np.stack(state[:6])
+    n = coordinates.shape[1]
+    records = make_records([(1, len(lattice))], n, np)
+    particles = Particles(
+        np.array(coordinates, dtype=float, order="C"),
+        np.zeros(n, np.int32),
+        np.full(n, -1, np.int64),
+        np.full(n, -1, np.int32),
+    )
+    program = program or passage_program(lattice)
+    launch = Launch(program, lattice.require_reference(), 0, 1, _LIMIT, records)
+    if len(lattice):
+        choose_backend(None, particles.coordinates, 1).step(particles, launch)
+    return np.concatenate([np.asarray(coordinates, dtype=float)[None], records.views[0][0]])
