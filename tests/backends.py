@@ -1,13 +1,10 @@
 """Running the same test on every backend: which of them run here, and beams on their devices."""
 
-from functools import cache
-
 import gputrack as gt
 
 BACKENDS = ("array", "host", "cuda")
 
 
-@cache
 def why_not(backend):
     """Why a backend cannot run on this machine; empty where it can."""
     if backend != "cuda":

@@ -1,14 +1,23 @@
 """Fixtures that many tests share: backends, species, reference lattices."""
 
+import fake_cupy
 import pytest
 from backends import BACKENDS, why_not
 from cases import SPECIES
 from helpers import shared_lattice
 
+EMULATED = "emulated-cuda"
 
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    """Name of each backend in turn; skipped, with the reason, where this machine cannot run it."""
+
+@pytest.fixture(params=[*BACKENDS, EMULATED])
+def backend(request, monkeypatch):
+    """Name of each backend in turn; skipped, with the reason, where this machine cannot run it.
+
+    Without CuPy, `cuda` comes once more, on a stand-in that runs the kernels on the host.
+    """
+    if request.param == EMULATED:
+        fake_cupy.install(monkeypatch)
+        return "cuda"
     reason = why_not(request.param)
     if reason:
         pytest.skip(reason)
