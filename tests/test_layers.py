@@ -44,7 +44,7 @@ UPWARDS = {("beam", "io.beam_file")}
 KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
-    "autograd": {"gradient", "parameter_adjoint", "optics", "tpsa", "collective"},
+    "autograd": {"backends.array_adjoint", "gradient", "parameter_adjoint", "optics", "tpsa", "collective"},
 }
 
 
