@@ -91,33 +91,37 @@ class _Sweep:
     def stretch(self, start: Checkpoint, after: Any, end: int) -> None:
         """Sweep from `end` back to `start`; halve the way where the start is not found again."""
         before = self.xp.array(self.cotangents, copy=True)
-        particles = replace(self.done.particles, coordinates=self.xp.array(after, copy=True, order="C"))
-        launch = replace(self.done.launch, first_turn=start.turn, turns=end - start.turn)
+        particles = self._particles(after, end)
         records, seeds = self._records(start.turn, end)
-        launch = replace(launch, records=records)
+        turns = end - start.turn
+        launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
         part = self.done.backend.step_adjoint(particles, self.cotangents, launch, seeds)
-        if end - start.turn == 1 or recovered(particles.coordinates, start.coordinates):
+        if turns == 1 or recovered(particles.coordinates, start.coordinates):
             self.gradient = self.gradient + part
             return
         self.cotangents = before
-        middle = self._forward(start, (end - start.turn) // 2)
+        middle = self._forward(start, turns // 2)
         self.stretch(middle, after, end)
         self.stretch(start, middle.coordinates, middle.turn)
 
     def _forward(self, start: Checkpoint, turns: int) -> Checkpoint:
         """Run a part again from a checkpoint."""
-        p, xp = self.done.particles, self.xp
-        later = (p.loss_op >= 0) & (p.loss_turn >= start.turn)
-        particles = Particles(
-            xp.array(start.coordinates, copy=True, order="C"),
-            xp.where(later, xp.zeros_like(p.loss_code), p.loss_code),
-            xp.array(p.loss_turn, copy=True),
-            xp.array(p.loss_op, copy=True),
-        )
+        particles = self._particles(start.coordinates, start.turn)
         records, _ = self._records(start.turn, start.turn + turns)
         launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
         self.done.backend.step(particles, launch)
         return Checkpoint(start.turn + turns, particles.coordinates)
+
+    def _particles(self, coordinates: Any, turn: int) -> Particles:
+        """Copies of the particles as they were before a turn: who was lost later is alive."""
+        p, xp = self.done.particles, self.xp
+        later = (p.loss_op >= 0) & (p.loss_turn >= turn)
+        return Particles(
+            xp.array(coordinates, copy=True, order="C"),
+            xp.where(later, xp.zeros_like(p.loss_code), p.loss_code),
+            xp.array(p.loss_turn, copy=True),
+            xp.array(p.loss_op, copy=True),
+        )
 
     def _records(self, first: int, end: int) -> tuple[Records, Any]:
         """Layout of what is recorded from `first` to `end`, and the seeds in that layout."""

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from gputrack.arrays import is_cupy, namespace
+from gputrack.backends.array_adjoint import sweep_arrays
 from gputrack.backends.base import Launch, Particles, available_threads
 from gputrack.elements.aperture import inside
 from gputrack.elements.map import ReferenceValues, State, make_state, refreshed
+from gputrack.errors import BackendError
 from gputrack.losses import LossCode
 
 BLOCK = 2048  # particles; ten coordinates and some temporaries of this size fit the second-level cache
@@ -39,6 +41,12 @@ class ArrayBackend:
             return
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(lambda block: run_block(particles, launch, block), blocks))
+
+    def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> Any:
+        """Undo one stretch of turns by autograd of each map; see `HostBackend.step_adjoint`. Slow: a judge."""
+        if is_cupy(cotangents):
+            raise BackendError("the array backend's gradients run on NumPy arrays; move the beam to 'numpy'")
+        return sweep_arrays(particles, cotangents, launch, seeds)
 
 
 def run_block(particles: Particles, launch: Launch, block: slice) -> None:

@@ -1,0 +1,84 @@
+"""Backward sweep of the backend `array`: autograd through each array map; the judge of the kernels' adjoints."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd import make_vjp
+
+from gputrack.backends.base import Launch, Particles
+from gputrack.elements.map import MapKind, ReferenceValues, make_state
+from gputrack.losses import LossCode
+
+
+def sweep_arrays(particles: Particles, cotangents: np.ndarray, launch: Launch, seeds: Any) -> np.ndarray:
+    """Undo one stretch of turns, in place, pulling cotangents back; see `HostBackend.step_adjoint`."""
+    ref = ReferenceValues.of(launch.reference)
+    gradient = np.zeros(len(launch.program.constants))
+    ops = list(enumerate(zip(launch.program.ops.tolist(), launch.program.calls, strict=True)))[::-1]
+    alive = particles.loss_code == LossCode.ALIVE
+    with np.errstate(all="ignore"):
+        for turn in range(launch.first_turn + launch.turns - 1, launch.first_turn - 1, -1):
+            for k, (row, (kind, op)) in ops:
+                if kind.name == "record":
+                    _add_seeds(cotangents, launch, seeds, op, turn, alive)
+                elif kind.name != "aperture" and alive.any():
+                    _pull(particles.coordinates, cotangents, alive, kind, op, gradient[row[1] :], ref)
+                alive = alive | ((particles.loss_turn == turn) & (particles.loss_op == k))
+    return gradient
+
+
+def _pull(
+    coordinates: np.ndarray, cotangents: np.ndarray, alive: np.ndarray, kind: MapKind, op: SimpleNamespace,
+    gradient: np.ndarray, ref: ReferenceValues,
+) -> None:  # fmt: skip
+    """Undo one op for the living particles and pull their cotangents and the op's constants back."""
+    before = np.stack(kind.inverse(make_state(coordinates[:, alive], ref), op, ref)[:6])
+    constants = packed(kind, op)
+
+    def forward(values: Any, numbers: Any) -> Any:
+        return anp.stack(kind.forward(make_state(values, ref), rebuilt(kind, op, numbers), ref)[:6])
+
+    pull_constants, _ = make_vjp(lambda numbers: forward(before, numbers))(constants)
+    pull_coordinates, _ = make_vjp(lambda values: forward(values, constants))(before)
+    cotangent = cotangents[:, alive]
+    if constants.size:
+        gradient[: constants.size] += pull_constants(cotangent)
+    cotangents[:, alive] = pull_coordinates(cotangent)
+    coordinates[:, alive] = before
+
+
+def packed(kind: MapKind, op: SimpleNamespace) -> np.ndarray:
+    """Constants of an op as one vector, in the order of the program's table."""
+    values = [getattr(op, name) for name in kind.constants]
+    for name in kind.series:
+        values += getattr(op, name)
+    return np.array(values, dtype=float)
+
+
+def rebuilt(kind: MapKind, op: SimpleNamespace, numbers: Any) -> SimpleNamespace:
+    """The op with its constants taken from a (traced) vector."""
+    new = SimpleNamespace(**vars(op))
+    for i, name in enumerate(kind.constants):
+        setattr(new, name, numbers[i])
+    place = len(kind.constants)
+    for name, count in kind.series.items():
+        size = getattr(op, count)
+        setattr(new, name, [numbers[place + i] for i in range(size)])
+        place += size
+    return new
+
+
+def _add_seeds(
+    cotangents: np.ndarray, launch: Launch, seeds: Any, op: SimpleNamespace, turn: int, alive: np.ndarray
+) -> None:
+    if seeds is None or turn % op.every:
+        return
+    start = int(launch.records.starts[op.monitor])
+    view = launch.records.views[op.monitor]
+    seed = seeds[start : start + view.size].reshape(view.shape)
+    row = turn // op.every - -(-launch.first_turn // op.every)
+    cotangents += np.where(alive, seed[row, op.place], 0.0)
