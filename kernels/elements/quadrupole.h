@@ -33,6 +33,26 @@ GT_INLINE void cos_sinc_parts(const T& u, int halvings, T& ce, T& co, T& se, T& 
   }
 }
 
+// quadrupole_matrix for a1 = 0, from the parts of its cosine and sine.
+template <class T>
+GT_INLINE void normal_matrix(State<T>& s, double length, double b1, const T& m, const T& ce, const T& co, const T& se,
+                             const T& so) {
+  T even = co * m, odd = so * m;
+  T cos_x = ce + even, cos_y = ce - even;
+  T sin_x = length * (se + odd), sin_y = length * (se - odd);
+  T energy = 0.5 * ((s.px * s.px + s.py * s.py) * s.inverse + b1 * (s.x * s.x - s.y * s.y));
+  T x = cos_x * s.x + sin_x * (s.inverse * s.px);
+  T y = cos_y * s.y + sin_y * (s.inverse * s.py);
+  T px = cos_x * s.px - sin_x * (b1 * s.x);
+  T py = cos_y * s.py + sin_y * (b1 * s.y);
+  T action = x * px - s.x * s.px + y * py - s.y * s.py;
+  s.z += length * s.slip - 0.5 * s.inverse * (length * energy + 0.5 * action);
+  s.x = x;
+  s.px = px;
+  s.y = y;
+  s.py = py;
+}
+
 template <class T>
 GT_INLINE void quadrupole_matrix(State<T>& s, double length, double b1, double a1, int halvings) {
   T inverse = s.inverse;
@@ -40,6 +60,10 @@ GT_INLINE void quadrupole_matrix(State<T>& s, double length, double b1, double a
   T m = b1 * scale, n = a1 * scale;
   T ce, co, se, so;
   cos_sinc_parts(m * m + n * n, halvings, ce, co, se, so);
+  if (a1 == 0.0) {  // the same formulas without a skew gradient: the planes are apart
+    normal_matrix(s, length, b1, m, ce, co, se, so);
+    return;
+  }
   // field at the entrance, -d(px, py)/ds
   T fx = b1 * s.x - a1 * s.y, fy = -a1 * s.x - b1 * s.y;
   T energy = 0.5 * ((s.px * s.px + s.py * s.py) * inverse + s.x * fx + s.y * fy);
