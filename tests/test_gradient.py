@@ -164,10 +164,8 @@ def test_gradient_of_lost_particles_stops_where_they_were_lost():
     """Half of the beam ends in a collimator in the second turn; its last coordinates still have a gradient."""
     reference = SPECIES["electron"]
     stop = gt.Marker("stop", aperture=gt.Aperture(rectangle=(1e-2, 1e-2)))
-    ring = gt.Lattice(
-        [gt.Quadrupole("q", length=0.5, k1=-0.8), gt.Drift("d", length=1.0), stop, gt.Sextupole("s", length=0.2, k2=5.0)],
-        reference,
-    )  # fmt: skip
+    quadrupole, sextupole = gt.Quadrupole("q", length=0.5, k1=-0.8), gt.Sextupole("s", length=0.2, k2=5.0)
+    ring = gt.Lattice([quadrupole, gt.Drift("d", length=1.0), stop, sextupole], reference)
     start = np.zeros((6, 40))
     start[0] = np.linspace(1e-4, 4e-3, 40)
     beam = gt.Beam(start, reference)
