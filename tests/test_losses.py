@@ -56,6 +56,9 @@ LOSSES = {
         [METRE, gt.Drift("d", length=2.0, aperture=gt.Aperture(rectangle=(0.0025, 1.0)))], dict(px=SLOPE), APERTURE,
         0, 1, dict(x=3 * STEP, px=SLOPE, z=3 * LATE),
     ),
+    "more_than_the_whole_energy": Loss(
+        [METRE, gt.RFCavity("c", voltage=-4e9, lag=0.25)], {}, NOT_FINITE, 0, 1, {}
+    ),
     "limit_at_the_start": Loss([METRE], dict(x=1.5), LIMIT, 0, 0, dict(x=1.5)),
     "limit_in_y": Loss([METRE, gt.Drift("far", length=20.0)], dict(py=-0.1), LIMIT, 0, 1, dict(
         y=-0.1 / math.sqrt(0.99), py=-0.1, z=1.0 - 1.0 / math.sqrt(0.99))),

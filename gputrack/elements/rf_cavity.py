@@ -22,7 +22,9 @@ def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:
     squares; z keeps the arrival time: z *= beta'/beta.
     """
     velocity = 1.0 + s.slip
-    gain = step * (2.0 * s.opd / velocity + step) / (ref.beta0 * ref.beta0)
+    energy = s.opd / velocity
+    # the last term is 0, and not a number where more than the whole energy is taken: only squares follow
+    gain = step * (2.0 * energy + step) / (ref.beta0 * ref.beta0) + 0.0 * sqrt(energy + step)
     opd = sqrt(s.opd * s.opd + gain)
     after = refreshed(s._replace(delta=s.delta + gain / (opd + s.opd)), ref)
     return after._replace(z=s.z * ((1.0 + after.slip) / velocity))

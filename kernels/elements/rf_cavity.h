@@ -6,7 +6,9 @@
 template <class T>
 GT_INLINE void energy_step(State<T>& s, const T& step, const Reference& ref) {
   T velocity = 1.0 + s.slip;
-  T gain = step * (2.0 * s.opd / velocity + step) / (ref.beta0 * ref.beta0);
+  T energy = s.opd / velocity;
+  // the last term is 0, and not a number where more than the whole energy is taken: only squares follow
+  T gain = step * (2.0 * energy + step) / (ref.beta0 * ref.beta0) + 0.0 * sqrt(energy + step);
   T opd = sqrt(s.opd * s.opd + gain);
   s.delta += gain / (opd + s.opd);
   refresh(s, ref);
