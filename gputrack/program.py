@@ -113,6 +113,16 @@ def compile_program(
     return _packed(pieces, len(lattice), tuple(groups))
 
 
+def cached_program(lattice: Lattice, monitors: Sequence[tuple[int, Sequence[int]]] = ()) -> Program:
+    """The program of a lattice, kept with it for the next call: lattices do not change."""
+    key = tuple((every, tuple(places)) for every, places in monitors)
+    kept: dict[Any, Program] = lattice.__dict__.setdefault("_programs", {})
+    if key not in kept:
+        kept.clear()  # one is enough: calls that alternate between monitors are rare
+        kept[key] = compile_program(lattice, monitors)
+    return kept[key]
+
+
 def _lower_groups(lattice: Lattice, active: Mapping[int, frozenset[str]]) -> list[LoweredGroup]:
     keys: dict[tuple[int, frozenset[str]], Any] = {}
     members: dict[Any, list[int]] = {}

@@ -17,7 +17,7 @@ from gputrack.checks import require_integer, short
 from gputrack.errors import InputError, TrackingInterrupted
 from gputrack.lattice import Lattice
 from gputrack.monitor import Monitor, Record, Recorder
-from gputrack.program import Program, compile_program
+from gputrack.program import Program, cached_program
 
 STRETCH_SECONDS = 0.25  # between looks at the progress bar and at Ctrl-C
 RECORD_BYTES = 256 * 2**20  # recorded at most in one stretch
@@ -90,7 +90,7 @@ def track(
     try:
         for monitor in monitors:
             recorders.append(Recorder(monitor, lattice))
-        program = compile_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
+        program = cached_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
         with on_device(beam.coordinates):
             run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
             run.all(turns, progress)

@@ -168,4 +168,5 @@ extern "C" void gputrack_track(const Run* run_pointer, Integer begin, Integer en
   }
 }
 
-extern "C" int gputrack_lanes() { return BLOCK * LANES; }
+// Particles of a pack; ranges that begin with a whole one leave no lane empty but in the last.
+extern "C" int gputrack_lanes() { return LANES; }

@@ -118,11 +118,12 @@ class HostBackend:
         return [(i, min(n, i + size)) for i in range(0, n, size)]
 
     def _parts(self, n: int) -> list[tuple[int, int]]:
-        """Ranges of particles, whole blocks of the kernel, a few per thread so that none waits long."""
+        """Ranges of particles, whole packs of the kernel: one per thread, or a few where there are many packs."""
         if self.threads == 1:
             return [(0, n)]
         lanes: int = self._library.gputrack_lanes()
-        blocks = -(-n // lanes)
-        count = min(blocks, 4 * self.threads)
-        edges: list[Any] = [min(n, lanes * (blocks * i // count)) for i in range(count + 1)]
+        packs = -(-n // lanes)
+        several = 4 * self.threads  # so that no thread waits long for another
+        count = several if packs >= 8 * several else min(packs, self.threads)
+        edges: list[Any] = [min(n, lanes * (packs * i // count)) for i in range(count + 1)]
         return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
