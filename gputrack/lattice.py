@@ -265,7 +265,7 @@ class Knob:
     value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Knobs(Sequence[Knob]):
     """Several knobs, with their present values."""
 
@@ -276,6 +276,11 @@ class Knobs(Sequence[Knob]):
 
     def __getitem__(self, key: Any) -> Any:
         return self.items[key]
+
+    def __repr__(self) -> str:
+        shown = [f"{knob.handle}={knob.value:.6g}" for knob in self.items[:8]]
+        more = f", ... {len(self) - 8} more" if len(self) > 8 else ""
+        return f"<Knobs: {', '.join(shown)}{more}>"
 
     @property
     def values(self) -> np.ndarray:

@@ -104,7 +104,8 @@ class RFCavity(_Cavity):
 
     Sign as in MAD-X, PTC and xtrack, whatever the charge: at lag = 0 a late particle gains energy. |q| is
     the charge in e (as in xtrack; MAD-X and PTC leave it out, so that their voltage for ions is |q| V).
-    See `_Cavity` for the parameters.
+    tau counts from the reference particle's arrival in the same turn, so that a frequency off the harmonic does
+    not shift the energy by itself. See `_Cavity` for the parameters.
     """
 
     @classmethod
