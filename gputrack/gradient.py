@@ -17,6 +17,7 @@ from gputrack import tracker
 from gputrack.arrays import is_traced, untraced
 from gputrack.backends import choose_backend
 from gputrack.beam import Beam
+from gputrack.elements.map import ReferenceValues
 from gputrack.errors import BackendError, InputError
 from gputrack.lattice import Knob, Knobs, Lattice
 from gputrack.monitor import Monitor, Record, Recorder, moments_of
@@ -131,7 +132,7 @@ class _Forward:
             start += size
         coordinates, constants = sweep(self.pass_, cotangent[: 6 * n].reshape(6, n), seeds)
         program = self.pass_.launch.program
-        bars = np.zeros(len(program.constants)) + constants
+        bars = np.zeros(len(program.constants) + len(ReferenceValues._fields)) + constants
         return coordinates, [knob_gradient(program, bars, knobs) for knobs, _ in self.traces]
 
 

@@ -66,8 +66,9 @@ def sweep(done: Pass, cotangents: Any, seeds: list[Any]) -> tuple[Any, Any]:
 
     Returns
     -------
-    (array (6, n), array (n_constants,))
-        Derivatives with respect to the incoming coordinates and to the program's constants.
+    (array (6, n), array (n_constants + 4,))
+        Derivatives with respect to the incoming coordinates, and to the program's constants followed by the
+        members of `gputrack.elements.map.ReferenceValues`.
     """
     return _Sweep(done, cotangents, seeds).run()
 

@@ -27,17 +27,34 @@ GT_INLINE void refresh(State<T>& s, const Reference& ref) {
 }
 
 // Cotangents: g.x is the derivative of the final scalar with respect to x here, and so on; those of opd, inverse and
-// slip are collected apart and folded into delta's where delta changes.
+// slip are collected apart and folded into delta's where delta changes. The members of Reference, taken as
+// independent of each other, have theirs too: only fold and what changes the energy touch them.
 template <class T>
-using Costate = State<T>;
+struct Costate : State<T> {
+  T beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum;
+};
 
-// Adjoint of refresh: opd, inverse, slip in; delta out.
+// Adjoint of slip = excess/(energy (opd + energy)) in the reference's members: slip in; beta0, 1/gamma0^2 out.
+// With opd = velocity energy: dslip/denergy = -slip (velocity + 2)/((velocity + 1) energy).
+template <class T>
+GT_INLINE void slip_reference_adjoint(const State<T>& s, const T& slip_bar, Costate<T>& g, const Reference& ref) {
+  T velocity = 1.0 + s.slip;
+  T per_energy = velocity * s.inverse;
+  T share = 1.0 / (1.0 + velocity);
+  T decrease = slip_bar * s.slip * (2.0 + velocity) * share;
+  g.beta0 -= ref.beta0 * (velocity * velocity) * decrease;
+  g.inverse_gamma0_squared +=
+      (per_energy * per_energy) * (slip_bar * s.delta * (2.0 + s.delta) * share - 0.5 * decrease);
+}
+
+// Adjoint of refresh: opd, inverse, slip in; delta and the reference's beta0, 1/gamma0^2 out.
 template <class T>
 GT_INLINE void fold(const State<T>& s, Costate<T>& g, const Reference& ref) {
   T velocity = 1.0 + s.slip;
   T per_energy = velocity * s.inverse;  // E0/E
   T slip_rate = ref.inverse_gamma0_squared * (per_energy * per_energy * per_energy);
   g.delta += g.opd - g.inverse * (s.inverse * s.inverse) + g.slip * slip_rate;
+  slip_reference_adjoint(s, g.slip, g, ref);
   g.opd = broadcast(0.0);
   g.inverse = broadcast(0.0);
   g.slip = broadcast(0.0);

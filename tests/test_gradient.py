@@ -9,6 +9,7 @@ import gputrack as gt
 from gputrack.backends.array import ArrayBackend
 from gputrack.backends.base import Launch, Particles, make_records
 from gputrack.backends.host import HostBackend
+from gputrack.elements.map import ReferenceValues
 from gputrack.parameter_adjoint import group_adjoint
 from gputrack.program import compile_program
 
@@ -70,6 +71,9 @@ def test_gradient_of_each_element_by_kernels_and_by_autograd(name):
         assert good, (model_name, "coordinates", worst)
         good, worst = close(parameter_bars(program, constants), parameter_bars(program, judge_constants), 1e-12)
         assert good, (model_name, "parameters", worst)
+        for i, member in enumerate(ReferenceValues._fields):
+            good, worst = close(constants[i - 4], judge_constants[i - 4], 1e-12)
+            assert good, (model_name, "reference", member, worst)
 
 
 @pytest.fixture(scope="module")

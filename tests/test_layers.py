@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import gputrack
-from gputrack.backends.run import Run
+from gputrack.backends.run import Run, Sweep
 from gputrack.backends.sources import kernel_folder
 from gputrack.elements.map import MAPS, ReferenceValues, State
 from gputrack.losses import LossCode
@@ -180,6 +180,8 @@ def members(header: str, struct: str) -> list[str]:
         ("run.h", "Run", [name for name, _ in Run._fields_]),
         ("state.h", "Reference", list(ReferenceValues._fields)),
         ("state.h", "State", list(State._fields)),
+        ("state.h", "Costate : State<T>", list(ReferenceValues._fields)),
+        ("adjoint_host.h", "Sweep", [name for name, _ in Sweep._fields_]),
     ],
 )
 def test_structs_have_the_same_members(header, struct, names):

@@ -17,7 +17,8 @@ from gputrack.losses import LossCode
 def sweep_arrays(particles: Particles, cotangents: np.ndarray, launch: Launch, seeds: Any) -> np.ndarray:
     """Undo one stretch of turns, in place, pulling cotangents back; see `HostBackend.step_adjoint`."""
     ref = ReferenceValues.of(launch.reference)
-    gradient = np.zeros(len(launch.program.constants))
+    n_constants = len(launch.program.constants)
+    gradient = np.zeros(n_constants + len(ref))
     ops = list(enumerate(zip(launch.program.ops.tolist(), launch.program.calls, strict=True)))[::-1]
     alive = particles.loss_code == LossCode.ALIVE
     with np.errstate(all="ignore"):
@@ -26,27 +27,31 @@ def sweep_arrays(particles: Particles, cotangents: np.ndarray, launch: Launch, s
                 if kind.name == "record":
                     _add_seeds(cotangents, launch, seeds, op, turn, alive)
                 elif kind.name != "aperture" and alive.any():
-                    _pull(particles.coordinates, cotangents, alive, kind, op, gradient[row[1] :], ref)
+                    own = gradient[row[1] :], gradient[n_constants:]
+                    _pull(particles.coordinates, cotangents, alive, kind, op, *own, ref)
                 alive = alive | ((particles.loss_turn == turn) & (particles.loss_op == k))
     return gradient
 
 
 def _pull(
     coordinates: np.ndarray, cotangents: np.ndarray, alive: np.ndarray, kind: MapKind, op: SimpleNamespace,
-    gradient: np.ndarray, ref: ReferenceValues,
+    gradient: np.ndarray, reference_gradient: np.ndarray, ref: ReferenceValues,
 ) -> None:  # fmt: skip
-    """Undo one op for the living particles and pull their cotangents and the op's constants back."""
+    """Undo one op for the living particles; pull their cotangents, the op's constants and the reference back."""
     before = np.stack(kind.inverse(make_state(coordinates[:, alive], ref), op, ref)[:6])
-    constants = packed(kind, op)
+    constants = np.array([*packed(kind, op), *ref])
+    size = constants.size - len(ref)
 
     def forward(values: Any, numbers: Any) -> Any:
-        return anp.stack(kind.forward(make_state(values, ref), rebuilt(kind, op, numbers), ref)[:6])
+        own = ReferenceValues(*(numbers[size + i] for i in range(len(ref))))
+        return anp.stack(kind.forward(make_state(values, own), rebuilt(kind, op, numbers), own)[:6])
 
     pull_constants, _ = make_vjp(lambda numbers: forward(before, numbers))(constants)
     pull_coordinates, _ = make_vjp(lambda values: forward(values, constants))(before)
     cotangent = cotangents[:, alive]
-    if constants.size:
-        gradient[: constants.size] += pull_constants(cotangent)
+    bars = pull_constants(cotangent)
+    gradient[:size] += bars[:size]
+    reference_gradient += bars[size:]
     cotangents[:, alive] = pull_coordinates(cotangent)
     coordinates[:, alive] = before
 

@@ -13,7 +13,7 @@ from gputrack.backends.base import Launch, Particles, available_threads
 from gputrack.backends.compiler import build
 from gputrack.backends.run import Run, Sweep, make_run
 from gputrack.backends.sources import flattened
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import MAPS, ReferenceValues
 
 ADJOINT_PARTS = 16  # buffers for derivatives with respect to the program's constants
 
@@ -90,19 +90,21 @@ class HostBackend:
 
         Returns
         -------
-        float64 array (n_constants,)
-            Derivatives with respect to the program's constants. Particles are added up in an order that
-            does not depend on the number of threads.
+        float64 array (n_constants + 4,)
+            Derivatives with respect to the program's constants, then to the members of `ReferenceValues`, each
+            taken by itself. Particles are added up in an order that does not depend on the number of threads.
         """
         program = launch.program
         run = make_run(particles, launch, program.ops, program.constants, _address)
         parts = self._adjoint_parts(particles.coordinates.shape[1])
-        gradients = np.zeros((len(parts), len(program.constants)))
+        n_constants = len(program.constants)
+        gradients = np.zeros((len(parts), n_constants + len(ReferenceValues._fields)))
         library = adjoint_library()
 
         def work(number: int) -> None:
             seed = None if seeds is None else _address(seeds)
-            sweep = Sweep(run, _address(cotangents), _address(gradients[number]), seed)
+            own = gradients[number]
+            sweep = Sweep(run, _address(cotangents), _address(own), _address(own[n_constants:]), seed)
             library.gputrack_sweep(ctypes.byref(sweep), *parts[number])
 
         with ThreadPoolExecutor(self.threads) as pool:

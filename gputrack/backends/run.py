@@ -44,6 +44,7 @@ class Sweep(ctypes.Structure):
         ("run", Run),
         ("cotangents", ctypes.c_void_p),
         ("gradient", ctypes.c_void_p),
+        ("reference", ctypes.c_void_p),
         ("seeds", ctypes.c_void_p),
     )
 

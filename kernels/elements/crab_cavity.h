@@ -21,7 +21,7 @@ GT_INLINE void uncrab_kick(State<T>& s, const CrabKickOp& op, const Reference& r
   crab_kick_by(s, op, ref, -1.0);
 }
 
-// Adjoint: px in; x, z, slip and the bars out, with those of the energy step.
+// Adjoint: px in; x, z, slip and the bars out, with those of the energy step and of the reference.
 template <class T>
 GT_INLINE void crab_kick_adjoint(State<T>& s, Costate<T>& g, const CrabKickOp& op, const CrabKickBar<T>& bar,
                                  const Reference& ref) {
@@ -35,6 +35,8 @@ GT_INLINE void crab_kick_adjoint(State<T>& s, Costate<T>& g, const CrabKickOp& o
   T kick = -step_bar * ref.charge_over_energy;  // bar of voltage * wavenumber * x * cosine
   *bar.voltage += kick * op.wavenumber * s.x * cosine + g.px * ref.charge_over_momentum * sine;
   *bar.wavenumber += kick * op.voltage * s.x * cosine;
+  g.charge_over_energy -= op.voltage * op.wavenumber * step_bar * s.x * cosine;
+  g.charge_over_momentum += op.voltage * g.px * sine;
   g.x += kick * op.voltage * op.wavenumber * cosine;
   T angle_bar = momentum * g.px * cosine - kick * op.voltage * op.wavenumber * s.x * sine;
   time_adjoint(s, g, op.wavenumber, time, angle_bar, ref);
