@@ -21,7 +21,7 @@ from gputrack.elements import (
     VKicker,
     YRotation,
 )
-from gputrack.gradient import grad, jacobian, track, value_and_grad
+from gputrack.gradient import grad, jacobian, value_and_grad
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.io.load import load, save
 from gputrack.lattice import Knob, Knobs, Lattice
@@ -39,7 +39,7 @@ from gputrack.monitor import Monitor
 from gputrack.optics import LinearOptics, closed_orbit, finite_difference_matrix, linear_optics
 from gputrack.reference import ReferenceParticle
 from gputrack.rings import storage_ring as demo_ring
-from gputrack.tracker import Tracked
+from gputrack.tracker import Tracked, track
 
 __version__ = "0.1.0"
 

@@ -206,7 +206,7 @@ class Beam(BeamSources, BeamMoments):
         return self.n
 
     def __repr__(self) -> str:
-        ref = self.reference
+        ref = self.reference.plain
         device = "traced" if is_traced(self.coordinates) else "cupy" if is_cupy(self.coordinates) else "numpy"
         text = (
             f"{self.n} particles ({self.n_lost} lost), turn {self.turn}, {device}, "

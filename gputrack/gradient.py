@@ -1,7 +1,7 @@
 """Gradients of whatever is computed from tracked particles, by reverse mode.
 
-`track` is one primitive of autograd, in the knobs of the lattice and the coordinates of the beam. Everything around
-it may be any expression of ``autograd.numpy``.
+Tracking is one primitive of autograd, in the knobs of the lattice, the values of the reference particle and the
+coordinates of the beam. Everything around it may be any expression of ``autograd.numpy``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import autograd
+import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
@@ -24,39 +25,22 @@ from gputrack.monitor import Monitor, Record, Recorder, moments_of
 from gputrack.parameter_adjoint import knob_gradient
 from gputrack.program import compile_program
 from gputrack.sweep import CHECKPOINTS, Checkpoint, Pass, sweep
-from gputrack.tracker import LIMIT, Progress, Tracked
+from gputrack.tracker import Progress, Tracked
 
 
-def track(  # noqa: D103 (its text is that of the tracker's)
-    lattice: Lattice,
-    beam: Beam,
-    turns: int = 1,
-    *,
-    monitors: Sequence[Monitor] = (),
-    progress: Progress = False,
-    backend: str | None = None,
-    threads: int | None = None,
-    limit: float = LIMIT,
-    backwards: bool = False,
-) -> Tracked:
-    if not lattice_is_traced(lattice) and not is_traced(getattr(beam, "coordinates", None)):
-        return tracker.track(
-            lattice, beam, turns, monitors=monitors, progress=progress, backend=backend, threads=threads,
-            limit=limit, backwards=backwards,
-        )  # fmt: skip
+def differentiated_track(
+    lattice: Lattice, beam: Beam, turns: int, *, monitors: Sequence[Monitor], progress: Progress,
+    backend: str | None, threads: int | None, limit: float, backwards: bool,
+) -> Tracked:  # fmt: skip
+    """What `gputrack.track` does where its lattice or its beam are being differentiated."""
     if backwards:
         raise InputError("track: gradients of backwards tracking are not available; track forwards")
     forward = _Forward(lattice, beam, turns, monitors, progress, backend, threads, limit)
     values = [box for _, box in forward.traces]
-    return forward.result(_tracked(forward, beam.coordinates, *values))
+    return forward.result(_tracked(forward, beam.coordinates, forward.reference_values(), *values))
 
 
-track.__doc__ = tracker.track.__doc__
-
-
-def lattice_is_traced(lattice: object) -> bool:
-    """Whether the lattice has knobs that are being differentiated."""
-    return isinstance(lattice, Lattice) and any(is_traced(box) for _, box in lattice.traces)
+tracker.differentiated.append(differentiated_track)
 
 
 class _Forward:
@@ -66,17 +50,23 @@ class _Forward:
         self, lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress,
         backend: str | None, threads: int | None, limit: float,
     ) -> None:  # fmt: skip
-        self.plain_beam = beam.replaced(coordinates=untraced(beam.coordinates))
-        tracker.check_arguments(lattice, self.plain_beam, turns, monitors, progress, limit)
+        self.plain_beam = beam.replaced(coordinates=untraced(beam.coordinates), reference=beam.reference.plain)
+        self.plain_lattice = lattice.with_reference(lattice.require_reference().plain)
+        tracker.check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
         if any(monitor.path is not None for monitor in monitors):
             raise InputError("track: a monitor that streams to a file cannot be differentiated; drop its path")
-        self.lattice, self.beam, self.turns, self.progress, self.limit = lattice, beam, turns, progress, limit
+        self.beam, self.turns, self.progress, self.limit = beam, turns, progress, limit
+        self.reference = lattice.require_reference() if lattice.require_reference().traced else beam.reference
         self.traces = [(knobs, box) for knobs, box in effective_traces(lattice.traces)]
         self.monitors = list(monitors)
         self.recorders = [Recorder(Monitor(m.select, every=m.every), lattice) for m in monitors]
         self.backend = choose_backend(backend, self.plain_beam.coordinates, threads)
         if not hasattr(self.backend, "step_adjoint"):
             raise BackendError(f"backend {self.backend.name!r} has no backward sweep; try backend='host'")
+
+    def reference_values(self) -> Any:
+        """What maps need of the reference particle, (4,): traced where its momentum is."""
+        return anp.array(list(ReferenceValues.of(self.reference)))
 
     def run(self) -> np.ndarray:
         """Track; return coordinates and records as one vector."""
@@ -86,9 +76,9 @@ class _Forward:
                 for place in knob.places:
                     active[place] = active.get(place, frozenset()) | {knob.parameter}
         where = [(r.monitor.every, r.places.tolist()) for r in self.recorders]
-        program = compile_program(self.lattice, where, active)
+        program = compile_program(self.plain_lattice, where, active)
         run = tracker.Run(
-            self.lattice, self.plain_beam, program, self.backend, self.recorders, self.limit, backwards=False
+            self.plain_lattice, self.plain_beam, program, self.backend, self.recorders, self.limit, backwards=False
         )
         checkpoints = [Checkpoint(self.plain_beam.turn, run.particles.coordinates.copy())]
         spacing = max(1, -(-self.turns // CHECKPOINTS))
@@ -109,7 +99,7 @@ class _Forward:
         n = self.beam.n
         plain = self.plain
         out = Tracked(
-            flat[: 6 * n].reshape((6, n)), self.beam.reference, weights=self.beam.weights,
+            flat[: 6 * n].reshape((6, n)), self.reference, weights=self.beam.weights,
             loss_code=plain.loss_code, loss_turn=plain.loss_turn, loss_element=plain.loss_element, turn=plain.turn,
         )  # fmt: skip
         start, records = 6 * n, []
@@ -121,8 +111,8 @@ class _Forward:
         out.records = tuple(records)
         return out
 
-    def backward(self, cotangent: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Derivatives with respect to the coordinates and to each set of knobs."""
+    def backward(self, cotangent: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """Derivatives with respect to the coordinates, the reference's values and each set of knobs."""
         n = self.beam.n
         start, seeds = 6 * n, []
         for record in self.plain.records:
@@ -133,7 +123,8 @@ class _Forward:
         coordinates, constants = sweep(self.pass_, cotangent[: 6 * n].reshape(6, n), seeds)
         program = self.pass_.launch.program
         bars = np.zeros(len(program.constants) + len(ReferenceValues._fields)) + constants
-        return coordinates, [knob_gradient(program, bars, knobs) for knobs, _ in self.traces]
+        knob_bars = [knob_gradient(program, bars, knobs) for knobs, _ in self.traces]
+        return coordinates, bars[len(program.constants) :], knob_bars
 
 
 def _record(monitor: Monitor, record: Record, coordinates: Any, weights: Any) -> Record:
@@ -162,19 +153,19 @@ def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Sequence
 
 
 @primitive
-def _tracked(forward: _Forward, coordinates: Any, *values: Any) -> np.ndarray:
+def _tracked(forward: _Forward, coordinates: Any, reference_values: Any, *values: Any) -> np.ndarray:
     return forward.run()
 
 
 def _pull_back(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> Callable[[Any], tuple[Any, ...]]:
     forward: _Forward = arguments[0]
-    shapes = [np.shape(untraced(value)) for value in arguments[2:]]
+    shapes = [np.shape(untraced(value)) for value in arguments[3:]]
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
         if is_traced(cotangent):
             raise InputError("track: second derivatives by reverse mode over reverse mode are not available")
-        coordinates, knobs = forward.backward(np.asarray(cotangent, dtype=float))
-        bars = [None, coordinates, *(k.reshape(shape) for k, shape in zip(knobs, shapes, strict=True))]
+        coordinates, reference, knobs = forward.backward(np.asarray(cotangent, dtype=float))
+        bars = [None, coordinates, reference, *(k.reshape(shape) for k, shape in zip(knobs, shapes, strict=True))]
         return tuple(bars[i] for i in argnums)
 
     return pull

@@ -17,6 +17,8 @@ from gputrack.errors import InputError
 from gputrack.models import Model
 from gputrack.reference import ReferenceParticle
 
+REFERENCE_KNOB = "reference.p0c"
+
 
 class Lattice(Sequence[Element]):
     """Elements in the order in which particles meet them. A value: nothing changes it.
@@ -105,6 +107,12 @@ class Lattice(Sequence[Element]):
         self.traces = traces
         return self
 
+    @property
+    def traced(self) -> bool:
+        """Whether its knobs or its reference are being differentiated."""
+        own = self.reference is not None and self.reference.traced
+        return own or any(is_traced(box) for _, box in self.traces)
+
     def _require_untraced(self, what: str) -> None:
         if self.traces:
             raise InputError(
@@ -165,7 +173,7 @@ class Lattice(Sequence[Element]):
         return self.with_changes(select, model=model)
 
     def with_reference(self, reference: ReferenceParticle) -> Lattice:
-        """The same (normalised) lattice for another reference particle."""
+        """The same (normalised) lattice for another reference particle, whose momentum may be traced."""
         changed = Lattice(self.elements, reference, name=self.name, model=self.model)
         return changed._traced(self.traces)
 
@@ -192,6 +200,11 @@ class Lattice(Sequence[Element]):
     def knobs(self, *handles: str) -> Knobs:
         """Handles to parameters, each ``"glob.parameter"`` or ``"glob.knl[1]"``; one drives a family.
 
+        ``"reference.p0c"`` is the momentum of the reference particle times c [eV]. Strengths are normalised to it
+        and stay as they are: it acts through velocities and cavities. A beam has to be given the reference of the
+        lattice that it is tracked through: ``changed = ring.with_knobs(knobs, values)``, then
+        ``gt.track(changed, beam.replaced(reference=changed.reference))``.
+
         Raises
         ------
         InputError
@@ -203,6 +216,8 @@ class Lattice(Sequence[Element]):
         pattern, dot, parameter = handle.rpartition(".")
         if not dot:
             raise InputError(f"knob {handle!r} must read 'element.parameter', for example 'qf*.k1'")
+        if handle == REFERENCE_KNOB:
+            return Knob(handle, (), parameter, self.require_reference().plain.p0c)
         places = tuple(self.indices(pattern))
         values = {get_parameter(self.elements[i], parameter) for i in places}
         if len(values) > 1:
@@ -219,13 +234,17 @@ class Lattice(Sequence[Element]):
         differentiated.
         """
         numbers = knob_values(knobs, untraced(values))
-        elements = list(self.elements)
-        for knob, value in zip(knobs, numbers, strict=True):
+        elements, reference = list(self.elements), self.reference
+        for number, (knob, value) in enumerate(zip(knobs, numbers, strict=True)):
+            if knob.handle == REFERENCE_KNOB:  # carries its trace itself
+                p0c = values.reshape(-1)[number] if is_traced(values) else float(value)
+                reference = self.require_reference().with_p0c(p0c)
             for i in knob.places:
                 elements[i] = set_parameter(elements[i], knob.parameter, float(value))
         traces = ((knobs, values),) if is_traced(values) else ()
         fixed = () if is_traced(values) or not self.traces else ((knobs, None),)
-        return self._like(elements)._traced((*self.traces, *traces, *fixed))
+        changed = Lattice(elements, reference, name=self.name, model=self.model)
+        return changed._traced((*self.traces, *traces, *fixed))
 
     # -- text --------------------------------------------------------------------------------------
 

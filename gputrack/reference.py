@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from gputrack.arrays import is_traced, sqrt, untraced
 from gputrack.constants import (
     ATOMIC_MASS,
     ELECTRON_MASS,
@@ -35,7 +37,8 @@ class ReferenceParticle:
     charge : float
         Charge in units of the elementary charge, not 0.
     p0c : float
-        Momentum times c [eV], > 0.
+        Momentum times c [eV], > 0. May be a number that autograd traces, as may the energies of the classmethods:
+        what is computed from the particle can then be differentiated with respect to it.
 
     Raises
     ------
@@ -49,16 +52,15 @@ class ReferenceParticle:
 
     def __post_init__(self) -> None:
         for name in ("mass", "charge", "p0c"):
-            value = getattr(self, name)
+            given = getattr(self, name)
+            value = _scalar(given) if name == "p0c" else given
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise InputError(f"ReferenceParticle: {name} must be a number, got {value!r}")
             if not math.isfinite(value):
                 raise InputError(f"ReferenceParticle: {name} must be finite, got {value!r}")
-            object.__setattr__(self, name, float(value))
-        if self.mass <= 0:
-            raise InputError(f"ReferenceParticle: mass must be > 0 eV, got {self.mass!r}")
-        if self.p0c <= 0:
-            raise InputError(f"ReferenceParticle: p0c must be > 0 eV, got {self.p0c!r}")
+            if name != "charge" and value <= 0:
+                raise InputError(f"ReferenceParticle: {name} must be > 0 eV, got {float(value)!r}")
+            object.__setattr__(self, name, given if is_traced(given) else float(value))
         if self.charge == 0:
             raise InputError("ReferenceParticle: charge must not be 0; nothing would bend it")
 
@@ -86,13 +88,29 @@ class ReferenceParticle:
             raise InputError("give a species, or both mass [eV] and charge [e]")
         if (total is None) == (kinetic is None):
             raise InputError("give exactly one of total and kinetic energy [eV]")
-        rise = kinetic if kinetic is not None else float(total) - mass  # type: ignore[arg-type]
+        given = kinetic if total is None else total
+        energy: Any = given if is_traced(given) else float(given)  # type: ignore[arg-type]
+        rise = energy if total is None else energy - mass
         if not rise > 0:
             raise InputError(
-                f"total energy must exceed the rest energy {mass:g} eV, got {rise + mass:g} eV"
+                f"total energy must exceed the rest energy {mass:g} eV, got {untraced(rise) + mass:g} eV"
             )
         # p c = sqrt(T (T + 2 m)) keeps its digits when T << m.
-        return cls(mass, charge, math.sqrt(rise * (rise + 2.0 * mass)))
+        return cls(mass, charge, sqrt(rise * (rise + 2.0 * mass)))
+
+    def with_p0c(self, p0c: float) -> ReferenceParticle:
+        """The same species with another momentum times c [eV]."""
+        return replace(self, p0c=p0c)
+
+    @property
+    def traced(self) -> bool:
+        """Whether its momentum is being differentiated."""
+        return is_traced(self.p0c)
+
+    @property
+    def plain(self) -> ReferenceParticle:
+        """The particle with plain numbers in place of traced ones."""
+        return replace(self, p0c=_scalar(self.p0c)) if self.traced else self
 
     @classmethod
     def electron(cls, *, total: float) -> ReferenceParticle:
@@ -112,6 +130,8 @@ class ReferenceParticle:
     @property
     def energy(self) -> float:
         """Total energy [eV]."""
+        if self.traced:
+            return sqrt(self.p0c * self.p0c + self.mass * self.mass)  # type: ignore[no-any-return]
         return math.hypot(self.p0c, self.mass)
 
     @property
@@ -128,3 +148,9 @@ class ReferenceParticle:
     def rigidity(self) -> float:
         """Magnetic rigidity |B rho| [T m] of the reference particle."""
         return self.p0c / (abs(self.charge) * SPEED_OF_LIGHT)
+
+
+def _scalar(value: Any) -> Any:
+    """A traced scalar as a plain float; anything else unchanged."""
+    inner = untraced(value)
+    return float(inner) if is_traced(value) and getattr(inner, "shape", ()) == () else inner

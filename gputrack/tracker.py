@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gputrack.arrays import namespace, on_device
+from gputrack.arrays import is_traced, namespace, on_device
 from gputrack.backends import choose_backend
 from gputrack.backends.base import Backend, Launch, Particles, make_records
 from gputrack.beam import Beam
@@ -25,6 +25,9 @@ LIMIT = 1.0
 LARGEST_LIMIT = 1e150  # its square is still a number
 
 Progress = bool | Callable[[int, int], None]
+
+#: runs `track` where lattice or beam are being differentiated; gputrack.gradient, which stands above, puts it here
+differentiated: list[Callable[..., Tracked]] = []
 
 
 class Tracked(Beam):
@@ -52,6 +55,8 @@ def track(
     backwards: bool = False,
 ) -> Tracked:
     """Track a beam through a lattice; neither is changed.
+
+    Where knobs of the lattice, its reference or the beam are being differentiated, the result is traced as well.
 
     Parameters
     ----------
@@ -84,6 +89,11 @@ def track(
     TrackingInterrupted
         Ctrl-C; its ``result`` is the beam after the last whole stretch of turns.
     """
+    if _is_traced(lattice, beam) and differentiated:
+        return differentiated[-1](
+            lattice, beam, turns, monitors=monitors, progress=progress, backend=backend, threads=threads,
+            limit=limit, backwards=backwards,
+        )  # fmt: skip
     turns = check_arguments(lattice, beam, turns, monitors, progress, limit)
     runner = choose_backend(backend, beam.coordinates, threads)
     recorders: list[Recorder] = []
@@ -98,6 +108,13 @@ def track(
     finally:
         for recorder in recorders:
             recorder.close()
+
+
+def _is_traced(lattice: object, beam: object) -> bool:
+    """Whether anything that tracking depends on is being differentiated."""
+    if isinstance(lattice, Lattice) and lattice.traced:
+        return True
+    return isinstance(beam, Beam) and (is_traced(beam.coordinates) or beam.reference.traced)
 
 
 def check_arguments(

@@ -4,6 +4,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from cases import CASES, SPECIES
+from helpers import richardson
 
 import gputrack as gt
 from gputrack.backends.array import ArrayBackend
@@ -87,12 +88,6 @@ def beam(ring):
     return gt.Beam.gaussian(
         24, ring.reference, emit=(1e-8, 1e-9), twiss=twiss, sigma_z=3e-3, sigma_delta=1e-3, seed=3
     )
-
-
-def richardson(function, step):
-    """Derivative at 0 by central differences of sixth order."""
-    d = [(function(k * step) - function(-k * step)) / (2.0 * k * step) for k in (1, 2, 3)]
-    return (15.0 * d[0] - 6.0 * d[1] + d[2]) / 10.0
 
 
 KNOBS = (

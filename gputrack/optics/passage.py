@@ -7,6 +7,7 @@ import numpy as np
 from gputrack.backends import choose_backend
 from gputrack.backends.base import Launch, Particles, make_records
 from gputrack.elements import Element
+from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.program import Program, compile_program
 
@@ -16,6 +17,8 @@ _LIMIT = 1e100
 
 def passage_program(lattice: Lattice) -> Program:
     """The lattice without apertures, with a record after every element."""
+    if lattice.traced:
+        raise InputError("closed orbit and optics of a lattice that is being differentiated are not available yet")
     bare: dict[int, Element] = {}
     for element in lattice:
         if id(element) not in bare:
