@@ -1,16 +1,7 @@
 // Tracking on a GPU: one particle per thread, its coordinates in registers for all turns.
 #pragma once
+#include "launch_cuda.h"
 #include "losses.h"
-#include "run.h"
-
-GT_INLINE void put(double* at, Integer n, const State<double>& s) {
-  at[0] = s.x;
-  at[n] = s.px;
-  at[2 * n] = s.y;
-  at[3 * n] = s.py;
-  at[4 * n] = s.z;
-  at[5 * n] = s.delta;
-}
 
 GT_INLINE void record(const Run& run, const State<double>& s, Integer i, Integer turn, const RecordOp& op) {
   double* place = record_place(run, op, turn);
@@ -52,12 +43,7 @@ GT_INLINE void track_one(const Run& run, Integer i) {
   if (run.loss_code[i] != ALIVE) return;
   State<double> s;
   double* const c = run.coordinates + i;
-  s.x = c[0];
-  s.px = c[run.n];
-  s.y = c[2 * run.n];
-  s.py = c[3 * run.n];
-  s.z = c[4 * run.n];
-  s.delta = c[5 * run.n];
+  take(c, run.n, s);
   refresh(s, run.reference);
   const double limit_squared = run.limit * run.limit;
   double last[6] = {s.x, s.px, s.y, s.py, s.z, s.delta};
@@ -92,23 +78,6 @@ GT_INLINE void track_one(const Run& run, Integer i) {
   }
   put(c, run.n, s);
 }
-
-#ifndef GT_THREADS
-#define GT_THREADS 128
-#endif
-
-// The members of Run one by one: kernel arguments live in constant memory and cost no registers.
-#define GT_ARGUMENTS                                                                                              \
-  double *coordinates, Integer n, const int *ops, int n_ops, const double *constants, double beta0,               \
-      double inverse_gamma0_squared, double charge_over_energy, double charge_over_momentum, Integer first_turn,  \
-      Integer turns, int *loss_code, Integer *loss_turn, int *loss_op, double limit, double *records,             \
-      const Integer *record_starts
-#define GT_RUN                                                                                                    \
-  Run {                                                                                                           \
-    coordinates, n, ops, n_ops, constants,                                                                        \
-        {beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum}, first_turn, turns, loss_code,  \
-        loss_turn, loss_op, limit, records, record_starts                                                         \
-  }
 
 // Asked for one block per multiprocessor, the assembler keeps all in registers; else it spills to make room for more.
 extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_track(GT_ARGUMENTS) {

@@ -1,12 +1,14 @@
 """CUDA kernels run by the host compiler, thread by thread: the text is the one that NVRTC gets.
 
-The words of CUDA that it uses are defined as nothing, the grid as thread-local variables. What CuPy offers to build
+The words of CUDA that it uses are defined as nothing, the grid as thread-local variables. Each thread of a block is a
+fiber with its own stack: at a barrier it waits until all others have come to the same one. What CuPy offers to build
 and launch kernels is here with the same signatures; tests/fake_cupy.py offers the rest of it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import re
 from typing import Any
 
 import numpy as np
@@ -16,19 +18,103 @@ from gputrack.backends.compiler import build
 PRELUDE = """
 #define GT_EMULATED_GPU
 #include <math.h>
+#include <stdlib.h>
+#include <ucontext.h>
 #define __device__
 #define __global__
+#define __shared__ static
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 struct Place { unsigned x, y, z; };
-static thread_local Place blockIdx, blockDim, threadIdx;
-extern "C" void stand_at(unsigned block, unsigned threads, unsigned thread) {
-  blockIdx.x = block;
-  blockDim.x = threads;
-  threadIdx.x = thread;
+static thread_local Place gridDim, blockIdx, blockDim, threadIdx;
+
+namespace emulation {
+struct Fiber {
+  ucontext_t context;
+  int barrier;  // line at which it waits; 0 where it is done
+  int shuffles;
+  char* stack;
+};
+constexpr unsigned MOST = 1024, STACK = 256 * 1024;
+static Fiber fibers[MOST];
+static double slots[2][MOST];
+static ucontext_t scheduler;
+static void (*body)();
+
+static void enter() {
+  body();
+  fibers[threadIdx.x].barrier = 0;
 }
+
+static __attribute__((noinline)) void wait(int line) {
+  Fiber& own = fibers[threadIdx.x];
+  own.barrier = line;
+  swapcontext(&own.context, &scheduler);
+}
+
+// Two sets of slots in turn: nobody overwrites what another has still to read. All threads of a block must call it.
+static __attribute__((noinline)) double shuffle_down(double value, unsigned delta, unsigned width, int line) {
+  const unsigned thread = threadIdx.x;
+  double* const slot = slots[fibers[thread].shuffles++ % 2];
+  slot[thread] = value;
+  wait(line);
+  return thread % width + delta < width ? slot[thread + delta] : value;
+}
+
+// 0 when all threads of all blocks are done, 1 where threads of a block stand at different barriers.
+static int run(unsigned blocks, unsigned threads) {
+  gridDim = {blocks, 1, 1};
+  blockDim = {threads, 1, 1};
+  for (unsigned block = 0; block < blocks; ++block) {
+    blockIdx = {block, 0, 0};
+    for (unsigned i = 0; i < threads; ++i) {
+      Fiber& fiber = fibers[i];
+      if (!fiber.stack) fiber.stack = (char*)malloc(STACK);
+      getcontext(&fiber.context);
+      fiber.context.uc_stack.ss_sp = fiber.stack;
+      fiber.context.uc_stack.ss_size = STACK;
+      fiber.context.uc_link = &scheduler;
+      fiber.shuffles = 0;
+      makecontext(&fiber.context, enter, 0);
+    }
+    do {
+      for (unsigned i = 0; i < threads; ++i) {
+        threadIdx = {i, 0, 0};
+        swapcontext(&scheduler, &fibers[i].context);
+        if (fibers[i].barrier != fibers[0].barrier) return 1;
+      }
+    } while (fibers[0].barrier);
+  }
+  return 0;
+}
+
+template <class T>
+static T argument(void**& next) { return *(T*)*next++; }
+
+static void** arguments;
+template <auto kernel, class... T>
+static void call(void (*)(T...)) {
+  void** next = arguments;
+  struct Call { Call(T... values) { kernel(values...); } };
+  Call{argument<T>(next)...};  // braces: from left to right
+}
+
+template <auto kernel>
+static int launch(unsigned blocks, unsigned threads, void** values) {
+  arguments = values;
+  body = [] { call<kernel>(kernel); };
+  return run(blocks, threads);
+}
+}
+#define __syncthreads() emulation::wait(__LINE__)
+#define __shfl_down_sync(mask, value, delta, width) emulation::shuffle_down(value, delta, width, __LINE__)
 """
+_KERNEL = re.compile(r'extern "C" __global__ void __launch_bounds__\([^)]*\)\s+(\w+)\(')
+_LAUNCHER = (
+    'extern "C" int launch_{0}(unsigned blocks, unsigned threads, void** values) '
+    "{{ return emulation::launch<{0}>(blocks, threads, values); }}\n"
+)
 
 #: what CuPy passes for NumPy's scalars
 _C_TYPES = {"float64": ctypes.c_double, "int64": ctypes.c_int64, "int32": ctypes.c_int32, "uint64": ctypes.c_uint64}
@@ -37,7 +123,8 @@ _C_TYPES = {"float64": ctypes.c_double, "int64": ctypes.c_int64, "int32": ctypes
 def host_source(code: str, options: tuple[str, ...]) -> str:
     """What the host compiler is given for CUDA source and NVRTC options."""
     defines = [option.removeprefix("-D").replace("=", " ") for option in options if option.startswith("-D")]
-    return "".join(f"#define {define}\n" for define in defines) + PRELUDE + code
+    launchers = "".join(map(_LAUNCHER.format, _KERNEL.findall(code)))
+    return "".join(f"#define {define}\n" for define in defines) + PRELUDE + code + launchers
 
 
 class RawModule:
@@ -54,17 +141,14 @@ class RawKernel:
     """Twin of `cupy.RawKernel`; arguments are NumPy scalars, which carry their C types, or arrays."""
 
     def __init__(self, library: ctypes.CDLL, name: str) -> None:
-        self._library, self._name = library, name
+        self._launch, self._name = library[f"launch_{name}"], name
 
     def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
         assert len(grid) == len(block) == 1 and grid[0] >= 1 and 1 <= block[0] <= 1024
-        kernel = self._library[self._name]
-        kernel.restype = None
         values = [_c_value(value) for value in args]
-        for i in range(grid[0]):
-            for j in range(block[0]):
-                self._library.stand_at(i, block[0], j)
-                kernel(*values)
+        addresses = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        failed = self._launch(ctypes.c_uint(grid[0]), ctypes.c_uint(block[0]), addresses)
+        assert not failed, f"{self._name}: threads of a block stand at different barriers"
 
 
 def _c_value(value: Any) -> Any:

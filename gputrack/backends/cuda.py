@@ -11,11 +11,14 @@ import numpy as np
 from gputrack.backends.base import Launch, Particles
 from gputrack.backends.run import make_run
 from gputrack.backends.sources import flattened
+from gputrack.elements.map import ReferenceValues
 from gputrack.errors import BackendError
 from gputrack.program import Program
 
 THREADS = 128
 OPTIONS = ("-std=c++17", f"-DGT_THREADS={THREADS}")
+SWEEP_BLOCKS = 1024  # four for each of 256 multiprocessors
+ROW_BYTES = 256 * 2**20  # of all blocks' derivatives with respect to the program's constants
 
 
 @cache
@@ -27,6 +30,18 @@ def module(kinds: frozenset[str]) -> Any:
     import cupy
 
     return cupy.RawModule(code=flattened("track_cuda.h", kinds), options=OPTIONS)
+
+
+@cache
+def adjoint_module(kinds: frozenset[str], constants: int) -> Any:
+    """Kernels of the backward sweep, apart because few runs need them.
+
+    `constants` is how many an op with series may have: so much of each thread's own memory is set aside.
+    """
+    import cupy
+
+    options = (*OPTIONS, f"-DGT_CONSTANTS={constants}")
+    return cupy.RawModule(code=flattened("adjoint_cuda.h", kinds), options=options)
 
 
 class CudaBackend:
@@ -58,6 +73,54 @@ class CudaBackend:
             kernel = module(launch.program.kinds).get_function(name)
             kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
             self._cupy.cuda.get_current_stream().synchronize()
+
+    def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> np.ndarray:
+        """Undo one stretch of turns, in place; see `HostBackend.step_adjoint`.
+
+        Derivatives with respect to the constants are added up within blocks, then over blocks, always in the same
+        order. Each block has a row of ``n_constants + 4`` numbers; blocks are at most `SWEEP_BLOCKS`, and so many that
+        all rows fit `ROW_BYTES` (one row always fits), a number that depends on particles and constants alone.
+
+        Returns
+        -------
+        float64 NumPy array (n_constants + 4,)
+            The only thing that crosses to the host: elements' parameters live there.
+        """
+        program = launch.program
+        size = len(program.constants) + len(ReferenceValues._fields)
+        device = particles.coordinates.device
+        with device:
+            total = self._cupy.zeros(size)
+            if len(program) and launch.turns:
+                self._sweep(particles, cotangents, launch, seeds, total)
+            result: np.ndarray = total.get()
+        return result
+
+    def _sweep(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any, total: Any) -> None:
+        program = launch.program
+        n, size = particles.coordinates.shape[1], total.shape[0]
+        blocks = sweep_blocks(n, size)
+        rows = self._cupy.zeros((blocks, size))
+        run = make_run(particles, launch, *_on_device(program, particles.coordinates.device.id, self._cupy), _address)
+        kernels = adjoint_module(program.kinds, most_constants(program))
+        more = [0 if array is None else _address(array) for array in (cotangents, seeds, rows)]
+        arguments = (*_arguments(run), *map(np.uint64, more), np.int32(len(program.constants)))
+        kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), arguments)
+        arguments = (np.uint64(_address(rows)), np.int32(blocks), np.int64(size), np.uint64(_address(total)))
+        kernels.get_function("gputrack_sum_rows")((-(-size // THREADS),), (THREADS,), arguments)
+
+
+def sweep_blocks(n: int, size: int) -> int:
+    """Blocks of the backward sweep for `n` particles and rows of `size` numbers."""
+    fit = max(1, ROW_BYTES // (8 * size))
+    return min(-(-n // THREADS), SWEEP_BLOCKS, fit)
+
+
+def most_constants(program: Program) -> int:
+    """A power of two that no op's number of constants exceeds: few values, so that few variants are compiled."""
+    ends = np.append(program.ops[1:, 1], len(program.constants))
+    most = int(np.max(ends - program.ops[:, 1], initial=0))
+    return max(8, 1 << (most - 1).bit_length())
 
 
 def _address(array: Any) -> int:

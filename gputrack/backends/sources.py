@@ -59,7 +59,10 @@ def _unpack(kind: MapKind) -> str:
 
 
 def _bars(kind: MapKind) -> str:
-    """Struct of places where the adjoint adds up the derivatives with respect to an op's constants."""
+    """Struct of places where the adjoint adds up the derivatives with respect to an op's constants.
+
+    SCALARS is how many there are before those in series; SERIES says whether there are any.
+    """
     name = struct_name(kind).removesuffix("Op") + "Bar"
     fields = [*kind.constants, *kind.series]
     places = [f"base + {i}" for i in range(len(kind.constants))]
@@ -67,8 +70,9 @@ def _bars(kind: MapKind) -> str:
     for count in kind.series.values():
         places.append(place)
         place += f" + op.{count}"
+    own = f"static constexpr int SCALARS = {len(kind.constants)}; static constexpr bool SERIES = {int(bool(kind.series))};"
     return (
-        f"template <class T> struct {name} {{ {' '.join(f'T* {field};' for field in fields)} }};\n"
+        f"template <class T> struct {name} {{ {own} {' '.join(f'T* {field};' for field in fields)} }};\n"
         f"GT_INLINE int size_of(const {struct_name(kind)}& op) {{ return {place.removeprefix('base + ')}; }}\n"
         f"template <class T> GT_INLINE {name}<T> bars(const {struct_name(kind)}& op, T* base) "
         f"{{ return {{{', '.join(places)}}}; }}"
