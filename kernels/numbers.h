@@ -38,6 +38,9 @@ GT_INLINE T horner_derivative(const double (&coefficients)[N], const T& u) {
   return total;
 }
 
+// Whether nothing that follows from a constant is left where its value is 0.
+GT_INLINE bool vanishes(double a) { return a == 0.0; }
+
 GT_INLINE double power_of(double base, int exponent) {
   double r = 1.0;
   for (int i = 0; i < exponent; ++i) r *= base;

@@ -2,12 +2,15 @@
 #pragma once
 #include "target.h"
 
-struct Reference {
-  double beta0;
-  double inverse_gamma0_squared;
-  double charge_over_energy;    // q / E0 [1/V]
-  double charge_over_momentum;  // q / (p0 c) [1/V]
+// C, the type of constants, is double, or what carries derivatives with respect to them.
+template <class C>
+struct ReferenceConstants {
+  C beta0;
+  C inverse_gamma0_squared;
+  C charge_over_energy;    // q / E0 [1/V]
+  C charge_over_momentum;  // q / (p0 c) [1/V]
 };
+using Reference = ReferenceConstants<double>;
 
 // opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
 template <class T>
@@ -17,8 +20,8 @@ struct State {
 };
 
 // Everything that follows from delta, computed anew.
-template <class T>
-GT_INLINE void refresh(State<T>& s, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void refresh(State<T>& s, const ReferenceConstants<C>& ref) {
   s.opd = 1.0 + s.delta;
   T energy = sqrt(ref.beta0 * ref.beta0 * s.opd * s.opd + ref.inverse_gamma0_squared);
   T excess = s.delta * (2.0 + s.delta) * ref.inverse_gamma0_squared;

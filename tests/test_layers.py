@@ -178,7 +178,7 @@ def members(header: str, struct: str) -> list[str]:
     ("header", "struct", "names"),
     [
         ("run.h", "Run", [name for name, _ in Run._fields_]),
-        ("state.h", "Reference", list(ReferenceValues._fields)),
+        ("state.h", "ReferenceConstants", list(ReferenceValues._fields)),
         ("state.h", "State", list(State._fields)),
         ("state.h", "Costate : State<T>", list(ReferenceValues._fields)),
         ("adjoint_host.h", "Sweep", [name for name, _ in Sweep._fields_]),

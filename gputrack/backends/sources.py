@@ -30,15 +30,21 @@ def struct_name(kind: MapKind) -> str:
     return "".join(part.capitalize() for part in kind.name.split("_")) + "Op"
 
 
+def constants_name(kind: MapKind) -> str:
+    """Name of the template of that struct over the type of the constants: double, or what carries derivatives."""
+    return struct_name(kind).removesuffix("Op") + "Constants"
+
+
 def op_structs() -> str:
     """Structs of constants, op codes, and functions that unpack them from the program."""
     lines = []
     for kind in MAPS.values():
         lines.append(f"enum {{ CODE_{kind.name} = {kind.code} }};")
         members = [f"int {name};" for name in kind.integers]
-        members += [f"double {name};" for name in kind.constants]
-        members += [f"const double* {name};" for name in kind.series]
-        lines.append(f"struct {struct_name(kind)} {{ {' '.join(members)} }};")
+        members += [f"C {name};" for name in kind.constants]
+        members += [f"const C* {name};" for name in kind.series]
+        lines.append(f"template <class C> struct {constants_name(kind)} {{ {' '.join(members)} }};")
+        lines.append(f"using {struct_name(kind)} = {constants_name(kind)}<double>;")
         lines.append(_unpack(kind))
         lines.append(_bars(kind))
     return "\n".join(lines) + "\n"
@@ -53,8 +59,8 @@ def _unpack(kind: MapKind) -> str:
         body.append(f"op.{field} = constants + {place};")
         place += f" + op.{count}"
     return (
-        f"GT_INLINE {name} unpack_{name}(const int* integers, const double* constants) "
-        f"{{ {name} op; {' '.join(body)} return op; }}"
+        f"template <class C> GT_INLINE {constants_name(kind)}<C> unpack_{name}(const int* integers, const C* constants) "
+        f"{{ {constants_name(kind)}<C> op; {' '.join(body)} return op; }}"
     )
 
 

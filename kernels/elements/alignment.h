@@ -3,8 +3,8 @@
 #include "../state.h"
 
 // Enter the frame of an element; Op is AlignOp, or UnalignOp where leaving is undone.
-template <class T, class Op>
-GT_INLINE void align(State<T>& s, const Op& op, const Reference& ref) {
+template <class T, class C, class Op>
+GT_INLINE void align(State<T>& s, const Op& op, const ReferenceConstants<C>& ref) {
   T x = s.x - op.dx, y = s.y - op.dy, px = s.px;
   s.x = op.cosine * x + op.sine * y;
   s.px = op.cosine * px + op.sine * s.py;
@@ -13,8 +13,8 @@ GT_INLINE void align(State<T>& s, const Op& op, const Reference& ref) {
 }
 
 // Leave it.
-template <class T, class Op>
-GT_INLINE void unalign(State<T>& s, const Op& op, const Reference& ref) {
+template <class T, class C, class Op>
+GT_INLINE void unalign(State<T>& s, const Op& op, const ReferenceConstants<C>& ref) {
   T x = s.x, px = s.px;
   s.x = op.cosine * x - op.sine * s.y + op.dx;
   s.px = op.cosine * px - op.sine * s.py;

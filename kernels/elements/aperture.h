@@ -3,12 +3,12 @@
 #include "../state.h"
 
 // Identity: the loop over ops asks inside() and marks losses.
-template <class T>
-GT_INLINE void aperture(State<T>& s, const ApertureOp& op, const Reference& ref) {}
+template <class T, class C>
+GT_INLINE void aperture(State<T>& s, const ApertureConstants<C>& op, const ReferenceConstants<C>& ref) {}
 
 // Lanes inside |x| <= a, |y| <= b, (x/c)^2 + (y/d)^2 <= 1.
-template <class T>
-GT_INLINE unsigned inside(const State<T>& s, const ApertureOp& op) {
+template <class T, class C>
+GT_INLINE unsigned inside(const State<T>& s, const ApertureConstants<C>& op) {
   T rx = s.x * op.inverse_a, ry = s.y * op.inverse_b;
   T ex = s.x * op.inverse_c, ey = s.y * op.inverse_d;
   return less_equal(rx * rx, 1.0) & less_equal(ry * ry, 1.0) & less_equal(ex * ex + ey * ey, 1.0);

@@ -10,16 +10,15 @@ struct ArcPath {
 };
 
 // Exact motion in a uniform vertical field between two planes.
-template <class T>
-GT_INLINE ArcPath<T> arc_by(State<T>& s, double sine, double cosine, double reach, double sagitta, double length,
-                            double k0, int halvings) {
+template <class T, class C>
+GT_INLINE ArcPath<T> arc_by(State<T>& s, C sine, C cosine, C reach, C sagitta, C length, C k0, int halvings) {
   T v = s.py * s.inverse;
   T u = v * v + (s.px * s.inverse) * (s.px * s.inverse);
   T pz = s.opd * (1.0 - u) * (1.0 + slope_excess(u));
   T a = pz * cosine - s.px * sine;
   T b = s.px * cosine + pz * sine;
   T w = reach + s.x * sine;
-  if (k0 == 0.0) {  // the same formulas without a field: a straight line
+  if (vanishes(k0)) {  // the same formulas without a field: a straight line
     T tau = w / a;
     s.x = s.x * cosine - sagitta + b * tau;
     s.px = b;
@@ -44,14 +43,14 @@ GT_INLINE ArcPath<T> arc_by(State<T>& s, double sine, double cosine, double reac
   return {pz, pz_out, tau, chord, half};
 }
 
-template <class T>
-GT_INLINE void arc(State<T>& s, const ArcOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void arc(State<T>& s, const ArcConstants<C>& op, const ReferenceConstants<C>& ref) {
   arc_by(s, op.sine, op.cosine, op.reach, op.sagitta, op.length, op.k0, op.halvings);
 }
 
 // Inverse: the same field backwards.
-template <class T>
-GT_INLINE void unarc(State<T>& s, const ArcOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unarc(State<T>& s, const ArcConstants<C>& op, const ReferenceConstants<C>& ref) {
   arc_by(s, -op.sine, op.cosine, -op.reach, op.sagitta, -op.length, op.k0, op.halvings);
 }
 

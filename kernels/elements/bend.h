@@ -4,8 +4,8 @@
 #include "arc.h"
 
 // px += L F_x, py += L F_y; both polynomials by Horner's rule in x, then in y, coefficients for j, for i <= degree - j.
-template <class T>
-GT_INLINE void sector_kick(State<T>& s, double length, const double* fx, const double* fy, int degree, int terms) {
+template <class T, class C>
+GT_INLINE void sector_kick(State<T>& s, C length, const C* fx, const C* fy, int degree, int terms) {
   T gx = broadcast(0.0), gy = broadcast(0.0);
   int end = terms;
   for (int j = degree; j >= 0; --j) {
@@ -23,25 +23,25 @@ GT_INLINE void sector_kick(State<T>& s, double length, const double* fx, const d
   s.py += length * gy;
 }
 
-template <class T>
-GT_INLINE void bend_by(State<T>& s, const BendOp& op, double sign) {
+template <class T, class C>
+GT_INLINE void bend_by(State<T>& s, const BendConstants<C>& op, double sign) {
   compose(
       op.order, op.slices,
       [&](double part, int step) GT_LAMBDA {
-        const double* arc = op.arcs + 4 * step;
+        const C* arc = op.arcs + 4 * step;
         arc_by(s, sign * arc[0], arc[1], sign * arc[2], arc[3], sign * part * op.length, op.k0, op.halvings);
       },
       [&](double part) GT_LAMBDA { sector_kick(s, sign * part * op.length, op.fx, op.fy, op.degree, op.terms); });
 }
 
-template <class T>
-GT_INLINE void bend(State<T>& s, const BendOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void bend(State<T>& s, const BendConstants<C>& op, const ReferenceConstants<C>& ref) {
   bend_by(s, op, 1.0);
 }
 
 // Inverse: the splitting is symmetric, so it is the same over -length.
-template <class T>
-GT_INLINE void unbend(State<T>& s, const BendOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unbend(State<T>& s, const BendConstants<C>& op, const ReferenceConstants<C>& ref) {
   bend_by(s, op, -1.0);
 }
 

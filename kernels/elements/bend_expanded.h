@@ -3,8 +3,8 @@
 #include "../numbers.h"
 #include "straight.h"
 
-template <class T>
-GT_INLINE void combined_matrix(State<T>& s, double length, double h, double k0, double kx, double ky) {
+template <class T, class C>
+GT_INLINE void combined_matrix(State<T>& s, C length, C h, C k0, C kx, C ky) {
   T inverse = s.inverse;
   T reach = length * inverse;
   T g = h * s.opd - k0;
@@ -29,15 +29,15 @@ GT_INLINE void combined_matrix(State<T>& s, double length, double h, double k0, 
 }
 
 // Kick from the potential focus x^2/2 - h x (1+delta).
-template <class T>
-GT_INLINE void curvature_kick(State<T>& s, double length, double h, double focus) {
+template <class T, class C>
+GT_INLINE void curvature_kick(State<T>& s, C length, C h, C focus) {
   s.px += length * (h * s.opd - focus * s.x);
   s.z -= length * h * s.x;
 }
 
-template <class T>
-GT_INLINE void bend_expanded_by(State<T>& s, const BendExpandedOp& op, double sign) {
-  double length = sign * op.length;
+template <class T, class C>
+GT_INLINE void bend_expanded_by(State<T>& s, const BendExpandedConstants<C>& op, double sign) {
+  C length = sign * op.length;
   compose(
       op.order, op.slices,
       [&](double part, int) GT_LAMBDA { combined_matrix(s, part * length, op.h_outer, op.k0_outer, op.kx, op.ky); },
@@ -47,14 +47,14 @@ GT_INLINE void bend_expanded_by(State<T>& s, const BendExpandedOp& op, double si
       });
 }
 
-template <class T>
-GT_INLINE void bend_expanded(State<T>& s, const BendExpandedOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void bend_expanded(State<T>& s, const BendExpandedConstants<C>& op, const ReferenceConstants<C>& ref) {
   bend_expanded_by(s, op, 1.0);
 }
 
 // Inverse: the splitting is symmetric, so it is the same over -length.
-template <class T>
-GT_INLINE void unbend_expanded(State<T>& s, const BendExpandedOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unbend_expanded(State<T>& s, const BendExpandedConstants<C>& op, const ReferenceConstants<C>& ref) {
   bend_expanded_by(s, op, -1.0);
 }
 

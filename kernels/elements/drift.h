@@ -4,8 +4,8 @@
 #include "../state.h"
 
 // Field-free motion over length.
-template <class T>
-GT_INLINE void drift_by(State<T>& s, double length, int exact) {
+template <class T, class C>
+GT_INLINE void drift_by(State<T>& s, C length, int exact) {
   T u = (s.px * s.px + s.py * s.py) * (s.inverse * s.inverse);
   T slope = length * s.inverse;
   T w;
@@ -20,14 +20,14 @@ GT_INLINE void drift_by(State<T>& s, double length, int exact) {
   s.z += length * (s.slip - w);
 }
 
-template <class T>
-GT_INLINE void drift(State<T>& s, const DriftOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void drift(State<T>& s, const DriftConstants<C>& op, const ReferenceConstants<C>& ref) {
   drift_by(s, op.length, op.exact);
 }
 
 // Inverse: the same over -length.
-template <class T>
-GT_INLINE void undrift(State<T>& s, const DriftOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void undrift(State<T>& s, const DriftConstants<C>& op, const ReferenceConstants<C>& ref) {
   drift_by(s, -op.length, op.exact);
 }
 

@@ -2,14 +2,14 @@
 #pragma once
 #include "../state.h"
 
-template <class T>
-GT_INLINE void edge(State<T>& s, const EdgeOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void edge(State<T>& s, const EdgeConstants<C>& op, const ReferenceConstants<C>& ref) {
   s.px += op.kx * s.x;
   s.py -= (op.ky + op.cubic * s.y * s.y) * s.y;
 }
 
-template <class T>
-GT_INLINE void unedge(State<T>& s, const EdgeOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unedge(State<T>& s, const EdgeConstants<C>& op, const ReferenceConstants<C>& ref) {
   s.px -= op.kx * s.x;
   s.py += (op.ky + op.cubic * s.y * s.y) * s.y;
 }

@@ -14,8 +14,8 @@ struct Phi {
 };
 
 // tan(atan(xp/(1 + yp^2)) - strength (1 + xp^2 (2 + yp^2)) pz) and its derivatives.
-template <class T>
-GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, double strength) {
+template <class T, class C>
+GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, C strength) {
   T inverse = 1.0 / sqrt(opd * opd - px * px - py * py);
   T xp = px * inverse, yp = py * inverse;
   T xp2 = xp * xp, yp2 = yp * yp;
@@ -25,7 +25,7 @@ GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, double strength) {
   T bow = 1.0 + xp2 * (2.0 + yp2);
   T t = slope, by_xp = r, by_yp = -2.0 * slope * yp * r, by_pz = 0.0 * r;
   T gain = 1.0 + t * t;
-  if (strength != 0.0) {
+  if (!vanishes(strength)) {
     T beta = strength * bow * pz;
     T cosine, sinc;
     cos_sinc(beta * beta, 0, cosine, sinc);
@@ -44,14 +44,14 @@ GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, double strength) {
           -gain * bow * pz};
 }
 
-template <class T>
-GT_INLINE Phi<T> scaled_phi(const T& px, const T& py, const T& opd, double k0, double gap) {
+template <class T, class C>
+GT_INLINE Phi<T> scaled_phi(const T& px, const T& py, const T& opd, C k0, C gap) {
   Phi<T> f = phi(px, py, opd, k0 * gap);
   return {k0 * f.value, k0 * f.px, k0 * f.py, k0 * f.delta, k0 * f.strength};
 }
 
-template <class T>
-GT_INLINE void fringe(State<T>& s, const FringeOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void fringe(State<T>& s, const FringeConstants<C>& op, const ReferenceConstants<C>& ref) {
   Phi<T> f = scaled_phi(s.px, s.py, s.opd, op.k0, op.gap);
   T y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y));
   T half = 0.5 * y * y;
@@ -63,8 +63,8 @@ GT_INLINE void fringe(State<T>& s, const FringeOp& op, const Reference& ref) {
 }
 
 // Inverse: Newton's method for the old py.
-template <class T>
-GT_INLINE void unfringe(State<T>& s, const FringeOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unfringe(State<T>& s, const FringeConstants<C>& op, const ReferenceConstants<C>& ref) {
   T half = 0.5 * s.y * s.y;
   T bend = op.cubic * half * s.inverse;
   T known = s.py + 2.0 * bend * s.y;

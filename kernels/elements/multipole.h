@@ -2,21 +2,21 @@
 #pragma once
 #include "straight.h"
 
-template <class T>
-GT_INLINE void multipole_by(State<T>& s, const MultipoleOp& op, double sign) {
+template <class T, class C>
+GT_INLINE void multipole_by(State<T>& s, const MultipoleConstants<C>& op, double sign) {
   multipole_kick(s, sign, op.bn, op.an, op.terms);
   s.px += sign * (op.angle * s.opd - op.curvature * s.x);
   s.z -= sign * (op.angle * s.x);
 }
 
-template <class T>
-GT_INLINE void multipole(State<T>& s, const MultipoleOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void multipole(State<T>& s, const MultipoleConstants<C>& op, const ReferenceConstants<C>& ref) {
   multipole_by(s, op, 1.0);
 }
 
 // Inverse: the opposite kick.
-template <class T>
-GT_INLINE void unmultipole(State<T>& s, const MultipoleOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unmultipole(State<T>& s, const MultipoleConstants<C>& op, const ReferenceConstants<C>& ref) {
   multipole_by(s, op, -1.0);
 }
 

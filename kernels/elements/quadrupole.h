@@ -34,9 +34,8 @@ GT_INLINE void cos_sinc_parts(const T& u, int halvings, T& ce, T& co, T& se, T& 
 }
 
 // quadrupole_matrix for a1 = 0, from the parts of its cosine and sine.
-template <class T>
-GT_INLINE void normal_matrix(State<T>& s, double length, double b1, const T& m, const T& ce, const T& co, const T& se,
-                             const T& so) {
+template <class T, class C>
+GT_INLINE void normal_matrix(State<T>& s, C length, C b1, const T& m, const T& ce, const T& co, const T& se, const T& so) {
   T even = co * m, odd = so * m;
   T cos_x = ce + even, cos_y = ce - even;
   T sin_x = length * (se + odd), sin_y = length * (se - odd);
@@ -53,14 +52,14 @@ GT_INLINE void normal_matrix(State<T>& s, double length, double b1, const T& m, 
   s.py = py;
 }
 
-template <class T>
-GT_INLINE void quadrupole_matrix(State<T>& s, double length, double b1, double a1, int halvings) {
+template <class T, class C>
+GT_INLINE void quadrupole_matrix(State<T>& s, C length, C b1, C a1, int halvings) {
   T inverse = s.inverse;
   T scale = length * length * inverse;
   T m = b1 * scale, n = a1 * scale;
   T ce, co, se, so;
   cos_sinc_parts(m * m + n * n, halvings, ce, co, se, so);
-  if (a1 == 0.0) {  // the same formulas without a skew gradient: the planes are apart
+  if (vanishes(a1)) {  // the same formulas without a skew gradient: the planes are apart
     normal_matrix(s, length, b1, m, ce, co, se, so);
     return;
   }
@@ -83,8 +82,8 @@ GT_INLINE void quadrupole_matrix(State<T>& s, double length, double b1, double a
 }
 
 // Exact minus expanded drift.
-template <class T>
-GT_INLINE void drift_remainder(State<T>& s, double length) {
+template <class T, class C>
+GT_INLINE void drift_remainder(State<T>& s, C length) {
   T u = (s.px * s.px + s.py * s.py) * (s.inverse * s.inverse);
   T w = slope_excess_remainder(u);
   T slope = length * s.inverse * (0.5 * u + w);
@@ -94,8 +93,8 @@ GT_INLINE void drift_remainder(State<T>& s, double length) {
 }
 
 // Kick of all multipoles but the gradient.
-template <class T>
-GT_INLINE void error_kick(State<T>& s, double length, const double* bn, const double* an, int terms) {
+template <class T, class C>
+GT_INLINE void error_kick(State<T>& s, C length, const C* bn, const C* an, int terms) {
   T re = broadcast(0.0), im = broadcast(0.0);
   for (int n = terms - 1; n >= 0; --n) {
     T next = re * s.x - im * s.y + (n == 1 ? 0.0 : bn[n]);
@@ -106,8 +105,8 @@ GT_INLINE void error_kick(State<T>& s, double length, const double* bn, const do
   s.py += length * im;
 }
 
-template <class T>
-GT_INLINE void quadrupole_by(State<T>& s, const QuadrupoleOp& op, double length) {
+template <class T, class C>
+GT_INLINE void quadrupole_by(State<T>& s, const QuadrupoleConstants<C>& op, C length) {
   compose(
       op.order, op.slices,
       [&](double part, int) GT_LAMBDA { quadrupole_matrix(s, part * length, op.bn[1], op.an[1], op.halvings); },
@@ -118,14 +117,14 @@ GT_INLINE void quadrupole_by(State<T>& s, const QuadrupoleOp& op, double length)
       });
 }
 
-template <class T>
-GT_INLINE void quadrupole(State<T>& s, const QuadrupoleOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void quadrupole(State<T>& s, const QuadrupoleConstants<C>& op, const ReferenceConstants<C>& ref) {
   quadrupole_by(s, op, op.length);
 }
 
 // Inverse: the splitting is symmetric, so it is the same over -length.
-template <class T>
-GT_INLINE void unquadrupole(State<T>& s, const QuadrupoleOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unquadrupole(State<T>& s, const QuadrupoleConstants<C>& op, const ReferenceConstants<C>& ref) {
   quadrupole_by(s, op, -op.length);
 }
 

@@ -3,8 +3,8 @@
 #include "../state.h"
 
 // Change the energy by step (in units of E0) at fixed place and time.
-template <class T>
-GT_INLINE void energy_step(State<T>& s, const T& step, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void energy_step(State<T>& s, const T& step, const ReferenceConstants<C>& ref) {
   T velocity = 1.0 + s.slip;
   T energy = s.opd / velocity;
   // the last term is 0, and not a number where more than the whole energy is taken: only squares follow
@@ -15,21 +15,21 @@ GT_INLINE void energy_step(State<T>& s, const T& step, const Reference& ref) {
   s.z *= (1.0 + s.slip) / velocity;
 }
 
-template <class T>
-GT_INLINE void rf_kick_by(State<T>& s, const RfKickOp& op, const Reference& ref, double sign) {
+template <class T, class C>
+GT_INLINE void rf_kick_by(State<T>& s, const RfKickConstants<C>& op, const ReferenceConstants<C>& ref, double sign) {
   T angle = op.phase - op.wavenumber * s.z / ((1.0 + s.slip) * ref.beta0);
   T step = ref.charge_over_energy * op.voltage * sin(angle);
   energy_step(s, sign * step, ref);
 }
 
-template <class T>
-GT_INLINE void rf_kick(State<T>& s, const RfKickOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void rf_kick(State<T>& s, const RfKickConstants<C>& op, const ReferenceConstants<C>& ref) {
   rf_kick_by(s, op, ref, 1.0);
 }
 
 // Inverse: the arrival time, hence the step, is the same on both sides.
-template <class T>
-GT_INLINE void unrf_kick(State<T>& s, const RfKickOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unrf_kick(State<T>& s, const RfKickConstants<C>& op, const ReferenceConstants<C>& ref) {
   rf_kick_by(s, op, ref, -1.0);
 }
 

@@ -3,9 +3,9 @@
 #include "../numbers.h"
 #include "../state.h"
 
-template <class T>
-GT_INLINE void solenoid_by(State<T>& s, const SolenoidOp& op, double length) {
-  double k = 0.5 * op.ks;
+template <class T, class C>
+GT_INLINE void solenoid_by(State<T>& s, const SolenoidConstants<C>& op, C length) {
+  C k = 0.5 * op.ks;
   T ux = s.px + k * s.y, uy = s.py - k * s.x;
   T u = (ux * ux + uy * uy) * (s.inverse * s.inverse);
   T reach = length * s.inverse;
@@ -29,14 +29,14 @@ GT_INLINE void solenoid_by(State<T>& s, const SolenoidOp& op, double length) {
   s.z += length * (s.slip - w);
 }
 
-template <class T>
-GT_INLINE void solenoid(State<T>& s, const SolenoidOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void solenoid(State<T>& s, const SolenoidConstants<C>& op, const ReferenceConstants<C>& ref) {
   solenoid_by(s, op, op.length);
 }
 
 // Inverse: the same over -length.
-template <class T>
-GT_INLINE void unsolenoid(State<T>& s, const SolenoidOp& op, const Reference& ref) {
+template <class T, class C>
+GT_INLINE void unsolenoid(State<T>& s, const SolenoidConstants<C>& op, const ReferenceConstants<C>& ref) {
   solenoid_by(s, op, -op.length);
 }
 
