@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from gputrack import moments
-from gputrack.arrays import Array, is_traced, to_numpy
+from gputrack.arrays import Array, is_traced
 from gputrack.errors import InputError
+from gputrack.moment_primitives import eigen_emittances, mean_and_sigma
 from gputrack.reference import ReferenceParticle
 
 
@@ -27,9 +26,10 @@ class BeamMoments:
         if not bool(self.alive.any()):
             n = self.coordinates.shape[1]
             raise InputError(f"Beam: all {n} particles are lost, there is nothing to average")
-        c, w = moments.survivors(self.coordinates, self.weights, self.alive)
-        pair = moments.mean(c, w), moments.sigma(c, w)
-        return pair if is_traced(c) else (_constant(pair[0]), _constant(pair[1]))
+        both = mean_and_sigma(self.coordinates, self.weights, self.alive)
+        if not is_traced(both):
+            both.flags.writeable = False
+        return both[0], both[1:]
 
     @property
     def mean(self) -> Array:
@@ -52,9 +52,9 @@ class BeamMoments:
         return _number(self.mean[moments.coordinate_index(name)])
 
     def size(self, name: str) -> float:
-        """Rms deviation of one coordinate from its mean."""
+        """Rms deviation of one coordinate from its mean; where it is 0, so is its derivative."""
         i = moments.coordinate_index(name)
-        return _number(self.sigma[i, i] ** 0.5)
+        return _number(moments.root(self.sigma[i, i]))
 
     def emittance(self, plane: str, normalized: bool = False) -> float:
         """Projected rms emittance [m] of plane x, y or z (of z and delta), dispersion included.
@@ -64,18 +64,15 @@ class BeamMoments:
         return _number(self._scale(normalized) * moments.projected_emittance(self.sigma, plane))
 
     def eigen_emittances(self, normalized: bool = False) -> Array:
-        """The three eigen-emittances [m], largest first, (3,); see `gputrack.moments.eigen_emittances`."""
-        return self._scale(normalized) * moments.eigen_emittances(self.sigma)
+        """The three eigen-emittances [m], largest first, (3,).
+
+        See `gputrack.moments.eigen_emittances`; for their derivatives where some are equal or 0,
+        `gputrack.moment_primitives.eigen_emittances`.
+        """
+        return self._scale(normalized) * eigen_emittances(self.sigma)
 
     def _scale(self, normalized: bool) -> float:
         return self.reference.p0c / self.reference.mass if normalized else 1.0
-
-
-def _constant(value: Array) -> np.ndarray:
-    """A read-only copy on the host."""
-    array = np.array(to_numpy(value))
-    array.flags.writeable = False
-    return array
 
 
 def _number(value: Any) -> Any:

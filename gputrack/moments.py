@@ -1,4 +1,4 @@
-"""Moments and emittances: pure functions of coordinates (6, n) and weights (n,), or of the matrix sigma.
+"""Moments and emittances: pure functions of coordinates (..., 6, n) and weights (..., n), or of the matrix sigma.
 
 Array-API operations that autograd differentiates, so that one text serves NumPy, CuPy and traced arrays.
 Averages are weighted and divided by the total weight W: <a> = sum(w a) / W, so a particle of weight 2 counts
@@ -42,34 +42,41 @@ def survivors(coordinates: Array, weights: Array, alive: Array) -> tuple[Array, 
     """Coordinates and weights with 0 in place of lost particles, whose coordinates may be NaN."""
     xp = namespace(coordinates, weights)
     return (
-        xp.where(alive, coordinates, xp.zeros_like(coordinates)),
+        xp.where(alive[..., None, :], coordinates, xp.zeros_like(coordinates)),
         xp.where(alive, weights, xp.zeros_like(weights)),
     )
 
 
-def _total(weights: Array) -> Array:
-    """Sum of the weights, NaN in place of 0."""
+def total(weights: Array) -> Array:
+    """Sum of the weights over the particles, shape (..., 1); NaN in place of 0."""
     xp = namespace(weights)
-    total = xp.sum(weights)
-    return xp.where(total > 0.0, total, math.nan * xp.ones_like(total))
+    summed = xp.sum(weights, axis=-1, keepdims=True)
+    return xp.where(summed > 0.0, summed, math.nan * xp.ones_like(summed))
+
+
+def transposed(matrix: Array) -> Array:
+    """The last two axes exchanged."""
+    return namespace(matrix).moveaxis(matrix, -1, -2)
 
 
 def mean(coordinates: Array, weights: Array) -> Array:
-    """Centroid <u>, shape (6,), in the units of the coordinates."""
+    """Centroid <u>, shape (..., 6), in the units of the coordinates."""
     xp = namespace(coordinates, weights)
-    return xp.sum(coordinates * weights, axis=1) / _total(weights)
+    return xp.sum(coordinates * weights[..., None, :], axis=-1) / total(weights)
 
 
 def sigma(coordinates: Array, weights: Array) -> Array:
-    """Second central moments <(u - <u>)(u - <u>)^T>, shape (6, 6)."""
+    """Second central moments <(u - <u>)(u - <u>)^T>, shape (..., 6, 6)."""
     # Centred first: <u u> - <u><u> would lose the digits of a small beam far from the axis.
-    offset = coordinates - mean(coordinates, weights)[:, None]
-    square = (offset * weights) @ offset.T
-    return 0.5 * (square + square.T) / _total(weights)
+    offset = coordinates - mean(coordinates, weights)[..., None]
+    square = (offset * weights[..., None, :]) @ transposed(offset)
+    return 0.5 * (square + transposed(square)) / total(weights)[..., None]
 
 
 def projected_emittance(matrix: Array, plane: str) -> Array:
     """Projected rms emittance sqrt(<q^2><p^2> - <q p>^2) [m] of plane x, y or z (z with delta).
+
+    0, with derivative 0, where the plane is flat to rounding.
 
     Parameters
     ----------
@@ -83,7 +90,8 @@ def projected_emittance(matrix: Array, plane: str) -> Array:
         There is no such plane.
     """
     i = plane_index(plane)
-    return _root(matrix[i, i] * matrix[i + 1, i + 1] - matrix[i, i + 1] * matrix[i, i + 1])
+    product = matrix[i, i] * matrix[i + 1, i + 1]
+    return root(product - matrix[i, i + 1] * matrix[i, i + 1], _FLAT * product)
 
 
 def eigen_emittances(matrix: Array) -> Array:
@@ -117,14 +125,14 @@ def cholesky(matrix: Array) -> Array:
     factor = [[0.0 * matrix[0, 0]] * size for _ in range(size)]
     for j in range(size):
         pivot = matrix[j, j] - sum(factor[j][k] * factor[j][k] for k in range(j))
-        factor[j][j] = _root(pivot, _FLAT * matrix[j, j])
+        factor[j][j] = root(pivot, _FLAT * matrix[j, j])
         for i in range(j + 1, size):
             rest = matrix[i, j] - sum(factor[i][k] * factor[j][k] for k in range(j))
             factor[i][j] = _ratio(rest, factor[j][j])
     return xp.stack([xp.stack(row) for row in factor])
 
 
-def _root(value: Array, floor: Array = 0.0) -> Array:
+def root(value: Array, floor: Array = 0.0) -> Array:
     """Square root; 0, with derivative 0, where `value` does not exceed `floor`."""
     xp = namespace(value)
     valid = value > floor

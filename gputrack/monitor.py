@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import namespace, to_numpy
+from gputrack.arrays import namespace, to_numpy, untraced
 from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
+from gputrack.moment_primitives import mean_and_sigma
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Record:
         Lost particles are NaN from the place of their loss on.
     mean : float array (t, p, 6), or None
     sigma : float array (t, p, 6, 6), or None
-        Mean and covariance of living particles (weighted), where moments were asked for.
+        Mean and covariance of living particles (weighted), where moments were asked for; on the host.
     """
 
     monitor: Monitor
@@ -123,17 +124,10 @@ class Recorder:
 
 
 def moments_of(buffer: Any, weights: Any) -> dict[str, Any]:
-    """Mean and covariance over living particles of (t, p, 6, n), as (t, p, 6) and (t, p, 6, 6)."""
-    xp = namespace(buffer)
-    alive = xp.isfinite(buffer[:, :, :1, :])
-    w = xp.where(alive, weights, 0.0)
-    total = xp.sum(w, axis=-1)
-    values = xp.where(alive, buffer, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):  # nobody left: the moments are NaN
-        mean = xp.sum(w * values, axis=-1) / total
-        centred = xp.where(alive, values - mean[..., None], 0.0)
-        sigma = (w * centred) @ xp.swapaxes(centred, -1, -2) / total[..., None]
-    return {"mean": mean, "sigma": sigma}
+    """Mean (t, p, 6) and covariance (t, p, 6, 6), on the host, of the living particles of (t, p, 6, n)."""
+    plain = untraced(buffer)
+    both = mean_and_sigma(buffer, weights, namespace(plain).isfinite(plain[:, :, 0, :]))
+    return {"mean": both[:, :, 0, :], "sigma": both[:, :, 1:, :]}
 
 
 class _Stream:

@@ -23,7 +23,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     ("constants", "errors"),
     ("arrays", "checks", "losses", "models"),
-    ("reference", "numbers", "moments", "tpsa"),
+    ("reference", "numbers", "moments", "moment_primitives", "tpsa"),
     ("beam", "beam_arrays", "beam_moments", "beam_sources", "distributions", "grids", "initial_twiss"),
     ("elements",),
     ("lattice",),
@@ -44,7 +44,9 @@ UPWARDS = {("beam", "io.beam_file")}
 KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
-    "autograd": {"backends.array_adjoint", "gradient", "parameter_adjoint", "optics", "tpsa", "collective"},
+    "autograd": {
+        "backends.array_adjoint", "collective", "gradient", "moment_primitives", "optics", "parameter_adjoint", "tpsa",
+    },
 }
 
 
