@@ -50,9 +50,8 @@ class _Forward:
         self, lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress,
         backend: str | None, threads: int | None, limit: float,
     ) -> None:  # fmt: skip
-        self.plain_beam = beam.replaced(coordinates=untraced(beam.coordinates), reference=beam.reference.plain)
-        self.plain_lattice = lattice.with_reference(lattice.require_reference().plain)
-        tracker.check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
+        self.plain_lattice, self.plain_beam = _plain_lattice(lattice), _plain_beam(beam)
+        turns = tracker.check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
         if any(monitor.path is not None for monitor in monitors):
             raise InputError("track: a monitor that streams to a file cannot be differentiated; drop its path")
         self.beam, self.turns, self.progress, self.limit = beam, turns, progress, limit
@@ -125,6 +124,19 @@ class _Forward:
         bars = np.zeros(len(program.constants) + len(ReferenceValues._fields)) + constants
         knob_bars = [knob_gradient(program, bars, knobs) for knobs, _ in self.traces]
         return coordinates, bars[len(program.constants) :], knob_bars
+
+
+def _plain_lattice(lattice: Lattice) -> Lattice:
+    """The lattice without traces of its reference; what is none is left for the checks."""
+    if not isinstance(lattice, Lattice) or lattice.reference is None:
+        return lattice
+    return lattice.with_reference(lattice.reference.plain)
+
+
+def _plain_beam(beam: Beam) -> Beam:
+    if not isinstance(beam, Beam):
+        return beam
+    return beam.replaced(coordinates=untraced(beam.coordinates), reference=beam.reference.plain)
 
 
 def _record(monitor: Monitor, record: Record, coordinates: Any, weights: Any) -> Record:

@@ -253,3 +253,15 @@ def test_what_cannot_be_differentiated_says_so(ring, beam, tmp_path):
     for function, words in ((streaming, "path"), (backwards, "forwards"), (selected, "before with_knobs")):
         with pytest.raises(gt.errors.InputError, match=words):
             gt.grad(function)(knobs.values)
+
+
+def test_wrong_arguments_are_told_as_without_gradients(ring, beam):
+    knobs = ring.knobs("qf.*.k1")
+    wrong = {
+        "beam must be a Beam": lambda k: gt.track(ring.with_knobs(knobs, k), "beam"),
+        "lattice must be a Lattice": lambda k: gt.track("ring", beam.replaced(coordinates=beam.coordinates * k[0])),
+        "turns must be": lambda k: gt.track(ring.with_knobs(knobs, k), beam, -1),
+    }
+    for words, function in wrong.items():
+        with pytest.raises(gt.errors.InputError, match=words):
+            gt.grad(function)(knobs.values)
