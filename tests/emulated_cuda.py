@@ -32,11 +32,11 @@ static thread_local Place gridDim, blockIdx, blockDim, threadIdx;
 namespace emulation {
 struct Fiber {
   ucontext_t context;
-  int barrier;  // line at which it waits; 0 where it is done
+  int barrier;  // line at which it waits for its block, minus that where for its warp; 0 where it is done
   int shuffles;
   char* stack;
 };
-constexpr unsigned MOST = 1024, STACK = 256 * 1024;
+constexpr unsigned MOST = 1024, WARP = 32, STACK = 256 * 1024;
 static Fiber fibers[MOST];
 static double slots[2][MOST];
 static ucontext_t scheduler;
@@ -47,43 +47,54 @@ static void enter() {
   fibers[threadIdx.x].barrier = 0;
 }
 
-static __attribute__((noinline)) void wait(int line) {
+static __attribute__((noinline)) void wait(int barrier) {
   Fiber& own = fibers[threadIdx.x];
-  own.barrier = line;
+  own.barrier = barrier;
   swapcontext(&own.context, &scheduler);
 }
 
-// Two sets of slots in turn: nobody overwrites what another has still to read. All threads of a block must call it.
+// Two sets of slots in turn: nobody overwrites what another has still to read. All threads of a warp must call it.
 static __attribute__((noinline)) double shuffle_down(double value, unsigned delta, unsigned width, int line) {
   const unsigned thread = threadIdx.x;
   double* const slot = slots[fibers[thread].shuffles++ % 2];
   slot[thread] = value;
-  wait(line);
+  wait(-line);
   return thread % width + delta < width ? slot[thread + delta] : value;
 }
 
-// 0 when all threads of all blocks are done, 1 where threads of a block stand at different barriers.
+static void start(Fiber& fiber) {
+  if (!fiber.stack) fiber.stack = (char*)malloc(STACK);
+  getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = fiber.stack;
+  fiber.context.uc_stack.ss_size = STACK;
+  fiber.context.uc_link = &scheduler;
+  fiber.shuffles = 0;
+  makecontext(&fiber.context, enter, 0);
+}
+
+// Runs a warp until it waits for others or is done; false where its threads stand at different barriers.
+static bool run_warp(unsigned first, unsigned threads) {
+  do {
+    for (unsigned i = first; i < first + WARP && i < threads; ++i) {
+      threadIdx = {i, 0, 0};
+      swapcontext(&scheduler, &fibers[i].context);
+      if (fibers[i].barrier != fibers[first].barrier) return false;
+    }
+  } while (fibers[first].barrier < 0);
+  return true;
+}
+
+// 0 when all threads of all blocks are done, 1 where threads of a block stand at different barriers. Warps run one
+// after the other from barrier to barrier: what one writes too early, the next one finds.
 static int run(unsigned blocks, unsigned threads) {
   gridDim = {blocks, 1, 1};
   blockDim = {threads, 1, 1};
   for (unsigned block = 0; block < blocks; ++block) {
     blockIdx = {block, 0, 0};
-    for (unsigned i = 0; i < threads; ++i) {
-      Fiber& fiber = fibers[i];
-      if (!fiber.stack) fiber.stack = (char*)malloc(STACK);
-      getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = fiber.stack;
-      fiber.context.uc_stack.ss_size = STACK;
-      fiber.context.uc_link = &scheduler;
-      fiber.shuffles = 0;
-      makecontext(&fiber.context, enter, 0);
-    }
+    for (unsigned i = 0; i < threads; ++i) start(fibers[i]);
     do {
-      for (unsigned i = 0; i < threads; ++i) {
-        threadIdx = {i, 0, 0};
-        swapcontext(&scheduler, &fibers[i].context);
-        if (fibers[i].barrier != fibers[0].barrier) return 1;
-      }
+      for (unsigned first = 0; first < threads; first += WARP)
+        if (!run_warp(first, threads) || fibers[first].barrier != fibers[0].barrier) return 1;
     } while (fibers[0].barrier);
   }
   return 0;

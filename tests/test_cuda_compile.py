@@ -14,6 +14,7 @@ from gputrack.elements.map import MAPS
 
 ARCHITECTURES = ("sm_70", "sm_80", "sm_90")
 KERNELS = {"gputrack_track", "gputrack_untrack"}
+SWEEP_KERNELS = {"gputrack_sweep", "gputrack_sum_rows"}
 PROGRAMS = {
     "all": list(MAPS),
     "drift+multipole": ["drift", "straight", "multipole"],
@@ -54,12 +55,32 @@ def test_kernels_compile_without_spills(name, threads, arch, record_property):
     assert not warnings, "\n".join(warnings)
 
 
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize(("name", "constants"), [("all", 256), ("esr", 64), ("esr", 8), ("drift+multipole", 8)])
+def test_backward_sweep_compiles_without_spills(name, constants, arch, record_property):
+    """State, costate and what adjoints need fit the registers; on the stack are arrays that loops run over."""
+    source = flattened("adjoint_cuda.h", PROGRAMS[name])
+    result = compile_cuda(source, arch, *cuda.OPTIONS, f"-DGT_CONSTANTS={constants}")
+    assert set(result.kernels) == SWEEP_KERNELS
+    for kernel, usage in sorted(result.kernels.items()):
+        text = f"{arch} {constants:3d} constants {name:15s} {kernel:17s} {usage}"
+        print(text)
+        record_property(f"{name} {constants} {arch} {kernel}", str(usage))
+        assert usage.stores == usage.loads == 0, text
+        assert usage.registers * cuda.THREADS <= 65536 // 2, text  # two blocks on each multiprocessor
+        assert usage.stack <= 8 * constants + 1024, text
+    warnings = [line for line in result.log.splitlines() if not line.startswith(DEPRECATED)]
+    assert not warnings, "\n".join(warnings)
+
+
 def test_every_map_is_in_the_switch():
     """Each kind of map adds its case; a source without them would compile too."""
     source = flattened("track_cuda.h", MAPS)
     for kind in MAPS.values():
         for direction in (kind.forward, kind.inverse) if kind.name not in ("aperture", "record") else ():
             assert f"GT_KIND({direction.__name__}, " in source
+        if kind.name not in ("aperture", "record"):
+            assert f"GT_KIND({kind.name}_adjoint, " in source
 
 
 def test_errors_are_seen():

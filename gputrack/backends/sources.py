@@ -76,7 +76,8 @@ def _bars(kind: MapKind) -> str:
     for count in kind.series.values():
         places.append(place)
         place += f" + op.{count}"
-    own = f"static constexpr int SCALARS = {len(kind.constants)}; static constexpr bool SERIES = {int(bool(kind.series))};"
+    counts = f"SCALARS = {len(kind.constants)}", f"SERIES = {int(bool(kind.series))}"
+    own = " ".join(f"static constexpr int {count};" for count in counts)
     return (
         f"template <class T> struct {name} {{ {own} {' '.join(f'T* {field};' for field in fields)} }};\n"
         f"GT_INLINE int size_of(const {struct_name(kind)}& op) {{ return {place.removeprefix('base + ')}; }}\n"
