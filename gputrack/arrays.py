@@ -86,6 +86,17 @@ def untraced(value: Array) -> Array:
     return value
 
 
+def assembled(values: Any) -> Array:
+    """A NumPy array of (nested lists of) numbers, traced where one of them is."""
+    return _numpy_of(values).array(values)
+
+
+def _numpy_of(values: Any) -> Any:
+    if isinstance(values, (list, tuple)):
+        return next((xp for xp in map(_numpy_of, values) if xp is not np), np)
+    return namespace(values) if is_traced(values) else np
+
+
 def to_numpy(value: Array) -> np.ndarray:
     """The array on the host: a copy of a CuPy array, asked for and never made silently."""
     return np.asarray(value.get() if is_cupy(value) else value)

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gputrack import distributions, grids
-from gputrack.arrays import module_named
-from gputrack.checks import require_count, require_flag, require_integer, require_items, require_number
+from gputrack.arrays import Array, assembled, is_traced, module_named
+from gputrack.checks import require_count, require_flag, require_integer, require_items, require_traceable
 from gputrack.errors import InputError
 from gputrack.initial_twiss import InitialTwiss, matched_factor
 from gputrack.moments import COORDINATES
@@ -27,6 +27,8 @@ class BeamSources:
     the six mean coordinates (0 where not given); `exact_moments=True` mixes the particles linearly so that
     their own moments are those asked for to rounding, which needs n >= 7; `xp` is ``"numpy"`` or
     ``"cupy"``.
+    Emittances, Twiss parameters, sizes, a sigma matrix and the centroid may be numbers that autograd traces: the
+    coordinates are then differentiable functions of them, at the random numbers of the seed.
     All raise `InputError` for values out of range.
     """
 
@@ -146,7 +148,7 @@ class BeamSources:
 
         The other coordinates are 0 or as given, for example ``delta=0.01``.
         """
-        return cls._made(reference, grids.grid("Beam.grid", x, y, others), xp)
+        return cls._made(reference, assembled(grids.grid("Beam.grid", x, y, others)), xp)
 
     @classmethod
     def polar_grid(
@@ -166,16 +168,16 @@ class BeamSources:
         coordinates are 0 or as given.
         """
         points = grids.polar_grid("Beam.polar_grid", radius, n_radii, n_angles, angles, others)
-        return cls._made(reference, points, xp)
+        return cls._made(reference, assembled(points), xp)
 
     @classmethod
     def single(cls: type[Made], reference: ReferenceParticle, *, xp: str = "numpy", **values: float) -> Made:
         """One particle; coordinates x, px, y, py, z, delta are 0 or as given."""
-        return cls._made(reference, grids.fixed("Beam.single", 1, values), xp)
+        return cls._made(reference, assembled(grids.fixed("Beam.single", 1, values)), xp)
 
     @classmethod
     def _shaped(
-        cls: type[Made], owner: str, reference: ReferenceParticle, points: np.ndarray, factor: np.ndarray,
+        cls: type[Made], owner: str, reference: ReferenceParticle, points: np.ndarray, factor: Array,
         centroid: Any, exact_moments: bool, xp: str,
     ) -> Made:  # fmt: skip
         if require_flag(owner, "exact_moments", exact_moments):
@@ -183,29 +185,32 @@ class BeamSources:
         return cls._made(reference, distributions.shaped(owner, points, factor, _centroid(owner, centroid)), xp)
 
     @classmethod
-    def _made(cls: type[Made], reference: ReferenceParticle, coordinates: np.ndarray, xp: str) -> Made:
-        return cls(module_named(xp).asarray(coordinates), reference)  # type: ignore[call-arg]
+    def _made(cls: type[Made], reference: ReferenceParticle, coordinates: Array, xp: str) -> Made:
+        module = module_named(xp)
+        if is_traced(coordinates) and module is not np:
+            raise InputError(
+                f"a beam with parameters that are being differentiated is made on the host: xp='numpy', got {xp!r}"
+            )
+        there = coordinates if is_traced(coordinates) else module.asarray(coordinates)
+        return cls(there, reference)  # type: ignore[call-arg]
 
 
-def _centroid(owner: str, centroid: object) -> np.ndarray:
+def _centroid(owner: str, centroid: object) -> Array:
     if centroid is None:
         return np.zeros(6)
     items = require_items(owner, "centroid", centroid, COORDINATES)
-    return np.array(
-        [
-            require_number(owner, f"centroid {name}", value)
-            for name, value in zip(COORDINATES, items, strict=True)
-        ]
-    )
+    named = zip(COORDINATES, items, strict=True)
+    return assembled([require_traceable(owner, f"centroid {name}", value) for name, value in named])
 
 
-def _matched(owner: str, emit: object, twiss: Any, sigma_z: object, sigma_delta: object) -> np.ndarray:
+def _matched(owner: str, emit: object, twiss: Any, sigma_z: object, sigma_delta: object) -> Array:
     """Checked arguments as the matrix of `matched_factor`."""
     ex, ey = require_items(owner, "emit", emit, ("x", "y"))
     emittances = (
-        require_number(owner, "emit x", ex, unit="m", at_least=0.0),
-        require_number(owner, "emit y", ey, unit="m", at_least=0.0),
+        require_traceable(owner, "emit x", ex, unit="m", at_least=0.0),
+        require_traceable(owner, "emit y", ey, unit="m", at_least=0.0),
     )
-    length = require_number(owner, "sigma_z", sigma_z, unit="m", at_least=0.0)
-    spread = require_number(owner, "sigma_delta", sigma_delta, at_least=0.0)
-    return matched_factor(InitialTwiss.of(twiss), emittances, length, spread)
+    length = require_traceable(owner, "sigma_z", sigma_z, unit="m", at_least=0.0)
+    spread = require_traceable(owner, "sigma_delta", sigma_delta, at_least=0.0)
+    with np.errstate(over="ignore"):  # told with the coordinates
+        return matched_factor(InitialTwiss.of(twiss), emittances, length, spread)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
+from gputrack.arrays import is_traced, untraced
 from gputrack.errors import InputError
 
 MOST_PARTICLES = 10**10  # 480 GB of coordinates
@@ -42,6 +44,20 @@ def require_number(
     if above is not None and number <= above:
         raise InputError(f"{owner}: {name} must be > {above:g}{end}, got {number!r}")
     return number
+
+
+def require_traceable(
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    unit: str = "",
+    at_least: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """As `require_number`, but a number that autograd traces passes as it is, once what it holds is checked."""
+    number = require_number(owner, name, untraced(value), unit=unit, at_least=at_least, above=above)
+    return value if is_traced(value) else number
 
 
 def require_integer(owner: str, name: str, value: object, *, at_least: int) -> int:

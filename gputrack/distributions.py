@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gputrack.arrays import Array, is_traced, untraced
 from gputrack.checks import require_integer, require_number
 from gputrack.errors import InputError
 from gputrack.moments import cholesky, sigma
@@ -71,11 +72,11 @@ def with_exact_moments(owner: str, points: np.ndarray) -> np.ndarray:
     return points
 
 
-def shaped(owner: str, points: np.ndarray, factor: np.ndarray, centroid: np.ndarray) -> np.ndarray:
-    """Coordinates centroid + factor points, or an `InputError` where that overflows."""
+def shaped(owner: str, points: np.ndarray, factor: Array, centroid: Array) -> Array:
+    """Coordinates centroid + factor points, or an `InputError` where that overflows; traced as the last two are."""
     with np.errstate(over="ignore", invalid="ignore"):
-        coordinates = np.asarray(factor @ points + centroid[:, None])
-    if not np.all(np.isfinite(coordinates)):
+        coordinates = factor @ points + centroid[:, None]
+    if not np.all(np.isfinite(untraced(coordinates))):
         raise InputError(f"{owner}: sizes or centroid are too large, coordinates overflow")
     return coordinates
 
@@ -85,8 +86,8 @@ def require_cut(owner: str, cut: object) -> float:
     return np.inf if cut is None else require_number(owner, "cut", cut, above=0.0)
 
 
-def require_sigma_factor(owner: str, matrix: object) -> np.ndarray:
-    """Cholesky factor of a (6, 6) symmetric positive semi-definite matrix of second moments.
+def require_sigma_factor(owner: str, matrix: object) -> Array:
+    """Cholesky factor of a (6, 6) symmetric positive semi-definite matrix of second moments; traced as that is.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def require_sigma_factor(owner: str, matrix: object) -> np.ndarray:
         The shape, the symmetry or the sign of an eigenvalue is wrong.
     """
     try:
-        given = np.asarray(matrix)
+        given = np.asarray(untraced(matrix))
     except (TypeError, ValueError):
         raise InputError(f"{owner}: sigma must be a (6, 6) array of numbers") from None
     if given.dtype.kind not in "fiu":
@@ -116,4 +117,4 @@ def require_sigma_factor(owner: str, matrix: object) -> np.ndarray:
     factor = cholesky(0.5 * (given + given.T))
     if np.any(np.abs(factor @ factor.T - given) > 1e-8 * scale):
         raise InputError(f"{owner}: sigma must be positive semi-definite; a correlation exceeds 1")
-    return np.asarray(factor)
+    return cholesky(0.5 * (matrix + matrix.T)) if is_traced(matrix) else factor  # type: ignore[attr-defined]

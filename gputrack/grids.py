@@ -1,4 +1,7 @@
-"""Regular sets of particles in the x-y plane, for aperture scans. All return coordinates (6, n)."""
+"""Regular sets of particles in the x-y plane, for aperture scans. All return the six rows of coordinates.
+
+Rows may be traced: coordinates that are given as one number may be such that autograd traces.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gputrack.checks import require_count, require_items, require_number
+from gputrack.arrays import Array
+from gputrack.checks import require_count, require_items, require_number, require_traceable
 from gputrack.errors import InputError
 from gputrack.moments import COORDINATES
 
@@ -15,14 +19,14 @@ OTHERS = ("px", "py", "z", "delta")
 
 def fixed(
     owner: str, n: int, values: Mapping[str, object], allowed: tuple[str, ...] = COORDINATES
-) -> np.ndarray:
+) -> list[Array]:
     """n particles with the given values of some coordinates, 0 elsewhere."""
-    coordinates = np.zeros((6, n))
+    rows: list[Array] = [np.zeros(n)] * 6
     for name, value in values.items():
         if name not in allowed:
             raise InputError(f"{owner}: {name!r} is not one of the coordinates {', '.join(allowed)}")
-        coordinates[COORDINATES.index(name)] = require_number(owner, name, value)
-    return coordinates
+        rows[COORDINATES.index(name)] = require_traceable(owner, name, value) * np.ones(n)
+    return rows
 
 
 def axis(owner: str, name: str, value: object) -> np.ndarray:
@@ -39,14 +43,13 @@ def axis(owner: str, name: str, value: object) -> np.ndarray:
     return np.linspace(first, last, number)
 
 
-def grid(owner: str, x: object, y: object, others: Mapping[str, object]) -> np.ndarray:
+def grid(owner: str, x: object, y: object, others: Mapping[str, object]) -> list[Array]:
     """Cartesian grid, x running fastest: particle j nx + i is at (x_i, y_j)."""
-    columns, rows = axis(owner, "x", x), axis(owner, "y", y)
-    total = require_count(owner, "x and y number", columns.size * rows.size)
-    coordinates = fixed(owner, total, others, OTHERS)
-    coordinates[0] = np.tile(columns, rows.size)
-    coordinates[2] = np.repeat(rows, columns.size)
-    return coordinates
+    columns, lines = axis(owner, "x", x), axis(owner, "y", y)
+    rows = fixed(owner, require_count(owner, "x and y number", columns.size * lines.size), others, OTHERS)
+    rows[0] = np.tile(columns, lines.size)
+    rows[2] = np.repeat(lines, columns.size)
+    return rows
 
 
 def polar_grid(
@@ -56,7 +59,7 @@ def polar_grid(
     n_angles: object,
     angles: object,
     others: Mapping[str, object],
-) -> np.ndarray:
+) -> list[Array]:
     """Rays from the axis, the radius running fastest: particle j n_radii + i is at (r_i, angle_j)."""
     largest = require_number(owner, "radius", radius, unit="m", above=0.0)
     count = require_count(owner, "n_radii", n_radii)
@@ -65,7 +68,7 @@ def polar_grid(
     total = require_count(owner, "n_radii n_angles", count * rays)
     directions = axis(owner, "angles", (first, last if rays > 1 else first, rays))
     radii = largest * (np.arange(1, count + 1) / count)
-    coordinates = fixed(owner, total, others, OTHERS)
-    coordinates[0] = np.outer(np.cos(directions), radii).reshape(-1)
-    coordinates[2] = np.outer(np.sin(directions), radii).reshape(-1)
-    return coordinates
+    rows = fixed(owner, total, others, OTHERS)
+    rows[0] = np.outer(np.cos(directions), radii).reshape(-1)
+    rows[2] = np.outer(np.sin(directions), radii).reshape(-1)
+    return rows
