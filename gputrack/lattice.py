@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from gputrack.arrays import is_traced, untraced
+from gputrack.checks import require_flag
 from gputrack.elements import Element
 from gputrack.elements.base import parameter_names, series_names
 from gputrack.errors import InputError
@@ -197,8 +198,13 @@ class Lattice(Sequence[Element]):
 
     # -- knobs -----------------------------------------------------------------------------------
 
-    def knobs(self, *handles: str) -> Knobs:
+    def knobs(self, *handles: str, each: bool = False) -> Knobs:
         """Handles to parameters, each ``"glob.parameter"`` or ``"glob.knl[1]"``; one drives a family.
+
+        With `each`, there is one knob for every place instead, each with its own value. Expressions do the rest:
+        with ``sextupoles = ring.knobs("sd*.k2", each=True)``, a family of differing magnets is scaled by one number
+        in ``ring.with_knobs(sextupoles, sextupoles.values * (1.0 + scale))``, shifted in
+        ``ring.with_knobs(sextupoles, sextupoles.values + offset)``.
 
         ``"reference.p0c"`` is the momentum of the reference particle times c [eV]. Strengths are normalised to it
         and stay as they are: it acts through velocities and cavities. A beam has to be given the reference of the
@@ -210,20 +216,40 @@ class Lattice(Sequence[Element]):
         InputError
             No element matches, an element has no such parameter, or a family's values differ.
         """
-        return Knobs(tuple(self._knob(handle) for handle in handles))
+        if not require_flag("knobs", "each", each):
+            return Knobs(tuple(self._knob(handle) for handle in handles))
+        return Knobs(tuple(knob for handle in handles for knob in self._knobs_of_places(handle)))
 
-    def _knob(self, handle: str) -> Knob:
-        pattern, dot, parameter = handle.rpartition(".")
+    def _knobs_of_places(self, handle: str) -> list[Knob]:
+        if handle == REFERENCE_KNOB:
+            return [self._knob(handle)]
+        places, parameter = self._driven(handle)
+        names = [self.elements[i].name for i in places]
+        unique = len(set(names)) == len(names)
+        return [
+            Knob(f"{name}.{parameter}{'' if unique else f'@{i}'}", (i,), parameter, self._value(i, parameter))
+            for i, name in zip(places, names, strict=True)
+        ]
+
+    def _value(self, place: int, parameter: str) -> float:
+        return get_parameter(self.elements[place], parameter)
+
+    def _driven(self, handle: str) -> tuple[tuple[int, ...], str]:
+        """Places and parameter of a handle."""
+        pattern, dot, parameter = handle.rpartition(".") if isinstance(handle, str) else ("", "", "")
         if not dot:
             raise InputError(f"knob {handle!r} must read 'element.parameter', for example 'qf*.k1'")
+        return tuple(self.indices(pattern)), parameter
+
+    def _knob(self, handle: str) -> Knob:
         if handle == REFERENCE_KNOB:
-            return Knob(handle, (), parameter, self.require_reference().plain.p0c)
-        places = tuple(self.indices(pattern))
-        values = {get_parameter(self.elements[i], parameter) for i in places}
+            return Knob(handle, (), "p0c", self.require_reference().plain.p0c)
+        places, parameter = self._driven(handle)
+        values = {self._value(i, parameter) for i in places}
         if len(values) > 1:
             raise InputError(
                 f"knob {handle!r} drives {len(places)} elements with different values "
-                f"({min(values):g} to {max(values):g}); choose a narrower pattern"
+                f"({min(values):g} to {max(values):g}); choose a narrower pattern, or one knob for each: each=True"
             )
         return Knob(handle, places, parameter, values.pop())
 
@@ -286,15 +312,22 @@ class Knob:
 
 @dataclass(frozen=True, repr=False)
 class Knobs(Sequence[Knob]):
-    """Several knobs, with their present values."""
+    """Several knobs, with their present values; slices and sums are Knobs too."""
 
     items: tuple[Knob, ...]
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, key: Any) -> Any:
-        return self.items[key]
+    @overload
+    def __getitem__(self, key: int) -> Knob: ...
+    @overload
+    def __getitem__(self, key: slice) -> Knobs: ...
+    def __getitem__(self, key: int | slice) -> Knob | Knobs:
+        return Knobs(self.items[key]) if isinstance(key, slice) else self.items[key]
+
+    def __add__(self, other: Knobs) -> Knobs:
+        return Knobs(self.items + other.items) if isinstance(other, Knobs) else NotImplemented
 
     def __repr__(self) -> str:
         shown = [f"{knob.handle}={knob.value:.6g}" for knob in self.items[:8]]
