@@ -32,7 +32,7 @@ LAYERS = (
     ("backends",),
     ("monitor", "tracker"),
     ("sweep", "parameter_adjoint", "gradient"),
-    ("optics", "analysis"),
+    ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("plot", "report", "commands", "demo", "cli", "__main__"),
 )
@@ -45,8 +45,11 @@ KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
-        "backends.array_adjoint", "collective", "gradient", "moment_primitives", "optics", "parameter_adjoint", "tpsa",
+        "backends.array_adjoint", "collective", "gradient", "interop.passes", "moment_primitives", "optics",
+        "parameter_adjoint", "tpsa",
     },
+    "torch": {"interop.torch"},
+    "jax": {"interop.jax"},
 }
 
 

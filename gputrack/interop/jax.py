@@ -1,0 +1,128 @@
+"""Tracking as a function of JAX, with the backward sweep behind ``jax.grad``, also inside ``jax.jit``.
+
+Needs JAX (``pip install gputrack[jax]``) in its 64-bit mode; imported by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gputrack.errors import InputError
+from gputrack.interop.passes import Pass, PullBack
+from gputrack.lattice import Knobs, Lattice
+from gputrack.monitor import Monitor
+from gputrack.tracker import LIMIT
+
+
+class Outgoing(NamedTuple):
+    """What comes out; see `gputrack.interop.torch.Outgoing`."""
+
+    coordinates: jax.Array
+    loss_code: jax.Array
+    records: tuple[jax.Array, ...]
+
+
+def track(
+    lattice: Lattice,
+    knobs: Knobs,
+    values: Any,
+    coordinates: Any,
+    turns: int = 1,
+    *,
+    monitors: Sequence[Monitor] = (),
+    weights: Any = None,
+    backend: str | None = None,
+    threads: int | None = None,
+    limit: float = LIMIT,
+) -> Outgoing:
+    """Track coordinates through a lattice with given knob values; differentiable in both, once, in reverse mode.
+
+    JAX calls the kernels on the host: arrays of a JAX on a GPU are copied there and back. ``jax.vmap`` calls them one
+    after the other; ``jax.jvp`` and ``jax.hessian`` are not available.
+
+    Parameters
+    ----------
+    lattice, turns, monitors, backend, threads, limit
+        See `gputrack.track`. Monitors keep coordinates, in memory.
+    knobs : Knobs
+        Of ``lattice.knobs(...)``; may be empty.
+    values : (n_knobs,) array
+    coordinates : (6, n) array
+        x [m], px, y [m], py, z [m], delta; all alive.
+    weights : (n,) array, optional
+        Enter no result here; see `gputrack.Beam`.
+
+    Raises
+    ------
+    InputError
+        An argument cannot be used, or the 64-bit mode is off.
+    """
+    if jnp.result_type(float) != jnp.float64:
+        raise InputError(
+            "track: gradients need double precision; say jax.config.update('jax_enable_x64', True) at the start"
+        )
+    run = Pass(lattice, knobs, turns, monitors, weights, backend, threads, limit)
+    numbers, start = jnp.asarray(values, dtype=jnp.float64), jnp.asarray(coordinates, dtype=jnp.float64)
+    run.require_shapes(numbers.shape, start.shape)
+    return _differentiable(run, start.shape[1])(numbers, start)
+
+
+def _differentiable(run: Pass, n: int) -> Any:
+    """The run as a function of arrays, with its rule for reverse mode."""
+    host = _Host(run)
+    shapes = [(6, n), *run.record_shapes(n)]
+    doubles = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in shapes]
+    forward_result = (doubles[0], jax.ShapeDtypeStruct((n,), jnp.int32), tuple(doubles[1:]))
+    bars_result = jax.ShapeDtypeStruct((len(run.knobs),), jnp.float64), doubles[0]
+
+    @jax.custom_vjp
+    def tracked(values: Any, coordinates: Any) -> Outgoing:
+        return Outgoing(*_called(host.plain, forward_result, values, coordinates))
+
+    def forward(values: Any, coordinates: Any) -> tuple[Outgoing, tuple[Any, Any]]:
+        out = Outgoing(*_called(host.forward, forward_result, values, coordinates))
+        return out, (values, coordinates)
+
+    def backward(inputs: tuple[Any, Any], bars: Outgoing) -> Any:
+        return _called(host.backward, bars_result, *inputs, bars.coordinates, bars.records)
+
+    tracked.defvjp(forward, backward)
+    return tracked
+
+
+def _called(function: Any, result: Any, *arguments: Any) -> Any:
+    return jax.pure_callback(function, result, *arguments, vmap_method="sequential")
+
+
+class _Host:
+    """What JAX calls. It may drop, repeat or reorder calls, so that each is a function of its arguments alone.
+
+    The last forward run is kept: a backward call with the same inputs does not have to track again.
+    """
+
+    def __init__(self, run: Pass) -> None:
+        self.run = run
+        self.last: tuple[np.ndarray, np.ndarray, PullBack] | None = None
+
+    def plain(self, values: Any, coordinates: Any) -> Any:
+        out = self.run.run(np.asarray(values), np.asarray(coordinates))
+        return out.coordinates, out.loss_code, tuple(record.coordinates for record in out.records)
+
+    def forward(self, values: Any, coordinates: Any) -> Any:
+        numbers, start = np.array(values), np.array(coordinates)
+        *results, pull_back = self.run.run_with_pullback(numbers, start)
+        self.last = numbers, start, pull_back
+        return tuple(results)
+
+    def backward(self, values: Any, coordinates: Any, bar: Any, record_bars: Any) -> Any:
+        last = self.last
+        if last is None or not (np.array_equal(last[0], values) and np.array_equal(last[1], coordinates)):
+            self.forward(values, coordinates)
+            last = self.last
+        assert last is not None
+        return last[2](np.asarray(bar), [np.asarray(b) for b in record_bars])
