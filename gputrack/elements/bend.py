@@ -18,9 +18,10 @@ from gputrack.elements.arc import (
 from gputrack.elements.base import Element
 from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit
 from gputrack.elements.bend_expanded import expanded_call
+from gputrack.elements.dipole import DIPOLE, outer_fractions
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.sector_field import EXTRA_ORDERS, evaluate, kick_polynomials, monomials
-from gputrack.elements.splitting import WEIGHTS, compose
+from gputrack.elements.splitting import compose
 from gputrack.models import MatrixKick, Model
 from gputrack.numbers import cos_sinc
 
@@ -64,13 +65,6 @@ BEND = MapKind(
     integers=("order", "slices", "degree", "terms", "halvings", "arc_numbers"), constants=("length", "k0"),
     series={"arcs": "arc_numbers", "fx": "terms", "fy": "terms"},
 )  # fmt: skip
-
-
-def outer_fractions(order: int, slices: int) -> list[float]:
-    """Fractions of the length of the distinct outer steps: first (and last), between stages, between slices."""
-    weights = WEIGHTS[order]
-    inside = [0.5 * (a + b) / slices for a, b in zip(weights, weights[1:], strict=False)]
-    return [0.5 * (0.0 + weights[0]) / slices, *inside, 0.5 * (weights[-1] + weights[0]) / slices]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,10 +200,29 @@ def _body(
     if matrix and not kn:
         constants = {**sector_geometry(length, angle, angle_halvings), "k0": k0}
         return MapCall(ARC, {"halvings": halvings}, constants)
+    if not matrix and not kn:
+        return _dipole_call(length, angle, k0, model, angle_halvings)
     if not matrix:
         kn, ks = kn or [0.0 * length], ks or [0.0 * length]
         kn = [kn[0] + k0, *kn[1:]]
     return _sector_call(length, angle, k0 if matrix else 0.0 * k0, kn, ks, model, halvings, angle_halvings)
+
+
+def _dipole_call(length: Any, angle: Any, k0: Any, model: Model, angle_halvings: int) -> MapCall:
+    """Body without further multipoles between field-free arcs."""
+    order, slices = model.integrator.steps(6, 10)
+    arcs = _arcs(length, angle, order, slices, angle_halvings)
+    integers = dict(order=order, slices=slices, arc_numbers=len(arcs))
+    return MapCall(DIPOLE, integers, {"length": length, "k0": k0, "h": angle / length}, {"arcs": arcs})
+
+
+def _arcs(length: Any, angle: Any, order: int, slices: int, angle_halvings: int) -> list[Any]:
+    """Geometry of the distinct outer steps, four numbers each."""
+    arcs: list[Any] = []
+    for fraction in outer_fractions(order, slices):
+        step = sector_geometry(fraction * length, fraction * angle, angle_halvings)
+        arcs += [step[name] for name in ("sine", "cosine", "reach", "sagitta")]
+    return arcs
 
 
 def _sector_call(
@@ -220,10 +233,7 @@ def _sector_call(
     # a dipole alone has the exact potential -k0 (x + h x^2/2)
     degree = len(kn) - 1 + EXTRA_ORDERS if len(kn) > 1 else 1
     fx, fy = kick_polynomials(angle / length, kn, ks, degree)
-    arcs: list[Any] = []
-    for fraction in outer_fractions(order, slices):
-        step = sector_geometry(fraction * length, fraction * angle, angle_halvings)
-        arcs += [step[name] for name in ("sine", "cosine", "reach", "sagitta")]
+    arcs = _arcs(length, angle, order, slices, angle_halvings)
     integers = dict(
         order=order, slices=slices, degree=degree, terms=len(monomials(degree)), halvings=halvings,
         arc_numbers=len(arcs),

@@ -38,7 +38,7 @@ class _Corrector(Element):
         if not kicks:
             return [MapCall(DRIFT, {"exact": exact}, {"length": p["length"]})]
         # One slice: a uniform field is integrated exactly but for terms of third order in the slopes.
-        integers = {"terms": 1, "exact": exact, "order": order, "slices": 1}
+        integers = {"terms": 1, "skew": 1, "exact": exact, "order": order, "slices": 1}
         series = {"bn": [-h / p["length"]], "an": [v / p["length"]]}
         return [MapCall(STRAIGHT, integers, {"length": p["length"]}, series)]
 

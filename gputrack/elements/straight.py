@@ -27,12 +27,13 @@ def multipole_kick(s: State, length: Any, bn: list[Any], an: list[Any]) -> State
 
 def straight_by(s: State, op: Any, length: Any) -> State:
     """Drift-kick integration of a straight multipole body over `length` [m]."""
+    an = op.an or [0.0] * len(op.bn)
     return compose(
         s,
         op.order,
         op.slices,
         lambda t, part: drift_by(t, part * length, op.exact),
-        lambda t, part: multipole_kick(t, part * length, op.bn, op.an),
+        lambda t, part: multipole_kick(t, part * length, op.bn, an),
     )
 
 
@@ -48,8 +49,8 @@ def unstraight(s: State, op: Any, ref: ReferenceValues) -> State:
 
 STRAIGHT = MapKind(
     "straight", "straight", straight, unstraight,
-    integers=("terms", "exact", "order", "slices"), constants=("length",),
-    series={"bn": "terms", "an": "terms"},
+    integers=("terms", "skew", "exact", "order", "slices"), constants=("length",),
+    series={"bn": "terms", "an": "skew"},
 )  # fmt: skip
 
 
@@ -100,7 +101,14 @@ class _StraightMagnet(Element):
             return None
         if self._bare(active):
             return 0, int(model.exact)
-        return self._orders(active), int(model.exact), *model.integrator.steps(*self.STEPS)
+        terms = self._orders(active)
+        skew = terms if self._skew(active) else 0
+        return terms, skew, int(model.exact), *model.integrator.steps(*self.STEPS)
+
+    def _skew(self, active: frozenset[str]) -> bool:
+        """Whether there are skew multipoles, or some are asked for."""
+        strengths = any(self._uses(name, active) for name, (_, skew) in self.STRENGTHS.items() if skew)
+        return strengths or any(self.ksl) or any(a.startswith("ksl[") for a in active)
 
     @classmethod
     def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
@@ -108,10 +116,9 @@ class _StraightMagnet(Element):
             return []
         if statics[0] == 0:
             return [MapCall(DRIFT, {"exact": statics[1]}, {"length": p["length"]})]
-        terms, exact, order, slices = statics
-        bn, an = field_terms(p, cls.STRENGTHS, terms)
-        integers = {"terms": terms, "exact": exact, "order": order, "slices": slices}
-        return [MapCall(STRAIGHT, integers, {"length": p["length"]}, {"bn": bn, "an": an})]
+        integers = dict(zip(STRAIGHT.integers, statics, strict=True))
+        bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
+        return [MapCall(STRAIGHT, integers, {"length": p["length"]}, {"bn": bn, "an": an[: integers["skew"]]})]
 
 
 def field_terms(
