@@ -115,7 +115,7 @@ def test_torch_with_losses_and_without_knobs():
     out = gt.track(ring, beam, 3)
     coordinates = torch.tensor(np.array(beam.coordinates), requires_grad=True)
     found = ours.track(ring, ring.knobs(), torch.zeros(0, dtype=torch.float64), coordinates, 3)
-    assert 0 < out.n_lost and np.array_equal(found.loss_code.numpy(), out.loss_code)
+    assert out.n_lost > 0 and np.array_equal(found.loss_code.numpy(), out.loss_code)
     assert np.array_equal(found.coordinates.detach().numpy(), out.coordinates)
     alive = found.loss_code == 0
     torch.sum(found.coordinates[0, alive] ** 2).backward()
