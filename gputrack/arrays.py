@@ -9,9 +9,12 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
+from gputrack.device_array import opened
 from gputrack.errors import BackendError, InputError
 
 Array = Any
+
+_TRACERS = ("autograd.", "gputrack.device_box")  # modules of boxes
 
 
 def namespace(*values: Array) -> Any:
@@ -25,6 +28,8 @@ def namespace(*values: Array) -> Any:
         module = type(value).__module__
         if module.startswith("autograd."):
             return sys.modules["autograd.numpy"]
+        if module.startswith("gputrack.device_"):
+            value = untraced(value)
         if found is None and array_api_compat.is_array_api_obj(value):
             found = value
     return np if found is None else array_api_compat.array_namespace(found)
@@ -64,26 +69,26 @@ def arctan(value: Array) -> Array:
 
 
 def is_cupy(value: Array) -> bool:
-    """Whether `value` is a CuPy array (False where CuPy is not installed)."""
-    return bool(array_api_compat.is_cupy_array(value))
+    """Whether `value` is a CuPy array, traced or not (False where CuPy is not installed)."""
+    return bool(array_api_compat.is_cupy_array(untraced(value)))
 
 
 def on_device(value: Array) -> AbstractContextManager[Any]:
     """Context in which new arrays come to lie on the GPU of `value`; nothing for arrays on the host."""
-    device: AbstractContextManager[Any] = value.device if is_cupy(value) else nullcontext()
+    device: AbstractContextManager[Any] = untraced(value).device if is_cupy(value) else nullcontext()
     return device
 
 
 def is_traced(value: Array) -> bool:
     """Whether `value` is one of autograd's boxed arrays, seen while a gradient is worked out."""
-    return type(value).__module__.startswith("autograd.")
+    return type(value).__module__.startswith(_TRACERS)
 
 
 def untraced(value: Array) -> Array:
     """The plain array inside autograd's boxes; anything else unchanged."""
     while is_traced(value):
         value = value._value
-    return value
+    return opened(value)
 
 
 def assembled(values: Any) -> Array:
@@ -98,8 +103,9 @@ def _numpy_of(values: Any) -> Any:
 
 
 def to_numpy(value: Array) -> np.ndarray:
-    """The array on the host: a copy of a CuPy array, asked for and never made silently."""
-    return np.asarray(value.get() if is_cupy(value) else value)
+    """The array on the host: a copy of a CuPy array, asked for and never made silently. Traced ones stay traced."""
+    array: np.ndarray = value.get() if is_cupy(value) else value if is_traced(value) else np.asarray(value)
+    return array
 
 
 def module_named(name: str) -> Any:

@@ -18,6 +18,7 @@ from gputrack.beam_arrays import (
 from gputrack.beam_moments import BeamMoments
 from gputrack.beam_sources import BeamSources
 from gputrack.checks import short
+from gputrack.device_box import to_cupy
 from gputrack.errors import InputError
 from gputrack.losses import LossCode, Losses
 from gputrack.moments import PLANES
@@ -114,7 +115,7 @@ class Beam(BeamSources, BeamMoments):
             CuPy is asked for and not installed.
         """
         module = module_named(xp)
-        move = to_numpy if module is np else module.asarray
+        move = to_numpy if module is np else to_cupy
         return self.replaced(**{name: move(getattr(self, name)) for name in _ARRAYS})
 
     # -- particles -----------------------------------------------------------------------------

@@ -15,9 +15,10 @@ import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
 from gputrack import tracker
-from gputrack.arrays import is_traced, untraced
+from gputrack.arrays import is_cupy, is_traced, namespace, on_device, untraced
 from gputrack.backends import choose_backend
 from gputrack.beam import Beam
+from gputrack.device_box import sealed, unsealed
 from gputrack.elements.map import ReferenceValues
 from gputrack.errors import BackendError, InputError
 from gputrack.lattice import Knob, Knobs, Lattice
@@ -67,8 +68,12 @@ class _Forward:
         """What maps need of the reference particle, (4,): traced where its momentum is."""
         return anp.array(list(ReferenceValues.of(self.reference)))
 
-    def run(self) -> np.ndarray:
-        """Track; return coordinates and records as one vector."""
+    def run(self) -> tuple[Any, ...]:
+        """Track; return the coordinates and those of each record."""
+        with on_device(self.plain_beam.coordinates):
+            return self._run()
+
+    def _run(self) -> tuple[Any, ...]:
         active: dict[int, frozenset[str]] = {}
         for knobs, _ in self.traces:
             for knob in knobs:
@@ -90,40 +95,38 @@ class _Forward:
             self.backend, run.launch(self.plain_beam.turn, self.turns), run.particles, checkpoints,
             [len(r.places) for r in self.recorders], [r.monitor.every for r in self.recorders],
         )  # fmt: skip
-        parts = [self.plain.coordinates, *(record.coordinates for record in self.plain.records)]
-        return np.concatenate([np.asarray(part).reshape(-1) for part in parts if part is not None])
+        recorded = [self._recorded(record) for record in self.plain.records]
+        parts: tuple[Any, ...] = sealed((self.plain.coordinates, *recorded))
+        return parts
 
-    def result(self, flat: Any) -> Tracked:
-        """The outgoing beam, its coordinates and records cut from the traced vector."""
-        n = self.beam.n
+    def _recorded(self, record: Record) -> Any:
+        """Coordinates (turns, places, 6, n) of a record, also where it has no turns."""
+        if record.coordinates is not None:
+            return record.coordinates
+        return namespace(self.plain.coordinates).zeros((0, len(record.places), 6, self.beam.n))
+
+    def result(self, parts: Any) -> Tracked:
+        """The outgoing beam with its records, of traced arrays."""
         plain = self.plain
         out = Tracked(
-            flat[: 6 * n].reshape((6, n)), self.reference, weights=self.beam.weights,
+            parts[0], self.reference, weights=self.beam.weights,
             loss_code=plain.loss_code, loss_turn=plain.loss_turn, loss_element=plain.loss_element, turn=plain.turn,
         )  # fmt: skip
-        start, records = 6 * n, []
-        for monitor, record in zip(self.monitors, plain.records, strict=True):
-            shape = (len(record.turns), len(record.places), 6, n)
-            size = int(np.prod(shape))
-            records.append(_record(monitor, record, flat[start : start + size].reshape(shape), self.beam.weights))
-            start += size
+        records = []
+        for i, (monitor, record) in enumerate(zip(self.monitors, plain.records, strict=True)):
+            records.append(_record(monitor, record, parts[1 + i], self.beam.weights))
         out.records = tuple(records)
         return out
 
-    def backward(self, cotangent: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    def backward(self, cotangents: tuple[Any, ...]) -> tuple[Any, np.ndarray, list[np.ndarray]]:
         """Derivatives with respect to the coordinates, the reference's values and each set of knobs."""
-        n = self.beam.n
-        start, seeds = 6 * n, []
-        for record in self.plain.records:
-            shape = (len(record.turns), len(record.places), 6, n)
-            size = int(np.prod(shape))
-            seeds.append(np.ascontiguousarray(cotangent[start : start + size]).reshape(shape))
-            start += size
-        coordinates, constants = sweep(self.pass_, cotangent[: 6 * n].reshape(6, n), seeds)
+        seed, *seeds = unsealed(cotangents)
+        with on_device(seed):
+            coordinates, constants = sweep(self.pass_, seed, seeds)
         program = self.pass_.launch.program
         bars = np.zeros(len(program.constants) + len(ReferenceValues._fields)) + constants
         knob_bars = [knob_gradient(program, bars, knobs) for knobs, _ in self.traces]
-        return coordinates, bars[len(program.constants) :], knob_bars
+        return sealed(coordinates), bars[len(program.constants) :], knob_bars
 
 
 def _plain_lattice(lattice: Lattice) -> Lattice:
@@ -165,7 +168,7 @@ def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Sequence
 
 
 @primitive
-def _tracked(forward: _Forward, coordinates: Any, reference_values: Any, *values: Any) -> np.ndarray:
+def _tracked(forward: _Forward, coordinates: Any, reference_values: Any, *values: Any) -> tuple[Any, ...]:
     return forward.run()
 
 
@@ -176,7 +179,7 @@ def _pull_back(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> C
     def pull(cotangent: Any) -> tuple[Any, ...]:
         if is_traced(cotangent):
             raise InputError("track: second derivatives by reverse mode over reverse mode are not available")
-        coordinates, reference, knobs = forward.backward(np.asarray(cotangent, dtype=float))
+        coordinates, reference, knobs = forward.backward(cotangent)
         bars = [None, coordinates, reference, *(k.reshape(shape) for k, shape in zip(knobs, shapes, strict=True))]
         return tuple(bars[i] for i in argnums)
 
@@ -196,16 +199,40 @@ def value_and_grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..
     function : callable
         Scalar; written with gputrack and ``autograd.numpy``.
     argnum : int
-        Which argument to differentiate.
+        Which argument to differentiate. Where it is a CuPy array, so is its gradient.
     """
-    return autograd.value_and_grad(function, argnum)
+    return _on_any_device(autograd.value_and_grad(function, argnum), argnum)
 
 
 def grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
     """Gradient of a scalar function, see `value_and_grad`."""
-    return autograd.grad(function, argnum)
+    return _on_any_device(autograd.grad(function, argnum), argnum)
 
 
 def jacobian(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
-    """Jacobian of a function with an array as value: one forward run, one backward sweep per entry."""
-    return autograd.jacobian(function, argnum)
+    """Jacobian of a function with a NumPy array as value: one forward run, one backward sweep per entry.
+
+    Raises
+    ------
+    InputError
+        The argument is a CuPy array: the gradients of all entries would fill the GPU.
+    """
+    derivative = autograd.jacobian(function, argnum)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if args and is_cupy(args[argnum]):
+            raise InputError("jacobian: a CuPy array cannot be differentiated; use grad, entry by entry, or knobs")
+        return derivative(*args, **kwargs)
+
+    return call
+
+
+def _on_any_device(derivative: Callable[..., Any], argnum: Any) -> Callable[..., Any]:
+    """A derivative by autograd that takes and gives CuPy arrays, which autograd is shown under seal."""
+    chosen = argnum if isinstance(argnum, (tuple, list)) else [argnum]
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        places = {i % len(args) for i in chosen} if args else set()
+        return unsealed(derivative(*(sealed(a) if i in places else a for i, a in enumerate(args)), **kwargs))
+
+    return call

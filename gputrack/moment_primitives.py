@@ -14,6 +14,7 @@ from autograd.extend import defjvp, defvjp, primitive
 
 from gputrack import moments
 from gputrack.arrays import Array, is_cupy, is_traced, namespace, to_numpy
+from gputrack.device_array import opened, sealed_as
 from gputrack.errors import InputError
 
 #: eigen-emittances closer than this, relative to the largest, are not told apart: rounding is 1e-15
@@ -38,7 +39,7 @@ def mean_and_sigma(coordinates: Array, weights: Array, alive: Array) -> np.ndarr
     (..., 7, 6) NumPy array
         The mean in row 0, sigma below it; NaN where nobody is left.
     """
-    c, w = moments.survivors(coordinates, weights, alive)
+    c, w = moments.survivors(opened(coordinates), weights, alive)
     return _packed(to_numpy(moments.mean(c, w)), to_numpy(moments.sigma(c, w)))
 
 
@@ -49,7 +50,7 @@ def _packed(mean: Array, sigma: Array) -> Array:
 
 def _offsets(answer: Array, coordinates: Array, weights: Array, alive: Array) -> tuple[Array, Array]:
     """Offsets from the mean (..., 6, n), 0 for the lost, and each particle's share of the weight (..., 1, n)."""
-    c, w = moments.survivors(coordinates, weights, alive)
+    c, w = moments.survivors(opened(coordinates), weights, alive)
     centre = _beside(answer[..., 0, :], coordinates)[..., None]
     xp = namespace(c, centre)
     share = (w / moments.total(w))[..., None, :]
@@ -71,7 +72,7 @@ def _pull_moments(answer: Any, coordinates: Any, weights: Any, alive: Any) -> Ca
         bar = _beside(cotangent, coordinates)
         offset, share = _offsets(answer, coordinates, weights, alive)
         both = bar[..., 1:, :] + moments.transposed(bar[..., 1:, :])
-        return share * (bar[..., 0, :][..., None] + both @ offset)
+        return sealed_as(coordinates, share * (bar[..., 0, :][..., None] + both @ offset))
 
     return pull
 
@@ -80,7 +81,7 @@ def _push_moments(tangent: Any, answer: Any, coordinates: Any, weights: Any, ali
     """Tangents of mean and sigma: sums of s dc and of s (dc u^T + u dc^T)."""
     offset, share = _offsets(answer, coordinates, weights, alive)
     xp = namespace(tangent, offset)
-    weighted = share * xp.where(alive[..., None, :], tangent, 0.0)
+    weighted = share * xp.where(alive[..., None, :], opened(tangent), 0.0)
     half = weighted @ moments.transposed(offset)
     mean, sigma = xp.sum(weighted, axis=-1), half + moments.transposed(half)
     return _packed(to_numpy(mean), to_numpy(sigma)) if is_cupy(mean) else _packed(mean, sigma)

@@ -21,9 +21,9 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 #: Lowest first. A module imports from its own layer and from those before it; names stand for all below them too.
 LAYERS = (
-    ("constants", "errors"),
+    ("constants", "errors", "device_array"),
     ("arrays", "checks", "losses", "models"),
-    ("reference", "numbers", "moments", "moment_primitives", "tpsa"),
+    ("reference", "numbers", "device_box", "moments", "moment_primitives", "tpsa"),
     ("beam", "beam_arrays", "beam_moments", "beam_sources", "distributions", "grids", "initial_twiss"),
     ("elements",),
     ("lattice",),
@@ -45,7 +45,7 @@ KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
-        "backends.array_adjoint", "collective", "gradient", "interop.passes", "moment_primitives", "optics",
+        "backends.array_adjoint", "collective", "device_box", "gradient", "interop.passes", "moment_primitives", "optics",
         "parameter_adjoint", "tpsa",
     },
     "torch": {"interop.torch"},
