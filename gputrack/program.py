@@ -16,7 +16,7 @@ from gputrack.elements.map import MAPS, MapCall, MapKind
 from gputrack.elements.record import record_call
 from gputrack.lattice import Lattice
 
-OP_INTEGERS = 8
+OP_INTEGERS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Program:
 
     Attributes
     ----------
-    ops : int32 array (n_ops, 8)
+    ops : int32 array (n_ops, 10)
         Op code, place of the first constant, and the op's integers.
     constants : float64 array
         Constants of all ops, one after the other.

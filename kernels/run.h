@@ -2,7 +2,7 @@
 #pragma once
 #include "state.h"
 
-constexpr int OP_INTEGERS = 8;  // code, place of the constants, integers of the op
+constexpr int OP_INTEGERS = 10;  // code, place of the constants, integers of the op
 
 struct Run {
   double* coordinates;      // (6, n)

@@ -92,7 +92,7 @@ class MapKind:
         ``(State, op, ReferenceValues) -> State``; `op` has the integers, constants and series as
         attributes.
     integers : tuple of str
-        Numbers fixed per op that steer loops and branches (at most 6).
+        Numbers fixed per op that steer loops and branches (at most 8).
     constants : tuple of str
         Real constants, each differentiable.
     series : mapping of str to str
@@ -108,7 +108,7 @@ class MapKind:
     series: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        assert len(self.integers) <= 6 and self.name not in MAPS
+        assert len(self.integers) <= 8 and self.name not in MAPS
         MAPS[self.name] = self
 
     @property

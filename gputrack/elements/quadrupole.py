@@ -74,7 +74,8 @@ def quadrupole_by(s: State, op: Any, length: Any) -> State:
     half kicks of all other multipoles.
     """
     zero = 0.0 * op.bn[1]
-    bn, an = [op.bn[0], zero, *op.bn[2:]], [op.an[0], zero, *op.an[2:]]
+    skew = op.an or [zero] * len(op.bn)
+    bn, an = [op.bn[0], zero, *op.bn[2:]], [skew[0], zero, *skew[2:]]
 
     def inner(t: State, part: float) -> State:
         if op.kicks:
@@ -84,7 +85,7 @@ def quadrupole_by(s: State, op: Any, length: Any) -> State:
         return multipole_kick(t, 0.5 * part * length, bn, an) if op.kicks else t
 
     def outer(t: State, part: float) -> State:
-        return quadrupole_matrix(t, part * length, op.bn[1], op.an[1], op.halvings)
+        return quadrupole_matrix(t, part * length, op.bn[1], skew[1], op.halvings)
 
     return compose(s, op.order, op.slices, outer, inner)
 
@@ -101,8 +102,8 @@ def unquadrupole(s: State, op: Any, ref: ReferenceValues) -> State:
 
 QUADRUPOLE = MapKind(
     "quadrupole", "quadrupole", quadrupole, unquadrupole,
-    integers=("terms", "exact", "order", "slices", "halvings", "kicks"), constants=("length",),
-    series={"bn": "terms", "an": "terms"},
+    integers=("terms", "skew", "exact", "order", "slices", "halvings", "kicks"), constants=("length",),
+    series={"bn": "terms", "an": "skew"},
 )  # fmt: skip
 
 
@@ -135,7 +136,8 @@ class Quadrupole(_StraightMagnet):
         order, slices = model.integrator.steps(*self.STEPS)
         # steps are shorter than twice a slice; the other factor 2 covers opd down to 1/2
         halvings = trig_halvings(2.0 * gradient * (2.0 * self.length / slices) ** 2)
-        return "matrix", terms, int(model.exact), order, slices, halvings, kicks
+        skew = terms if self._skew(active) else 0
+        return "matrix", terms, skew, int(model.exact), order, slices, halvings, kicks
 
     def _error_of(self, name: str) -> float:
         series = getattr(self, name)
@@ -147,4 +149,4 @@ class Quadrupole(_StraightMagnet):
             return super()._lower_body(p, statics)
         integers = dict(zip(QUADRUPOLE.integers, statics[1:], strict=True))
         bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
-        return [MapCall(QUADRUPOLE, integers, {"length": p["length"]}, {"bn": bn, "an": an})]
+        return [MapCall(QUADRUPOLE, integers, {"length": p["length"]}, {"bn": bn, "an": an[: integers["skew"]]})]

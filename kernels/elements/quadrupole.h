@@ -94,12 +94,15 @@ GT_INLINE void drift_remainder(State<T>& s, C length) {
 
 // Kick of all multipoles but the gradient.
 template <class T, class C>
-GT_INLINE void error_kick(State<T>& s, C length, const C* bn, const C* an, int terms) {
+GT_INLINE void error_kick(State<T>& s, C length, const C* bn, const C* an, int terms, int skew) {
   T re = broadcast(0.0), im = broadcast(0.0);
   for (int n = terms - 1; n >= 0; --n) {
-    T next = re * s.x - im * s.y + (n == 1 ? 0.0 : bn[n]);
-    im = im * s.x + re * s.y + (n == 1 ? 0.0 : an[n]);
+    T next = re * s.x - im * s.y;
+    im = im * s.x + re * s.y;
     re = next;
+    if (n == 1) continue;
+    re = re + bn[n];
+    if (skew) im = im + an[n];
   }
   s.px -= length * re;
   s.py += length * im;
@@ -107,13 +110,14 @@ GT_INLINE void error_kick(State<T>& s, C length, const C* bn, const C* an, int t
 
 template <class T, class C>
 GT_INLINE void quadrupole_by(State<T>& s, const QuadrupoleConstants<C>& op, C length) {
+  const C a1 = op.skew ? op.an[1] : 0.0 * op.bn[1];
   compose(
       op.order, op.slices,
-      [&](double part, int) GT_LAMBDA { quadrupole_matrix(s, part * length, op.bn[1], op.an[1], op.halvings); },
+      [&](double part, int) GT_LAMBDA { quadrupole_matrix(s, part * length, op.bn[1], a1, op.halvings); },
       [&](double part) GT_LAMBDA {
-        if (op.kicks) error_kick(s, 0.5 * part * length, op.bn, op.an, op.terms);
+        if (op.kicks) error_kick(s, 0.5 * part * length, op.bn, op.an, op.terms, op.skew);
         if (op.exact) drift_remainder(s, part * length);
-        if (op.kicks) error_kick(s, 0.5 * part * length, op.bn, op.an, op.terms);
+        if (op.kicks) error_kick(s, 0.5 * part * length, op.bn, op.an, op.terms, op.skew);
       });
 }
 
@@ -229,15 +233,18 @@ GT_INLINE void drift_remainder_adjoint(State<T>& s, Costate<T>& g, double length
 // Adjoint of error_kick: as that of multipole_kick, without the gradient's bars.
 template <class T>
 GT_INLINE void error_kick_adjoint(State<T>& s, Costate<T>& g, double length, const double* bn, const double* an,
-                                  int terms, T& length_bar, T* bn_bar, T* an_bar) {
+                                  int terms, int skew, T& length_bar, T* bn_bar, T* an_bar) {
   T re = broadcast(0.0), im = re, re_rate = re, im_rate = re;
   for (int n = terms - 1; n >= 0; --n) {
     T next = re_rate * s.x - im_rate * s.y + re;
     im_rate = im_rate * s.x + re_rate * s.y + im;
     re_rate = next;
-    next = re * s.x - im * s.y + (n == 1 ? 0.0 : bn[n]);
-    im = im * s.x + re * s.y + (n == 1 ? 0.0 : an[n]);
+    next = re * s.x - im * s.y;
+    im = im * s.x + re * s.y;
     re = next;
+    if (n == 1) continue;
+    re = re + bn[n];
+    if (skew) im = im + an[n];
   }
   s.px += length * re;
   s.py -= length * im;
@@ -249,7 +256,7 @@ GT_INLINE void error_kick_adjoint(State<T>& s, Costate<T>& g, double length, con
   for (int n = 0; n < terms; ++n) {
     if (n != 1) {
       bn_bar[n] += c;
-      an_bar[n] += d;
+      if (skew) an_bar[n] += d;
     }
     T next = c * s.x + d * s.y;
     d = d * s.x - c * s.y;
@@ -257,26 +264,197 @@ GT_INLINE void error_kick_adjoint(State<T>& s, Costate<T>& g, double length, con
   }
 }
 
+// With skew or further multipoles, step by step.
 template <class T>
-GT_INLINE void quadrupole_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar,
-                                  const Reference& ref) {
+GT_INLINE void general_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar) {
   T length_bar = broadcast(0.0), b1_bar = broadcast(0.0), a1_bar = broadcast(0.0);
+  const double a1 = op.skew ? op.an[1] : 0.0;
   compose(
       op.order, op.slices,
       [&](double part, int) GT_LAMBDA {
         T step_bar = broadcast(0.0);
-        quadrupole_matrix_adjoint(s, g, part * op.length, op.bn[1], op.an[1], op.halvings, step_bar, b1_bar, a1_bar);
+        quadrupole_matrix_adjoint(s, g, part * op.length, op.bn[1], a1, op.halvings, step_bar, b1_bar, a1_bar);
         length_bar += part * step_bar;
       },
       [&](double part) GT_LAMBDA {
         T kick_bar = broadcast(0.0), step_bar = broadcast(0.0);
         const double half = 0.5 * part * op.length;
-        if (op.kicks) error_kick_adjoint(s, g, half, op.bn, op.an, op.terms, kick_bar, bar.bn, bar.an);
+        if (op.kicks) error_kick_adjoint(s, g, half, op.bn, op.an, op.terms, op.skew, kick_bar, bar.bn, bar.an);
         if (op.exact) drift_remainder_adjoint(s, g, part * op.length, step_bar);
-        if (op.kicks) error_kick_adjoint(s, g, half, op.bn, op.an, op.terms, kick_bar, bar.bn, bar.an);
+        if (op.kicks) error_kick_adjoint(s, g, half, op.bn, op.an, op.terms, op.skew, kick_bar, bar.bn, bar.an);
         length_bar += part * (step_bar + 0.5 * kick_bar);
       });
   *bar.length += length_bar;
   bar.bn[1] += b1_bar;
-  bar.an[1] += a1_bar;
+  if (op.skew) bar.an[1] += a1_bar;
+}
+
+// Matrices of the distinct outer steps (at most 5: symmetric splittings of order 6) in slopes,
+//   x' = cx x + sx P, P' = cx P - fx x with fx = k sx, k = b1/(1 + delta); y' = cy y + sy Q, Q' = cy Q + fy y,
+// and their bars, from which those of the constants follow once per body.
+constexpr int MAX_STEPS = 5;
+
+template <class T>
+struct Lens {
+  T cx, sx, fx, cy, sy, fy;
+  T cx_bar, sx_bar, fx_bar, cy_bar, sy_bar, fy_bar;
+};
+
+// Number in that list of compose's outer step j.
+GT_INLINE int lens_number(int order, int j) {
+  const int stages = weight_number(order);
+  return j == stages ? (stages + 1) / 2 : j <= stages - j ? j : stages - j;
+}
+
+GT_INLINE double lens_part(int order, int slices, int number) {
+  const double first = weight_at(order, 0);
+  if (number == 0) return 0.5 * first / slices;
+  if (number == (weight_number(order) + 1) / 2) return first / slices;
+  return 0.5 * (weight_at(order, number - 1) + weight_at(order, number)) / slices;
+}
+
+template <class T>
+GT_INLINE Lens<T> make_lens(double length, const T& k, int halvings) {
+  Lens<T> a;
+  T m = k * (length * length);
+  T ce, co, se, so;
+  cos_sinc_parts(m * m, halvings, ce, co, se, so);
+  T even = co * m, odd = so * m;
+  a.cx = ce + even;
+  a.cy = ce - even;
+  a.sx = length * (se + odd);
+  a.sy = length * (se - odd);
+  a.fx = k * a.sx;
+  a.fy = k * a.sy;
+  a.cx_bar = a.sx_bar = a.fx_bar = a.cy_bar = a.sy_bar = a.fy_bar = broadcast(0.0);
+  return a;
+}
+
+// From the bars of a lens to those of its length (less the lens's part) and k. The matrix's derivative along its length
+// is the field: cx' = -fx, sx' = cx, fx' = k cx, cy' = fy, ...; with m = k length^2 that along k follows from it but for
+// the sincs s = length S(+-m): 2 m dS/dm = c - S, here without that cancellation.
+template <class T>
+GT_INLINE void lens_adjoint(const Lens<T>& a, double length, const T& k, int halvings, T& length_bar, T& k_bar) {
+  T sx_bar = a.sx_bar + k * a.fx_bar, sy_bar = a.sy_bar + k * a.fy_bar;
+  length_bar += a.cx * sx_bar + a.cy * sy_bar + a.fy * a.cy_bar - a.fx * a.cx_bar;
+  T m = k * (length * length);
+  T v = m * m, se_rate, so_rate, so;
+  if (halvings) {
+    const Parts<T> p = cos_sinc_rates(v, halvings);
+    so = p.so, se_rate = p.se_rate, so_rate = p.so_rate;
+  } else {
+    so = horner(SO, v), se_rate = horner_derivative(SE, v), so_rate = horner_derivative(SO, v);
+  }
+  // S(m) = se + so m, S(-m) = se - so m
+  T even = so + 2.0 * v * so_rate, odd = 2.0 * m * se_rate;
+  k_bar += a.sx * a.fx_bar + a.sy * a.fy_bar +
+           length * (0.5 * (a.sy * a.cy_bar - a.sx * a.cx_bar) +
+                     (length * length) * ((even + odd) * sx_bar + (odd - even) * sy_bar));
+}
+
+// Upright quadrupoles without errors. Path lengths: with E = (P^2 + Q^2 + k (x^2 - y^2))/2 constant in an outer step and
+// A = x P + y Q, the mean of (P^2 + Q^2)/2 over it is E/2 + (change of A)/(4 length); changes of A over the body are its
+// ends less those in the inner steps.
+template <class T>
+GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar) {
+  const T k = op.bn[1] * s.inverse;
+  T x = s.x, y = s.y, P = s.px * s.inverse, Q = s.py * s.inverse;
+  T gx = g.x, gy = g.y, gP = g.px * s.opd, gQ = g.py * s.opd;
+  const T gz = g.z, half_gz = 0.5 * gz, quarter_gz = 0.25 * gz;
+  g.opd += g.px * P + g.py * Q;
+  Lens<T> lenses[MAX_STEPS];
+  const int count = lens_number(op.order, weight_number(op.order)) + 1;
+  for (int i = 0; i < count; ++i)
+    lenses[i] = make_lens(lens_part(op.order, op.slices, i) * op.length, k, op.halvings);
+  T squares = broadcast(0.0), field = squares;  // sums of f (P^2 + Q^2), f (x^2 - y^2) over the outer steps
+  T way = squares, along = squares;             // sums over the inner steps: path, and of f both slope_bar
+  T ends = x * P + y * Q;
+  gx -= quarter_gz * P;
+  gP -= quarter_gz * x;
+  gy -= quarter_gz * Q;
+  gQ -= quarter_gz * y;
+  compose(
+      op.order, op.slices,
+      [&](double part, int step) GT_LAMBDA {
+        Lens<T>& a = lenses[lens_number(op.order, step)];
+        squares += part * (P * P + Q * Q);
+        field += part * (x * x - y * y);
+        T drop = (part * op.length) * half_gz;
+        T drop_k = drop * k;
+        gx -= drop_k * x;
+        gP -= drop * P;
+        gy += drop_k * y;
+        gQ -= drop * Q;
+        T x0 = a.cx * x - a.sx * P, y0 = a.cy * y - a.sy * Q;
+        P = a.cx * P + a.fx * x;
+        Q = a.cy * Q - a.fy * y;
+        x = x0;
+        y = y0;
+        a.cx_bar += gx * x + gP * P;
+        a.sx_bar += gx * P;
+        a.fx_bar -= gP * x;
+        a.cy_bar += gy * y + gQ * Q;
+        a.sy_bar += gy * Q;
+        a.fy_bar += gQ * y;
+        T gx0 = a.cx * gx - a.fx * gP, gy0 = a.cy * gy + a.fy * gQ;
+        gP = a.sx * gx + a.cx * gP;
+        gQ = a.sy * gy + a.cy * gQ;
+        gx = gx0;
+        gy = gy0;
+      },
+      [&](double part) GT_LAMBDA {
+        if (!op.exact) return;
+        // x += f L both P, z -= f L (w - u both/4) with both = u/2 + w
+        const double step = part * op.length;
+        T u = P * P + Q * Q;
+        T w = slope_excess_remainder(u);
+        T both = 0.5 * u + w;
+        T slope = step * both;
+        x -= slope * P;
+        y -= slope * Q;
+        T slope_bar = gx * P + gy * Q;
+        T fall = w - 0.25 * u * both;
+        way += part * fall;
+        along += part * (both * slope_bar);
+        T w_rate = slope_rate_remainder(both), both_rate = 0.5 + w_rate;
+        T p_bar = (2.0 * step) * (both_rate * (slope_bar + 0.25 * (gz * u)) - gz * (w_rate - 0.25 * both));
+        gP += slope * gx + p_bar * P;
+        gQ += slope * gy + p_bar * Q;
+      });
+  gx += quarter_gz * P;
+  gP += quarter_gz * x;
+  gy += quarter_gz * Q;
+  gQ += quarter_gz * y;
+  ends -= x * P + y * Q;
+  T length_bar = along, k_bar = broadcast(0.0);
+  for (int i = 0; i < count; ++i) {
+    T lens_bar = broadcast(0.0);
+    const double part = lens_part(op.order, op.slices, i);
+    lens_adjoint(lenses[i], part * op.length, k, op.halvings, lens_bar, k_bar);
+    length_bar += part * lens_bar;
+  }
+  T fall = 0.25 * (squares + k * field) + way;  // per length
+  k_bar -= (0.25 * op.length) * (field * gz);
+  *bar.length += length_bar + (s.slip - fall) * gz;
+  bar.bn[1] += s.inverse * k_bar;
+  s.x = x;
+  s.px = P * s.opd;
+  s.y = y;
+  s.py = Q * s.opd;
+  s.z -= op.length * (s.slip - fall) - 0.25 * ends;
+  g.x = gx;
+  g.px = gP * s.inverse;
+  g.y = gy;
+  g.py = gQ * s.inverse;
+  g.inverse += op.bn[1] * k_bar + gP * s.px + gQ * s.py;
+  g.slip += op.length * gz;
+}
+
+template <class T>
+GT_INLINE void quadrupole_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar,
+                                  const Reference& ref) {
+  if (op.skew || op.kicks)
+    general_adjoint(s, g, op, bar);
+  else
+    upright_adjoint(s, g, op, bar);
 }
