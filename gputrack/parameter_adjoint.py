@@ -19,7 +19,7 @@ def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Sequence[K
 
     Only the groups of elements that a knob drives are differentiated.
     """
-    where = _places(program, {place for knob in knobs for place in knob.places})
+    where = rows_of(program, {place for knob in knobs for place in knob.places})
     numbers = {number for number, _ in where.values()}
     bars = {number: group_adjoint(program.groups[number], constants_bar) for number in numbers}
     total = np.zeros(len(knobs))
@@ -32,7 +32,7 @@ def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Sequence[K
     return total
 
 
-def _places(program: Program, wanted: set[int]) -> dict[int, tuple[int, int]]:
+def rows_of(program: Program, wanted: set[int]) -> dict[int, tuple[int, int]]:
     """For each place in the lattice, the group and the row in it."""
     found = {}
     for number, group in enumerate(program.groups):
@@ -47,7 +47,7 @@ def group_adjoint(group: LoweredGroup, constants_bar: np.ndarray) -> dict[str, n
 
     The lowering is array mathematics, so autograd pulls the cotangents of all elements back at once.
     """
-    names, table = _table(group)
+    names, table = parameter_table(group)
     if not names or not group.calls:
         return {name: np.zeros(len(group.places)) for name in names}
     bars = [constants_bar[places] for places in group.constants]
@@ -55,7 +55,8 @@ def group_adjoint(group: LoweredGroup, constants_bar: np.ndarray) -> dict[str, n
     return dict(zip(names, gradient, strict=True))
 
 
-def _table(group: LoweredGroup) -> tuple[list[str], np.ndarray]:
+def parameter_table(group: LoweredGroup) -> tuple[list[str], np.ndarray]:
+    """Names of a group's parameters, and their values (parameters, elements)."""
     names: list[str] = []
     rows: list[np.ndarray] = []
     for name, value in group.parameters.items():
@@ -70,6 +71,15 @@ def _table(group: LoweredGroup) -> tuple[list[str], np.ndarray]:
 
 def _contracted(group: LoweredGroup, names: list[str], values: Any, bars: list[np.ndarray]) -> Any:
     """Sum of all constants times their cotangents, as a function of the parameters."""
+    total = 0.0 * anp.sum(values)
+    for columns, bar in zip(lowered_columns(group, names, values), bars, strict=True):
+        for i, column in enumerate(columns):
+            total = total + anp.sum(column * bar[:, i])
+    return total
+
+
+def lowered_columns(group: LoweredGroup, names: list[str], values: Any) -> list[list[Any]]:
+    """For each call of a group its constants, each a number or an array over the elements, from the parameters."""
     p: dict[str, Any] = {name: [] for name, value in group.parameters.items() if isinstance(value, list)}
     for i, name in enumerate(names):
         series, bracket, _ = name.partition("[")
@@ -77,11 +87,8 @@ def _contracted(group: LoweredGroup, names: list[str], values: Any, bars: list[n
             p[series].append(values[i])
         else:
             p[name] = values[i]
-    total = 0.0 * anp.sum(values)
-    for call, bar in zip(group.kind.lower(p, group.statics), bars, strict=True):
-        columns = [call.constants[name] for name in call.kind.constants]
-        for name in call.kind.series:
-            columns += call.series[name]
-        for i, column in enumerate(columns):
-            total = total + anp.sum(column * bar[:, i])
-    return total
+    columns = []
+    for call in group.kind.lower(p, group.statics):
+        series = [column for name in call.kind.series for column in call.series[name]]
+        columns.append([*(call.constants[name] for name in call.kind.constants), *series])
+    return columns

@@ -1,6 +1,6 @@
 // The backward sweep on CPU threads: undoes each op while it pulls the cotangents back through it.
 #pragma once
-#include "track_host.h"
+#include "block_host.h"
 
 constexpr int MAX_CONSTANTS = 1024;  // of one op
 

@@ -6,6 +6,7 @@
 #if defined(__CUDACC_RTC__) || defined(GT_EMULATED_GPU)
 
 #define GT_INLINE static __device__ __forceinline__
+#define GT_MEMBER __device__ __forceinline__
 #define GT_CONSTANT static __device__ constexpr
 #define GT_LAMBDA
 #define GT_OUT_OF_LINE static __device__ __noinline__
@@ -31,6 +32,7 @@ GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a :
 #endif
 
 #define GT_INLINE static inline __attribute__((always_inline))
+#define GT_MEMBER inline __attribute__((always_inline))
 #define GT_CONSTANT static constexpr
 #define GT_LAMBDA __attribute__((always_inline))
 #define GT_OUT_OF_LINE static __attribute__((noinline, cold))
@@ -52,11 +54,14 @@ constexpr int WIDTH = 2;
 #endif
 typedef double Vector __attribute__((vector_size(8 * WIDTH)));
 
-constexpr int LANES = 16;
-constexpr int PARTS = LANES / WIDTH;
+#ifndef GT_PARTS
+#define GT_PARTS (16 / WIDTH)
+#endif
+constexpr int PARTS = GT_PARTS;
+constexpr int LANES = PARTS * WIDTH;
 
-// Eight doubles in as many registers as they need: on narrower machines that keeps two or four independent chains
-// in flight, which hides the latency of square root and division.
+// As many doubles as keep a few independent chains in flight, which hides the latency of square root and division.
+// Dual numbers are two chains by themselves: more parts than two would not stay in registers.
 struct Pack {
   Vector part[PARTS];
 };

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import gputrack
-from gputrack.backends.run import Run, Sweep
+from gputrack.backends.run import Run, Sweep, TangentRun
 from gputrack.backends.sources import kernel_folder
 from gputrack.elements.map import MAPS, ReferenceValues, State
 from gputrack.losses import LossCode
@@ -31,7 +31,7 @@ LAYERS = (
     ("program",),
     ("backends",),
     ("monitor", "tracker"),
-    ("sweep", "parameter_adjoint", "gradient"),
+    ("sweep", "parameter_adjoint", "parameter_tangent", "forward_mode", "gradient"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("plot", "report", "commands", "demo", "cli", "__main__"),
@@ -45,8 +45,9 @@ KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
-        "backends.array_adjoint", "collective", "device_box", "gradient", "interop.passes", "moment_primitives", "optics",
-        "parameter_adjoint", "tpsa",
+        "backends.array_adjoint", "backends.array_tangent", "collective", "device_box", "forward_mode", "gradient",
+        "interop.passes",
+        "moment_primitives", "optics", "parameter_adjoint", "parameter_tangent", "tpsa",
     },
     "torch": {"interop.torch"},
     "jax": {"interop.jax"},
@@ -186,6 +187,7 @@ def members(header: str, struct: str) -> list[str]:
         ("state.h", "ReferenceConstants", list(ReferenceValues._fields)),
         ("state.h", "State", list(State._fields)),
         ("state.h", "Costate : State<T>", list(ReferenceValues._fields)),
+        ("tangent.h", "TangentRun", [name for name, _ in TangentRun._fields_]),
         ("adjoint_host.h", "Sweep", [name for name, _ in Sweep._fields_]),
     ],
 )

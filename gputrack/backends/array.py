@@ -9,7 +9,9 @@ import numpy as np
 
 from gputrack.arrays import is_cupy, namespace
 from gputrack.backends.array_adjoint import sweep_arrays
-from gputrack.backends.base import Launch, Particles
+from gputrack.backends.array_losses import acceptable, loss_codes
+from gputrack.backends.array_tangent import tangents_by_arrays
+from gputrack.backends.base import Launch, Particles, Tangents
 from gputrack.elements.aperture import inside
 from gputrack.elements.map import ReferenceValues, State, make_state, refreshed
 from gputrack.errors import BackendError
@@ -48,6 +50,12 @@ class ArrayBackend:
         if is_cupy(cotangents):
             raise BackendError("the array backend's gradients run on NumPy arrays; move the beam to 'numpy'")
         return sweep_arrays(particles, cotangents, launch, seeds)
+
+    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
+        """Carry tangents along by autograd of each map; see `HostBackend.step_tangent`. Slow: a judge."""
+        if is_cupy(particles.coordinates):
+            raise BackendError("the array backend's tangents run on NumPy arrays; move the beam to 'numpy'")
+        return tangents_by_arrays(particles, tangents, launch)
 
 
 def run_block(particles: Particles, launch: Launch, block: slice) -> None:
@@ -120,21 +128,3 @@ class _Loop:
         place = self.launch.records.views[op.monitor][turn // op.every - first, op.place]
         xp = namespace(s.x)
         place[:, self.block] = xp.where(self.alive, xp.stack(s[:6]), place[:, self.block])
-
-
-def acceptable(s: State, limit: float) -> Any:
-    """Whether coordinates can be tracked on; twin of kernels/losses.h."""
-    inside_limit = (s.x * s.x <= limit * limit) & (s.y * s.y <= limit * limit)
-    forward = (s.px * s.px + s.py * s.py <= s.opd * s.opd) & (0.0 * s.opd <= s.opd)
-    return inside_limit & forward & (0.0 * s.z <= 0.0)
-
-
-def loss_codes(s: State, limit: float) -> Any:
-    """Codes for coordinates that are not acceptable."""
-    xp = namespace(s.x)
-    finite = xp.isfinite(s.x)
-    for value in s[1:6]:
-        finite = finite & xp.isfinite(value)
-    beyond = (s.x * s.x > limit * limit) | (s.y * s.y > limit * limit)
-    kind = xp.where(beyond, int(LossCode.LIMIT), int(LossCode.UNPHYSICAL))
-    return xp.where(finite, kind, int(LossCode.NOT_FINITE))

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from gputrack.program import Program
 from gputrack.reference import ReferenceParticle
 
@@ -84,6 +86,25 @@ class Launch:
     limit: float
     records: Records
     backwards: bool = False
+
+
+@dataclass
+class Tangents:
+    """Derivatives along one direction of what goes into a run, and of what comes out.
+
+    Attributes
+    ----------
+    coordinates : float64 array (6, n)
+        Changed in place by a backend. Who is lost keeps the tangent of its last coordinates.
+    constants : float64 NumPy array (n_constants,)
+        Of the program's constants.
+    reference : float64 NumPy array (4,)
+        Of `ReferenceValues`.
+    """
+
+    coordinates: Any
+    constants: np.ndarray
+    reference: np.ndarray
 
 
 class Backend(Protocol):

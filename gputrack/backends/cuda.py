@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from gputrack.backends.base import Launch, Particles
+from gputrack.backends.base import Launch, Particles, Tangents
 from gputrack.backends.run import make_run
 from gputrack.backends.sources import flattened
 from gputrack.elements.map import ReferenceValues
@@ -44,6 +44,14 @@ def adjoint_module(kinds: frozenset[str], constants: int) -> Any:
     return cupy.RawModule(code=flattened("adjoint_cuda.h", kinds), options=options)
 
 
+@cache
+def tangent_module(kinds: frozenset[str]) -> Any:
+    """Kernels on dual numbers, apart as those of the backward sweep are."""
+    import cupy
+
+    return cupy.RawModule(code=flattened("tangent_cuda.h", kinds), options=OPTIONS)
+
+
 class CudaBackend:
     """One particle per thread, in registers for all turns of a launch."""
 
@@ -73,6 +81,23 @@ class CudaBackend:
             kernel = module(launch.program.kinds).get_function(name)
             kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
             self._cupy.cuda.get_current_stream().synchronize()
+
+    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
+        """Run one stretch of turns forwards and carry tangents through it; see `HostBackend.step_tangent`."""
+        program, n = launch.program, particles.coordinates.shape[1]
+        device = particles.coordinates.device
+        with device:
+            records = self._cupy.zeros(launch.records.flat.shape)
+            if not len(program) or not launch.turns:
+                return records
+            run = make_run(particles, launch, *_on_device(program, device.id, self._cupy), _address)
+            constants = self._cupy.asarray(np.stack([program.constants, tangents.constants], axis=-1))
+            arrays = (tangents.coordinates, constants, records)
+            more = (*(np.uint64(_address(a)) for a in arrays), *map(np.float64, tangents.reference))
+            kernel = tangent_module(program.kinds).get_function("gputrack_tangent")
+            kernel((-(-n // THREADS),), (THREADS,), (*_arguments(run), *more))
+            self._cupy.cuda.get_current_stream().synchronize()
+        return records
 
     def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> np.ndarray:
         """Undo one stretch of turns, in place; see `HostBackend.step_adjoint`.

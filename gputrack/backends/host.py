@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from gputrack.backends.base import Launch, Particles, available_threads
+from gputrack.backends.base import Launch, Particles, Tangents, available_threads
 from gputrack.backends.compiler import build
-from gputrack.backends.run import Run, Sweep, make_run
+from gputrack.backends.run import Run, Sweep, TangentReference, TangentRun, make_run
 from gputrack.backends.sources import flattened
 from gputrack.elements.map import MAPS, ReferenceValues
 
@@ -34,6 +35,15 @@ def adjoint_library() -> ctypes.CDLL:
     lib = build(flattened("adjoint_host.h", MAPS))
     lib.gputrack_sweep.argtypes = [ctypes.POINTER(Sweep), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_sweep.restype = None
+    return lib
+
+
+@cache
+def tangent_library() -> ctypes.CDLL:
+    """The compiled kernels on dual numbers, apart as the backward sweep is."""
+    lib = build("#define GT_PARTS 2\n" + flattened("tangent_host.h", MAPS))
+    lib.gputrack_tangent.argtypes = [ctypes.POINTER(TangentRun), ctypes.c_int64, ctypes.c_int64]
+    lib.gputrack_tangent.restype = None
     return lib
 
 
@@ -63,11 +73,41 @@ class HostBackend:
         if not len(program) or not launch.turns:
             return
         run = make_run(particles, launch, program.ops, program.constants, _address)
+        self._over_parts(
+            particles, lambda part: self._library.gputrack_track(ctypes.byref(run), *part, int(launch.backwards))
+        )
+
+    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
+        """Run one stretch of turns forwards, in place, and carry tangents through it.
+
+        Parameters
+        ----------
+        particles : Particles
+        tangents : Tangents
+            Those of the coordinates are changed in place, with the coordinates.
+        launch : Launch
+
+        Returns
+        -------
+        float64 array
+            Tangents of what was recorded, laid out as ``launch.records.flat``; 0 where nothing was.
+        """
+        program, records = launch.program, np.zeros_like(launch.records.flat)
+        if not len(program) or not launch.turns:
+            return records
+        run = make_run(particles, launch, program.ops, program.constants, _address)
+        constants = np.stack([program.constants, tangents.constants], axis=-1)
+        reference = zip(ReferenceValues.of(launch.reference), tangents.reference, strict=True)
+        dual = TangentRun(
+            run, _address(tangents.coordinates), _address(constants), TangentReference(*reference), _address(records)
+        )
+        library = tangent_library()
+        self._over_parts(particles, lambda part: library.gputrack_tangent(ctypes.byref(dual), *part))
+        return records
+
+    def _over_parts(self, particles: Particles, work: Callable[[tuple[int, int]], None]) -> None:
+        """Do the work for all ranges of particles, on threads."""
         parts = self._parts(particles.coordinates.shape[1])
-
-        def work(part: tuple[int, int]) -> None:
-            self._library.gputrack_track(ctypes.byref(run), *part, int(launch.backwards))
-
         if len(parts) == 1:
             work(parts[0])
             return

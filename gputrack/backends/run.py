@@ -37,6 +37,24 @@ class Run(ctypes.Structure):
     )
 
 
+class TangentReference(ctypes.Structure):
+    """Twin of `ReferenceConstants` of dual numbers: each value is followed by its tangent."""
+
+    _fields_ = tuple((name, 2 * ctypes.c_double) for name in ReferenceValues._fields)
+
+
+class TangentRun(ctypes.Structure):
+    """Twin of `TangentRun` in kernels/tangent.h."""
+
+    _fields_ = (
+        ("run", Run),
+        ("tangents", ctypes.c_void_p),
+        ("constants", ctypes.c_void_p),
+        ("reference", TangentReference),
+        ("record_tangents", ctypes.c_void_p),
+    )
+
+
 class Sweep(ctypes.Structure):
     """Twin of `Sweep` in kernels/adjoint_host.h."""
 

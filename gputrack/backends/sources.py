@@ -58,9 +58,10 @@ def _unpack(kind: MapKind) -> str:
     for field, count in kind.series.items():
         body.append(f"op.{field} = constants + {place};")
         place += f" + op.{count}"
+    own = f"{constants_name(kind)}<C>"
     return (
-        f"template <class C> GT_INLINE {constants_name(kind)}<C> unpack_{name}(const int* integers, const C* constants) "
-        f"{{ {constants_name(kind)}<C> op; {' '.join(body)} return op; }}"
+        f"template <class C> GT_INLINE {own} unpack_{name}(const int* integers, const C* constants) "
+        f"{{ {own} op; {' '.join(body)} return op; }}"
     )
 
 

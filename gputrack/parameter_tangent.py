@@ -1,0 +1,70 @@
+"""From tangents of elements' parameters to those of a program's constants; twin of parameter_adjoint.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd import make_jvp
+
+from gputrack.errors import InputError
+from gputrack.lattice import Knob
+from gputrack.parameter_adjoint import lowered_columns, parameter_table, rows_of
+from gputrack.program import LoweredGroup, Program
+
+
+def constants_tangent(program: Program, directions: Sequence[tuple[Sequence[Knob], Any]]) -> np.ndarray:
+    """Tangents of all constants, (n_constants,), for knobs with tangents (n_knobs,).
+
+    Only the groups of elements that a knob drives are differentiated.
+    """
+    tables: dict[int, np.ndarray] = {}
+    for knobs, tangent in directions:
+        _add_parameters(program, knobs, np.reshape(tangent, -1), tables)
+    total = np.zeros(len(program.constants))
+    for number, table in tables.items():
+        group = program.groups[number]
+        for places, rates in zip(group.constants, group_tangent(group, table), strict=True):
+            total[places] = rates
+    return total
+
+
+def _add_parameters(
+    program: Program, knobs: Sequence[Knob], tangent: np.ndarray, tables: dict[int, np.ndarray]
+) -> None:
+    """Add knobs' tangents to those of the parameters that they drive, a table for each group."""
+    names: dict[int, list[str]] = {}
+    where = rows_of(program, {place for knob in knobs for place in knob.places})
+    for knob, rate in zip(knobs, tangent, strict=True):
+        for place in knob.places:
+            number, row = where[place]
+            if number not in names:
+                names[number], values = parameter_table(program.groups[number])
+                tables.setdefault(number, np.zeros(values.shape))
+            if knob.parameter not in names[number]:
+                raise InputError(f"knob {knob.handle!r}: parameter {knob.parameter!r} is not in the maps")
+            tables[number][names[number].index(knob.parameter), row] += rate
+
+
+def group_tangent(group: LoweredGroup, table_tangent: np.ndarray) -> list[np.ndarray]:
+    """For each call of a group the tangents of its constants, (elements, constants).
+
+    Parameters
+    ----------
+    group : LoweredGroup
+    table_tangent : array (parameters, elements)
+        In the order of `parameter_table`.
+    """
+    names, table = parameter_table(group)
+    sizes = [len(call.kind.constants) + sum(map(len, call.series.values())) for call in group.calls]
+    if not sum(sizes):
+        return [np.zeros((len(group.places), 0)) for _ in sizes]
+
+    def lowered(values: Any) -> Any:
+        columns = [column for columns in lowered_columns(group, names, values) for column in columns]
+        return anp.stack([column + 0.0 * values[0] for column in columns])
+
+    _, rates = make_jvp(lowered)(table)(table_tangent)
+    return [part.T for part in np.split(rates, np.cumsum(sizes)[:-1])]
