@@ -5,7 +5,7 @@
 #include "../state.h"
 
 GT_CONSTANT int NEWTON_STEPS = 4;
-GT_CONSTANT double SMALL_STEP = 1e-20;
+GT_CONSTANT double SMALL_STEP = 1e-44;  // square of the last one [rad^2]
 
 // phi/k0 and its derivatives; strength is that of k0 g.
 template <class T>
@@ -15,11 +15,13 @@ struct Phi {
 
 // tan(atan(xp/(1 + yp^2)) - strength (1 + xp^2 (2 + yp^2)) pz) and its derivatives.
 template <class T, class C>
-GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, C strength) {
-  T inverse = 1.0 / sqrt(opd * opd - px * px - py * py);
-  T xp = px * inverse, yp = py * inverse;
+GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, const T& opd_inverse, C strength) {
+  T x_slope = px * opd_inverse, y_slope = py * opd_inverse;
+  T u = x_slope * x_slope + y_slope * y_slope;
+  T root = 1.0 + slope_excess(u);
+  T inverse = opd_inverse * root, pz = opd * ((1.0 - u) * root);
+  T xp = x_slope * root, yp = y_slope * root;
   T xp2 = xp * xp, yp2 = yp * yp;
-  T pz = opd * opd * inverse - xp * px - yp * py;
   T r = 1.0 / (1.0 + yp2);
   T slope = xp * r;
   T bow = 1.0 + xp2 * (2.0 + yp2);
@@ -45,14 +47,14 @@ GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, C strength) {
 }
 
 template <class T, class C>
-GT_INLINE Phi<T> scaled_phi(const T& px, const T& py, const T& opd, C k0, C gap) {
-  Phi<T> f = phi(px, py, opd, k0 * gap);
+GT_INLINE Phi<T> scaled_phi(const State<T>& s, const T& py, C k0, C gap) {
+  Phi<T> f = phi(s.px, py, s.opd, s.inverse, k0 * gap);
   return {k0 * f.value, k0 * f.px, k0 * f.py, k0 * f.delta, k0 * f.strength};
 }
 
 template <class T, class C>
 GT_INLINE void fringe(State<T>& s, const FringeConstants<C>& op, const ReferenceConstants<C>& ref) {
-  Phi<T> f = scaled_phi(s.px, s.py, s.opd, op.k0, op.gap);
+  Phi<T> f = scaled_phi(s, s.py, op.k0, op.gap);
   T y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y));
   T half = 0.5 * y * y;
   T bend = op.cubic * half * s.inverse;
@@ -62,24 +64,32 @@ GT_INLINE void fringe(State<T>& s, const FringeConstants<C>& op, const Reference
   s.z += (f.delta - bend * s.inverse) * half;
 }
 
-// Inverse: Newton's method for the old py.
+// Inverse: Newton's method for the old py. Returns phi there.
 template <class T, class C>
-GT_INLINE void unfringe(State<T>& s, const FringeConstants<C>& op, const ReferenceConstants<C>& ref) {
+GT_INLINE Phi<T> unfringe_by(State<T>& s, const FringeConstants<C>& op) {
   T half = 0.5 * s.y * s.y;
   T bend = op.cubic * half * s.inverse;
   T known = s.py + 2.0 * bend * s.y;
   T py = known;
   for (int i = 0; i < NEWTON_STEPS; ++i) {
-    Phi<T> f = scaled_phi(s.px, py, s.opd, op.k0, op.gap);
-    T step = (py - f.value * s.y - known) / (1.0 - f.py * s.y);
+    Phi<T> f = scaled_phi(s, py, op.k0, op.gap);
+    T kick = f.value * s.y;
+    T step = (py - kick - known) / (1.0 - f.py * s.y);
     py = py - step;
-    if (all_below(step * step, SMALL_STEP)) break;  // the next one would be of order step^2
+    T next = kick * (step * step);  // its order: the curvature of phi in py is about -phi
+    if (all_below(next * next, SMALL_STEP)) break;
   }
-  Phi<T> f = scaled_phi(s.px, py, s.opd, op.k0, op.gap);
+  Phi<T> f = scaled_phi(s, py, op.k0, op.gap);
   s.x -= f.px * half;
   s.y -= f.py * half;
   s.py = py;
   s.z -= (f.delta - bend * s.inverse) * half;
+  return f;
+}
+
+template <class T, class C>
+GT_INLINE void unfringe(State<T>& s, const FringeConstants<C>& op, const ReferenceConstants<C>& ref) {
+  unfringe_by(s, op);
 }
 
 // Adjoint. Second derivatives of phi are the tangents of its first ones along the cotangents: one pass of dual numbers
@@ -88,26 +98,28 @@ template <class T>
 GT_INLINE void fringe_adjoint(State<T>& s, Costate<T>& g, const FringeOp& op, const FringeBar<T>& bar,
                               const Reference& ref) {
   const T y = s.y;  // after
-  unfringe(s, op, ref);
+  const Phi<T> f = unfringe_by(s, op);  // times k0
   T half = 0.5 * y * y;
   T bend = op.cubic * half * s.inverse;
   // x' = x + phi_px half, y' = y + phi_py half, py' = py - (phi + 2 bend) y', z' = z + (phi_delta - bend inverse) half
   T bend_bar = -2.0 * y * g.py - s.inverse * half * g.z;
   const double strength = op.k0 * op.gap;
   T px_rate = half * g.x, delta_rate = half * g.z, value_rate = -y * g.py;
-  const Phi<T> f = phi(s.px, s.py, s.opd, strength);
-  T y_bar = (g.y + op.k0 * f.px * y * g.x - (op.k0 * f.value + 2.0 * bend) * g.py +
-             (op.k0 * f.delta - bend * s.inverse) * y * g.z + op.cubic * s.inverse * y * bend_bar) /
-            (1.0 - op.k0 * f.py * y);
+  T y_bar = (g.y + f.px * y * g.x - (f.value + 2.0 * bend) * g.py + (f.delta - bend * s.inverse) * y * g.z +
+             op.cubic * s.inverse * y * bend_bar) /
+            (1.0 - f.py * y);
   T py_rate = half * y_bar;
-  const Phi<Dual<T>> d = phi(Dual<T>{s.px, px_rate}, Dual<T>{s.py, py_rate}, Dual<T>{s.opd, delta_rate}, strength);
-  T strength_bar = op.k0 * (value_rate * f.strength + d.strength.tangent);
-  *bar.k0 += value_rate * f.value + px_rate * f.px + py_rate * f.py + delta_rate * f.delta + op.gap * strength_bar;
+  // of phi/k0
+  const Phi<Dual<T>> d =
+      phi(Dual<T>{s.px, px_rate}, Dual<T>{s.py, py_rate}, Dual<T>{s.opd, delta_rate},
+          Dual<T>{s.inverse, -delta_rate * (s.inverse * s.inverse)}, strength);
+  T strength_bar = op.k0 * (value_rate * d.strength.value + d.strength.tangent);
+  *bar.k0 += value_rate * d.value.value + d.value.tangent + op.gap * strength_bar;
   *bar.gap += op.k0 * strength_bar;
   *bar.cubic += half * s.inverse * bend_bar;
   g.inverse += op.cubic * half * bend_bar - bend * half * g.z;
-  g.px += op.k0 * (value_rate * f.px + d.px.tangent);
-  g.py += op.k0 * (value_rate * f.py + d.py.tangent);
-  g.opd += op.k0 * (value_rate * f.delta + d.delta.tangent);
+  g.px += op.k0 * (value_rate * d.px.value + d.px.tangent);
+  g.py += op.k0 * (value_rate * d.py.value + d.py.tangent);
+  g.opd += op.k0 * (value_rate * d.delta.value + d.delta.tangent);
   g.y = y_bar;
 }

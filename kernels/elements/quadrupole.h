@@ -306,11 +306,9 @@ GT_INLINE int lens_number(int order, int j) {
   return j == stages ? (stages + 1) / 2 : j <= stages - j ? j : stages - j;
 }
 
-GT_INLINE double lens_part(int order, int slices, int number) {
-  const double first = weight_at(order, 0);
-  if (number == 0) return 0.5 * first / slices;
-  if (number == (weight_number(order) + 1) / 2) return first / slices;
-  return 0.5 * (weight_at(order, number - 1) + weight_at(order, number)) / slices;
+// Its fraction of a slice, for all but the last one.
+GT_INLINE double lens_part(int order, int number) {
+  return 0.5 * (weight_at(order, number) + (number ? weight_at(order, number - 1) : 0.0));
 }
 
 template <class T>
@@ -328,6 +326,33 @@ GT_INLINE Lens<T> make_lens(double length, const T& k, int halvings) {
   a.fy = k * a.sy;
   a.cx_bar = a.sx_bar = a.fx_bar = a.cy_bar = a.sy_bar = a.fy_bar = broadcast(0.0);
   return a;
+}
+
+// The step between two slices is twice the first one.
+template <class T>
+GT_INLINE Lens<T> doubled(const Lens<T>& a) {
+  Lens<T> b;
+  T x = 2.0 * a.cx, y = 2.0 * a.cy;
+  b.cx = x * a.cx - 1.0;
+  b.cy = y * a.cy - 1.0;
+  b.sx = x * a.sx;
+  b.sy = y * a.sy;
+  b.fx = x * a.fx;
+  b.fy = y * a.fy;
+  b.cx_bar = b.sx_bar = b.fx_bar = b.cy_bar = b.sy_bar = b.fy_bar = broadcast(0.0);
+  return b;
+}
+
+// Adjoint of doubled: bars of b in, those of a out.
+template <class T>
+GT_INLINE void doubled_adjoint(Lens<T>& a, const Lens<T>& b) {
+  a.cx_bar += 4.0 * a.cx * b.cx_bar + 2.0 * (a.sx * b.sx_bar + a.fx * b.fx_bar);
+  a.cy_bar += 4.0 * a.cy * b.cy_bar + 2.0 * (a.sy * b.sy_bar + a.fy * b.fy_bar);
+  T x = 2.0 * a.cx, y = 2.0 * a.cy;
+  a.sx_bar += x * b.sx_bar;
+  a.fx_bar += x * b.fx_bar;
+  a.sy_bar += y * b.sy_bar;
+  a.fy_bar += y * b.fy_bar;
 }
 
 // From the bars of a lens to those of its length (less the lens's part) and k. The matrix's derivative along its length
@@ -363,9 +388,10 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   const T gz = g.z, half_gz = 0.5 * gz, quarter_gz = 0.25 * gz;
   g.opd += g.px * P + g.py * Q;
   Lens<T> lenses[MAX_STEPS];
-  const int count = lens_number(op.order, weight_number(op.order)) + 1;
-  for (int i = 0; i < count; ++i)
-    lenses[i] = make_lens(lens_part(op.order, op.slices, i) * op.length, k, op.halvings);
+  const int last = lens_number(op.order, weight_number(op.order));
+  const double scale = 1.0 / op.slices;
+  for (int i = 0; i < last; ++i) lenses[i] = make_lens(lens_part(op.order, i) * scale * op.length, k, op.halvings);
+  if (op.slices > 1) lenses[last] = doubled(lenses[0]);
   T squares = broadcast(0.0), field = squares;  // sums of f (P^2 + Q^2), f (x^2 - y^2) over the outer steps
   T way = squares, along = squares;             // sums over the inner steps: path, and of f both slope_bar
   T ends = x * P + y * Q;
@@ -427,9 +453,10 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   gQ += quarter_gz * y;
   ends -= x * P + y * Q;
   T length_bar = along, k_bar = broadcast(0.0);
-  for (int i = 0; i < count; ++i) {
+  if (op.slices > 1) doubled_adjoint(lenses[0], lenses[last]);
+  for (int i = 0; i < last; ++i) {
     T lens_bar = broadcast(0.0);
-    const double part = lens_part(op.order, op.slices, i);
+    const double part = lens_part(op.order, i) * scale;
     lens_adjoint(lenses[i], part * op.length, k, op.halvings, lens_bar, k_bar);
     length_bar += part * lens_bar;
   }
