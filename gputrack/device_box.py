@@ -78,17 +78,21 @@ class DeviceSpace(VSpace):  # type: ignore[misc]
         raise refusal("the Jacobian of a CuPy array")
 
     def _add(self, x: DeviceArray, y: DeviceArray) -> DeviceArray:
-        return DeviceArray(x.array + y.array)
+        with self.device:
+            return DeviceArray(x.array + y.array)
 
     def _mut_add(self, x: DeviceArray, y: DeviceArray) -> DeviceArray:
-        x.array += y.array
+        with self.device:
+            x.array += y.array
         return x
 
     def _scalar_mul(self, x: DeviceArray, a: float) -> DeviceArray:
-        return DeviceArray(x.array * a)
+        with self.device:
+            return DeviceArray(x.array * a)
 
     def _inner_prod(self, x: DeviceArray, y: DeviceArray) -> float:
-        return float(self.xp.sum(x.array * y.array))
+        with self.device:
+            return float(self.xp.sum(x.array * y.array))
 
 
 DeviceBox.register(DeviceArray)

@@ -63,6 +63,8 @@ class _Forward:
         self.backend = choose_backend(backend, self.plain_beam.coordinates, threads)
         if not hasattr(self.backend, "step_adjoint"):
             raise BackendError(f"backend {self.backend.name!r} has no backward sweep; try backend='host'")
+        if self.backend.name == "array" and is_cupy(self.plain_beam.coordinates):
+            raise BackendError("backend 'array' has gradients on NumPy arrays only; leave it out, or move the beam")
 
     def reference_values(self) -> Any:
         """What maps need of the reference particle, (4,): traced where its momentum is."""

@@ -13,7 +13,7 @@ import numpy as np
 from autograd.extend import defjvp, defvjp, primitive
 
 from gputrack import moments
-from gputrack.arrays import Array, is_cupy, is_traced, namespace, to_numpy
+from gputrack.arrays import Array, is_cupy, is_traced, namespace, on_device, to_numpy
 from gputrack.device_array import opened, sealed_as
 from gputrack.errors import InputError
 
@@ -39,8 +39,9 @@ def mean_and_sigma(coordinates: Array, weights: Array, alive: Array) -> np.ndarr
     (..., 7, 6) NumPy array
         The mean in row 0, sigma below it; NaN where nobody is left.
     """
-    c, w = moments.survivors(opened(coordinates), weights, alive)
-    return _packed(to_numpy(moments.mean(c, w)), to_numpy(moments.sigma(c, w)))
+    with on_device(coordinates):
+        c, w = moments.survivors(opened(coordinates), weights, alive)
+        return _packed(to_numpy(moments.mean(c, w)), to_numpy(moments.sigma(c, w)))
 
 
 def _packed(mean: Array, sigma: Array) -> Array:
@@ -69,10 +70,11 @@ def _pull_moments(answer: Any, coordinates: Any, weights: Any, alive: Any) -> Ca
     """
 
     def pull(cotangent: Any) -> Any:
-        bar = _beside(cotangent, coordinates)
-        offset, share = _offsets(answer, coordinates, weights, alive)
-        both = bar[..., 1:, :] + moments.transposed(bar[..., 1:, :])
-        return sealed_as(coordinates, share * (bar[..., 0, :][..., None] + both @ offset))
+        with on_device(coordinates):
+            bar = _beside(cotangent, coordinates)
+            offset, share = _offsets(answer, coordinates, weights, alive)
+            both = bar[..., 1:, :] + moments.transposed(bar[..., 1:, :])
+            return sealed_as(coordinates, share * (bar[..., 0, :][..., None] + both @ offset))
 
     return pull
 

@@ -130,6 +130,12 @@ class Device:
         self.id = Device.current if device is None else device
         self._outside: list[int] = []
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __enter__(self) -> Device:
         self._outside.append(Device.current)
         Device.current = self.id

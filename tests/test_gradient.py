@@ -1,16 +1,20 @@
 """Gradients: kernels' adjoints against autograd of the array maps, dot products, differences; losses, monitors."""
 
+from dataclasses import replace
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from backends import host_copy, placed, track
 from cases import CASES, SPECIES
+from conftest import EMULATED
 from helpers import richardson
 
 import gputrack as gt
+from gputrack.backends import choose_backend
 from gputrack.backends.array import ArrayBackend
 from gputrack.backends.base import Launch, Particles, make_records
-from gputrack.backends.host import HostBackend
-from gputrack.elements.map import ReferenceValues
+from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.parameter_adjoint import group_adjoint
 from gputrack.program import compile_program
 
@@ -23,23 +27,32 @@ MODELS = {
 SIZE = np.array([3e-3, 2e-3, 3e-3, 2e-3, 3e-3, 4e-3])[:, None]
 
 
-def particles_of(coordinates):
-    n = coordinates.shape[1]
-    codes, turns, ops = np.zeros(n, np.int32), np.full(n, -1, np.int64), np.full(n, -1, np.int32)
-    return Particles(np.array(coordinates, order="C"), codes, turns, ops)
+kernels = pytest.mark.parametrize("backend", ["host", "cuda"], indirect=True)
+kernels_and_emulated = pytest.mark.parametrize("backend", ["host", "cuda", EMULATED], indirect=True)
 
 
-def launch_of(program, reference, n, turns=1):
-    return Launch(program, reference, 0, turns, 1.0, make_records([], n, np))
+def runner(backend):
+    """A backend by name, on one thread, and its array library."""
+    if backend != "cuda":
+        return choose_backend(backend, np.zeros((6, 1)), 1), np
+    import cupy
+
+    return choose_backend(backend, cupy.zeros((6, 1)), None), cupy
 
 
 def swept(backend, program, reference, start, cotangent):
-    """Recovered coordinates, cotangents before, and derivatives with respect to the constants."""
-    launch = launch_of(program, reference, start.shape[1])
-    particles, bar = particles_of(start), np.array(cotangent, order="C")
-    backend.step(particles, launch)
+    """Recovered coordinates, cotangents before, and derivatives with respect to the constants, on the host."""
+    runs, xp = (backend, np) if isinstance(backend, ArrayBackend) else runner(backend)
+    n = start.shape[1]
+    codes, turns, ops = xp.zeros(n, dtype=xp.int32), xp.full(n, -1, dtype=xp.int64), xp.full(n, -1, dtype=xp.int32)
+    particles = Particles(xp.array(start, order="C"), codes, turns, ops)
+    bar = xp.array(cotangent, order="C")
+    program = replace(program, kinds=frozenset(MAPS))  # one build of the kernels for all elements
+    launch = Launch(program, reference, 0, 1, 1.0, make_records([], n, xp))
+    runs.step(particles, launch)
     assert not particles.loss_code.any()
-    return particles.coordinates, bar, backend.step_adjoint(particles, bar, launch, None)
+    constants = runs.step_adjoint(particles, bar, launch, None)
+    return host_copy(particles.coordinates), host_copy(bar), constants
 
 
 def parameter_bars(program, bars):
@@ -53,8 +66,9 @@ def close(a, b, tolerance):
     return worst <= tolerance, worst
 
 
+@kernels
 @pytest.mark.parametrize("name", CASES)
-def test_gradient_of_each_element_by_kernels_and_by_autograd(name):
+def test_gradient_of_each_element_by_kernels_and_by_autograd(name, backend):
     """Adjoint kernels against HIPS autograd of the array map: coordinates, and every parameter of the element."""
     element = CASES[name].element
     rng = np.random.default_rng(len(name))
@@ -64,7 +78,7 @@ def test_gradient_of_each_element_by_kernels_and_by_autograd(name):
         ring = gt.Lattice([element.replaced(aperture=None)], reference, model=model)
         program = compile_program(ring, active=active)
         start, cotangent = rng.normal(size=(6, 5)) * SIZE, rng.normal(size=(6, 5))
-        there, bar, constants = swept(HostBackend(1), program, reference, start, cotangent)
+        there, bar, constants = swept(backend, program, reference, start, cotangent)
         back, judge, judge_constants = swept(ArrayBackend(1), program, reference, start, cotangent)
         assert np.abs(there - start).max() <= 1e-13, model_name
         assert np.abs(back - start).max() <= 1e-13, model_name
@@ -96,26 +110,29 @@ KNOBS = (
 )  # fmt: skip
 
 
-def objective_of(ring, beam, knobs, turns):
+def objective_of(ring, beam, knobs, turns, backend):
     monitors = [gt.Monitor("bpm.0*", every=2), gt.Monitor("bpm.1*", every=3, moments=True)]
 
     def objective(values):
-        out = gt.track(ring.with_knobs(knobs, values), beam, turns, monitors=monitors)
+        out = track(backend, ring.with_knobs(knobs, values), beam, turns, monitors=monitors)
         first, second = out.records
-        orbit = anp.sum(anp.mean(first.coordinates[:, :, 2], axis=-1) ** 2)
+        orbit = anp.sum(anp.mean(host_copy(first.coordinates)[:, :, 2], axis=-1) ** 2)
+        near = out.to_device("numpy")
         return (
-            1e8 * out.emittance("x") + 1e3 * anp.sum(out.x**2) + 1e6 * orbit
-            + 1e5 * anp.sum(second.sigma[:, :, 0, 0]) + anp.sum(out.z**2)
+            1e8 * out.emittance("x") + 1e3 * anp.sum(near.x**2) + 1e6 * orbit
+            + 1e5 * anp.sum(second.sigma[:, :, 0, 0]) + anp.sum(near.z**2)
         )  # fmt: skip
 
     return objective
 
 
-def test_gradient_through_monitors_moments_and_turns_is_that_of_differences(ring, beam):
+@kernels
+def test_gradient_through_monitors_moments_and_turns_is_that_of_differences(ring, beam, backend):
     knobs = ring.knobs(*KNOBS)
-    objective = objective_of(ring, beam, knobs, turns=5)
+    objective = objective_of(ring, beam, knobs, 5, backend)
     value, gradient = gt.value_and_grad(objective)(knobs.values)
-    assert value == pytest.approx(objective(knobs.values), rel=1e-14)
+    # On a GPU, where no parameter is differentiated, fewer kinds of maps make another kernel, rounded otherwise.
+    assert value == pytest.approx(objective(knobs.values), rel=1e-11 if backend == "cuda" else 1e-14)
     # Differences have an optimum between truncation and round-off that depends on the knob: try three steps.
     for i, knob in enumerate(knobs):
         unit = np.eye(len(knobs))[i]
@@ -126,18 +143,22 @@ def test_gradient_through_monitors_moments_and_turns_is_that_of_differences(ring
         assert min(errors) <= 1e-6 * abs(gradient[i]) + 1e-8 * abs(value), (knob.handle, gradient[i], errors)
 
 
-def test_gradient_in_the_coordinates_obeys_the_dot_product_test(ring, beam):
+@kernels_and_emulated
+def test_gradient_in_the_coordinates_obeys_the_dot_product_test(ring, beam, backend):
     """<u, J v> by differences equals <J^T u, v> by the sweep, over many turns."""
     rng = np.random.default_rng(5)
     u, v = rng.normal(size=(2, 6, beam.n))
     v *= np.std(beam.coordinates, axis=1)[:, None]
 
     def along(coordinates):
-        out = gt.track(ring, gt.Beam(coordinates, ring.reference), turns=20)
-        return anp.sum(out.coordinates * u)
+        out = gt.track(ring, gt.Beam(coordinates, ring.reference), turns=20, backend=backend)
+        return anp.sum(host_copy(out.coordinates) * u)
 
-    gradient = gt.grad(along)(np.array(beam.coordinates))
-    expected = richardson(lambda t: along(beam.coordinates + t * v), 3e-3)
+    def moved(coordinates):
+        return placed(gt.Beam(coordinates, ring.reference), backend).coordinates
+
+    gradient = host_copy(gt.grad(along)(moved(beam.coordinates)))
+    expected = richardson(lambda t: along(moved(beam.coordinates + t * v)), 3e-3)
     assert np.sum(gradient * v) == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(gradient * v).sum())
 
 
@@ -158,7 +179,8 @@ def test_gradient_is_the_same_to_the_bit_with_one_and_with_two_threads(ring):
     assert (first == gradient(1)).all()
 
 
-def test_gradient_of_lost_particles_stops_where_they_were_lost():
+@kernels_and_emulated
+def test_gradient_of_lost_particles_stops_where_they_were_lost(backend):
     """Half of the beam ends in a collimator in the second turn; its last coordinates still have a gradient."""
     reference = SPECIES["electron"]
     stop = gt.Marker("stop", aperture=gt.Aperture(rectangle=(1e-2, 1e-2)))
@@ -170,7 +192,7 @@ def test_gradient_of_lost_particles_stops_where_they_were_lost():
     knobs = ring.knobs("q.k1", "d.length", "s.k2")
 
     def objective(values):
-        out = gt.track(ring.with_knobs(knobs, values), beam, turns=3)
+        out = track(backend, ring.with_knobs(knobs, values), beam, turns=3).to_device("numpy")
         assert 5 < out.n_lost < 35 and len(set(out.loss_turn)) >= 3
         return anp.sum(out.x**2) + anp.sum(out.px * out.x)
 
@@ -181,26 +203,28 @@ def test_gradient_of_lost_particles_stops_where_they_were_lost():
         assert gradient[i] == pytest.approx(difference, rel=1e-7, abs=2e-11)
 
 
-def test_several_tracks_and_nested_expressions(ring, beam):
+@kernels_and_emulated
+def test_several_tracks_and_nested_expressions(ring, beam, backend):
     """Two calls in one objective, knobs that drive expressions of each other."""
     knobs = ring.knobs("qf.*.k1", "qd.*.k1")
 
     def objective(strength):
         values = anp.array([2.1 + strength, -2.45 * (1.0 + strength**2)])
-        once = gt.track(ring.with_knobs(knobs, values), beam)
-        twice = gt.track(ring.with_knobs(knobs, values + 1e-3), once)
-        return 1e6 * anp.sum(once.x * twice.x)
+        once = track(backend, ring.with_knobs(knobs, values), beam)
+        twice = track(backend, ring.with_knobs(knobs, values + 1e-3), once)
+        return 1e6 * anp.sum(once.to_device("numpy").x * twice.to_device("numpy").x)
 
     difference = richardson(lambda t: objective(0.02 + t), 1e-4)
     assert gt.grad(objective)(0.02) == pytest.approx(difference, rel=1e-9)
 
 
-def test_later_knobs_take_over_from_earlier_ones(ring, beam):
+@kernels_and_emulated
+def test_later_knobs_take_over_from_earlier_ones(ring, beam, backend):
     first, second = ring.knobs("qf.*.k1"), ring.knobs("qf.0*.k1")
 
     def objective(values):
         changed = ring.with_knobs(first, values).with_knobs(second, np.array([2.1]))
-        return anp.sum(gt.track(changed, beam).x ** 2)
+        return anp.sum(track(backend, changed, beam).to_device("numpy").x ** 2)
 
     difference = richardson(lambda t: objective(np.array([2.12 + t])), 1e-5)
     assert gt.grad(objective)(np.array([2.12]))[0] == pytest.approx(difference, rel=1e-8)
@@ -214,7 +238,8 @@ def test_state_recovered_after_a_thousand_turns(ring):
     assert np.abs(back.coordinates - start).max() <= 1e-10 * 5e-3
 
 
-def test_guard_mends_a_chaotic_orbit(ring, monkeypatch):
+@kernels
+def test_guard_mends_a_chaotic_orbit(ring, monkeypatch, backend):
     """Near the dynamic aperture undoing loses digits; with the guard the gradient is that of few turns' sweeps."""
     from gputrack import sweep
 
@@ -224,8 +249,11 @@ def test_guard_mends_a_chaotic_orbit(ring, monkeypatch):
     beam, turns = gt.Beam(start, ring.reference), 60
     knobs = ring.knobs("sf*.k2")
 
+    def squares(out):
+        return anp.sum(out.to_device("numpy").x ** 2)
+
     def gradient():
-        return gt.grad(lambda k: 1e3 * anp.sum(gt.track(ring.with_knobs(knobs, k), beam, turns).x ** 2))(knobs.values)
+        return gt.grad(lambda k: 1e3 * squares(track(backend, ring.with_knobs(knobs, k), beam, turns)))(knobs.values)
 
     halved = []
     forward = sweep._Sweep._forward
