@@ -21,6 +21,7 @@ from gputrack.elements import (
     VKicker,
     YRotation,
 )
+from gputrack.forward_mode import jvp
 from gputrack.gradient import grad, jacobian, value_and_grad
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.io.load import load, save
@@ -49,6 +50,6 @@ __all__ = [
     "LinearOptics", "LossCode", "Losses", "Marker", "MatrixKick", "Model", "Monitor", "Multipole",
     "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "ReferenceParticle", "SectorBend",
     "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker", "YRotation", "__version__",
-    "closed_orbit", "demo_ring", "finite_difference_matrix", "grad", "jacobian", "linear_optics",
+    "closed_orbit", "demo_ring", "finite_difference_matrix", "grad", "jacobian", "jvp", "linear_optics",
     "load", "save", "track", "value_and_grad",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Gradients of whatever is computed from tracked particles, by reverse mode.
+"""Gradients of whatever is computed from tracked particles, by reverse mode; tracking's rules for both modes.
 
 Tracking is one primitive of autograd, in the knobs of the lattice, the values of the reference particle and the
 coordinates of the beam. Everything around it may be any expression of ``autograd.numpy``.
@@ -12,7 +12,7 @@ from typing import Any
 import autograd
 import autograd.numpy as anp
 import numpy as np
-from autograd.extend import defvjp_argnums, primitive
+from autograd.extend import defjvp_argnums, defvjp_argnums, primitive
 
 from gputrack import tracker
 from gputrack.arrays import is_cupy, is_traced, namespace, on_device, untraced
@@ -21,11 +21,13 @@ from gputrack.beam import Beam
 from gputrack.device_box import sealed, unsealed
 from gputrack.elements.map import ReferenceValues
 from gputrack.errors import BackendError, InputError
+from gputrack.forward_mode import forward_jacobian
 from gputrack.lattice import Knob, Knobs, Lattice
 from gputrack.monitor import Monitor, Record, Recorder, moments_of
 from gputrack.parameter_adjoint import knob_gradient
-from gputrack.program import compile_program
+from gputrack.program import Program, compile_program
 from gputrack.sweep import CHECKPOINTS, Checkpoint, Pass, sweep
+from gputrack.tangent_run import Directions, carrier, directions_of
 from gputrack.tracker import Progress, Tracked
 
 
@@ -37,15 +39,19 @@ def differentiated_track(
     if backwards:
         raise InputError("track: gradients of backwards tracking are not available; track forwards")
     forward = _Forward(lattice, beam, turns, monitors, progress, backend, threads, limit)
-    values = [box for _, box in forward.traces]
-    return forward.result(_tracked(forward, beam.coordinates, forward.reference_values(), *values))
+    arguments = beam.coordinates, forward.reference_values(), *(box for _, box in forward.traces)
+    forward.directions = directions_of(*arguments)
+    return forward.result(_tracked(forward, *arguments))
 
 
 tracker.differentiated.append(differentiated_track)
 
 
 class _Forward:
-    """A forward run that remembers what its backward sweep needs."""
+    """A forward run that remembers what its backward sweep needs, or carries tangents along `directions`."""
+
+    directions: Directions | None = None
+    tangents: tuple[Any, ...]
 
     def __init__(
         self, lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress,
@@ -73,19 +79,34 @@ class _Forward:
     def run(self) -> tuple[Any, ...]:
         """Track; return the coordinates and those of each record."""
         with on_device(self.plain_beam.coordinates):
-            return self._run()
+            return self._run() if self.directions is None else self._run_along(self.directions)
 
-    def _run(self) -> tuple[Any, ...]:
+    def _program(self) -> Program:
         active: dict[int, frozenset[str]] = {}
         for knobs, _ in self.traces:
             for knob in knobs:
                 for place in knob.places:
                     active[place] = active.get(place, frozenset()) | {knob.parameter}
         where = [(r.monitor.every, r.places.tolist()) for r in self.recorders]
-        program = compile_program(self.plain_lattice, where, active)
+        return compile_program(self.plain_lattice, where, active)
+
+    def _run_along(self, directions: Directions) -> tuple[Any, ...]:
+        program, start = self._program(), self.plain_beam.coordinates
+        push = carrier(self.backend, program, start, directions, [knobs for knobs, _ in self.traces])
         run = tracker.Run(
-            self.plain_lattice, self.plain_beam, program, self.backend, self.recorders, self.limit, backwards=False
+            self.plain_lattice, self.plain_beam, program, push, self.recorders, self.limit, backwards=False
         )
+        run.all(self.turns, self.progress)
+        self.plain = run.result()
+        recorded = [push.record(i, len(record.places)) for i, record in enumerate(self.plain.records)]
+        self.tangents = sealed((push.tangents.coordinates, *recorded))
+        return self._parts()
+
+    def _run(self) -> tuple[Any, ...]:
+        run = tracker.Run(
+            self.plain_lattice, self.plain_beam, self._program(), self.backend, self.recorders, self.limit,
+            backwards=False,
+        )  # fmt: skip
         checkpoints = [Checkpoint(self.plain_beam.turn, run.particles.coordinates.copy())]
         spacing = max(1, -(-self.turns // CHECKPOINTS))
         while run.done < self.turns:
@@ -97,6 +118,9 @@ class _Forward:
             self.backend, run.launch(self.plain_beam.turn, self.turns), run.particles, checkpoints,
             [len(r.places) for r in self.recorders], [r.monitor.every for r in self.recorders],
         )  # fmt: skip
+        return self._parts()
+
+    def _parts(self) -> tuple[Any, ...]:
         recorded = [self._recorded(record) for record in self.plain.records]
         parts: tuple[Any, ...] = sealed((self.plain.coordinates, *recorded))
         return parts
@@ -188,7 +212,15 @@ def _pull_back(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> C
     return pull
 
 
+def _push_forward(argnums: Sequence[int], tangents: Any, answer: Any, arguments: Any, _: Any) -> tuple[Any, ...]:
+    forward: _Forward = arguments[0]
+    if forward.directions is None or any(is_traced(value) for value in arguments[1:]):
+        raise InputError("track: second derivatives by forward mode over another mode are not available")
+    return forward.tangents
+
+
 defvjp_argnums(_tracked, _pull_back)
+defjvp_argnums(_tracked, _push_forward)
 
 
 def value_and_grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Any, Any]]:
@@ -211,14 +243,27 @@ def grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
     return _on_any_device(autograd.grad(function, argnum), argnum)
 
 
-def jacobian(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
-    """Jacobian of a function with a NumPy array as value: one forward run, one backward sweep per entry.
+def jacobian(function: Callable[..., Any], argnum: int = 0, *, mode: str = "reverse") -> Callable[..., Any]:
+    """Jacobian of a function with a NumPy array as value, shape: that of the value, then that of the argument.
+
+    Parameters
+    ----------
+    function : callable
+    argnum : int
+        Which argument to differentiate.
+    mode : {"reverse", "forward"}
+        Row by row, one backward sweep for each entry of the value, or column by column, one run with tangents for
+        each entry of the argument: cheaper where the argument is shorter than the value.
 
     Raises
     ------
     InputError
-        The argument is a CuPy array: the gradients of all entries would fill the GPU.
+        The argument is a CuPy array: the gradients of all entries would fill the GPU. Or there is no such mode.
     """
+    if mode not in ("reverse", "forward"):
+        raise InputError(f"jacobian: mode must be 'reverse' or 'forward', got {mode!r}")
+    if mode == "forward":
+        return forward_jacobian(function, argnum)
     derivative = autograd.jacobian(function, argnum)
 
     def call(*args: Any, **kwargs: Any) -> Any:

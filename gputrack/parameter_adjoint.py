@@ -89,6 +89,6 @@ def lowered_columns(group: LoweredGroup, names: list[str], values: Any) -> list[
             p[name] = values[i]
     columns = []
     for call in group.kind.lower(p, group.statics):
-        series = [column for name in call.kind.series for column in call.series[name]]
-        columns.append([*(call.constants[name] for name in call.kind.constants), *series])
+        scalars = [call.constants[key] for key in call.kind.constants]
+        columns.append([*scalars, *(column for key in call.kind.series for column in call.series[key])])
     return columns

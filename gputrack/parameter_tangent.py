@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import autograd.numpy as anp
 import numpy as np
-from autograd import make_jvp
 
 from gputrack.errors import InputError
+from gputrack.forward_trace import pushed_forward
 from gputrack.lattice import Knob
 from gputrack.parameter_adjoint import lowered_columns, parameter_table, rows_of
 from gputrack.program import LoweredGroup, Program
@@ -58,13 +57,13 @@ def group_tangent(group: LoweredGroup, table_tangent: np.ndarray) -> list[np.nda
         In the order of `parameter_table`.
     """
     names, table = parameter_table(group)
-    sizes = [len(call.kind.constants) + sum(map(len, call.series.values())) for call in group.calls]
-    if not sum(sizes):
-        return [np.zeros((len(group.places), 0)) for _ in sizes]
+    _, rates = pushed_forward(lambda values: lowered_columns(group, names, values), (table,), (table_tangent,))
+    return [_beside(columns, len(group.places)) for columns in rates]
 
-    def lowered(values: Any) -> Any:
-        columns = [column for columns in lowered_columns(group, names, values) for column in columns]
-        return anp.stack([column + 0.0 * values[0] for column in columns])
 
-    _, rates = make_jvp(lowered)(table)(table_tangent)
-    return [part.T for part in np.split(rates, np.cumsum(sizes)[:-1])]
+def _beside(columns: Sequence[Any], rows: int) -> np.ndarray:
+    """Columns, each a number or an array (rows,), as a table."""
+    table = np.empty((rows, len(columns)))
+    for i, column in enumerate(columns):
+        table[:, i] = column
+    return table

@@ -31,7 +31,8 @@ LAYERS = (
     ("program",),
     ("backends",),
     ("monitor", "tracker"),
-    ("sweep", "parameter_adjoint", "parameter_tangent", "forward_mode", "gradient"),
+    ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
+     "forward_mode", "gradient"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("plot", "report", "commands", "demo", "cli", "__main__"),
@@ -45,9 +46,9 @@ KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
-        "backends.array_adjoint", "backends.array_tangent", "collective", "device_box", "forward_mode", "gradient",
-        "interop.passes",
-        "moment_primitives", "optics", "parameter_adjoint", "parameter_tangent", "tpsa",
+        "backends.array_adjoint", "backends.array_tangent", "collective", "device_box", "forward_rules",
+        "forward_trace", "gradient", "interop.passes", "moment_primitives", "optics", "parameter_adjoint",
+        "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},
     "jax": {"interop.jax"},

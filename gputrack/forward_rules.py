@@ -1,0 +1,36 @@
+"""Rules of forward mode that autograd lacks for functions of matrices; reverse mode has its own.
+
+M. B. Giles, Collected matrix derivative results for forward and reverse mode, in Advances in Automatic Differentiation
+(2008), sections 2.2.3, 2.2.4, 2.3.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd.numpy as anp
+from autograd.core import primitive_jvps
+from autograd.extend import defjvp
+
+linalg = anp.linalg
+
+
+def _inv(g: Any, ans: Any, a: Any) -> Any:
+    return -(ans @ g @ ans)
+
+
+def _det(g: Any, ans: Any, a: Any) -> Any:
+    return ans * anp.trace(linalg.solve(a, g), axis1=-2, axis2=-1)
+
+
+def _solve_matrix(g: Any, ans: Any, a: Any, b: Any) -> Any:
+    return -linalg.solve(a, g @ ans)
+
+
+def _solve_side(g: Any, ans: Any, a: Any, b: Any) -> Any:
+    return linalg.solve(a, g)
+
+
+for _function, _rules in ((linalg.inv, [_inv]), (linalg.det, [_det]), (linalg.solve, [_solve_matrix, _solve_side])):
+    if _function not in primitive_jvps:  # a later autograd may know better
+        defjvp(_function, *_rules)
