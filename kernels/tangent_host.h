@@ -1,7 +1,9 @@
 // Tracking with tangents on CPU threads, as track_host.h without.
 #pragma once
-#include "block_host.h"
+#include "losses.h"
 #include "tangent.h"
+
+constexpr int BLOCK = 8;  // packs that travel together
 
 using Tangent = Dual<Pack>;
 
