@@ -10,6 +10,7 @@
 #define GT_CONSTANT static __device__ constexpr
 #define GT_LAMBDA
 #define GT_OUT_OF_LINE static __device__ __noinline__
+#define GT_APART static __device__ __noinline__
 #define GT_UNROLL _Pragma("unroll")
 
 using Number = double;
@@ -36,6 +37,7 @@ GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a :
 #define GT_CONSTANT static constexpr
 #define GT_LAMBDA __attribute__((always_inline))
 #define GT_OUT_OF_LINE static __attribute__((noinline, cold))
+#define GT_APART static __attribute__((noinline))
 #define GT_UNROLL _Pragma("GCC unroll 8")
 
 using Integer = std::int64_t;
@@ -44,6 +46,20 @@ using std::cos;
 using std::sin;
 using std::sqrt;
 using std::tan;
+
+#if defined(GT_SCALAR)
+
+// One number at a time, for what is no set of particles.
+using Number = double;
+constexpr int LANES = 1;
+
+GT_INLINE double broadcast(double a) { return a; }
+GT_INLINE bool all_below(double a, double limit) { return a <= limit; }
+GT_INLINE unsigned less_equal(double a, double b) { return a <= b ? 1u : 0u; }
+GT_INLINE double keep_lanes(double a, unsigned lanes) { return lanes ? a : 0.0; }
+GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a : b; }
+
+#else
 
 #if defined(__AVX512F__)
 constexpr int WIDTH = 8;
@@ -154,6 +170,10 @@ GT_INLINE unsigned less_equal(const Pack& a, const Pack& b) {
 }
 GT_INLINE unsigned less_equal(const Pack& a, double b) { return less_equal(a, broadcast(b)); }
 
+GT_INLINE bool vanishes(const Pack& a) {
+  return (less_equal(a, 0.0) & less_equal(0.0 - a, 0.0)) == (1u << LANES) - 1u;
+}
+
 GT_INLINE bool all_below(const Pack& a, double limit) {
   return __builtin_expect(less_equal(a, limit) == (1u << LANES) - 1u, 1);
 }
@@ -179,5 +199,7 @@ GT_INLINE Pack choose(unsigned lanes, const Pack& a, const Pack& b) {
   std::memcpy(&r, second, sizeof r);
   return r;
 }
+
+#endif
 
 #endif

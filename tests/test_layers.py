@@ -33,6 +33,7 @@ LAYERS = (
     ("monitor", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
+    ("transfer_map",),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("plot", "report", "commands", "demo", "cli", "__main__"),

@@ -99,16 +99,16 @@ def kind_lists(kinds: Iterable[str]) -> str:
     )
 
 
-def flattened(entry: str, kinds: Iterable[str]) -> str:
+def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: str = "") -> str:
     """One source text: target, generated structs, the maps in `kinds`, and an entry file such as ``track_host.h``.
 
-    Each file is included once; ``#line`` directives keep compilers' messages pointing at the files.
+    `defines` are lines in front of all, `generated` is text behind target.h. Each file is included once; ``#line`` directives keep compilers' messages pointing at the files.
     """
     seen: set[Path] = set()
     folder = kernel_folder()
     kinds = {*kinds, *SPECIAL} - {"record"}
     stems = list(dict.fromkeys(MAPS[name].stem for name in MAPS if name in kinds))
-    parts = [_flatten(folder / "target.h", seen), op_structs()]
+    parts = [defines, _flatten(folder / "target.h", seen), generated, op_structs()]
     parts += [_flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
     parts += [kind_lists(kinds), _flatten(folder / entry, seen)]
     return "".join(parts)

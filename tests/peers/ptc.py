@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -202,3 +202,29 @@ def run(
         total = s[-1, 0]
         s = s + (np.asarray(table.turn).reshape(1 + count, n)[1:] - 1.0) * total
     return from_ptc(columns.reshape(6, 1 + count, n).swapaxes(0, 1)[1:], reference, time, s)
+
+
+# -- maps ----------------------------------------------------------------------------------------------
+
+
+class Coefficient(NamedTuple):
+    """One coefficient of a map: of x, px, y, py, t, pt (component 0 to 5), exponents in our order."""
+
+    component: int
+    exponents: tuple[int, ...]
+    value: float
+
+
+def one_turn_map(path: Path, sequence: str, order: int, layout: Layout) -> list[Coefficient]:
+    """The transfer map of a MAD-X file's sequence about its closed orbit, delta as a parameter (icase 5)."""
+    madx = start(f'call, file="{path}"; use, sequence={sequence};')
+    create(madx, layout)
+    madx.input(f"ptc_twiss, icase=5, no={order}, maptable=true, closed_orbit=true;")
+    table = madx.table.map_table
+    columns = [np.asarray(table[name]).astype(int) for name in ("n_vector", "nx", "nxp", "ny", "nyp", "ndeltap")]
+    found = [
+        Coefficient(vector - 1, (nx, nxp, ny, nyp, 0, ndelta), float(value))
+        for vector, nx, nxp, ny, nyp, ndelta, value in zip(*columns, table.coef, strict=True)
+    ]
+    madx.exit()
+    return found

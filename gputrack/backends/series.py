@@ -1,0 +1,146 @@
+"""Maps of a lattice as truncated power series: the kernels on a series number type, built for one space at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gputrack.backends.compiler import build
+from gputrack.backends.series_text import series_text
+from gputrack.backends.sources import flattened
+from gputrack.elements.map import MAPS
+from gputrack.errors import InputError
+from gputrack.program import Program
+from gputrack.tpsa.space import Space
+
+#: maps side by side where there are several
+LANES = 8
+
+
+class SeriesRun(ctypes.Structure):
+    """Twin of `SeriesRun` in kernels/series_host.h."""
+
+    _fields_ = (
+        ("ops", ctypes.c_void_p),
+        ("n_ops", ctypes.c_int32),
+        ("constants", ctypes.c_void_p),
+        ("tile_constants", ctypes.c_int64),
+        ("slopes", ctypes.c_void_p),
+        ("reference", ctypes.c_void_p),
+        ("n_constants", ctypes.c_int64),
+        ("maps", ctypes.c_void_p),
+        ("records", ctypes.c_void_p),
+        ("places", ctypes.c_int64),
+        ("max_constants", ctypes.c_int32),
+    )
+
+
+@cache
+def library(space: Space, lanes: int) -> ctypes.CDLL:
+    """Compiled maps for one space and number of maps side by side; built at first use, cached on disk."""
+    defines = f"#define GT_PARTS ({lanes} / WIDTH)\n" if lanes > 1 else "#define GT_SCALAR\n"
+    lib = build(flattened("series_host.h", MAPS, defines, series_text(space, lanes)))
+    lib.gputrack_series.argtypes = [ctypes.POINTER(SeriesRun), ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
+    lib.gputrack_series.restype = None
+    lib.gputrack_constant_bytes.restype = ctypes.c_int64
+    return lib
+
+
+def run_series(
+    space: Space,
+    programs: Sequence[Program],
+    reference: np.ndarray,
+    maps: np.ndarray,
+    places: int = 0,
+    slopes: np.ndarray | None = None,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Carry maps once through programs.
+
+    Parameters
+    ----------
+    space : Space
+        Of 6 variables, and parameters.
+    programs : sequence of Program
+        One for all maps, or one for each; equal but for the constants.
+    reference : float64 array (4, 1 + parameters)
+        Members of `ReferenceValues`, and their derivatives along the parameters.
+    maps : float64 array (n, 6, space.size)
+        Coefficients of the incoming coordinates.
+    places : int
+        Number of places of the one monitor in the programs.
+    slopes : float64 array (n_constants, parameters), optional
+        Derivatives of the constants along the parameters.
+    threads : int
+
+    Returns
+    -------
+    (array (n, 6, size), array (n, places, 6, size))
+        Outgoing maps, and those at the monitor's places.
+    """
+    first, n = programs[0], len(maps)
+    if any(not np.array_equal(p.ops, first.ops) for p in programs[1:]):
+        raise InputError("series: the lattices must have the same elements and models; give one at a time")
+    lanes = 1 if n == 1 else LANES
+    lib = library(space, lanes)
+    tiles = -(-n // lanes)
+    state = _tiled(maps, tiles, lanes)
+    shared = len(programs) == 1
+    table = np.stack([p.constants for p in programs])
+    constants = _spread(table[0], lanes) if shared else _tiled(table, tiles, lanes)
+    slopes = np.zeros((len(first.constants), space.parameters)) if slopes is None else slopes
+    members = np.concatenate([reference[:, 0], reference[:, 1:].reshape(-1)])
+    kept = [np.ascontiguousarray(first.ops), constants, _spread(slopes.reshape(-1), lanes), _spread(members, lanes)]
+    shape = (tiles, places, 6, space.size, lanes)
+    records = _aligned(8 * math.prod(shape)).view(np.float64).reshape(shape)
+    ends = np.append(first.ops[1:, 1], len(first.constants)) if len(first) else np.zeros(0, dtype=int)
+    most = int(np.max(ends - first.ops[:, 1], initial=0))
+    run = SeriesRun(
+        kept[0].ctypes.data, len(first), kept[1].ctypes.data, 0 if shared else len(first.constants),
+        kept[2].ctypes.data, kept[3].ctypes.data, len(first.constants), state.ctypes.data, records.ctypes.data,
+        places, most,
+    )  # fmt: skip
+    width = lib.gputrack_constant_bytes()
+
+    def work(tile: int) -> None:
+        room = _aligned(max(most, 1) * width)
+        lib.gputrack_series(ctypes.byref(run), tile, tile + 1, room.ctypes.data)
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        list(pool.map(work, range(tiles)))
+    return _untiled(state, n), _untiled(records, n)
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Memory that begins at a multiple of 64 bytes."""
+    room = np.zeros(size + 64, dtype=np.uint8)
+    skip = -room.ctypes.data % 64
+    return room[skip : skip + size]
+
+
+def _spread(values: np.ndarray, lanes: int) -> np.ndarray:
+    """The same numbers for all lanes, (n, lanes), lanes together."""
+    out = _aligned(8 * lanes * values.size).view(np.float64).reshape(values.size, lanes)
+    out[:] = values.reshape(-1, 1)
+    return out
+
+
+def _tiled(values: np.ndarray, tiles: int, lanes: int) -> np.ndarray:
+    """(n, ...) as (tiles, ..., lanes); lanes without a map of their own repeat the last one."""
+    rows = np.minimum(np.arange(tiles * lanes), len(values) - 1)
+    moved: Any = np.moveaxis(values[rows].reshape(tiles, lanes, *values.shape[1:]), 1, -1)
+    out = _aligned(8 * moved.size).view(np.float64).reshape(moved.shape)
+    out[:] = moved
+    return out
+
+
+def _untiled(values: np.ndarray, n: int) -> np.ndarray:
+    """The opposite of `_tiled`."""
+    moved = np.moveaxis(values, -1, 1)
+    return np.ascontiguousarray(moved.reshape(len(values) * values.shape[-1], *moved.shape[2:])[:n])

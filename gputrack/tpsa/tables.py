@@ -1,0 +1,140 @@
+"""Tables of a space: which products of coefficients add up to which, derivatives, and the tree of monomials.
+
+Built once for each space, by NumPy, and never changed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from gputrack.tpsa.space import Space
+
+
+class Terms(NamedTuple):
+    """Sums of products, row by row of what they add up to.
+
+    Attributes
+    ----------
+    starts : int32 array (size, order + 2)
+        Of each row, where its terms begin whose left factor is at least of degree 0, 1, ..., order + 1.
+    left, right : int32 arrays (terms,)
+        Rows of the two factors; within a row, the left ones ascend.
+    """
+
+    starts: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+
+@cache
+def product_terms(space: Space) -> Terms:
+    """Terms of c_k = sum of a_i b_j over all i + j = k."""
+    left, right, out = _triples(space)
+    return _by_row(space, out, left, right)
+
+
+@cache
+def adjoint_terms(space: Space) -> Terms:
+    """Terms of abar_i = sum of g_k b_j over all k = i + j: what a product pulls back."""
+    left, right, out = _triples(space)
+    return _by_row(space, left, out, right)
+
+
+def _triples(space: Space) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (i, j, k) of all products that stay within the space."""
+    found = []
+    for degree in range(space.order + 1):
+        own = np.arange(space.first[degree], space.first[degree + 1])
+        other = np.arange(space.rows(space.order - degree))
+        i, j = np.repeat(own, len(other)), np.tile(other, len(own))
+        k = space.find(space.exponents[i] + space.exponents[j])
+        found.append(np.stack([i, j, k])[:, k >= 0])
+    i, j, k = np.concatenate(found, axis=1)
+    return i, j, k
+
+
+def _by_row(space: Space, row: np.ndarray, left: np.ndarray, right: np.ndarray) -> Terms:
+    order = np.lexsort((left, row))
+    row, left, right = row[order], left[order], right[order]
+    width = space.order + 2
+    # Keys ascend by row, then by degree of the left factor.
+    keys = row * width + space.degrees[left]
+    starts = np.searchsorted(keys, np.arange(space.size * width)).reshape(space.size, width)
+    return Terms(*(_frozen(np.ascontiguousarray(a, dtype=np.int32)) for a in (starts, left, right)))
+
+
+@cache
+def by_length(space: Space) -> np.ndarray:
+    """(size,) Rows, degree by degree, by the number of their terms in a product."""
+    starts = product_terms(space).starts
+    lengths = starts[:, -1] - starts[:, 0]
+    return _frozen(np.lexsort((lengths, space.degrees)).astype(np.int32))
+
+
+class Shift(NamedTuple):
+    """What multiplies or divides monomials by one variable: rows that go to rows, with a factor.
+
+    Attributes
+    ----------
+    source, target : int64 arrays
+    power : float64 array
+        Power of the variable in the higher of the two monomials.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    power: np.ndarray
+
+
+@cache
+def derivative(space: Space, variable: int) -> Shift:
+    """Rows with the variable, and those one power below."""
+    higher = np.flatnonzero(space.exponents[:, variable])
+    lower = space.exponents[higher].copy()
+    lower[:, variable] -= 1
+    target = space.find(lower)
+    return Shift(_frozen(higher), _frozen(target), _frozen(space.exponents[higher, variable].astype(float)))
+
+
+class Tree(NamedTuple):
+    """Monomials depth first: each after its parent, which is it less one power of its last variable.
+
+    Attributes
+    ----------
+    rows, lasts : int32 arrays (size,)
+        Rows of the monomials; their last variables (-1 for the constant).
+    """
+
+    rows: np.ndarray
+    lasts: np.ndarray
+
+
+@cache
+def tree(space: Space) -> Tree:
+    """Sorted by the lists of their variables, x1 before x1 x1 before x1 x2 before x2."""
+    n, order = space.dimensions, space.order
+    words = np.full((space.size, max(order, 1)), -1, dtype=np.int64)
+    for row, powers in enumerate(space.exponents):
+        word = np.repeat(np.arange(n), powers)
+        words[row, : len(word)] = word
+    rows = np.lexsort(words.T[::-1])
+    lasts = np.take_along_axis(words, np.maximum(space.degrees - 1, 0)[:, None], axis=1)[:, 0]
+    return Tree(_frozen(rows.astype(np.int32)), _frozen(lasts[rows].astype(np.int32)))
+
+
+@cache
+def parents(space: Space) -> np.ndarray:
+    """(size,) Row of each monomial's parent in the tree; 0 for the constant."""
+    lower = space.exponents.copy()
+    lasts = np.zeros(space.size, dtype=np.int64)
+    lasts[tree(space).rows] = tree(space).lasts
+    lower[np.arange(1, space.size), lasts[1:]] -= 1
+    return _frozen(space.find(lower))
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,263 @@
+// Truncated power series as a number type: coefficients graded by degree, those of the space that
+// gputrack/backends/series_text.py writes in front of this file. A bit for each degree says whether it may be other than
+// zero: maps of nearly linear elements cost what they contain, and blocks that are zero are never touched.
+#pragma once
+#include "numbers.h"
+
+template <class V>
+struct SeriesOf {
+  unsigned degrees;
+  V c[SERIES_SIZE];
+
+  SeriesOf() = default;
+  SeriesOf(const V& value) : degrees(1u) { c[0] = value; }
+  SeriesOf(const SeriesOf& a) { *this = a; }
+  SeriesOf& operator=(const SeriesOf& a) {
+    degrees = a.degrees;
+    for (int d = 0; d <= SERIES_ORDER; ++d)
+      if (degrees >> d & 1u)
+        for (int i = SERIES_FIRST[d]; i < SERIES_FIRST[d + 1]; ++i) c[i] = a.c[i];
+    return *this;
+  }
+};
+using Series = SeriesOf<Number>;
+
+GT_INLINE bool has(const Series& a, int degree) { return a.degrees >> degree & 1u; }
+GT_INLINE Series broadcast(const Series& a) { return a; }
+
+// f(i) for the coefficients of one degree.
+template <class F>
+GT_INLINE void each_of(int degree, F f) {
+  for (int i = SERIES_FIRST[degree]; i < SERIES_FIRST[degree + 1]; ++i) f(i);
+}
+// f(i) for all coefficients of the degrees in a set.
+template <class F>
+GT_INLINE void each_in(unsigned degrees, F f) {
+  for (int d = 0; d <= SERIES_ORDER; ++d)
+    if (degrees >> d & 1u) each_of(d, f);
+}
+
+// The degrees that products of two sets have.
+GT_INLINE unsigned product_degrees(unsigned a, unsigned b) {
+  unsigned r = 0;
+  for (int d = 0; d <= SERIES_ORDER; ++d)
+    if (a >> d & 1u) r |= b << d;
+  return r & ((2u << SERIES_ORDER) - 1u);
+}
+
+// c = sum of a_left b_right over the degrees of a at least `from` and of b at least `least`, for one degree of c.
+static void product_of(const Series& a, const Series& b, int degree, int from, int least, Number* c) {
+  const Number zero = broadcast(0.0);
+  each_of(degree, [&](int i) { c[i] = zero; });
+  for (int d = from; d <= degree - least; ++d) {
+    if (!has(a, d) || !has(b, degree - d)) continue;
+    if (d == 0)
+      each_of(degree, [&](int i) { c[i] += a.c[0] * b.c[i]; });
+    else if (d == degree)
+      each_of(degree, [&](int i) { c[i] += b.c[0] * a.c[i]; });
+    else
+      add_block(d, degree - d, a.c, b.c, c);
+  }
+}
+
+GT_APART Series operator*(const Series& a, const Series& b) {
+  Series r;
+  r.degrees = product_degrees(a.degrees, b.degrees);
+  for (int d = 0; d <= SERIES_ORDER; ++d)
+    if (has(r, d)) product_of(a, b, d, 0, 0, r.c);
+  return r;
+}
+
+// Sum, by sets: where both are there, where one is.
+GT_APART Series operator+(const Series& a, const Series& b) {
+  Series r;
+  r.degrees = a.degrees | b.degrees;
+  each_in(a.degrees & b.degrees, [&](int i) { r.c[i] = a.c[i] + b.c[i]; });
+  each_in(a.degrees & ~b.degrees, [&](int i) { r.c[i] = a.c[i]; });
+  each_in(b.degrees & ~a.degrees, [&](int i) { r.c[i] = b.c[i]; });
+  return r;
+}
+GT_APART Series operator-(const Series& a, const Series& b) {
+  Series r;
+  r.degrees = a.degrees | b.degrees;
+  each_in(a.degrees & b.degrees, [&](int i) { r.c[i] = a.c[i] - b.c[i]; });
+  each_in(a.degrees & ~b.degrees, [&](int i) { r.c[i] = a.c[i]; });
+  each_in(b.degrees & ~a.degrees, [&](int i) { r.c[i] = -b.c[i]; });
+  return r;
+}
+template <class S>
+GT_APART Series scaled(const Series& a, const S& b) {
+  Series r;
+  r.degrees = a.degrees;
+  each_in(a.degrees, [&](int i) { r.c[i] = a.c[i] * b; });
+  return r;
+}
+template <class S>
+GT_APART Series shifted(const Series& a, const S& b) {
+  Series r = a;
+  r.c[0] = has(a, 0) ? a.c[0] + b : broadcast(0.0) + b;
+  r.degrees |= 1u;
+  return r;
+}
+GT_INLINE Series operator-(const Series& a) { return scaled(a, -1.0); }
+
+GT_APART Series power_of(const Series& a, double exponent, const Number& value);
+GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? a.c[0] : broadcast(0.0); }
+GT_INLINE Series reciprocal(const Series& a) { return power_of(a, -1.0, 1.0 / constant_of(a)); }
+
+// S: numbers without a degree, double or Number, which may be the same.
+template <class A, class B>
+struct Same {
+  static constexpr bool yes = false;
+};
+template <class A>
+struct Same<A, A> {
+  static constexpr bool yes = true;
+};
+template <bool, class R>
+struct Only {};
+template <class R>
+struct Only<true, R> {
+  using type = R;
+};
+template <class S>
+using ForScalar = typename Only<Same<S, double>::yes || Same<S, Number>::yes, Series>::type;
+
+template <class S>
+GT_INLINE ForScalar<S> operator+(const Series& a, const S& b) { return shifted(a, b); }
+template <class S>
+GT_INLINE ForScalar<S> operator+(const S& a, const Series& b) { return shifted(b, a); }
+template <class S>
+GT_INLINE ForScalar<S> operator-(const Series& a, const S& b) { return shifted(a, 0.0 - b); }
+template <class S>
+GT_INLINE ForScalar<S> operator-(const S& a, const Series& b) { return shifted(-b, a); }
+template <class S>
+GT_INLINE ForScalar<S> operator*(const Series& a, const S& b) { return scaled(a, b); }
+template <class S>
+GT_INLINE ForScalar<S> operator*(const S& a, const Series& b) { return scaled(b, a); }
+template <class S>
+GT_INLINE ForScalar<S> operator/(const Series& a, const S& b) { return scaled(a, 1.0 / b); }
+template <class S>
+GT_INLINE ForScalar<S> operator/(const S& a, const Series& b) { return scaled(reciprocal(b), a); }
+
+template <class B>
+GT_INLINE Series& operator+=(Series& a, const B& b) { return a = a + b; }
+template <class B>
+GT_INLINE Series& operator-=(Series& a, const B& b) { return a = a - b; }
+template <class B>
+GT_INLINE Series& operator*=(Series& a, const B& b) { return a = a * b; }
+
+// Degree by degree, with E = sum of x d/dx, which multiplies what is of degree n by n. a f = c:
+//   a_0 f_n = c_n - sum_{i>0} a_i f_{n-i}.
+GT_APART Series operator/(const Series& c, const Series& a) {
+  Series f;
+  f.degrees = 0;
+  const Number inverse = 1.0 / constant_of(a), zero = broadcast(0.0);
+  const unsigned possible = a.degrees & ~1u ? (2u << SERIES_ORDER) - 1u : c.degrees;
+  for (int n = 0; n <= SERIES_ORDER; ++n) {
+    if (!(possible >> n & 1u)) continue;
+    product_of(a, f, n, 1, 0, f.c);
+    const bool there = has(c, n);
+    each_of(n, [&](int i) { f.c[i] = ((there ? c.c[i] : zero) - f.c[i]) * inverse; });
+    f.degrees |= 1u << n;
+  }
+  return f;
+}
+
+// What carries E: a's coefficients times their degree.
+static Series weighted(const Series& a, double factor) {
+  Series r;
+  r.degrees = a.degrees & ~1u;
+  for (int d = 1; d <= SERIES_ORDER; ++d)
+    if (has(a, d)) each_of(d, [&](int i) { r.c[i] = (factor * d) * a.c[i]; });
+  return r;
+}
+
+// f = a^q from f_0 = value: a E f = q f E a, so n a_0 f_n = sum_{i>0} (q i - (n - i)) a_i f_{n-i}.
+GT_APART Series power_of(const Series& a, double exponent, const Number& value) {
+  Series f, sum;
+  f.c[0] = value;
+  f.degrees = 1u;
+  const Series w = weighted(a, exponent + 1.0);
+  Number inverse = 1.0 / constant_of(a);
+  unsigned reached = 1u;
+  for (int n = 1; n <= SERIES_ORDER; ++n) reached |= product_degrees(reached, a.degrees | 1u);
+  for (int n = 1; n <= SERIES_ORDER; ++n) {
+    if (!(reached >> n & 1u)) continue;
+    product_of(w, f, n, 1, 0, f.c);
+    product_of(a, f, n, 1, 0, sum.c);
+    each_of(n, [&](int i) { f.c[i] = ((1.0 / n) * f.c[i] - sum.c[i]) * inverse; });
+    f.degrees |= 1u << n;
+  }
+  return f;
+}
+
+GT_INLINE Series sqrt(const Series& a) { return power_of(a, 0.5, sqrt(constant_of(a))); }
+
+// s = sin a, c = cos a: n s_n = sum i a_i c_{n-i}, n c_n = -sum i a_i s_{n-i}.
+GT_APART void sine_cosine(const Series& a, Series& s, Series& c) {
+  s.c[0] = sin(constant_of(a));
+  c.c[0] = cos(constant_of(a));
+  s.degrees = c.degrees = 1u;
+  const Series w = weighted(a, 1.0);
+  for (int n = 1; n <= SERIES_ORDER; ++n) {
+    product_of(w, c, n, 1, 0, s.c);
+    product_of(w, s, n, 1, 0, c.c);
+    each_of(n, [&](int i) {
+      s.c[i] = (1.0 / n) * s.c[i];
+      c.c[i] = (-1.0 / n) * c.c[i];
+    });
+    s.degrees |= 1u << n;
+    c.degrees |= 1u << n;
+  }
+}
+GT_INLINE Series sin(const Series& a) {
+  Series s, c;
+  sine_cosine(a, s, c);
+  return s;
+}
+GT_INLINE Series cos(const Series& a) {
+  Series s, c;
+  sine_cosine(a, s, c);
+  return c;
+}
+
+// Polynomial: its Taylor coefficients about the constant part by repeated division by (u - u_0), then Horner's rule in
+// what is left, of which no more powers than the order are other than zero.
+template <int N>
+GT_APART Series horner(const double (&coefficients)[N], const Series& u) {
+  constexpr int M = N - 1 < SERIES_ORDER ? N - 1 : SERIES_ORDER;
+  const Number at = constant_of(u);
+  Number t[N];
+  for (int i = 0; i < N; ++i) t[i] = broadcast(coefficients[i]);
+  for (int m = 0; m <= M; ++m)
+    for (int i = N - 2; i >= m; --i) t[i] = t[i] + at * t[i + 1];
+  Series rest = u;
+  rest.degrees &= ~1u;
+  int lowest = 1;
+  while (lowest <= SERIES_ORDER && !has(rest, lowest)) ++lowest;
+  const int powers = SERIES_ORDER / lowest < M ? SERIES_ORDER / lowest : M;
+  Series total = t[powers];
+  for (int m = powers - 1; m >= 0; --m) total = total * rest + t[m];
+  return total;
+}
+
+// The constant parts without cancellation, the others from the inverse square root.
+GT_INLINE Series slope_excess(const Series& u) {
+  const Number w = slope_excess(constant_of(u));
+  Series f = power_of(1.0 - u, -0.5, 1.0 + w);
+  f.c[0] = w;
+  return f;
+}
+GT_INLINE Series slope_excess_remainder(const Series& u) {
+  const Number at = constant_of(u);
+  Series f = slope_excess(u) - 0.5 * u;
+  f.c[0] = slope_excess_remainder(at);
+  return f;
+}
+
+// No shortcut where anything but the constant part is there; Newton's method makes all its steps.
+GT_INLINE bool vanishes(const Series& a) {
+  return (a.degrees & ~1u) == 0u && (!has(a, 0) || vanishes(a.c[0]));
+}
+GT_INLINE bool all_below(const Series& a, double limit) { return false; }
