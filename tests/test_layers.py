@@ -15,6 +15,7 @@ from gputrack.backends.sources import kernel_folder
 from gputrack.elements.map import MAPS, ReferenceValues, State
 from gputrack.losses import LossCode
 from gputrack.program import OP_INTEGERS
+from gputrack.tpsa.host import Tables
 
 ROOT = Path(gputrack.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -23,13 +24,14 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     ("constants", "errors", "device_array"),
     ("arrays", "checks", "losses", "models"),
-    ("reference", "numbers", "device_box", "moments", "moment_primitives", "tpsa"),
+    ("reference", "numbers", "device_box", "moments", "moment_primitives", "tpsa.space", "tpsa.tables"),
     ("beam", "beam_arrays", "beam_moments", "beam_sources", "distributions", "grids", "initial_twiss"),
     ("elements",),
     ("lattice",),
     ("io", "rings", "collective"),
     ("program",),
     ("backends",),
+    ("tpsa",),  # of the backends, it knows only how kernels are found and built
     ("monitor", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
@@ -127,6 +129,12 @@ def test_tracker_never_imports_gradient():
     assert "gradient" not in reached
 
 
+def test_series_know_only_how_kernels_are_built():
+    users = {(name_of(path), other) for path in MODULES if below(name_of(path), "tpsa") for other in ours(path)}
+    above_arrays = {other for _, other in users if layer_of(other) > layer_of("arrays") and not below(other, "tpsa")}
+    assert above_arrays == {"backends.compiler", "backends.sources"}
+
+
 @pytest.mark.parametrize("library", KNOWN_TO)
 def test_library_is_known_where_it_should_be(library):
     users = {name_of(path) for path in MODULES if any(below(module, library) for module in imports(path))}
@@ -190,6 +198,7 @@ def members(header: str, struct: str) -> list[str]:
         ("state.h", "State", list(State._fields)),
         ("state.h", "Costate : State<T>", list(ReferenceValues._fields)),
         ("tangent.h", "TangentRun", [name for name, _ in TangentRun._fields_]),
+        ("tpsa/sums.h", "Tables", [name for name, _ in Tables._fields_]),
         ("adjoint_host.h", "Sweep", [name for name, _ in Sweep._fields_]),
     ],
 )

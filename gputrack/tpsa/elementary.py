@@ -1,0 +1,189 @@
+"""Elementary functions of truncated power series.
+
+With E f = sum of |k| f_k x^k (Euler's operator, a derivation), the functions whose derivative is algebraic follow from
+E f = f'(a) E a by division of each coefficient by its degree: one or two products at any order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gputrack.arrays import namespace, untraced
+from gputrack.errors import InputError
+from gputrack.tpsa import operations as ops
+
+if TYPE_CHECKING:
+    from gputrack.tpsa.series import Series
+
+NEAR = 2.0  # constant parts below which sin(a)/a is expanded about 0
+_TERMS = 24  # of that expansion: 2^48/49! is below rounding
+
+
+class Elementary:
+    """Functions that series have as methods, so that ``gputrack.arrays.sqrt`` and NumPy's find them."""
+
+    __slots__ = ()
+
+    def sqrt(self: Any) -> Series:
+        """Square root; the constant part must be > 0 (or complex, and not 0)."""
+        _require(self, "sqrt", "> 0", lambda c: c > 0)
+        return self._like(ops.square_root(self.space, self._data, self._full))
+
+    def exp(self: Any) -> Series:
+        """Exponential function."""
+        return self._like(ops.exp(self.space, self._data, self._full))
+
+    def log(self: Any) -> Series:
+        """Natural logarithm; the constant part must be > 0 (or complex, and not 0)."""
+        _require(self, "log", "> 0", lambda c: c > 0)
+        return _integrated(self, lambda c, xp: xp.log(c), self)
+
+    def sin_cos(self: Any) -> tuple[Series, Series]:
+        """Sine and cosine at the cost of one of them."""
+        s, c = ops.sine_cosine(self.space, self._data, -1, self._full)
+        return self._like(s), self._like(c)
+
+    def sinh_cosh(self: Any) -> tuple[Series, Series]:
+        """Hyperbolic sine and cosine at the cost of one of them."""
+        s, c = ops.sine_cosine(self.space, self._data, 1, self._full)
+        return self._like(s), self._like(c)
+
+    def sin(self: Any) -> Series:
+        """Sine."""
+        return self.sin_cos()[0]
+
+    def cos(self: Any) -> Series:
+        """Cosine."""
+        return self.sin_cos()[1]
+
+    def tan(self: Any) -> Series:
+        """Tangent; the cosine of the constant part must not be 0."""
+        s, c = self.sin_cos()
+        return s / c
+
+    def sinh(self: Any) -> Series:
+        """Hyperbolic sine."""
+        return self.sinh_cosh()[0]
+
+    def cosh(self: Any) -> Series:
+        """Hyperbolic cosine."""
+        return self.sinh_cosh()[1]
+
+    def tanh(self: Any) -> Series:
+        """Hyperbolic tangent."""
+        s, c = self.sinh_cosh()
+        return s / c
+
+    def arcsin(self: Any) -> Series:
+        """Inverse sine; the constant part must lie between -1 and 1."""
+        _require(self, "arcsin", "between -1 and 1", lambda c: abs(c) < 1)
+        return _integrated(self, lambda c, xp: xp.arcsin(c), ((1.0 - self) * (1.0 + self)).sqrt())
+
+    def arccos(self: Any) -> Series:
+        """Inverse cosine; the constant part must lie between -1 and 1."""
+        _require(self, "arccos", "between -1 and 1", lambda c: abs(c) < 1)
+        return _integrated(self, lambda c, xp: xp.arccos(c), -((1.0 - self) * (1.0 + self)).sqrt())
+
+    def arctan(self: Any) -> Series:
+        """Inverse tangent."""
+        return _integrated(self, lambda c, xp: xp.arctan(c), 1.0 + self * self)
+
+    def arcsinh(self: Any) -> Series:
+        """Inverse hyperbolic sine."""
+        return _integrated(self, lambda c, xp: xp.arcsinh(c), (1.0 + self * self).sqrt())
+
+    def arccosh(self: Any) -> Series:
+        """Inverse hyperbolic cosine; the constant part must be > 1."""
+        _require(self, "arccosh", "> 1", lambda c: c > 1)
+        # Two roots, so that the branch is the function's own for complex numbers as well.
+        return _integrated(self, lambda c, xp: xp.arccosh(c), (self - 1.0).sqrt() * (self + 1.0).sqrt())
+
+    def arctanh(self: Any) -> Series:
+        """Inverse hyperbolic tangent; the constant part must lie between -1 and 1."""
+        _require(self, "arctanh", "between -1 and 1", lambda c: abs(c) < 1)
+        return _integrated(self, lambda c, xp: xp.arctanh(c), (1.0 - self) * (1.0 + self))
+
+    def sinc(self: Any) -> Series:
+        """sin(a)/a, smooth where a is 0."""
+        return self.taylor(_cardinal(self, -1))
+
+    def sinhc(self: Any) -> Series:
+        """sinh(a)/a, smooth where a is 0."""
+        return self.taylor(_cardinal(self, 1))
+
+    def taylor(self: Any, coefficients: Any) -> Series:
+        """Any analytic function, by the coefficients of its expansion about the constant part.
+
+        Parameters
+        ----------
+        coefficients : sequence of numbers, or of arrays of the shape of the batch
+            f^(n)(a_0) / n! for n = 0, 1, ... up to the order of the space or less; the rest counts as 0.
+
+        Returns
+        -------
+        Series
+        """
+        values = list(coefficients)[: self.space.order + 1]
+        rest = self - self.constant
+        total = rest * 0.0 + values[-1]
+        for value in values[-2::-1]:
+            total = total * rest + value
+        return total
+
+    asin, acos, atan = arcsin, arccos, arctan
+    asinh, acosh, atanh = arcsinh, arccosh, arctanh
+
+
+def _integrated(a: Series, value: Callable[[Any, Any], Any], slope: Series) -> Series:
+    """The function f with E f = E a / slope, and the value at the constant part."""
+    xp = namespace(a._data)
+    order = a._full
+    weights = xp.asarray(a.space.degrees[:, None], dtype=float)
+    data = ops.quotient(a.space, a._data * weights[: a._data.shape[1]], slope._data, order)
+    rows = a.space.first[order + 1]
+    rest = data[:, 1:] / weights[1:rows]
+    return a._like(xp.concatenate([value(a._data[:, :1], xp), rest], axis=1))
+
+
+def _require(a: Series, name: str, what: str, holds: Callable[[Any], Any]) -> None:
+    """Raise where a real constant part lies outside the domain; complex ones must only not be 0."""
+    constant = untraced(a._data)[:, 0]
+    good = holds(constant) if constant.dtype.kind == "f" else constant != 0
+    if not bool(good.all()):
+        worst = constant[~good].ravel()[0].item()
+        wanted = what if constant.dtype.kind == "f" else "other than 0"
+        raise InputError(f"Series.{name}: the constant part must be {wanted}, got {worst!r}")
+
+
+def _cardinal(a: Series, sign: int) -> list[Any]:
+    """Expansion of sin(a)/a (sign = -1) or sinh(a)/a about the constant part."""
+    xp, c, order = namespace(a._data), a.constant, a.space.order
+    near = abs(untraced(c)) < NEAR
+    small, large = xp.where(near, c, 0.0), xp.where(near, 1.0, c)
+    ahead = []
+    for n in range(order + 1):
+        terms = range((n + 1) // 2, n // 2 + _TERMS)
+        factors = ((m, sign**m * math.comb(2 * m, n) / math.factorial(2 * m + 1)) for m in terms)
+        ahead.append(sum(factor * small ** (2 * m - n) for m, factor in factors))
+    # a f = sin a: c f_n + f_{n-1} = s_n
+    s, d = (xp.sin(large), xp.cos(large)) if sign < 0 else (xp.sinh(large), xp.cosh(large))
+    turns = (s, d, sign * s, sign * d)
+    away: list[Any] = []
+    for n in range(order + 1):
+        sine = turns[n % 4] / math.factorial(n)
+        away.append((sine - (away[-1] if away else 0.0)) / large)
+    return [xp.where(near, first, second) for first, second in zip(ahead, away, strict=True)]
+
+
+#: NumPy's functions of one argument, by the name of the method
+UNARY = {
+    getattr(np, name): name
+    for name in (
+        "sqrt", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan",
+        "arcsinh", "arccosh", "arctanh",
+    )
+}  # fmt: skip

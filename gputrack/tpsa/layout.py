@@ -1,0 +1,61 @@
+"""How the coefficients of many series lie in memory: tiles of eight maps side by side.
+
+Users see (..., rows). Kernels see (tiles, rows, lanes): one lane for a single map, eight on a CPU, as many as there
+are maps on a GPU. Lanes beyond the last map repeat it, so that nothing unusual is computed there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gputrack.arrays import Array, is_cupy, is_traced, namespace, untraced
+
+TILE = 8
+
+
+def lanes_of(batch: tuple[int, ...], on_gpu: bool) -> tuple[int, int]:
+    """Tiles and lanes for so many maps."""
+    count = math.prod(batch)
+    if count == 1:
+        return 1, 1
+    return (1, count) if on_gpu else (-(-count // TILE), TILE)
+
+
+def packed(coefficients: Array) -> Array:
+    """(tiles, rows, lanes) from (..., rows)."""
+    *batch, rows = coefficients.shape
+    tiles, lanes = lanes_of(tuple(batch), is_cupy(coefficients))
+    xp = namespace(coefficients)
+    count = math.prod(batch)
+    flat = xp.reshape(coefficients, (count, rows))
+    if tiles * lanes != count:
+        flat = flat[np.minimum(np.arange(tiles * lanes), count - 1)]
+    return contiguous(xp.swapaxes(xp.reshape(flat, (tiles, lanes, rows)), 1, 2))
+
+
+def unpacked(data: Array, batch: tuple[int, ...]) -> Array:
+    """(..., rows) from (tiles, rows, lanes)."""
+    xp = namespace(data)
+    tiles, rows, lanes = data.shape
+    flat = xp.reshape(xp.swapaxes(data, 1, 2), (tiles * lanes, rows))
+    return xp.reshape(flat[: math.prod(batch)], (*batch, rows))
+
+
+def contiguous(data: Any) -> Any:
+    """Rows one after the other in memory; traced arrays are left to the kernels' door."""
+    return data if is_traced(data) else namespace(data).ascontiguousarray(data)
+
+
+def padded(data: Array, rows: int) -> Array:
+    """Data with zeros up to so many rows, or cut to them."""
+    have = data.shape[1]
+    if have == rows:
+        return data
+    if have > rows:
+        return contiguous(data[:, :rows])
+    xp = namespace(data)
+    zeros = xp.zeros((data.shape[0], rows - have, data.shape[2]), dtype=untraced(data).dtype)
+    return xp.concatenate([data, zeros], axis=1)

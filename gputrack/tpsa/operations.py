@@ -1,0 +1,170 @@
+"""Operations on coefficients (tiles, rows, lanes): each chooses kernels or array mathematics, and knows its derivative.
+
+The derivative of a product is a product with tables permuted, `product_adjoint`; that of a function f(a) pulls back
+through a product with f'(a). Both are made of operations of this file, so that derivatives of any order follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from autograd.extend import defjvp, defvjp, primitive
+
+from gputrack.arrays import Array, namespace
+from gputrack.tpsa import reference
+from gputrack.tpsa.host import has_kernels, kernels
+from gputrack.tpsa.space import Space
+
+
+def _run(name: str, space: Space, *arguments: Any) -> Any:
+    """Compiled where all arrays are NumPy's and there is a compiler."""
+    if has_kernels() and all(type(a) is np.ndarray for a in arguments if hasattr(a, "shape")):
+        return getattr(kernels(space), name)(*arguments)
+    return getattr(reference, name)(space, *arguments)
+
+
+@primitive
+def product(space: Space, a: Array, b: Array, order: int) -> Array:
+    """a b up to an order."""
+    return _run("product", space, a, b, order)
+
+
+@primitive
+def product_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
+    """g pulled back through a product to the other factor than b, up to an order."""
+    return _run("product_adjoint", space, g, b, order)
+
+
+@primitive
+def quotient(space: Space, a: Array, b: Array, order: int) -> Array:
+    """a / b up to an order; the constant part of b is not 0."""
+    return _run("quotient", space, a, b, order)
+
+
+@primitive
+def exp(space: Space, a: Array, order: int) -> Array:
+    """exp(a) up to an order."""
+    return _run("exp", space, a, order)
+
+
+@primitive
+def square_root(space: Space, a: Array, order: int) -> Array:
+    """sqrt(a) up to an order; the constant part of a is > 0, or complex and not 0."""
+    return _run("square_root", space, a, order)
+
+
+@primitive
+def _sine_cosine(space: Space, a: Array, sign: int, order: int) -> Array:
+    both = _run("sine_cosine", space, a, sign, order)
+    return namespace(*both).concatenate(both, axis=1)
+
+
+def sine_cosine(space: Space, a: Array, sign: int, order: int) -> tuple[Array, Array]:
+    """sin(a), cos(a) for sign = -1; sinh(a), cosh(a) for sign = 1."""
+    if type(a) is np.ndarray:
+        both: tuple[Array, Array] = _run("sine_cosine", space, a, sign, order)
+        return both
+    return _halves(_sine_cosine(space, a, sign, order))
+
+
+def _halves(joined: Array) -> tuple[Array, Array]:
+    rows = joined.shape[1] // 2
+    return joined[:, :rows], joined[:, rows:]
+
+
+def _order(space: Space, a: Any) -> int:
+    return space.order_of[a.shape[1]]
+
+
+def _reciprocal(space: Space, a: Any, order: int, numerator: float = 1.0) -> Any:
+    return quotient(space, numerator + 0.0 * a[:, :1], a, order)
+
+
+def _pull(space: Space, cotangent: Any, factor: Any, a: Any) -> Any:
+    """What a has of a cotangent of its product with a factor; real where a is."""
+    return _as_kind(product_adjoint(space, cotangent, factor, _order(space, a)), a)
+
+
+def _as_kind(value: Any, a: Any) -> Any:
+    xp = namespace(value)
+    return xp.real(value) if xp.iscomplexobj(value) and not xp.iscomplexobj(a) else value
+
+
+Pull = Callable[[Any], Any]
+
+defvjp(
+    product,
+    lambda answer, space, a, b, order: lambda g: _pull(space, g, b, a),
+    lambda answer, space, a, b, order: lambda g: _pull(space, g, a, b),
+    argnums=(1, 2),
+)
+defjvp(
+    product,
+    lambda t, answer, space, a, b, order: product(space, t, b, order),
+    lambda t, answer, space, a, b, order: product(space, a, t, order),
+    argnums=(1, 2),
+)
+# c_i = sum over j of g_{i+j} b_j
+defvjp(
+    product_adjoint,
+    lambda answer, space, g, b, order: lambda h: _as_kind(product(space, h, b, _order(space, g)), g),
+    lambda answer, space, g, b, order: lambda h: _pull(space, g, h, b),
+    argnums=(1, 2),
+)
+defjvp(
+    product_adjoint,
+    lambda t, answer, space, g, b, order: product_adjoint(space, t, b, order),
+    lambda t, answer, space, g, b, order: product_adjoint(space, g, t, order),
+    argnums=(1, 2),
+)
+
+
+def _quotient_slope(answer: Any, space: Space, b: Any, order: int) -> Any:
+    """d(a / b) / db = -(a / b) / b"""
+    return -1.0 * quotient(space, answer, b, order)
+
+
+defvjp(
+    quotient,
+    lambda answer, space, a, b, order: lambda g: _pull(space, g, _reciprocal(space, b, order), a),
+    lambda answer, space, a, b, order: lambda g: _pull(space, g, _quotient_slope(answer, space, b, order), b),
+    argnums=(1, 2),
+)
+defjvp(
+    quotient,
+    lambda t, answer, space, a, b, order: quotient(space, t, b, order),
+    lambda t, answer, space, a, b, order: product(space, t, _quotient_slope(answer, space, b, order), order),
+    argnums=(1, 2),
+)
+defvjp(exp, lambda answer, space, a, order: lambda g: _pull(space, g, answer, a), argnums=(1,))
+defjvp(exp, lambda t, answer, space, a, order: product(space, t, answer, order), argnums=(1,))
+defvjp(
+    square_root,
+    lambda answer, space, a, order: lambda g: _pull(space, g, _reciprocal(space, answer, order, 0.5), a),
+    argnums=(1,),
+)
+defjvp(
+    square_root,
+    lambda t, answer, space, a, order: product(space, t, _reciprocal(space, answer, order, 0.5), order),
+    argnums=(1,),
+)
+
+
+def _pull_sine_cosine(answer: Any, space: Space, a: Any, sign: int, order: int) -> Pull:
+    def pull(g: Any) -> Any:
+        (s, c), (gs, gc) = _halves(answer), _halves(g)
+        return _pull(space, gs, c, a) + sign * _pull(space, gc, s, a)
+
+    return pull
+
+
+def _push_sine_cosine(t: Any, answer: Any, space: Space, a: Any, sign: int, order: int) -> Any:
+    s, c = _halves(answer)
+    parts = [product(space, t, c, order), sign * product(space, t, s, order)]
+    return namespace(*parts).concatenate(parts, axis=1)
+
+
+defvjp(_sine_cosine, _pull_sine_cosine, argnums=(1,))
+defjvp(_sine_cosine, _push_sine_cosine, argnums=(1,))

@@ -1,0 +1,203 @@
+// Truncated power series by a host compiler: tiles [tile][row][lane] of one or eight maps, real or complex.
+// Complex numbers have their real parts before their imaginary ones in each row: [tile][row][part][lane].
+#pragma once
+#include "compose.h"
+
+constexpr int TILE = 8;
+static_assert(LANES == TILE, "Pack must hold a tile");
+typedef double Loaded __attribute__((vector_size(8 * WIDTH), aligned(8), may_alias));
+
+template <class V>
+struct Complex {
+  V re, im;
+};
+template <class V>
+GT_INLINE Complex<V> operator*(double a, const Complex<V>& b) { return {a * b.re, a * b.im}; }
+template <class V>
+GT_INLINE Complex<V> operator+(const Complex<V>& a, const Complex<V>& b) { return {a.re + b.re, a.im + b.im}; }
+template <class V>
+GT_INLINE Complex<V> operator-(const Complex<V>& a, const Complex<V>& b) { return {a.re - b.re, a.im - b.im}; }
+template <class V>
+GT_INLINE Complex<V> operator*(const Complex<V>& a, const Complex<V>& b) {
+  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+
+GT_INLINE double reciprocal_of(double a) { return 1.0 / a; }
+GT_INLINE Pack reciprocal_of(const Pack& a) { return 1.0 / a; }
+template <class V>
+GT_INLINE Complex<V> reciprocal_of(const Complex<V>& a) {
+  const V r = reciprocal_of(a.re * a.re + a.im * a.im);
+  return {a.re * r, 0.0 - a.im * r};
+}
+
+GT_INLINE void add(double& sum, double a, double b) { sum += a * b; }
+GT_INLINE void add(Pack& sum, const Pack& a, const Pack& b) {
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) sum.part[i] += a.part[i] * b.part[i];
+}
+template <class V>
+GT_INLINE void add(Complex<V>& sum, const Complex<V>& a, const Complex<V>& b) {
+  add(sum.re, a.re, b.re);
+  add(sum.re, 0.0 - a.im, b.im);
+  add(sum.im, a.re, b.im);
+  add(sum.im, a.im, b.re);
+}
+
+template <class V>
+struct Memory;
+template <>
+struct Memory<double> {
+  static constexpr int DOUBLES = 1;
+  static GT_MEMBER double load(const double* p) { return *p; }
+  static GT_MEMBER void store(double* p, double v) { *p = v; }
+  static GT_MEMBER double zero() { return 0.0; }
+};
+template <>
+struct Memory<Pack> {
+  static constexpr int DOUBLES = TILE;
+  static GT_MEMBER Pack load(const double* p) {
+    Pack r;
+    GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = *(const Loaded*)(p + i * WIDTH);
+    return r;
+  }
+  static GT_MEMBER void store(double* p, const Pack& v) {
+    GT_UNROLL for (int i = 0; i < PARTS; ++i) *(Loaded*)(p + i * WIDTH) = v.part[i];
+  }
+  static GT_MEMBER Pack zero() { return broadcast(0.0); }
+};
+template <class V>
+struct Memory<Complex<V>> {
+  static constexpr int DOUBLES = 2 * Memory<V>::DOUBLES;
+  static GT_MEMBER Complex<V> load(const double* p) {
+    return {Memory<V>::load(p), Memory<V>::load(p + Memory<V>::DOUBLES)};
+  }
+  static GT_MEMBER void store(double* p, const Complex<V>& v) {
+    Memory<V>::store(p, v.re);
+    Memory<V>::store(p + Memory<V>::DOUBLES, v.im);
+  }
+  static GT_MEMBER Complex<V> zero() { return {Memory<V>::zero(), Memory<V>::zero()}; }
+};
+
+// Rows that lie one after the other.
+template <class V>
+struct Tile {
+  typedef V Value;
+  static constexpr int ROW = Memory<V>::DOUBLES;
+  GT_MEMBER V load(const double* p, int row) const { return Memory<V>::load(p + (long)row * ROW); }
+  GT_MEMBER void store(double* p, int row, const V& v) const { Memory<V>::store(p + (long)row * ROW, v); }
+  GT_MEMBER double* row(double* p, int row) const { return p + (long)row * ROW; }
+  GT_MEMBER V zero() const { return Memory<V>::zero(); }
+  GT_MEMBER V reciprocal(const V& v) const { return reciprocal_of(v); }
+  GT_MEMBER void add_product(V& sum, const V& a, const V& b) const { add(sum, a, b); }
+  GT_MEMBER bool any(const double* p, int row) const {
+    for (int i = 0; i < ROW; ++i)
+      if (!(p[(long)row * ROW + i] == 0.0)) return true;
+    return false;
+  }
+};
+
+// One vector of a tile, for text without loops: eight sums at a time stay in registers.
+template <class V>
+struct Strip;
+template <>
+struct Strip<double> {
+  typedef double Value;
+  GT_MEMBER double load(const double* p, int row) const { return p[row]; }
+  GT_MEMBER void store(double* p, int row, double v) const { p[row] = v; }
+  GT_MEMBER double zero() const { return 0.0; }
+};
+template <>
+struct Strip<Pack> {
+  typedef Vector Value;
+  GT_MEMBER Vector load(const double* p, int row) const { return *(const Loaded*)(p + row * TILE); }
+  GT_MEMBER void store(double* p, int row, Vector v) const { *(Loaded*)(p + row * TILE) = v; }
+  GT_MEMBER Vector zero() const { return Vector{}; }
+};
+
+struct Sums {
+  template <class V>
+  GT_MEMBER void operator()(const Tables& t, const Tile<V>& at, int degree, const double* x, const double* y,
+                            double* out, int from, int to) const {
+    table_sums(t, at, degree, x, y, out, from, to);
+  }
+  GT_MEMBER void operator()(const Tables& t, const Tile<double>& at, int degree, const double* x, const double* y,
+                            double* out, int from, int to) const {
+    if constexpr (STRAIGHT)
+      straight_sums(Strip<double>{}, degree, x, y, out, from, to);
+    else
+      table_sums(t, at, degree, x, y, out, from, to);
+  }
+  GT_MEMBER void operator()(const Tables& t, const Tile<Pack>& at, int degree, const double* x, const double* y,
+                            double* out, int from, int to) const {
+    if constexpr (STRAIGHT) {
+      for (int p = 0; p < TILE; p += WIDTH) straight_sums(Strip<Pack>{}, degree, x + p, y + p, out + p, from, to);
+    } else {
+      table_sums(t, at, degree, x, y, out, from, to);
+    }
+  }
+};
+
+// What is done for each tile, with the length of a row and whatever reads it. kind: 0 one map, 1 eight maps; + 2 complex.
+template <class Work>
+static void over_tiles(int kind, long tiles, const Work& work) {
+  for (long tile = 0; tile < tiles; ++tile) {
+    if (kind == 0) work(Tile<double>{}, tile);
+    if (kind == 1) work(Tile<Pack>{}, tile);
+    if (kind == 2) work(Tile<Complex<double>>{}, tile);
+    if (kind == 3) work(Tile<Complex<Pack>>{}, tile);
+  }
+}
+
+// Where a tile of a series begins whose rows go up to an order.
+template <class A, class P>
+GT_INLINE P* tile_of(const Tables& t, const A&, P* data, long tile, int order) {
+  return data + tile * t.first[order + 1] * A::ROW;
+}
+
+extern "C" {
+
+int tpsa_width() { return WIDTH; }
+
+void tpsa_product(const Tables* t, int kind, long tiles, const double* a, int ha, const double* b, int hb, double* c,
+                  int hc) {
+  over_tiles(kind, tiles, [&](const auto& at, long n) {
+    product(*t, at, Sums{}, tile_of(*t, at, a, n, ha), 0, ha, tile_of(*t, at, b, n, hb), 0, hb,
+            tile_of(*t, at, c, n, hc), 0, hc);
+  });
+}
+
+void tpsa_product_adjoint(const Tables* t, int kind, long tiles, const double* g, int hg, const double* b, int hb,
+                          double* c, int hc) {
+  over_tiles(kind, tiles, [&](const auto& at, long n) {
+    product_adjoint(*t, at, tile_of(*t, at, g, n, hg), hg, tile_of(*t, at, b, n, hb), hb, tile_of(*t, at, c, n, hc),
+                    hc);
+  });
+}
+
+void tpsa_quotient(const Tables* t, int kind, long tiles, const double* a, int ha, const double* b, int hb, double* c,
+                   int hc) {
+  over_tiles(kind, tiles, [&](const auto& at, long n) {
+    quotient(*t, at, Sums{}, tile_of(*t, at, a, n, ha), ha, tile_of(*t, at, b, n, hb), hb, tile_of(*t, at, c, n, hc),
+             hc);
+  });
+}
+
+void tpsa_exponential(const Tables* t, int kind, long tiles, const double* e, int he, double* f, int hf) {
+  over_tiles(kind, tiles, [&](const auto& at, long n) {
+    exponential(*t, at, Sums{}, tile_of(*t, at, e, n, he), he, tile_of(*t, at, f, n, hf), hf);
+  });
+}
+
+void tpsa_sine_cosine(const Tables* t, int kind, long tiles, const double* e, int he, double sign, double* s,
+                      double* c, int hf) {
+  over_tiles(kind, tiles, [&](const auto& at, long n) {
+    sine_cosine(*t, at, Sums{}, tile_of(*t, at, e, n, he), he, sign, tile_of(*t, at, s, n, hf),
+                tile_of(*t, at, c, n, hf), hf);
+  });
+}
+
+void tpsa_square_root(const Tables* t, int kind, long tiles, const double* a, int ha, double* f, int hf) {
+  over_tiles(kind, tiles, [&](const auto& at, long n) {
+    square_root(*t, at, Sums{}, tile_of(*t, at, a, n, ha), ha, tile_of(*t, at, f, n, hf), hf);
+  });
+}
+}
