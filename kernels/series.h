@@ -1,40 +1,48 @@
 // Truncated power series as a number type: coefficients graded by degree, those of the space that
 // gputrack/backends/series_text.py writes in front of this file. A bit for each degree says whether it may be other than
-// zero: maps of nearly linear elements cost what they contain, and blocks that are zero are never touched.
+// zero: maps of nearly linear elements cost what they contain, and blocks that are zero are never touched. Series in
+// delta alone, which 1/(1 + delta) and matrices of quadrupoles are, store and multiply only powers of delta.
 #pragma once
 #include "numbers.h"
 
 template <class V>
 struct SeriesOf {
   unsigned degrees;
+  bool pure;  // a series in delta alone: only the coefficients of its powers are stored
   V c[SERIES_SIZE];
 
   SeriesOf() = default;
-  SeriesOf(const V& value) : degrees(1u) { c[0] = value; }
+  SeriesOf(const V& value) : degrees(1u), pure(true) { c[0] = value; }
   SeriesOf(const SeriesOf& a) { *this = a; }
-  SeriesOf& operator=(const SeriesOf& a) {
-    degrees = a.degrees;
-    for (int d = 0; d <= SERIES_ORDER; ++d)
-      if (degrees >> d & 1u)
-        for (int i = SERIES_FIRST[d]; i < SERIES_FIRST[d + 1]; ++i) c[i] = a.c[i];
-    return *this;
-  }
+  SeriesOf& operator=(const SeriesOf& a);
 };
 using Series = SeriesOf<Number>;
 
 GT_INLINE bool has(const Series& a, int degree) { return a.degrees >> degree & 1u; }
 GT_INLINE Series broadcast(const Series& a) { return a; }
+GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? a.c[0] : broadcast(0.0); }
 
-// f(i) for the coefficients of one degree.
+// f(i) for the coefficients of one degree: all of them, or that of the power of delta.
 template <class F>
-GT_INLINE void each_of(int degree, F f) {
-  for (int i = SERIES_FIRST[degree]; i < SERIES_FIRST[degree + 1]; ++i) f(i);
+GT_INLINE void each_of(bool pure, int degree, F f) {
+  if (pure)
+    f(SERIES_POWER[degree]);
+  else
+    for (int i = SERIES_FIRST[degree]; i < SERIES_FIRST[degree + 1]; ++i) f(i);
 }
-// f(i) for all coefficients of the degrees in a set.
+// f(i) for those of the degrees in a set.
 template <class F>
-GT_INLINE void each_in(unsigned degrees, F f) {
+GT_INLINE void each_in(bool pure, unsigned degrees, F f) {
   for (int d = 0; d <= SERIES_ORDER; ++d)
-    if (degrees >> d & 1u) each_of(d, f);
+    if (degrees >> d & 1u) each_of(pure, d, f);
+}
+
+template <class V>
+GT_MEMBER SeriesOf<V>& SeriesOf<V>::operator=(const SeriesOf<V>& a) {
+  degrees = a.degrees;
+  pure = a.pure;
+  each_in(pure, degrees, [&](int i) { c[i] = a.c[i]; });
+  return *this;
 }
 
 // The degrees that products of two sets have.
@@ -45,64 +53,84 @@ GT_INLINE unsigned product_degrees(unsigned a, unsigned b) {
   return r & ((2u << SERIES_ORDER) - 1u);
 }
 
-// c = sum of a_left b_right over the degrees of a at least `from` and of b at least `least`, for one degree of c.
-static void product_of(const Series& a, const Series& b, int degree, int from, int least, Number* c) {
+// c += factor delta^power b for the monomials of one degree of b.
+GT_INLINE void add_shifted(const Number& factor, int power, const Series& b, int degree, Number* c) {
+  for (int i = SERIES_FIRST[degree]; i < SERIES_FIRST[degree + 1]; ++i)
+    c[SERIES_SHIFT[power][i]] += factor * b.c[i];
+}
+
+// c = sum of a_left b_right over the degrees of a at least `from`, for one degree of c.
+static void product_of(const Series& a, const Series& b, int degree, int from, Number* c) {
   const Number zero = broadcast(0.0);
-  each_of(degree, [&](int i) { c[i] = zero; });
-  for (int d = from; d <= degree - least; ++d) {
-    if (!has(a, d) || !has(b, degree - d)) continue;
-    if (d == 0)
-      each_of(degree, [&](int i) { c[i] += a.c[0] * b.c[i]; });
-    else if (d == degree)
-      each_of(degree, [&](int i) { c[i] += b.c[0] * a.c[i]; });
+  each_of(a.pure && b.pure, degree, [&](int i) { c[i] = zero; });
+  for (int d = from; d <= degree; ++d) {
+    const int rest = degree - d;
+    if (!has(a, d) || !has(b, rest)) continue;
+    if (a.pure && b.pure)
+      c[SERIES_POWER[degree]] += a.c[SERIES_POWER[d]] * b.c[SERIES_POWER[rest]];
+    else if (a.pure)
+      add_shifted(a.c[SERIES_POWER[d]], d, b, rest, c);
+    else if (b.pure)
+      add_shifted(b.c[SERIES_POWER[rest]], rest, a, d, c);
+    else if (d == 0)
+      each_of(false, degree, [&](int i) { c[i] += a.c[0] * b.c[i]; });
+    else if (rest == 0)
+      each_of(false, degree, [&](int i) { c[i] += b.c[0] * a.c[i]; });
     else
-      add_block(d, degree - d, a.c, b.c, c);
+      add_block(d, rest, a.c, b.c, c);
   }
 }
 
 GT_APART Series operator*(const Series& a, const Series& b) {
   Series r;
+  r.pure = a.pure && b.pure;
   r.degrees = product_degrees(a.degrees, b.degrees);
   for (int d = 0; d <= SERIES_ORDER; ++d)
-    if (has(r, d)) product_of(a, b, d, 0, 0, r.c);
+    if (has(r, d)) product_of(a, b, d, 0, r.c);
   return r;
 }
 
-// Sum, by sets: where both are there, where one is.
-GT_APART Series operator+(const Series& a, const Series& b) {
+// a + sign b, by sets: where both are there, where one is.
+GT_APART Series combined(const Series& a, const Series& b, double sign) {
   Series r;
+  r.pure = a.pure && b.pure;
   r.degrees = a.degrees | b.degrees;
-  each_in(a.degrees & b.degrees, [&](int i) { r.c[i] = a.c[i] + b.c[i]; });
-  each_in(a.degrees & ~b.degrees, [&](int i) { r.c[i] = a.c[i]; });
-  each_in(b.degrees & ~a.degrees, [&](int i) { r.c[i] = b.c[i]; });
+  if (a.pure == b.pure) {
+    each_in(r.pure, a.degrees & b.degrees, [&](int i) { r.c[i] = a.c[i] + sign * b.c[i]; });
+    each_in(r.pure, a.degrees & ~b.degrees, [&](int i) { r.c[i] = a.c[i]; });
+    each_in(r.pure, b.degrees & ~a.degrees, [&](int i) { r.c[i] = sign * b.c[i]; });
+    return r;
+  }
+  const Series& full = a.pure ? b : a;
+  const double of_full = a.pure ? sign : 1.0, of_pure = a.pure ? 1.0 : sign;
+  const Series& pure = a.pure ? a : b;
+  const Number zero = broadcast(0.0);
+  each_in(false, full.degrees, [&](int i) { r.c[i] = of_full * full.c[i]; });
+  each_in(false, pure.degrees & ~full.degrees, [&](int i) { r.c[i] = zero; });
+  each_in(true, pure.degrees, [&](int i) { r.c[i] += of_pure * pure.c[i]; });
   return r;
 }
-GT_APART Series operator-(const Series& a, const Series& b) {
-  Series r;
-  r.degrees = a.degrees | b.degrees;
-  each_in(a.degrees & b.degrees, [&](int i) { r.c[i] = a.c[i] - b.c[i]; });
-  each_in(a.degrees & ~b.degrees, [&](int i) { r.c[i] = a.c[i]; });
-  each_in(b.degrees & ~a.degrees, [&](int i) { r.c[i] = -b.c[i]; });
-  return r;
-}
+GT_INLINE Series operator+(const Series& a, const Series& b) { return combined(a, b, 1.0); }
+GT_INLINE Series operator-(const Series& a, const Series& b) { return combined(a, b, -1.0); }
+
 template <class S>
 GT_APART Series scaled(const Series& a, const S& b) {
   Series r;
   r.degrees = a.degrees;
-  each_in(a.degrees, [&](int i) { r.c[i] = a.c[i] * b; });
+  r.pure = a.pure;
+  each_in(a.pure, a.degrees, [&](int i) { r.c[i] = a.c[i] * b; });
   return r;
 }
 template <class S>
 GT_APART Series shifted(const Series& a, const S& b) {
   Series r = a;
-  r.c[0] = has(a, 0) ? a.c[0] + b : broadcast(0.0) + b;
+  r.c[0] = constant_of(a) + b;
   r.degrees |= 1u;
   return r;
 }
 GT_INLINE Series operator-(const Series& a) { return scaled(a, -1.0); }
 
 GT_APART Series power_of(const Series& a, double exponent, const Number& value);
-GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? a.c[0] : broadcast(0.0); }
 GT_INLINE Series reciprocal(const Series& a) { return power_of(a, -1.0, 1.0 / constant_of(a)); }
 
 // S: numbers without a degree, double or Number, which may be the same.
@@ -140,6 +168,19 @@ GT_INLINE ForScalar<S> operator/(const Series& a, const S& b) { return scaled(a,
 template <class S>
 GT_INLINE ForScalar<S> operator/(const S& a, const Series& b) { return scaled(reciprocal(b), a); }
 
+// a += sign b in place.
+GT_APART void add_to(Series& a, const Series& b, double sign) {
+  if (a.pure && !b.pure) {
+    a = combined(a, b, sign);
+    return;
+  }
+  const Number zero = broadcast(0.0);
+  each_in(a.pure, b.degrees & ~a.degrees, [&](int i) { a.c[i] = zero; });
+  each_in(b.pure, b.degrees, [&](int i) { a.c[i] += sign * b.c[i]; });
+  a.degrees |= b.degrees;
+}
+GT_INLINE Series& operator+=(Series& a, const Series& b) { return add_to(a, b, 1.0), a; }
+GT_INLINE Series& operator-=(Series& a, const Series& b) { return add_to(a, b, -1.0), a; }
 template <class B>
 GT_INLINE Series& operator+=(Series& a, const B& b) { return a = a + b; }
 template <class B>
@@ -147,46 +188,58 @@ GT_INLINE Series& operator-=(Series& a, const B& b) { return a = a - b; }
 template <class B>
 GT_INLINE Series& operator*=(Series& a, const B& b) { return a = a * b; }
 
-// Degree by degree, with E = sum of x d/dx, which multiplies what is of degree n by n. a f = c:
-//   a_0 f_n = c_n - sum_{i>0} a_i f_{n-i}.
+// Degree by degree. a f = c: a_0 f_n = c_n - sum_{i>0} a_i f_{n-i}.
 GT_APART Series operator/(const Series& c, const Series& a) {
+  if (a.pure) return c * reciprocal(a);
   Series f;
   f.degrees = 0;
-  const Number inverse = 1.0 / constant_of(a), zero = broadcast(0.0);
-  const unsigned possible = a.degrees & ~1u ? (2u << SERIES_ORDER) - 1u : c.degrees;
+  f.pure = false;
+  const Series full = c - 0.0 * a;
+  const Number inverse = 1.0 / constant_of(a);
   for (int n = 0; n <= SERIES_ORDER; ++n) {
-    if (!(possible >> n & 1u)) continue;
-    product_of(a, f, n, 1, 0, f.c);
-    const bool there = has(c, n);
-    each_of(n, [&](int i) { f.c[i] = ((there ? c.c[i] : zero) - f.c[i]) * inverse; });
+    product_of(a, f, n, 1, f.c);
+    const bool there = has(full, n);
+    each_of(false, n, [&](int i) { f.c[i] = ((there ? full.c[i] : broadcast(0.0)) - f.c[i]) * inverse; });
     f.degrees |= 1u << n;
   }
   return f;
 }
 
-// What carries E: a's coefficients times their degree.
+// With E = sum of x d/dx, which multiplies what is of degree n by n: factor E a.
 static Series weighted(const Series& a, double factor) {
   Series r;
   r.degrees = a.degrees & ~1u;
+  r.pure = a.pure;
   for (int d = 1; d <= SERIES_ORDER; ++d)
-    if (has(a, d)) each_of(d, [&](int i) { r.c[i] = (factor * d) * a.c[i]; });
+    if (has(a, d)) each_of(a.pure, d, [&](int i) { r.c[i] = (factor * d) * a.c[i]; });
   return r;
 }
 
-// f = a^q from f_0 = value: a E f = q f E a, so n a_0 f_n = sum_{i>0} (q i - (n - i)) a_i f_{n-i}.
+// The degrees that functions of a series may have.
+GT_INLINE unsigned function_degrees(const Series& a) {
+  unsigned reached = 1u;
+  for (int n = 1; n <= SERIES_ORDER; ++n) reached = product_degrees(reached, a.degrees | 1u);
+  return reached;
+}
+
+// f = a^q from f_0 = value: a E f = q f E a, so a_0 f_n = sum_{i>0} ((q + 1) i/n - 1) a_i f_{n-i}.
 GT_APART Series power_of(const Series& a, double exponent, const Number& value) {
-  Series f, sum;
+  Series f, w;
   f.c[0] = value;
   f.degrees = 1u;
-  const Series w = weighted(a, exponent + 1.0);
-  Number inverse = 1.0 / constant_of(a);
-  unsigned reached = 1u;
-  for (int n = 1; n <= SERIES_ORDER; ++n) reached |= product_degrees(reached, a.degrees | 1u);
+  f.pure = w.pure = a.pure;
+  w.degrees = a.degrees & ~1u;
+  const Number inverse = 1.0 / constant_of(a);
+  const unsigned degrees = function_degrees(a);
   for (int n = 1; n <= SERIES_ORDER; ++n) {
-    if (!(reached >> n & 1u)) continue;
-    product_of(w, f, n, 1, 0, f.c);
-    product_of(a, f, n, 1, 0, sum.c);
-    each_of(n, [&](int i) { f.c[i] = ((1.0 / n) * f.c[i] - sum.c[i]) * inverse; });
+    if (!(degrees >> n & 1u)) continue;
+    for (int d = 1; d <= n; ++d)
+      if (has(w, d) && has(f, n - d)) {
+        const double factor = (exponent + 1.0) * d / n - 1.0;
+        each_of(a.pure, d, [&](int i) { w.c[i] = factor * a.c[i]; });
+      }
+    product_of(w, f, n, 1, f.c);
+    each_of(f.pure, n, [&](int i) { f.c[i] = f.c[i] * inverse; });
     f.degrees |= 1u << n;
   }
   return f;
@@ -199,11 +252,12 @@ GT_APART void sine_cosine(const Series& a, Series& s, Series& c) {
   s.c[0] = sin(constant_of(a));
   c.c[0] = cos(constant_of(a));
   s.degrees = c.degrees = 1u;
+  s.pure = c.pure = a.pure;
   const Series w = weighted(a, 1.0);
   for (int n = 1; n <= SERIES_ORDER; ++n) {
-    product_of(w, c, n, 1, 0, s.c);
-    product_of(w, s, n, 1, 0, c.c);
-    each_of(n, [&](int i) {
+    product_of(w, c, n, 1, s.c);
+    product_of(w, s, n, 1, c.c);
+    each_of(a.pure, n, [&](int i) {
       s.c[i] = (1.0 / n) * s.c[i];
       c.c[i] = (-1.0 / n) * c.c[i];
     });

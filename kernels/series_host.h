@@ -31,9 +31,34 @@ using Constant = ConstantOf<(SERIES_PARAMETERS > 0)>::type;
 GT_INLINE void set(Number& constant, const Number& value, const Number*) { constant = value; }
 GT_INLINE void set(SeriesOf<Number>& constant, const Number& value, const Number* slopes) {
   constant.degrees = 3u;
+  constant.pure = false;
   constant.c[0] = value;
   for (int v = 0; v < SERIES_VARIABLES; ++v) constant.c[1 + v] = broadcast(0.0);
   for (int p = 0; p < SERIES_PARAMETERS; ++p) constant.c[1 + SERIES_VARIABLES + p] = slopes[p];
+}
+
+static void take(State<Series>& s, const Number* maps) {
+  for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
+    Series& a = *(&s.x + c);
+    a.degrees = 0;
+    a.pure = true;
+    for (int d = 0; d <= SERIES_ORDER; ++d)
+      each_of(false, d, [&](int i) {
+        a.c[i] = maps[i];
+        if (vanishes(maps[i])) return;
+        a.degrees |= 1u << d;
+        a.pure = a.pure && i == SERIES_POWER[d];
+      });
+  }
+}
+
+static void put(const State<Series>& s, Number* maps) {
+  const Number zero = broadcast(0.0);
+  for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
+    const Series& a = *(&s.x + c);
+    for (int i = 0; i < SERIES_SIZE; ++i) maps[i] = zero;
+    each_in(a.pure, a.degrees, [&](int i) { maps[i] = a.c[i]; });
+  }
 }
 
 #define GT_KIND(name, Op, code)                                                                             \
@@ -60,8 +85,7 @@ static void apply(const SeriesRun& run, State<Series>& s, Integer tile, int k, C
   if (integers[0] == CODE_aperture) return;
   if (integers[0] == CODE_record) {
     Number* to = run.records + (tile * run.places + unpack_RecordOp(integers, (const Number*)nullptr).place) * 6 * SERIES_SIZE;
-    for (int c = 0; c < 6; ++c)
-      each_in((&s.x + c)->degrees, [&](int i) { to[c * SERIES_SIZE + i] = (&s.x + c)->c[i]; });
+    put(s, to);
     return;
   }
   const Number* constants = run.constants + tile * run.tile_constants + integers[1];
@@ -82,25 +106,10 @@ extern "C" void gputrack_series(const SeriesRun* run_pointer, Integer begin, Int
   for (Integer tile = begin; tile < end; ++tile) {
     State<Series> s;
     Number* const maps = run.maps + tile * 6 * SERIES_SIZE;
-    for (int c = 0; c < 6; ++c) {
-      Series& a = *(&s.x + c);
-      a.degrees = 0;
-      for (int d = 0; d <= SERIES_ORDER; ++d) {
-        bool any = false;
-        each_of(d, [&](int i) {
-          a.c[i] = maps[c * SERIES_SIZE + i];
-          any = any || !vanishes(a.c[i]);
-        });
-        if (any) a.degrees |= 1u << d;
-      }
-    }
+    take(s, maps);
     refresh(s, ref);
     for (int k = 0; k < run.n_ops; ++k) apply(run, s, tile, k, room, ref);
-    const Number zero = broadcast(0.0);
-    for (int c = 0; c < 6; ++c)
-      for (int i = 0; i < SERIES_SIZE; ++i) maps[c * SERIES_SIZE + i] = zero;
-    for (int c = 0; c < 6; ++c)
-      each_in((&s.x + c)->degrees, [&](int i) { maps[c * SERIES_SIZE + i] = (&s.x + c)->c[i]; });
+    put(s, maps);
   }
 }
 

@@ -19,10 +19,6 @@ from gputrack.errors import InputError
 from gputrack.program import Program
 from gputrack.tpsa.space import Space
 
-#: maps side by side where there are several
-LANES = 8
-
-
 class SeriesRun(ctypes.Structure):
     """Twin of `SeriesRun` in kernels/series_host.h."""
 
@@ -42,10 +38,13 @@ class SeriesRun(ctypes.Structure):
 
 
 @cache
-def library(space: Space, lanes: int) -> ctypes.CDLL:
-    """Compiled maps for one space and number of maps side by side; built at first use, cached on disk."""
-    defines = f"#define GT_PARTS ({lanes} / WIDTH)\n" if lanes > 1 else "#define GT_SCALAR\n"
-    lib = build(flattened("series_host.h", MAPS, defines, series_text(space, lanes)))
+def library(space: Space, several: bool) -> ctypes.CDLL:
+    """Compiled maps for one space; built at first use, cached on disk.
+
+    `several` maps travel side by side in one vector register: more of them would not fit the first-level cache.
+    """
+    defines = "#define GT_PARTS 1\n" if several else "#define GT_SCALAR\n"
+    lib = build(flattened("series_host.h", MAPS, defines, series_text(space)))
     lib.gputrack_series.argtypes = [ctypes.POINTER(SeriesRun), ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
     lib.gputrack_series.restype = None
     lib.gputrack_constant_bytes.restype = ctypes.c_int64
@@ -87,8 +86,8 @@ def run_series(
     first, n = programs[0], len(maps)
     if any(not np.array_equal(p.ops, first.ops) for p in programs[1:]):
         raise InputError("series: the lattices must have the same elements and models; give one at a time")
-    lanes = 1 if n == 1 else LANES
-    lib = library(space, lanes)
+    lib = library(space, n > 1)
+    lanes: int = lib.gputrack_lanes()
     tiles = -(-n // lanes)
     state = _tiled(maps, tiles, lanes)
     shared = len(programs) == 1

@@ -10,24 +10,21 @@ from gputrack.tpsa.space import Space
 STRAIGHT_TERMS = 600
 
 
-def series_text(space: Space, lanes: int) -> str:
-    """Constants and block products of `space`.
-
-    Straight code wins for one number per coefficient; for packs of them the loads of indices cost little
-    beside the arithmetic, and tables keep the code small.
-    """
+def series_text(space: Space) -> str:
+    """Constants and block products of `space`; straight code where it is short, else tables."""
     order = space.order
     firsts = ", ".join(str(i) for i in space.first)
     parts = [
         f"constexpr int SERIES_ORDER = {order}, SERIES_SIZE = {space.size}, SERIES_VARIABLES = {space.variables};\n"
         f"constexpr int SERIES_PARAMETERS = {space.parameters};\n"
-        f"GT_CONSTANT int SERIES_FIRST[{order + 2}] = {{{firsts}}};\n"
+        f"GT_CONSTANT int SERIES_FIRST[{order + 2}] = {{{firsts}}};\n",
+        _delta_text(space),
     ]
     cases = []
     for left in range(1, order):
         for right in range(1, order - left + 1):
             i, j, k = block_terms(space, left, right)
-            straight = lanes == 1 and len(i) <= STRAIGHT_TERMS
+            straight = len(i) <= STRAIGHT_TERMS
             parts.append((_straight if straight else _tabled)(f"block_{left}_{right}", i, j, k))
             cases.append(f"case {left * (order + 1) + right}: return block_{left}_{right}(a, b, c);")
     parts.append(
@@ -36,6 +33,18 @@ def series_text(space: Space, lanes: int) -> str:
         f"{{ switch (left * {order + 1} + right) {{ {' '.join(cases)} }} }}\n"
     )
     return "".join(parts)
+
+
+def _delta_text(space: Space) -> str:
+    """Rows of the powers of the last variable, and of all monomials times these."""
+    delta = np.eye(space.dimensions, dtype=np.int64)[space.variables - 1]
+    powers = [space.row((d * delta).tolist()) for d in range(space.order + 1)]
+    shifts = [space.find(space.exponents + d * delta).tolist() for d in range(space.order + 1)]
+    rows = ", ".join("{" + ", ".join(str(i) for i in shift) + "}" for shift in shifts)
+    return (
+        f"GT_CONSTANT int SERIES_POWER[{space.order + 1}] = {{{', '.join(str(i) for i in powers)}}};\n"
+        f"GT_CONSTANT int SERIES_SHIFT[{space.order + 1}][{space.size}] = {{{rows}}};\n"
+    )
 
 
 def block_terms(space: Space, left: int, right: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
