@@ -34,3 +34,9 @@ def species(request):
 def lattice_path():
     """Path of a shared reference lattice by file name; skips by name where it is not at hand."""
     return shared_lattice
+
+
+@pytest.fixture
+def series_by_tables(monkeypatch):
+    """Power series by the kernels that all spaces share: none is built for a space of the test's own."""
+    monkeypatch.setenv("GPUTRACK_TPSA_PRODUCTS", "0")

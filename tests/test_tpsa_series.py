@@ -12,7 +12,8 @@ import gputrack.tpsa as tp
 from gputrack.errors import InputError
 from gputrack.tpsa import Series, Space
 
-#: (variables, order): the wide ones at orders that are straight text, the narrow ones with tables
+pytestmark = pytest.mark.usefixtures("series_by_tables")
+
 SPACES = [Space(6, 1), Space(6, 2), Space(6, 3), Space(6, 4), Space(4, 5), Space(3, 6), Space(2, 7), Space(2, 8)]
 FUNCTIONS = {  # name: constant part
     "sqrt": 1.3, "exp": 0.7, "log": 1.3, "sin": 0.7, "cos": 0.7, "tan": 0.7, "sinh": 0.7, "cosh": 0.7, "tanh": 0.7,
@@ -162,7 +163,7 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("space", [Space(6, 3), Space(6, 6)], ids=["straight", "table"])
+@pytest.mark.parametrize("space", [Space(6, 3), Space(6, 6)], ids=str)
 @pytest.mark.parametrize("kind", ["real", "complex"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_batch_is_a_loop(space, kind, name):
@@ -197,7 +198,7 @@ def test_batches_broadcast():
 
 
 @pytest.mark.parametrize("orders", [(0, 0), (0, 2), (1, 1), (1, 4), (2, 3), (4, 1)])
-@pytest.mark.parametrize("space", [Space(3, 4), Space(6, 6)], ids=["straight", "table"])
+@pytest.mark.parametrize("space", [Space(3, 4), Space(6, 6)], ids=str)
 def test_orders_of_operands(space, orders):
     """Series without high coefficients cost less, and give the same as with zeros there."""
     a, b = (Series.of(space, random_coefficients(space, i, order)) for i, order in enumerate(orders))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from gputrack.checks import require_integer
 from gputrack.errors import InputError
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
+from gputrack.tpsa.tables import derivative_rows, integral_rows
 
 
 def derivative(a: Series, variable: int) -> Series:
@@ -21,12 +20,11 @@ def derivative(a: Series, variable: int) -> Series:
         There is no such variable.
     """
     _require_variable(a.space, variable)
-    source, factor = _gather(a.space, variable, False)
-    rows = a.space.first[max(a.order, 1)]
-    source, factor = source[:rows], factor[:rows]
     if a.order == 0:
         return a._like(0.0 * a._data)
-    return a._like(a._data[:, source] * factor)
+    source, factor = derivative_rows(a.space, variable)
+    rows = a.space.first[a.order]
+    return a._like(a._data[:, source[:rows]] * factor[:rows])
 
 
 def integral(a: Series, variable: int) -> Series:
@@ -38,7 +36,7 @@ def integral(a: Series, variable: int) -> Series:
         There is no such variable.
     """
     _require_variable(a.space, variable)
-    source, factor = _gather(a.space, variable, True)
+    source, factor = integral_rows(a.space, variable)
     rows = a.space.rows(a.order + 1)
     source, factor = source[:rows], factor[:rows]
     inside = source < a._data.shape[1]
@@ -66,14 +64,3 @@ def poisson(a: Series, b: Series) -> Series:
 def _require_variable(space: Space, variable: int) -> None:
     if require_integer("Series", "variable", variable, at_least=0) >= space.dimensions:
         raise InputError(f"Series: variable must be < {space.dimensions}, got {variable}")
-
-
-@cache
-def _gather(space: Space, variable: int, up: bool) -> tuple[np.ndarray, np.ndarray]:
-    """For each row, that one power of the variable below (up) or above, and the factor (rows, 1); 0 where none is."""
-    step = np.zeros(space.dimensions, dtype=np.int64)
-    step[variable] = -1 if up else 1
-    source = space.find(space.exponents + step)
-    power = space.exponents[:, variable] + (0 if up else 1)
-    factor = np.where(source >= 0, 1.0 / np.maximum(power, 1) if up else power, 0.0)
-    return np.maximum(source, 0), factor[:, None]

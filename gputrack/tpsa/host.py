@@ -23,6 +23,9 @@ _SIGNATURES = {
     "tpsa_exponential": _SERIES * 2,
     "tpsa_sine_cosine": [*_SERIES, _DOUBLE, _POINTER, *_SERIES],
     "tpsa_square_root": _SERIES * 2,
+    "tpsa_compose": [
+        _POINTER, _POINTER, _INT, _POINTER, _POINTER, _INT, *_SERIES, _POINTER, _POINTER, _INT,
+    ],
 }
 
 
@@ -50,7 +53,7 @@ def has_kernels() -> bool:
 @cache
 def kernels(space: Space) -> Kernels:
     """The kernels of a space."""
-    return Kernels(space)
+    return Kernels(space, is_straight(space))
 
 
 @cache
@@ -68,9 +71,11 @@ class Kernels:
     Parameters
     ----------
     space : Space
+    straight : bool
+        Whether they are built for this space alone: faster, after some seconds of building, once.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, straight: bool) -> None:
         self.space = space
         arrays = [
             np.array(space.first), space.degrees, by_length(space),
@@ -79,7 +84,7 @@ class Kernels:
         self._kept = [np.ascontiguousarray(array, dtype=np.int32) for array in arrays]
         tables = Tables(space.order, space.dimensions, *(array.ctypes.data for array in self._kept))
         self.tables = ctypes.byref(tables)
-        self.library = _library(space if is_straight(space) else None)
+        self.library = _library(space if straight else None)
 
     def product(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
         """Twin of `gputrack.tpsa.reference.product`."""
@@ -122,6 +127,36 @@ class Kernels:
     def square_root(self, a: np.ndarray, order: int) -> np.ndarray:
         """Twin of `gputrack.tpsa.reference.square_root`."""
         return self._of_one(self.library.tpsa_square_root, a, order, (np.sqrt(a[:, 0]),))[0]
+
+    def compose(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
+        """Twin of `gputrack.tpsa.reference.compose`: (series, tiles, rows, lanes)."""
+        return self._composed(a, b, order, False)
+
+    def compose_adjoint(self, g: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
+        """Twin of `gputrack.tpsa.reference.compose_adjoint`."""
+        return self._composed(g, b, order, True)
+
+    def _composed(self, a: np.ndarray, b: np.ndarray, order: int, adjoint: bool) -> np.ndarray:
+        lowest = int(not b[:, :, 0].any())
+        orders = [np.full(len(x), self.space.order_of[x.shape[2]], dtype=np.int32) for x in (a, b)]
+        a, b = _alike(a, b)
+        plain = a.dtype == np.float64
+        (first, second), parts = ((a, b), 1) if plain else ((_split(a), _split(b)), 2)
+        tiles, lanes = a.shape[1], a.shape[3]
+        c, _ = _empty(len(a) * tiles, self.space.first[order + 1] * parts, lanes)
+        c = c.reshape(len(a), tiles, -1, lanes)
+        buffers, work_address = _empty(self.space.order + 1, self.space.size * parts, lanes)
+        used = np.empty(self.space.size, dtype=np.bool_)
+        lists = [np.array([_address(x) + i * x[0].nbytes for i in range(len(x))], dtype=np.uint64)
+                 for x in (first, second, c)]  # fmt: skip
+        kind = (lanes > 1) + 2 * (not plain)
+        self.library.tpsa_compose(
+            self.tables, kind, tiles, _address(lists[0]), _address(orders[0]), len(a),
+            _address(lists[1]), _address(orders[1]), lowest, _address(lists[2]), order,
+            work_address, _address(used), int(adjoint),
+        )  # fmt: skip
+        del buffers  # until here they were the kernel's
+        return c if plain else _merged(c)
 
     def _weighted(self, a: np.ndarray) -> np.ndarray:
         return a * self._weights[: a.shape[1]]
@@ -178,16 +213,16 @@ def _address(array: np.ndarray) -> int:
 
 
 def _split(a: np.ndarray) -> np.ndarray:
-    """Real parts and imaginary parts in rows of their own, (tiles, 2 rows, lanes), from complex numbers."""
-    tiles, rows, lanes = a.shape
-    parts = np.ascontiguousarray(a).view(np.float64).reshape(tiles, rows, lanes, 2)
-    return np.ascontiguousarray(parts.swapaxes(2, 3)).reshape(tiles, 2 * rows, lanes)
+    """Real parts and imaginary parts in rows of their own, (..., 2 rows, lanes), from complex numbers."""
+    *more, rows, lanes = a.shape
+    parts = np.ascontiguousarray(a).view(np.float64).reshape(*more, rows, lanes, 2)
+    return np.ascontiguousarray(parts.swapaxes(-1, -2)).reshape(*more, 2 * rows, lanes)
 
 
 def _merged(a: np.ndarray) -> np.ndarray:
     """Complex numbers from their parts, the inverse of `_split`."""
-    tiles, rows, lanes = a.shape
-    parts = np.ascontiguousarray(a.reshape(tiles, rows // 2, 2, lanes).swapaxes(2, 3))
+    *more, rows, lanes = a.shape
+    parts = np.ascontiguousarray(a.reshape(*more, rows // 2, 2, lanes).swapaxes(-1, -2))
     return parts.view(np.complex128)[..., 0]
 
 

@@ -16,6 +16,7 @@ from gputrack.arrays import Array, namespace
 from gputrack.tpsa import reference
 from gputrack.tpsa.host import has_kernels, kernels
 from gputrack.tpsa.space import Space
+from gputrack.tpsa.tables import derivative_rows
 
 
 def _run(name: str, space: Space, *arguments: Any) -> Any:
@@ -74,8 +75,21 @@ def _halves(joined: Array) -> tuple[Array, Array]:
     return joined[:, :rows], joined[:, rows:]
 
 
+@primitive
+def compose(space: Space, a: Array, b: Array, order: int) -> Array:
+    """a(b) up to an order; a and b are (series, tiles, rows, lanes), one b for each variable and parameter."""
+    return _run("compose", space, a, b, order)
+
+
+@primitive
+def compose_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
+    """g pulled back through a(b) to a, up to an order."""
+    return _run("compose_adjoint", space, g, b, order)
+
+
 def _order(space: Space, a: Any) -> int:
-    return space.order_of[a.shape[1]]
+    """Order up to which an array (..., rows, lanes) has rows."""
+    return space.order_of[a.shape[-2]]
 
 
 def _reciprocal(space: Space, a: Any, order: int, numerator: float = 1.0) -> Any:
@@ -168,3 +182,65 @@ def _push_sine_cosine(t: Any, answer: Any, space: Space, a: Any, sign: int, orde
 
 defvjp(_sine_cosine, _pull_sine_cosine, argnums=(1,))
 defjvp(_sine_cosine, _push_sine_cosine, argnums=(1,))
+
+
+def _slopes(space: Space, a: Any, b: Any, order: int) -> Any:
+    """(variables, series, tiles, rows, lanes) Derivatives of each a with respect to its variables, at b."""
+    xp = namespace(a, b)
+    n, count = space.dimensions, a.shape[0]
+    inner = xp.concatenate([_derivatives(space, a, v) for v in range(n)], axis=0)
+    found = compose(space, inner, b, order)
+    return xp.reshape(found, (n, count, *found.shape[1:]))
+
+
+def _derivatives(space: Space, a: Any, variable: int) -> Any:
+    source, factor = derivative_rows(space, variable)
+    order = _order(space, a)
+    if order == 0:
+        return 0.0 * a
+    rows = space.first[order]
+    return a[:, :, source[:rows]] * factor[:rows]
+
+
+def _pull_compose_inner(answer: Any, space: Space, a: Any, b: Any, order: int) -> Pull:
+    """b_v gets the sum over the series of g times the derivative of a with respect to v, at b."""
+
+    def pull(g: Any) -> Any:
+        slopes, xp = _slopes(space, a, b, order), namespace(g, a, b)
+        parts = []
+        for v in range(space.dimensions):
+            pulled = [product_adjoint(space, g[i], slopes[v, i], _order(space, b)) for i in range(g.shape[0])]
+            parts.append(sum(pulled[1:], pulled[0]))
+        return _as_kind(xp.stack(parts), b)
+
+    return pull
+
+
+def _push_compose_inner(t: Any, answer: Any, space: Space, a: Any, b: Any, order: int) -> Any:
+    slopes, xp = _slopes(space, a, b, order), namespace(t, a, b)
+    pushed = []
+    for i in range(a.shape[0]):
+        parts = [product(space, slopes[v, i], t[v], order) for v in range(space.dimensions)]
+        pushed.append(sum(parts[1:], parts[0]))
+    return xp.stack(pushed)
+
+
+defvjp(
+    compose,
+    lambda answer, space, a, b, order: lambda g: _as_kind(compose_adjoint(space, g, b, _order(space, a)), a),
+    _pull_compose_inner,
+    argnums=(1, 2),
+)
+defjvp(
+    compose,
+    lambda t, answer, space, a, b, order: compose(space, t, b, order),
+    _push_compose_inner,
+    argnums=(1, 2),
+)
+# sum of h times the pulled back g is the sum of g times h(b): its derivative with respect to b is that of h(b).
+defvjp(
+    compose_adjoint,
+    lambda answer, space, g, b, order: lambda h: _as_kind(compose(space, h, b, _order(space, g)), g),
+    lambda answer, space, g, b, order: lambda h: _pull_compose_inner(None, space, h, b, _order(space, g))(g),
+    argnums=(1, 2),
+)

@@ -14,7 +14,7 @@ import numpy as np
 from gputrack.arrays import Array, cos, namespace, sin, sqrt
 from gputrack.tpsa.layout import padded
 from gputrack.tpsa.space import Space
-from gputrack.tpsa.tables import Terms, adjoint_terms, product_terms
+from gputrack.tpsa.tables import Terms, adjoint_terms, parents, product_terms, tree
 
 
 @cache
@@ -89,6 +89,32 @@ def square_root(space: Space, a: Array, order: int) -> Array:
     for d in range(1, order + 1):
         f = _joined([f, _sums(space, d, e, f, skip=1) / d])
     return f
+
+
+def compose(space: Space, a: Array, b: Array, order: int) -> Array:
+    """c = a(b): sum over monomials m of a_m b^m; a, b and c are (series, tiles, rows, lanes)."""
+    total: Any = 0.0
+    for m, power in enumerate(_powers(space, b, order, space.order_of[a.shape[2]])):
+        total = total + a[:, :, m : m + 1] * power
+    return total
+
+
+def compose_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
+    """c_m = sum over k of g_k (b^m)_k: the derivative of the sum of g times a(b), with respect to a."""
+    powers = _powers(space, b, space.order_of[g.shape[2]], order)
+    xp = namespace(g, b)
+    return xp.concatenate([(g * power).sum(axis=2)[:, :, None] for power in powers], axis=2)
+
+
+def _powers(space: Space, b: Array, order: int, degree: int) -> list[Array]:
+    """b^m up to an order, for all monomials m up to a degree; each from its parent."""
+    one = padded(0.0 * b[0, :, :1] + 1.0, space.first[order + 1])
+    powers = [one]
+    lasts = np.zeros(space.size, dtype=np.int64)
+    lasts[tree(space).rows] = tree(space).lasts
+    for m in range(1, space.first[degree + 1]):
+        powers.append(product(space, powers[parents(space)[m]], b[lasts[m]], order))
+    return powers
 
 
 def _weighted(space: Space, a: Array) -> Array:

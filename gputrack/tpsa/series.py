@@ -227,6 +227,24 @@ class Series(Elementary):
         require_integer("Series", "order", order, at_least=0)
         return self._like(self._data[:, : self.space.rows(order)]) if order < self.order else self
 
+    def to(self, space: Space) -> Series:
+        """The same polynomial in a space of another order; what this has no room for is dropped.
+
+        Raises
+        ------
+        InputError
+            The space has other variables or parameters.
+        """
+        if space == self.space:
+            return self
+        if (space.variables, space.parameters) != (self.space.variables, self.space.parameters):
+            raise InputError(f"Series: {self.space} and {space} have other variables")
+        order = min(self.order, space.order)
+        rows = self.space.find(space.exponents[: space.first[order + 1]])
+        inside = rows >= 0
+        data = self._data[:, np.where(inside, rows, 0)]
+        return Series(space, data if inside.all() else data * inside[:, None], self.batch)
+
     @property
     def real(self) -> Series:
         """Real parts of the coefficients."""

@@ -20,6 +20,7 @@ from gputrack.errors import InputError
 #: names of the first variables where there are six: those of the coordinates
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 MOST_MONOMIALS = 2**20
+MOST_ORDER = 63  # as many as the kernels have buffers for
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Space:
     variables : int
         Number of variables, >= 1. Maps have as many components.
     order : int
-        Highest total degree, >= 0.
+        Highest total degree, 0 to 63.
     parameters : int
         Further variables, behind the first ones, that maps leave unchanged.
     parameter_order : int, optional
@@ -40,7 +41,7 @@ class Space:
     Raises
     ------
     InputError
-        A number is not an integer in its range, or there would be more than 2^20 monomials.
+        A number is not an integer in its range (the order: 0 to 63), or there would be more than 2^20 monomials.
 
     Examples
     --------
@@ -56,7 +57,8 @@ class Space:
 
     def __post_init__(self) -> None:
         require_integer("Space", "variables", self.variables, at_least=1)
-        require_integer("Space", "order", self.order, at_least=0)
+        if require_integer("Space", "order", self.order, at_least=0) > MOST_ORDER:
+            raise InputError(f"Space: order must be <= {MOST_ORDER}, got {self.order}")
         require_integer("Space", "parameters", self.parameters, at_least=0)
         given = self.parameter_order
         if given is None or not self.parameters:

@@ -74,29 +74,26 @@ def by_length(space: Space) -> np.ndarray:
     return _frozen(np.lexsort((lengths, space.degrees)).astype(np.int32))
 
 
-class Shift(NamedTuple):
-    """What multiplies or divides monomials by one variable: rows that go to rows, with a factor.
-
-    Attributes
-    ----------
-    source, target : int64 arrays
-    power : float64 array
-        Power of the variable in the higher of the two monomials.
-    """
-
-    source: np.ndarray
-    target: np.ndarray
-    power: np.ndarray
+@cache
+def derivative_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a derivative's rows are made of: the row one power higher, and its power (size, 1); 0 where none is."""
+    source = _shifted(space, variable, 1)
+    factor = np.where(source >= 0, space.exponents[:, variable] + 1.0, 0.0)
+    return _frozen(np.maximum(source, 0)), _frozen(factor[:, None])
 
 
 @cache
-def derivative(space: Space, variable: int) -> Shift:
-    """Rows with the variable, and those one power below."""
-    higher = np.flatnonzero(space.exponents[:, variable])
-    lower = space.exponents[higher].copy()
-    lower[:, variable] -= 1
-    target = space.find(lower)
-    return Shift(_frozen(higher), _frozen(target), _frozen(space.exponents[higher, variable].astype(float)))
+def integral_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray]:
+    """What an integral's rows are made of: the row one power lower, and 1/power (size, 1); 0 where none is."""
+    source = _shifted(space, variable, -1)
+    factor = np.where(source >= 0, 1.0 / np.maximum(space.exponents[:, variable], 1), 0.0)
+    return _frozen(np.maximum(source, 0)), _frozen(factor[:, None])
+
+
+def _shifted(space: Space, variable: int, step: int) -> np.ndarray:
+    steps = np.zeros(space.dimensions, dtype=np.int64)
+    steps[variable] = step
+    return space.find(space.exponents + steps)
 
 
 class Tree(NamedTuple):

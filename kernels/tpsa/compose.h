@@ -2,7 +2,9 @@
 #pragma once
 #include "rules.h"
 
-// Series of one map, side by side in memory or not, and the orders up to which they have rows.
+GT_CONSTANT int MOST_ORDER = 63;
+
+// Series of one map, and the orders up to which they have rows.
 struct Components {
   const double* const* data;
   const int* orders;
@@ -11,47 +13,49 @@ struct Components {
 
 // For each monomial whether it, or one below it in the tree, occurs in one of the series.
 template <class A>
-GT_INLINE void mark_used(const Tables& t, const A& at, const Components& a, int nodes, bool* used) {
-  int path[64];
-  for (int n = 0; n < nodes; ++n) used[n] = false;
-  for (int n = 0; n < nodes; ++n) {
-    const int row = t.tree_rows[n];
-    const int degree = t.degrees[row];
+GT_INLINE void mark_used(const Tables& t, const A& at, const Components& a, bool* used) {
+  int path[MOST_ORDER + 1];
+  for (int n = 0; n < t.first[t.order + 1]; ++n) {
+    const int row = t.tree_rows[n], degree = t.degrees[row];
     path[degree] = n;
+    used[n] = false;
     bool occurs = false;
-    for (int c = 0; c < a.count; ++c) occurs = occurs || (degree <= a.orders[c] && at.any(a.data[c], row));
+    for (int c = 0; c < a.count && !occurs; ++c) occurs = degree <= a.orders[c] && at.any(a.data[c], row);
     for (int d = degree; occurs && d >= 0 && !used[path[d]]; --d) used[path[d]] = true;
   }
 }
 
-// c = a(b): sum over m of a_m b^m, with b^m = b^parent b_last. `lowest` is 1 where no b has a constant part, else 0.
-// buffers: order + 1 series of full length; the first must hold 1.
+// visit(row, b^row, lowest and highest degree there is of it) for all monomials but the constant, with
+// b^row = b^parent b_last. `lowest` is 1 where no b has a constant part, else 0; degrees above `high` do not count.
+// buffers: for each depth from 2 on, one series.
+template <class A, class Sums, class Visit>
+GT_INLINE void each_power(const Tables& t, const A& at, const Sums& sums, const Components& b, int lowest, int high,
+                          const bool* used, double* const* buffers, const Visit& visit) {
+  const double* powers[MOST_ORDER + 1];
+  int highs[MOST_ORDER + 1];
+  for (int n = 1; n < t.first[t.order + 1]; ++n) {
+    const int row = t.tree_rows[n], v = t.tree_lasts[n], d = t.degrees[row];
+    const int low = lowest * d;
+    if (!used[n] || low > high) continue;
+    highs[d] = least(d == 1 ? b.orders[v] : highs[d - 1] + b.orders[v], high);
+    powers[d] = d == 1 ? b.data[v] : buffers[d];
+    if (d > 1)
+      product(t, at, sums, powers[d - 1], lowest * (d - 1), highs[d - 1], b.data[v], lowest, least(b.orders[v], high),
+              buffers[d], low, highs[d]);
+    visit(row, powers[d], low, highs[d]);
+  }
+}
+
+// c = a(b): sum over m of a_m b^m.
 template <class A, class Sums>
 GT_INLINE void compose(const Tables& t, const A& at, const Sums& sums, const Components& a, const Components& b,
-                       int lowest, double* const* c, int hc, double* const* buffers, const bool* used) {
+                       int lowest, double* const* c, int hc, const bool* used, double* const* buffers) {
   typedef typename A::Value V;
-  const int rows = t.first[hc + 1];
   for (int i = 0; i < a.count; ++i)
-    for (int k = 0; k < rows; ++k) at.store(c[i], k, k ? at.zero() : at.load(a.data[i], 0));
-  for (int n = 1; n < t.first[t.order + 1]; ++n) {
-    if (!used[n]) continue;
-    const int row = t.tree_rows[n], v = t.tree_lasts[n], degree = t.degrees[row];
-    const int low = lowest ? degree : 0;
-    if (low > hc) continue;
-    const double* power = b.data[v];
-    int high = least(b.orders[v], hc);
-    if (degree > 1) {
-      product(t, at, sums, buffers[degree - 1], lowest ? degree - 1 : 0, hc, power, lowest, b.orders[v],
-              buffers[degree], low, hc);
-      power = buffers[degree];
-      high = hc;
-    }
-    if (degree == 1) {  // later products read all rows
-      for (int k = 0; k < rows; ++k)
-        at.store(buffers[1], k, k < t.first[high + 1] ? at.load(b.data[v], k) : at.zero());
-    }
+    for (int k = 0; k < t.first[hc + 1]; ++k) at.store(c[i], k, k ? at.zero() : at.load(a.data[i], 0));
+  each_power(t, at, sums, b, lowest, hc, used, buffers, [&](int row, const double* power, int low, int high) {
     for (int i = 0; i < a.count; ++i) {
-      if (degree > a.orders[i]) continue;
+      if (t.degrees[row] > a.orders[i]) continue;
       const V coefficient = at.load(a.data[i], row);
       for (int k = t.first[low]; k < t.first[high + 1]; ++k) {
         V sum = at.load(c[i], k);
@@ -59,5 +63,25 @@ GT_INLINE void compose(const Tables& t, const A& at, const Sums& sums, const Com
         at.store(c[i], k, sum);
       }
     }
-  }
+  });
+}
+
+// g pulled back through a(b) to a: c_m = sum over k of g_k (b^m)_k. c must be zero where monomials are not visited.
+template <class A, class Sums>
+GT_INLINE void compose_adjoint(const Tables& t, const A& at, const Sums& sums, const Components& g,
+                               const Components& b, int lowest, double* const* c, int hc, const bool* used,
+                               double* const* buffers) {
+  typedef typename A::Value V;
+  const int high = g.orders[0];
+  for (int i = 0; i < g.count; ++i)
+    for (int k = 0; k < t.first[hc + 1]; ++k) at.store(c[i], k, k ? at.zero() : at.load(g.data[i], 0));
+  each_power(t, at, sums, b, lowest, high, used, buffers, [&](int row, const double* power, int low, int top) {
+    if (t.degrees[row] > hc) return;
+    for (int i = 0; i < g.count; ++i) {
+      V sum = at.zero();
+      for (int k = t.first[low]; k < t.first[top + 1]; ++k)
+        at.add_product(sum, at.load(g.data[i], k), at.load(power, k));
+      at.store(c[i], row, sum);
+    }
+  });
 }

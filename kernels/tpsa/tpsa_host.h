@@ -4,6 +4,7 @@
 #include "compose.h"
 
 constexpr int TILE = 8;
+constexpr int MOST_SERIES = 64;  // taken through the tree of monomials at once
 static_assert(LANES == TILE, "Pack must hold a tile");
 typedef double Loaded __attribute__((vector_size(8 * WIDTH), aligned(8), may_alias));
 
@@ -199,5 +200,35 @@ void tpsa_square_root(const Tables* t, int kind, long tiles, const double* a, in
   over_tiles(kind, tiles, [&](const auto& at, long n) {
     square_root(*t, at, Sums{}, tile_of(*t, at, a, n, ha), ha, tile_of(*t, at, f, n, hf), hf);
   });
+}
+
+// a, b, c: addresses of the series of each map; work: doubles for the buffers, used: a byte for each monomial.
+void tpsa_compose(const Tables* t, int kind, long tiles, const double* const* a, const int* ha, int na,
+                  const double* const* b, const int* hb, int lowest, double* const* c, int hc, double* work,
+                  bool* used, int adjoint) {
+  const double** const own_b = new const double*[t->dimensions];
+  over_tiles(kind, tiles, [&](const auto& at, long n) {
+    const double* own_a[MOST_SERIES];
+    double *own_c[MOST_SERIES], *buffers[MOST_ORDER + 1];
+    for (int i = 0; i < t->dimensions; ++i) own_b[i] = tile_of(*t, at, b[i], n, hb[i]);
+    for (int d = 0; d <= t->order; ++d) buffers[d] = tile_of(*t, at, work, d, t->order);
+    const Components inner{own_b, hb, t->dimensions};
+    for (int begin = 0; begin < na; begin += MOST_SERIES) {
+      const int count = least(na - begin, MOST_SERIES);
+      for (int i = 0; i < count; ++i) {
+        own_a[i] = tile_of(*t, at, a[begin + i], n, ha[begin + i]);
+        own_c[i] = tile_of(*t, at, c[begin + i], n, hc);
+      }
+      const Components outer{own_a, ha + begin, count};
+      if (adjoint) {
+        for (int m = 0; m < t->first[t->order + 1]; ++m) used[m] = t->degrees[t->tree_rows[m]] <= hc;
+        compose_adjoint(*t, at, Sums{}, outer, inner, lowest, own_c, hc, used, buffers);
+      } else {
+        mark_used(*t, at, outer, used);
+        compose(*t, at, Sums{}, outer, inner, lowest, own_c, hc, used, buffers);
+      }
+    }
+  });
+  delete[] own_b;
 }
 }

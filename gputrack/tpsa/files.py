@@ -1,0 +1,63 @@
+"""Maps in files: NumPy's .npz, without pickled objects."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from gputrack.arrays import to_numpy
+from gputrack.errors import InputError
+from gputrack.tpsa.maps import Map
+from gputrack.tpsa.space import Space
+
+VERSION = 1
+
+
+def save_map(given: Map, path: str | os.PathLike[str]) -> None:
+    """Write a map; a file that was there is replaced once the new one is complete.
+
+    The file holds ``coefficients`` (*batch, variables, size), the ``exponents`` (size, dimensions) of each, and the
+    numbers of the space: variables, order, parameters, parameter_order.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    target, space = Path(path), given.space
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    numbers = np.array([VERSION, space.variables, space.order, space.parameters, space.parameter_order])
+    try:
+        with draft.open("xb") as file:
+            np.savez(file, space=numbers, exponents=space.exponents, coefficients=to_numpy(given.coefficients))
+        draft.replace(target)
+    except OSError as error:
+        raise InputError(f"cannot write map file {target}: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_map(path: str | os.PathLike[str]) -> Map:
+    """Read a map.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or holds no map.
+    """
+    source = Path(path)
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            numbers, coefficients = file["space"], file["coefficients"]
+    except OSError as error:
+        raise InputError(f"cannot read map file {source}: {error.strerror or error}") from error
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
+        raise InputError(f"{source} holds no map: {error}") from error
+    if numbers.shape != (5,) or numbers[0] != VERSION:
+        raise InputError(f"{source} holds no map of version {VERSION}: {numbers.tolist()}")
+    variables, order, parameters, parameter_order = (int(n) for n in numbers[1:])
+    return Map.of(Space(variables, order, parameters, parameter_order), coefficients)

@@ -1,0 +1,143 @@
+"""Lie operators: exponentials and logarithms of vector fields, and the Hamiltonians that they come from.
+
+A vector field F acts on functions as F . grad. That of a function f is F_i = [f, x_i] = :f: x_i, so that exp(:f:) is
+the exponential of its field (A. Dragt, Lie methods for nonlinear dynamics, ch. 7). Fields of a map of order n come
+from functions of order n + 1, which live in `raised` spaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gputrack.arrays import namespace, untraced
+from gputrack.errors import InputError
+from gputrack.tpsa.calculus import derivative
+from gputrack.tpsa.maps import Map, require_no_constant
+from gputrack.tpsa.series import Series, variables
+from gputrack.tpsa.space import Space
+
+#: terms of an exponential that does not end by itself: |F| up to about 15
+MOST_TERMS = 100
+#: linear parts closer to 1 than this are 1
+_IDENTITY = 1e-9
+
+
+def raised(space: Space, steps: int = 1) -> Space:
+    """The same variables at a higher order."""
+    order = space.order + steps
+    assert space.parameter_order is not None
+    return replace(space, order=order, parameter_order=min(space.parameter_order, order) if space.parameters else None)
+
+
+def field_of(f: Series) -> Map:
+    """The vector field :f: x_i = [f, x_i]: minus df/dp for positions q, df/dq for momenta p.
+
+    Parameters
+    ----------
+    f : Series
+        In a space of pairs (q, p).
+
+    Returns
+    -------
+    Map
+        In the space one order lower.
+    """
+    space = _of_pairs(f.space)
+    lower = raised(space, -1)
+    parts = []
+    for q in range(0, space.variables, 2):
+        parts += [-derivative(f, q + 1), derivative(f, q)]
+    return Map([part.to(lower) for part in parts])
+
+
+def hamiltonian(field: Map) -> Series:
+    """The function whose field is given, in the space one order higher; a field that has none is projected.
+
+    With df/dq = F_p and df/dp = -F_q, sum of q F_p - p F_q is f times the degree of each term in the variables.
+    """
+    space = raised(_of_pairs(field.space))
+    unit = variables(space)
+    total = 0.0 * unit[0]
+    for q in range(0, space.variables, 2):
+        total = total + unit[q] * field[q + 1].to(space) - unit[q + 1] * field[q].to(space)
+    degrees = space.exponents[: total._data.shape[1], : space.variables].sum(axis=1)
+    return total._like(total._data / np.maximum(degrees, 1)[:, None])
+
+
+def lie_derivative(field: Map, g: Series) -> Series:
+    """F . grad g"""
+    parts = [field[i] * derivative(g, i) for i in range(len(field))]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def lie_exponential(field: Map, targets: Sequence[Series] | Map) -> list[Series]:
+    """exp(F . grad) g = g + F . grad g + ..., for each g.
+
+    Fields that begin at order 2 end by themselves; others are summed until the terms vanish to rounding.
+
+    Raises
+    ------
+    InputError
+        The sum does not converge.
+    """
+    return [_exponential(field, g) for g in (targets.components if isinstance(targets, Map) else targets)]
+
+
+def _exponential(field: Map, g: Series) -> Series:
+    total = term = g
+    for n in range(1, MOST_TERMS):
+        term = lie_derivative(field, term) * (1.0 / n)
+        data = untraced(term._data)
+        size = float(namespace(data).max(abs(data)))
+        if size <= 2.0**-60 * float(namespace(data).max(abs(untraced(total._data)))):
+            return total
+        total = total + term
+    raise InputError(f"lie_exponential: no convergence after {MOST_TERMS} terms; scale the field down and compose")
+
+
+def exponential_map(f: Series) -> Map:
+    """exp(:f:) applied to the variables; g(exponential_map(f)) is exp(:f:) g."""
+    field = field_of(f)
+    return Map(lie_exponential(field, Map.identity(field.space)))
+
+
+def lie_logarithm(given: Map) -> Map:
+    """The vector field whose exponential, applied to the variables, is a map with linear part 1; order by order.
+
+    Raises
+    ------
+    InputError
+        The linear part is not 1 or the constant part not 0: factor them out first.
+    """
+    require_no_constant("lie_logarithm", given)
+    space = given.space
+    linear = untraced(given._rows(1, 1 + space.dimensions))
+    defect = float(abs(linear - np.eye(*linear.shape[-2:])).max())
+    if defect > _IDENTITY:
+        raise InputError(f"lie_logarithm: the linear part must be 1, it is off by {defect:.3g}; factor it out first")
+    unit = [x._spread(given.batch) for x in Map.identity(space).components]
+    field = Map([0.0 * x for x in unit])
+    for order in range(2, space.order + 1):
+        made = lie_exponential(field, [x.truncated(order) for x in unit])
+        parts = [
+            f + _of_degree(a - b, order) for f, a, b in zip(field.components, given.components, made, strict=True)
+        ]
+        field = Map(parts)
+    return field
+
+
+def _of_degree(series: Series, degree: int) -> Series:
+    low = series.truncated(degree)
+    return low._like(low._data * (series.space.degrees[: low._data.shape[1], None] == degree))
+
+
+def _of_pairs(space: Space) -> Space:
+    if space.variables % 2:
+        raise InputError(f"Lie operators: variables must come in pairs (q, p), got {space.variables} of them")
+    return space
