@@ -288,7 +288,13 @@ class Series(Elementary):
                 self._refused()
         raise InputError(f"numpy.{function.__name__}: is not defined for power series")
 
-    def __array_function__(self, function: Any, *_: Any) -> NoReturn:
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
+        """What autograd asks of the other operand of a traced number; the rest is refused."""
+        answers = {np.shape: self.batch, np.ndim: len(self.batch), np.iscomplexobj: self._kind == "c"}
+        if function in answers:
+            return answers[function]
+        if function is np.result_type:
+            return np.dtype(np.complex128 if self._kind == "c" else np.float64)
         raise InputError(f"numpy.{function.__name__}: is not defined for power series")
 
     # -- inside --------------------------------------------------------------------------------------------------------
@@ -297,6 +303,10 @@ class Series(Elementary):
     def _full(self) -> int:
         """Order of a function of this series."""
         return self.space.order if self.order else 0
+
+    @property
+    def _kind(self) -> str:
+        return str(untraced(self._data).dtype.kind)
 
     def _like(self, data: Array) -> Series:
         return Series(self.space, data, self.batch)
@@ -358,7 +368,7 @@ def _common(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
 
 def _as_numbers(value: Any) -> Array:
     array = value if is_traced(value) else namespace(value).asarray(value)
-    kind = untraced(array).dtype.kind
+    kind = np.asarray(untraced(array)).dtype.kind if is_traced(array) else array.dtype.kind
     if kind not in "fiuc":
         raise InputError(f"Series: operands must be series, numbers or arrays of these, got {short(value)}")
     return array
