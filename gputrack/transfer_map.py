@@ -40,9 +40,9 @@ class Passage:
     at: np.ndarray
 
 
-def bare(lattice: Lattice) -> Lattice:
-    """The lattice without apertures, which a map does not know."""
-    if lattice.traced:
+def bare(lattice: Lattice, traced: bool = False) -> Lattice:
+    """The lattice without apertures, which a map does not know, and without traces, which `traced` lets it have."""
+    if lattice.traced and not traced:
         raise InputError("transfer maps of a lattice that is being differentiated are not available; use knobs=")
     copies: dict[int, Element] = {}
     for element in lattice:

@@ -35,7 +35,7 @@ LAYERS = (
     ("monitor", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
-    ("transfer_map",),
+    ("transfer_map", "passage_gradient"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("plot", "report", "commands", "demo", "cli", "__main__"),
@@ -50,7 +50,7 @@ KNOWN_TO = {
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
         "backends.array_adjoint", "backends.array_tangent", "collective", "device_box", "forward_rules",
-        "forward_trace", "gradient", "interop.passes", "moment_primitives", "optics", "parameter_adjoint",
+        "forward_trace", "gradient", "interop.passes", "moment_primitives", "passage_gradient", "optics", "parameter_adjoint",
         "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},

@@ -55,6 +55,20 @@ class TangentRun(ctypes.Structure):
     )
 
 
+class MatrixSweep(ctypes.Structure):
+    """Twin of `MatrixSweep` in kernels/matrix_sweep_host.h."""
+
+    _fields_ = (
+        ("tangent", TangentRun),
+        ("cotangents", ctypes.c_void_p),
+        ("orbit_cotangents", ctypes.c_void_p),
+        ("gradient", ctypes.c_void_p),
+        ("reference", ctypes.c_void_p),
+        ("seeds", ctypes.c_void_p),
+        ("orbit_seeds", ctypes.c_void_p),
+    )
+
+
 class Sweep(ctypes.Structure):
     """Twin of `Sweep` in kernels/adjoint_host.h."""
 
