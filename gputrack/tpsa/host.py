@@ -14,19 +14,16 @@ from gputrack.tpsa.space import Space
 from gputrack.tpsa.straight_text import is_straight
 from gputrack.tpsa.tables import adjoint_terms, by_length, product_terms, tree
 
-_INT, _LONG, _POINTER, _DOUBLE = ctypes.c_int, ctypes.c_long, ctypes.c_void_p, ctypes.c_double
-_SERIES = [_POINTER, _INT]  # coefficients, and the order up to which there are some
+_INT, _LONG, _POINTER = ctypes.c_int, ctypes.c_long, ctypes.c_void_p
+#: behind the tables, the shape packed into one integer, and the number of tiles
 _SIGNATURES = {
-    "tpsa_product": _SERIES * 3,
-    "tpsa_product_adjoint": _SERIES * 3,
-    "tpsa_quotient": _SERIES * 3,
-    "tpsa_exponential": _SERIES * 2,
-    "tpsa_sine_cosine": [*_SERIES, _DOUBLE, _POINTER, *_SERIES],
-    "tpsa_square_root": _SERIES * 2,
-    "tpsa_compose": [
-        _POINTER, _POINTER, _INT, _POINTER, _POINTER, _INT, *_SERIES, _POINTER, _POINTER, _INT,
-    ],
-}
+    "tpsa_product": 3, "tpsa_product_adjoint": 3, "tpsa_quotient": 3, "tpsa_exponential": 2, "tpsa_sine_cosine": 3,
+    "tpsa_square_root": 2,
+}  # fmt: skip
+_COMPOSE: Any = [
+    _POINTER, _INT, _LONG, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _POINTER, _INT,
+]  # fmt: skip
+_REAL = np.dtype(np.float64)
 
 
 class Tables(ctypes.Structure):
@@ -59,9 +56,10 @@ def kernels(space: Space) -> Kernels:
 @cache
 def _library(space: Space | None) -> ctypes.CDLL:
     lib = build(kernel_text("tpsa/tpsa_host.h", space))
-    for name, arguments in _SIGNATURES.items():
+    for name, series in _SIGNATURES.items():
         function = getattr(lib, name)
-        function.argtypes, function.restype = [ctypes.POINTER(Tables), _INT, _LONG, *arguments], None
+        function.argtypes, function.restype = [_POINTER, _LONG, _LONG, *[_POINTER] * series], None
+    lib.tpsa_compose.argtypes, lib.tpsa_compose.restype = _COMPOSE, None
     return lib
 
 
@@ -82,8 +80,9 @@ class Kernels:
             *product_terms(space), *adjoint_terms(space), *tree(space),
         ]  # fmt: skip
         self._kept = [np.ascontiguousarray(array, dtype=np.int32) for array in arrays]
-        tables = Tables(space.order, space.dimensions, *(array.ctypes.data for array in self._kept))
-        self.tables = ctypes.byref(tables)
+        self._tables = Tables(space.order, space.dimensions, *(array.ctypes.data for array in self._kept))
+        self.tables = ctypes.addressof(self._tables)
+        self._weights = space.degrees[:, None].astype(float)
         self.library = _library(space if straight else None)
 
     def product(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
@@ -99,19 +98,25 @@ class Kernels:
         return self._of_two(self.library.tpsa_quotient, a, b, order)
 
     def _of_two(self, function: Any, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
-        a, b = _alike(a, b)
+        if a.dtype is not _REAL or b.dtype is not _REAL:
+            return self._of_two_complex(function, a, b, order)
+        tiles, rows, lanes = a.shape
         orders = self.space.order_of
-        plain = a.dtype == np.float64
-        if not plain:
-            a, b = _split(a), _split(b)
-        c, address = _empty(a.shape[0], self.space.first[order + 1] * (1 if plain else 2), a.shape[-1])
-        rows_a, rows_b = (a.shape[1], b.shape[1]) if plain else (a.shape[1] // 2, b.shape[1] // 2)
-        kind = (a.shape[2] > 1) + 2 * (not plain)
-        function(
-            self.tables, kind, a.shape[0],
-            _address(a), orders[rows_a], _address(b), orders[rows_b], address, order,
-        )  # fmt: skip
-        return c if plain else _merged(c)
+        shape = (lanes > 1) | orders[rows] << 8 | orders[b.shape[1]] << 16 | order << 24
+        a, b = _whole(a), _whole(b)
+        c, address = _empty(tiles, self.space.first[order + 1], lanes)
+        function(self.tables, shape, tiles, _address(a), _address(b), address)
+        return c
+
+    def _of_two_complex(self, function: Any, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
+        tiles, rows, lanes = a.shape
+        orders = self.space.order_of
+        kind = 2 if lanes == 1 else 3
+        shape = kind | orders[rows] << 8 | orders[b.shape[1]] << 16 | order << 24
+        first, second = _split(a), _split(b)
+        c, address = _empty(tiles, 2 * self.space.first[order + 1], lanes)
+        function(self.tables, shape, tiles, _address(first), _address(second), address)
+        return _merged(c)
 
     def exp(self, a: np.ndarray, order: int) -> np.ndarray:
         """Twin of `gputrack.tpsa.reference.exp`."""
@@ -121,7 +126,7 @@ class Kernels:
         """Twin of `gputrack.tpsa.reference.sine_cosine`."""
         sine, cosine = (np.sin, np.cos) if sign < 0 else (np.sinh, np.cosh)
         values = sine(a[:, 0]), cosine(a[:, 0])
-        s, c = self._of_one(self.library.tpsa_sine_cosine, self._weighted(a), order, values, float(sign))
+        s, c = self._of_one(self.library.tpsa_sine_cosine, self._weighted(a), order, values, sign > 0)
         return s, c
 
     def square_root(self, a: np.ndarray, order: int) -> np.ndarray:
@@ -161,29 +166,25 @@ class Kernels:
     def _weighted(self, a: np.ndarray) -> np.ndarray:
         return a * self._weights[: a.shape[1]]
 
-    @property
-    def _weights(self) -> np.ndarray:
-        return self.space.degrees[:, None].astype(float)
-
     def _of_one(
-        self, function: Any, a: np.ndarray, order: int, values: tuple[np.ndarray, ...], *more: float
+        self, function: Any, a: np.ndarray, order: int, values: tuple[np.ndarray, ...], flag: bool = False
     ) -> list[np.ndarray]:
         """Functions whose constant parts are given, (tiles, lanes) each."""
-        own = self.space.order_of[a.shape[1]]
-        plain = a.dtype == np.float64
-        data = _aligned(a) if plain else _split(a)
-        rows, results = self.space.first[order + 1], []
+        tiles, rows, lanes = a.shape
+        plain = a.dtype is _REAL
+        own = _whole(a) if plain else _split(a)
+        results, addresses = [], []
         for value in values:
-            result, address = _empty(a.shape[0], rows * (1 if plain else 2), a.shape[2])
+            result, address = _empty(tiles, self.space.first[order + 1] * (1 if plain else 2), lanes)
             if plain:
                 result[:, 0] = value
             else:
                 result[:, 0], result[:, 1] = value.real, value.imag
-            results.append((result, address))
-        kind = (a.shape[2] > 1) + 2 * (not plain)
-        addresses = [address for _, address in results]
-        function(self.tables, kind, a.shape[0], _address(data), own, *more, *addresses, order)
-        return [result if plain else _merged(result) for result, _ in results]
+            results.append(result)
+            addresses.append(address)
+        shape = (lanes > 1) | (0 if plain else 2) | self.space.order_of[rows] << 8 | order << 16 | flag << 24
+        function(self.tables, shape, tiles, _address(own), *addresses)
+        return results if plain else [_merged(result) for result in results]
 
 
 def _alike(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -191,31 +192,39 @@ def _alike(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if a.dtype != b.dtype:
         kind = np.result_type(a, b)
         a, b = a.astype(kind), b.astype(kind)
-    return _aligned(a), _aligned(b)
+    return _whole(a), _whole(b)
 
 
-def _aligned(a: np.ndarray) -> np.ndarray:
+def _whole(a: np.ndarray) -> np.ndarray:
     return a if a.flags.c_contiguous else np.ascontiguousarray(a)
 
 
 def _empty(tiles: int, rows: int, lanes: int) -> tuple[np.ndarray, int]:
-    """A new array that begins on a cache line, as vectors load fastest, and its address."""
+    """A new array and its address; one of tiles begins on a cache line, as vectors load fastest."""
+    if lanes == 1:
+        single = np.empty((tiles, rows, 1))
+        return single, _address(single)
     count = tiles * rows * lanes
     raw = np.empty(count + 8)
-    address = raw.__array_interface__["data"][0]
+    address = _address(raw)
     shift = -address // 8 % 8
     return raw[shift : shift + count].reshape(tiles, rows, lanes), address + 8 * shift
 
 
 def _address(array: np.ndarray) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+    """Where a contiguous array begins; several times faster than ``array.ctypes.data``, which is for read-only ones."""
+    try:
+        start: Any = array
+        return ctypes.addressof(ctypes.c_char.from_buffer(start))
+    except TypeError:
+        address: int = array.ctypes.data
+        return address
 
 
 def _split(a: np.ndarray) -> np.ndarray:
     """Real parts and imaginary parts in rows of their own, (..., 2 rows, lanes), from complex numbers."""
     *more, rows, lanes = a.shape
-    parts = np.ascontiguousarray(a).view(np.float64).reshape(*more, rows, lanes, 2)
+    parts = np.ascontiguousarray(a, dtype=np.complex128).view(np.float64).reshape(*more, rows, lanes, 2)
     return np.ascontiguousarray(parts.swapaxes(-1, -2)).reshape(*more, 2 * rows, lanes)
 
 

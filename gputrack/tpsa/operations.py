@@ -7,10 +7,12 @@ through a product with f'(a). Both are made of operations of this file, so that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 from autograd.extend import defjvp, defvjp, primitive
+from autograd.tracer import isbox
 
 from gputrack.arrays import Array, namespace
 from gputrack.tpsa import reference
@@ -20,36 +22,55 @@ from gputrack.tpsa.tables import derivative_rows
 
 
 def _run(name: str, space: Space, *arguments: Any) -> Any:
-    """Compiled where all arrays are NumPy's and there is a compiler."""
-    if has_kernels() and all(type(a) is np.ndarray for a in arguments if hasattr(a, "shape")):
+    """Compiled where arrays are NumPy's and there is a compiler."""
+    if type(arguments[0]) is np.ndarray and has_kernels():
         return getattr(kernels(space), name)(*arguments)
     return getattr(reference, name)(space, *arguments)
 
 
+def _quick(traced: Any) -> Any:
+    """A primitive that is left out where nothing is traced: it costs as much as a small product."""
+    plain = traced.fun
+
+    @wraps(plain)
+    def operation(space: Space, a: Any, b: Any, *rest: Any) -> Any:
+        if type(a) is np.ndarray and (type(b) is np.ndarray or not isbox(b)):
+            return plain(space, a, b, *rest)
+        return traced(space, a, b, *rest)
+
+    operation.traced = traced  # type: ignore[attr-defined]
+    return operation
+
+
+@_quick
 @primitive
 def product(space: Space, a: Array, b: Array, order: int) -> Array:
     """a b up to an order."""
     return _run("product", space, a, b, order)
 
 
+@_quick
 @primitive
 def product_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
     """g pulled back through a product to the other factor than b, up to an order."""
     return _run("product_adjoint", space, g, b, order)
 
 
+@_quick
 @primitive
 def quotient(space: Space, a: Array, b: Array, order: int) -> Array:
     """a / b up to an order; the constant part of b is not 0."""
     return _run("quotient", space, a, b, order)
 
 
+@_quick
 @primitive
 def exp(space: Space, a: Array, order: int) -> Array:
     """exp(a) up to an order."""
     return _run("exp", space, a, order)
 
 
+@_quick
 @primitive
 def square_root(space: Space, a: Array, order: int) -> Array:
     """sqrt(a) up to an order; the constant part of a is > 0, or complex and not 0."""
@@ -75,12 +96,14 @@ def _halves(joined: Array) -> tuple[Array, Array]:
     return joined[:, :rows], joined[:, rows:]
 
 
+@_quick
 @primitive
 def compose(space: Space, a: Array, b: Array, order: int) -> Array:
     """a(b) up to an order; a and b are (series, tiles, rows, lanes), one b for each variable and parameter."""
     return _run("compose", space, a, b, order)
 
 
+@_quick
 @primitive
 def compose_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
     """g pulled back through a(b) to a, up to an order."""
@@ -109,26 +132,26 @@ def _as_kind(value: Any, a: Any) -> Any:
 Pull = Callable[[Any], Any]
 
 defvjp(
-    product,
+    product.traced,
     lambda answer, space, a, b, order: lambda g: _pull(space, g, b, a),
     lambda answer, space, a, b, order: lambda g: _pull(space, g, a, b),
     argnums=(1, 2),
 )
 defjvp(
-    product,
+    product.traced,
     lambda t, answer, space, a, b, order: product(space, t, b, order),
     lambda t, answer, space, a, b, order: product(space, a, t, order),
     argnums=(1, 2),
 )
 # c_i = sum over j of g_{i+j} b_j
 defvjp(
-    product_adjoint,
+    product_adjoint.traced,
     lambda answer, space, g, b, order: lambda h: _as_kind(product(space, h, b, _order(space, g)), g),
     lambda answer, space, g, b, order: lambda h: _pull(space, g, h, b),
     argnums=(1, 2),
 )
 defjvp(
-    product_adjoint,
+    product_adjoint.traced,
     lambda t, answer, space, g, b, order: product_adjoint(space, t, b, order),
     lambda t, answer, space, g, b, order: product_adjoint(space, g, t, order),
     argnums=(1, 2),
@@ -141,26 +164,26 @@ def _quotient_slope(answer: Any, space: Space, b: Any, order: int) -> Any:
 
 
 defvjp(
-    quotient,
+    quotient.traced,
     lambda answer, space, a, b, order: lambda g: _pull(space, g, _reciprocal(space, b, order), a),
     lambda answer, space, a, b, order: lambda g: _pull(space, g, _quotient_slope(answer, space, b, order), b),
     argnums=(1, 2),
 )
 defjvp(
-    quotient,
+    quotient.traced,
     lambda t, answer, space, a, b, order: quotient(space, t, b, order),
     lambda t, answer, space, a, b, order: product(space, t, _quotient_slope(answer, space, b, order), order),
     argnums=(1, 2),
 )
-defvjp(exp, lambda answer, space, a, order: lambda g: _pull(space, g, answer, a), argnums=(1,))
-defjvp(exp, lambda t, answer, space, a, order: product(space, t, answer, order), argnums=(1,))
+defvjp(exp.traced, lambda answer, space, a, order: lambda g: _pull(space, g, answer, a), argnums=(1,))
+defjvp(exp.traced, lambda t, answer, space, a, order: product(space, t, answer, order), argnums=(1,))
 defvjp(
-    square_root,
+    square_root.traced,
     lambda answer, space, a, order: lambda g: _pull(space, g, _reciprocal(space, answer, order, 0.5), a),
     argnums=(1,),
 )
 defjvp(
-    square_root,
+    square_root.traced,
     lambda t, answer, space, a, order: product(space, t, _reciprocal(space, answer, order, 0.5), order),
     argnums=(1,),
 )
@@ -226,20 +249,20 @@ def _push_compose_inner(t: Any, answer: Any, space: Space, a: Any, b: Any, order
 
 
 defvjp(
-    compose,
+    compose.traced,
     lambda answer, space, a, b, order: lambda g: _as_kind(compose_adjoint(space, g, b, _order(space, a)), a),
     _pull_compose_inner,
     argnums=(1, 2),
 )
 defjvp(
-    compose,
+    compose.traced,
     lambda t, answer, space, a, b, order: compose(space, t, b, order),
     _push_compose_inner,
     argnums=(1, 2),
 )
 # sum of h times the pulled back g is the sum of g times h(b): its derivative with respect to b is that of h(b).
 defvjp(
-    compose_adjoint,
+    compose_adjoint.traced,
     lambda answer, space, g, b, order: lambda h: _as_kind(compose(space, h, b, _order(space, g)), g),
     lambda answer, space, g, b, order: lambda h: _pull_compose_inner(None, space, h, b, _order(space, g))(g),
     argnums=(1, 2),

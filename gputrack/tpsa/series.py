@@ -139,12 +139,13 @@ class Series(Elementary):
 
     def __mul__(self, other: Any) -> Series:
         if isinstance(other, _NUMBERS):
-            return self._like(self._data * other)
+            return Series(self.space, self._data * other, self.batch)
         a, b = self._pair(other)
         if not isinstance(b, Series):
             return a._like(a._data * b)
-        order = min(self.space.order, a.order + b.order)
-        return a._like(ops.product(self.space, a._data, b._data, order))
+        space, first, second = self.space, a._data, b._data
+        order = space.order_of[first.shape[1]] + space.order_of[second.shape[1]]
+        return Series(space, ops.product(space, first, second, min(space.order, order)), a.batch)
 
     __rmul__ = __mul__
 
@@ -325,8 +326,8 @@ class Series(Elementary):
 
     def _pair(self, other: Any) -> tuple[Series, Any]:
         """Both operands with one batch; the other is a number, (tiles, 1, lanes), or a series."""
-        if isinstance(other, Series):
-            if other.space != self.space:
+        if type(other) is Series:
+            if other.space is not self.space and other.space != self.space:
                 raise InputError(f"Series: operands live in different spaces, {self.space} and {other.space}")
             if other.batch == self.batch:
                 return self, other
@@ -381,6 +382,10 @@ def _plain(value: Any) -> Any:
 
 def _with_constant(data: Array, value: Any) -> Array:
     """A number, or one for each series, added to the constant parts."""
+    if type(data) is np.ndarray and data.dtype == np.float64 and isinstance(value, (int, float)):
+        result = data.copy()
+        result[:, 0] += value
+        return result
     if is_traced(data) or is_traced(value):
         return namespace(data, value).concatenate([data[:, :1] + value, data[:, 1:]], axis=1)
     kind = np.result_type(data.dtype, np.asarray(value).dtype if isinstance(value, _NUMBERS) else value.dtype)
@@ -390,8 +395,7 @@ def _with_constant(data: Array, value: Any) -> Array:
 
 
 def _require_divisor(value: Any) -> None:
-    value = untraced(value)
-    good = value != 0 if isinstance(value, _NUMBERS) else bool((value != 0).all())
+    good = value != 0 if isinstance(value, _NUMBERS) else untraced(value).all()
     if not good:
         raise InputError("Series: division by 0, or by a series with constant part 0")
 

@@ -148,6 +148,13 @@ static void over_tiles(int kind, long tiles, const Work& work) {
   }
 }
 
+// What the arguments of a call are, in one integer: the kind of tiles in the lowest byte, then orders of series.
+struct Shape {
+  int kind, first, second, third;
+  explicit Shape(long packed)
+      : kind(packed & 255), first(packed >> 8 & 255), second(packed >> 16 & 255), third(packed >> 24 & 255) {}
+};
+
 // Where a tile of a series begins whose rows go up to an order.
 template <class A, class P>
 GT_INLINE P* tile_of(const Tables& t, const A&, P* data, long tile, int order) {
@@ -158,46 +165,55 @@ extern "C" {
 
 int tpsa_width() { return WIDTH; }
 
-void tpsa_product(const Tables* t, int kind, long tiles, const double* a, int ha, const double* b, int hb, double* c,
-                  int hc) {
-  over_tiles(kind, tiles, [&](const auto& at, long n) {
+void tpsa_product(const Tables* t, long shape, long tiles, const double* a, const double* b, double* c) {
+  const Shape is(shape);
+  const int ha = is.first, hb = is.second, hc = is.third;
+  over_tiles(is.kind, tiles, [&](const auto& at, long n) {
     product(*t, at, Sums{}, tile_of(*t, at, a, n, ha), 0, ha, tile_of(*t, at, b, n, hb), 0, hb,
             tile_of(*t, at, c, n, hc), 0, hc);
   });
 }
 
-void tpsa_product_adjoint(const Tables* t, int kind, long tiles, const double* g, int hg, const double* b, int hb,
-                          double* c, int hc) {
-  over_tiles(kind, tiles, [&](const auto& at, long n) {
+void tpsa_product_adjoint(const Tables* t, long shape, long tiles, const double* g, const double* b, double* c) {
+  const Shape is(shape);
+  const int hg = is.first, hb = is.second, hc = is.third;
+  over_tiles(is.kind, tiles, [&](const auto& at, long n) {
     product_adjoint(*t, at, tile_of(*t, at, g, n, hg), hg, tile_of(*t, at, b, n, hb), hb, tile_of(*t, at, c, n, hc),
                     hc);
   });
 }
 
-void tpsa_quotient(const Tables* t, int kind, long tiles, const double* a, int ha, const double* b, int hb, double* c,
-                   int hc) {
-  over_tiles(kind, tiles, [&](const auto& at, long n) {
+void tpsa_quotient(const Tables* t, long shape, long tiles, const double* a, const double* b, double* c) {
+  const Shape is(shape);
+  const int ha = is.first, hb = is.second, hc = is.third;
+  over_tiles(is.kind, tiles, [&](const auto& at, long n) {
     quotient(*t, at, Sums{}, tile_of(*t, at, a, n, ha), ha, tile_of(*t, at, b, n, hb), hb, tile_of(*t, at, c, n, hc),
              hc);
   });
 }
 
-void tpsa_exponential(const Tables* t, int kind, long tiles, const double* e, int he, double* f, int hf) {
-  over_tiles(kind, tiles, [&](const auto& at, long n) {
+void tpsa_exponential(const Tables* t, long shape, long tiles, const double* e, double* f) {
+  const Shape is(shape);
+  const int he = is.first, hf = is.second;
+  over_tiles(is.kind, tiles, [&](const auto& at, long n) {
     exponential(*t, at, Sums{}, tile_of(*t, at, e, n, he), he, tile_of(*t, at, f, n, hf), hf);
   });
 }
 
-void tpsa_sine_cosine(const Tables* t, int kind, long tiles, const double* e, int he, double sign, double* s,
-                      double* c, int hf) {
-  over_tiles(kind, tiles, [&](const auto& at, long n) {
+void tpsa_sine_cosine(const Tables* t, long shape, long tiles, const double* e, double* s, double* c) {
+  const Shape is(shape);
+  const int he = is.first, hf = is.second;
+  const double sign = is.third ? 1.0 : -1.0;
+  over_tiles(is.kind, tiles, [&](const auto& at, long n) {
     sine_cosine(*t, at, Sums{}, tile_of(*t, at, e, n, he), he, sign, tile_of(*t, at, s, n, hf),
                 tile_of(*t, at, c, n, hf), hf);
   });
 }
 
-void tpsa_square_root(const Tables* t, int kind, long tiles, const double* a, int ha, double* f, int hf) {
-  over_tiles(kind, tiles, [&](const auto& at, long n) {
+void tpsa_square_root(const Tables* t, long shape, long tiles, const double* a, double* f) {
+  const Shape is(shape);
+  const int ha = is.first, hf = is.second;
+  over_tiles(is.kind, tiles, [&](const auto& at, long n) {
     square_root(*t, at, Sums{}, tile_of(*t, at, a, n, ha), ha, tile_of(*t, at, f, n, hf), hf);
   });
 }
