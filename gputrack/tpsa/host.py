@@ -149,7 +149,7 @@ class Kernels:
         (first, second), parts = ((a, b), 1) if plain else ((_split(a), _split(b)), 2)
         tiles, lanes = a.shape[1], a.shape[3]
         c, _ = _empty(len(a) * tiles, self.space.first[order + 1] * parts, lanes)
-        c = c.reshape(len(a), tiles, -1, lanes)
+        c = c.reshape(len(a), tiles, c.shape[1], lanes)
         buffers, work_address = _empty(self.space.order + 1, self.space.size * parts, lanes)
         used = np.empty(self.space.size, dtype=np.bool_)
         lists = [np.array([_address(x) + i * x[0].nbytes for i in range(len(x))], dtype=np.uint64)
@@ -212,11 +212,11 @@ def _empty(tiles: int, rows: int, lanes: int) -> tuple[np.ndarray, int]:
 
 
 def _address(array: np.ndarray) -> int:
-    """Where a contiguous array begins; several times faster than ``array.ctypes.data``, which is for read-only ones."""
+    """Where a contiguous array begins; several times faster than ``array.ctypes.data``, for read-only or empty ones."""
     try:
         start: Any = array
         return ctypes.addressof(ctypes.c_char.from_buffer(start))
-    except TypeError:
+    except (TypeError, ValueError):
         address: int = array.ctypes.data
         return address
 

@@ -1,0 +1,139 @@
+"""Cost of truncated power series in 6 variables, at 1, 64 and 1024 maps, beside GTPSA and DACE in the same run.
+
+    python benchmarks/tpsa.py --orders 2,3,4,5
+
+Times are medians per map, on one thread. `call` is all that a Python user waits for; `kernel` and `GTPSA C` are called
+in a loop of C. `GTPSA py` and `DACE py` are calls from Python through `madng-tpsa` and `daceypy`. The last columns are
+GTPSA's C over our kernel (or call, where there is none) at one map and at 64.
+Kernels up to order 5 are built for their space (some seconds, once); GPUTRACK_TPSA_PRODUCTS=20000 includes order 6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+from machine import heading, version
+from tpsa_peers import dace_calls, gtpsa_calls, repeated
+
+from gputrack.tpsa import Map, Space
+from gputrack.tpsa.host import kernels
+
+BATCHES = (1, 64, 1024)
+ROUNDS = 9
+OPERATIONS = ("multiply", "div", "exp", "sincos", "compose", "inverse")
+
+
+def seconds(function: Callable[[], object], budget: float) -> float:
+    """Median of the seconds that a call takes, over a few rounds of as many calls as the budget allows."""
+
+    def loop(times: int) -> None:
+        for _ in range(times):
+            function()
+
+    return loop_seconds(loop, budget)
+
+
+def loop_seconds(loop: Callable[[int], object], budget: float) -> float:
+    """The same for what repeats itself."""
+    start = time.perf_counter()
+    loop(1)
+    once = time.perf_counter() - start
+    if once > budget:
+        return once
+    times = max(1, int(budget / ROUNDS / max(once, 1e-6)))
+    found = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        loop(times)
+        found.append((time.perf_counter() - start) / times)
+    return median(found)
+
+
+def coefficients(space: Space, batch: int, seed: int) -> np.ndarray:
+    """Maps (batch, 6, size) near the identity, coefficients falling with the degree; the origin fixed."""
+    values = np.random.default_rng(seed).uniform(-0.3, 0.3, (batch, 6, space.size)) * 0.5**space.degrees
+    values[..., 0] = 0.0
+    values[..., 1:7] += np.eye(6)
+    return values
+
+
+def our_calls(space: Space, batch: int) -> tuple[dict[str, Callable[[], object]], dict[str, Callable[[int], object]]]:
+    """What users call; and the kernels by themselves."""
+    a, b = (Map.of(space, coefficients(space, batch, seed)) for seed in (1, 2))
+    x, y = a[0] + 1.3, b[0] + 1.3
+    calls = {
+        "multiply": lambda: x * y, "div": lambda: x / y, "exp": lambda: x.exp(), "sincos": lambda: x.sin_cos(),
+        "compose": lambda: a @ b, "inverse": lambda: a.inverse(),
+    }  # fmt: skip
+    own, out = kernels(space), [x * y, x * y]
+    tiles, _, lanes = x._data.shape
+    first, second, result, other = (s._data.ctypes.data for s in (x, y, *out))
+    kind, o = int(lanes > 1), space.order
+    two, one = kind | o << 8 | o << 16 | o << 24, kind | o << 8 | o << 16
+    kept = (a, b, x, y, out)
+
+    def loop(name: str, *arguments: int) -> Callable[[int], object]:
+        return repeated(getattr(own.library, f"tpsa_{name}"), (own.tables, *arguments), kept)
+
+    loops = {
+        "multiply": loop("product", two, tiles, first, second, result),
+        "div": loop("quotient", two, tiles, first, second, result),
+        "exp": loop("exponential", one, tiles, first, result),
+        "sincos": loop("sine_cosine", one, tiles, first, result, other),
+    }
+    return calls, loops
+
+
+def text(value: float | None) -> str:
+    """Nanoseconds, or a dash."""
+    if value is None:
+        return f"{'-':>12}"
+    return f"{1e9 * value:>12,.0f}" if value > 1e-8 else f"{1e9 * value:>12.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", default="2,3,4,5,6,7,8", help="comma-separated")
+    parser.add_argument("--operations", default=",".join(OPERATIONS), help="comma-separated")
+    parser.add_argument("--budget", type=float, default=0.2, help="seconds for each figure")
+    parser.add_argument("--limit", type=float, default=3.0, help="figures expected to take more seconds are left out")
+    arguments = parser.parse_args()
+    print(heading())
+    print(", ".join(f"{name} {version(name) or 'absent'}" for name in ("madng-tpsa", "daceypy")))
+    columns = [f"{kind} {batch}" for batch in BATCHES for kind in ("call", "kernel")]
+    print("ns per map; 6 variables, one thread")
+    heads = "".join(f"{c:>12}" for c in [*columns, "GTPSA C", "GTPSA py", "DACE py"])
+    print(f"{'':9}{'order':>5}{heads}{'at 1':>8}{'at 64':>8}")
+    for order in map(int, arguments.orders.split(",")):
+        space = Space(6, order)
+        theirs = [coefficients(space, 1, seed)[0] for seed in (1, 2)]
+        python, c = gtpsa_calls(space, *theirs)
+        dace = dace_calls(space, *theirs)
+        ours = {batch: our_calls(space, batch) for batch in BATCHES}
+        for name in arguments.operations.split(","):
+            row: list[float | None] = []
+            last = 0.0  # per map at the batch before
+            for batch in BATCHES:
+                calls, loops = ours[batch]
+                if last * batch > arguments.limit:
+                    row += [None, None]
+                    continue
+                last = seconds(calls[name], arguments.budget) / batch
+                row += [last, loop_seconds(loops[name], arguments.budget) / batch if name in loops else None]
+            peer = loop_seconds(c[name], arguments.budget) if name in c else None
+            row += [peer, *(seconds(d[name], arguments.budget) if name in d else None for d in (python, dace))]
+            ratios = (ratio(peer, row[2 * i + 1] or row[2 * i]) for i in (0, 1))
+            print(f"{name:9}{order:>5}{''.join(map(text, row))}{''.join(ratios)}", flush=True)
+
+
+def ratio(theirs: float | None, ours: float | None) -> str:
+    """How many times ours is faster."""
+    return f"{theirs / ours:>8.1f}" if theirs and ours else f"{'-':>8}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Nonlinear normal form of a map about its fixed point: tunes as power series in the actions, and the way there.
+
+Order by order (E. Forest, M. Berz, J. Irwin, Part. Accel. 24 (1989) 91): the linear part is diagonalised, then of each
+degree everything that is not a rotation by an amplitude-dependent angle is removed by a change of variables. What
+is left in the plane j of phasors u_j, of eigenvalue exp(-2 pi i q_j), is u_j exp(-2 pi i Q_j(J, delta, ...)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gputrack.checks import short
+from gputrack.errors import InputError
+from gputrack.tpsa.maps import Map, transformed
+from gputrack.tpsa.series import Series, variables
+from gputrack.tpsa.space import Space
+from gputrack.tpsa.symplectic import form
+
+#: |eigenvalue| above 1 by more than this is motion that grows
+_GROWTH = 1e-8
+#: nearer to a resonance than this, in units of 2 pi, no change of variables removes a term
+_RESONANT = 1e-9
+
+
+@dataclass(frozen=True)
+class NormalForm:
+    """Normal form of one map.
+
+    Attributes
+    ----------
+    planes : int
+        Planes that oscillate: 2 where delta is constant, else 3.
+    tunes : tuple of Series
+        Q_j, between 0 and 1, in phasors and their conjugates: even powers only, of u_j conj(u_j) = J_j, the actions
+        (x^2 = 2 beta J cos^2), and of delta and the parameters.
+    transformation : Map
+        From phasors (u_1, conj u_1, u_2, ...) to the coordinates of the map, complex coefficients.
+    map : Map
+        The map in phasors.
+    """
+
+    planes: int
+    tunes: tuple[Series, ...]
+    transformation: Map
+    map: Map
+
+    def tune(self, plane: int, powers: tuple[int, ...] = (), delta: int = 0) -> float:
+        """Coefficient of Q of a plane: of J_1^a J_2^b ... delta^d, in derivatives' terms divided by a! b! d!.
+
+        Parameters
+        ----------
+        plane : int
+            0, 1, ...
+        powers : tuple of int
+            (a, b, ...), zeros where not given.
+        delta : int
+            d; with three planes delta oscillates and d must be 0.
+
+        Raises
+        ------
+        InputError
+            The map does not reach that order: Q to a degree needs the map to one degree more.
+        """
+        if plane not in range(self.planes) or len(powers) > self.planes or (delta and self.planes == 3):
+            raise InputError(f"NormalForm.tune: no term of plane {plane}, powers {powers}, delta {delta}")
+        space = self.map.space
+        exponents = [0] * space.dimensions
+        for j, power in enumerate(powers):
+            exponents[2 * j] = exponents[2 * j + 1] = power
+        if delta:
+            exponents[5] = delta
+        if sum(exponents) > space.order - 1:
+            raise InputError(
+                f"NormalForm.tune: a term of degree {sum(exponents)} needs a map of order {sum(exponents) + 1}, "
+                f"this one has {space.order}"
+            )
+        return float(np.real(self.tunes[plane].coefficient(exponents)))
+
+
+def normal_form(given: Map) -> NormalForm:
+    """Normal form of a map about its fixed point.
+
+    Parameters
+    ----------
+    given : Map
+        Of six variables (x, px, y, py, z, delta), not a batch, without a constant part (z apart). Where delta goes
+        through unchanged it is a parameter, and closed orbits follow it; z, on which nothing depends, is left out.
+
+    Raises
+    ------
+    InputError
+        The map is none of those, its motion is not stable, or it is on a resonance that keeps a term.
+    """
+    if given.space.variables != 6 or given.batch:
+        raise InputError(f"normal_form: the map must be one of six variables, got {short(given)}")
+    planes = 2 if _coasts(given) else 3
+    start = _without_time(given) if planes == 2 else given.without_constant()
+    to_orbit = _fixed_point(start) if planes == 2 else Map.identity(given.space)
+    about = to_orbit.inverse() @ start @ to_orbit
+    linear, values = _phasors(about.matrix, planes)
+    basis, back = _linear_map(given.space, linear), _linear_map(given.space, np.linalg.inv(linear))
+    current, total = back @ about @ basis, to_orbit @ basis
+    for degree in range(2, given.space.order + 1):
+        step = _step(current, values, degree, planes)
+        current, total = step.inverse() @ current @ step, total @ step
+    return NormalForm(planes, tuple(_tune(current, j, values) for j in range(planes)), total, current)
+
+
+def _coasts(given: Map) -> bool:
+    """Whether delta goes through unchanged and nothing depends on z."""
+    own = np.array(given[5].coefficients)
+    own[given.space.row(_unit(given.space, 5))] -= 1.0
+    others = np.array(given.coefficients)[[0, 1, 2, 3, 5]]
+    return not own.any() and not others[:, given.space.exponents[:, 4] > 0].any()
+
+
+def _unit(space: Space, number: int) -> list[int]:
+    return np.eye(space.dimensions, dtype=int)[number].tolist()
+
+
+def _without_time(given: Map) -> Map:
+    own = variables(given.space)
+    return Map([*given.components[:4], own[4], own[5]]).without_constant()
+
+
+def _fixed_point(given: Map) -> Map:
+    """(x, px, y, py) + closed orbit(delta, parameters): each round is right to one order more."""
+    space = given.space
+    own = variables(space)
+    back = np.linalg.inv(np.eye(4) - given.matrix[:4, :4])
+    orbit = [0.0 * own[0]] * 4
+    for _ in range(space.order):
+        moved = given @ Map([*orbit, own[4], own[5]])
+        miss = [m - o for m, o in zip(moved.components[:4], orbit, strict=True)]
+        orbit = [o + step for o, step in zip(orbit, transformed(back, miss), strict=True)]
+    return Map([*(x + o for x, o in zip(own[:4], orbit, strict=True)), own[4], own[5]])
+
+
+def _phasors(matrix: np.ndarray, planes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns: eigenvectors (v, conj v) of each plane, v^H S v = i, and eigenvalues in that order."""
+    size = 2 * planes
+    values, vectors = np.linalg.eig(matrix[:size, :size])
+    norm = np.imag(np.einsum("im,ij,jm->m", vectors.conj(), form(size), vectors))
+    if np.abs(np.abs(values) - 1.0).max() > _GROWTH or np.abs(norm).min() < 1e-12:
+        raise InputError(f"normal_form: the linear motion is not stable, eigenvalues {np.round(values, 6).tolist()}")
+    chosen = np.flatnonzero(norm > 0)
+    shares = np.abs(vectors[:, chosen]) ** 2
+    order = [int(chosen[j]) for j in _by_plane(shares, planes)]
+    columns, eigenvalues = [], []
+    for m in order:
+        v = vectors[:, m] / np.sqrt(norm[m])
+        columns += [v, v.conj()]
+        eigenvalues += [values[m], values[m].conj()]
+    whole = np.eye(6, dtype=complex)
+    whole[:size, :size] = np.array(columns).T
+    return whole, np.array(eigenvalues + [1.0] * (6 - size))
+
+
+def _by_plane(shares: np.ndarray, planes: int) -> list[int]:
+    """Which mode has most of its motion in each plane."""
+    left, found = list(range(planes)), []
+    for plane in range(planes):
+        best = max(left, key=lambda m: shares[2 * plane, m] + shares[2 * plane + 1, m])
+        left.remove(best)
+        found.append(best)
+    return found
+
+
+def _linear_map(space: Space, matrix: np.ndarray) -> Map:
+    return Map(transformed(matrix, [s + 0.0j for s in variables(space)[:6]]))
+
+
+def _step(current: Map, values: np.ndarray, degree: int, planes: int) -> Map:
+    """u -> u + b(u) of one degree, so that only rotations are left of that degree.
+
+    A term c u^m of component j is removed by b = c / (lambda^m - lambda_j).
+    """
+    space = current.space
+    rows = slice(space.first[degree], space.first[degree + 1])
+    exponents = space.exponents[rows]
+    phase = np.angle(values) / (2.0 * np.pi)
+    turned = exponents[:, :6] @ phase
+    coefficients = np.zeros((6, space.size), dtype=complex)
+    for j in range(2 * planes):
+        found = np.array(current[j].coefficients[rows])
+        # what turns as u_j whatever the tunes: equal powers of each phasor and its conjugate, but one of u_j
+        balance = exponents[:, 0 : 2 * planes : 2] - exponents[:, 1 : 2 * planes : 2]
+        own = np.zeros(planes, dtype=int)
+        own[j // 2] = 1 if j % 2 == 0 else -1
+        kept = (balance == own).all(axis=1)
+        distance = turned - phase[j]
+        near = np.abs(distance - np.round(distance)) < _RESONANT
+        if (near & ~kept & (np.abs(found) > 1e-12)).any():
+            raise InputError(f"normal_form: the tunes are on a resonance of order {degree + 1}; change the working point")
+        gap = np.where(kept | near, 1.0, np.exp(2.0j * np.pi * turned) - values[j])
+        coefficients[j, rows] = np.where(kept | near, 0.0, found / gap)
+    own_map = Map([s + 0.0j for s in variables(space)[:6]])
+    return Map([a + Series.of(space, row) for a, row in zip(own_map.components, coefficients, strict=True)])
+
+
+def _tune(current: Map, plane: int, values: np.ndarray) -> Series:
+    """From u' = u lambda (1 + ...): the series in brackets is u'/(u lambda), its logarithm the phase."""
+    space = current.space
+    lowered = space.find(space.exponents + np.array(_unit(space, 2 * plane)))
+    coefficients = np.array(current[2 * plane].coefficients) / values[2 * plane]
+    ratio = np.where(lowered >= 0, coefficients[lowered], 0.0)
+    phase = Series.of(space, ratio).log().imag / (2.0 * np.pi)
+    start = np.mod(-np.angle(values[2 * plane]) / (2.0 * np.pi), 1.0)
+    return start - phase
