@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_traced, namespace, untraced
+from gputrack.arrays import Array, is_traced, untraced
 from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.evaluation import evaluate
-from gputrack.tpsa.layout import packed, padded
+from gputrack.tpsa.layout import namespace, packed, padded
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
+
+if TYPE_CHECKING:
+    from gputrack.tpsa.normal_form import NormalForm
 
 
 class Map:
@@ -45,10 +48,11 @@ class Map:
         if not given or not all(isinstance(c, Series) for c in given):
             raise InputError(f"Map: components must be series, got {short(components)}")
         space = given[0].space
-        if len(given) != space.variables or any(c.space != space for c in given):
+        if len(given) != space.variables or any(c.space is not space and c.space != space for c in given):
             raise InputError(f"Map: components must be {space.variables} series of one space, got {len(given)}")
         try:
-            batch = np.broadcast_shapes(*(c.batch for c in given))
+            same = all(c.batch == given[0].batch for c in given)
+            batch = given[0].batch if same else np.broadcast_shapes(*(c.batch for c in given))
         except ValueError:
             raise InputError(f"Map: batches {[c.batch for c in given]} do not go together") from None
         self.space, self.batch = space, batch
@@ -173,6 +177,14 @@ class Map:
 
         return symplectified(self)
 
+    # -- normal form ---------------------------------------------------------------------------------------------------
+
+    def normal_form(self) -> NormalForm:
+        """See `gputrack.tpsa.normal_form.normal_form`."""
+        from gputrack.tpsa.normal_form import normal_form
+
+        return normal_form(self)
+
     # -- files ---------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -198,7 +210,7 @@ def _map(value: Any) -> tuple[Series, ...]:
 def composed(outer: Sequence[Series], inner: Map, order: int | None = None) -> list[Series]:
     """Any series, with a map put in for their variables."""
     space = inner.space
-    if any(c.space != space for c in outer):
+    if any(c.space is not space and c.space != space for c in outer):
         raise InputError(f"compose: the maps live in different spaces, {outer[0].space} and {space}")
     highest = space.order if order is None else min(require_integer("compose", "order", order, at_least=0), space.order)
     batch = np.broadcast_shapes(inner.batch, *(c.batch for c in outer))

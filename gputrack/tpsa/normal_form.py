@@ -2,7 +2,7 @@
 
 Order by order (E. Forest, M. Berz, J. Irwin, Part. Accel. 24 (1989) 91): the linear part is diagonalised, then of each
 degree everything that is not a rotation by an amplitude-dependent angle is removed by a change of variables. What
-is left in the plane j of phasors u_j, of eigenvalue exp(-2 pi i q_j), is u_j exp(-2 pi i Q_j(J, delta, ...)).
+is left in the plane j of phasors u_j, of eigenvalue exp(2 pi i q_j), is u_j exp(2 pi i Q_j(J, delta, ...)).
 """
 
 from __future__ import annotations
@@ -129,7 +129,10 @@ def _fixed_point(given: Map) -> Map:
     """(x, px, y, py) + closed orbit(delta, parameters): each round is right to one order more."""
     space = given.space
     own = variables(space)
-    back = np.linalg.inv(np.eye(4) - given.matrix[:4, :4])
+    try:
+        back = np.linalg.inv(np.eye(4) - given.matrix[:4, :4])
+    except np.linalg.LinAlgError:
+        raise InputError("normal_form: the linear motion is not stable, or a tune is an integer") from None
     orbit = [0.0 * own[0]] * 4
     for _ in range(space.order):
         moved = given @ Map([*orbit, own[4], own[5]])
@@ -207,5 +210,5 @@ def _tune(current: Map, plane: int, values: np.ndarray) -> Series:
     coefficients = np.array(current[2 * plane].coefficients) / values[2 * plane]
     ratio = np.where(lowered >= 0, coefficients[lowered], 0.0)
     phase = Series.of(space, ratio).log().imag / (2.0 * np.pi)
-    start = np.mod(-np.angle(values[2 * plane]) / (2.0 * np.pi), 1.0)
-    return start - phase
+    start = np.mod(np.angle(values[2 * plane]) / (2.0 * np.pi), 1.0)
+    return start + phase

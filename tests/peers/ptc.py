@@ -228,3 +228,22 @@ def one_turn_map(path: Path, sequence: str, order: int, layout: Layout) -> list[
     ]
     madx.exit()
     return found
+
+
+def anharmonicities(path: Path, sequence: str, layout: Layout) -> dict[str, float]:
+    """Tunes, chromaticities to second order (derivatives) and detunings along 2 J, by ptc_normal (icase 5, no 4)."""
+    madx = start(f'call, file="{path}"; use, sequence={sequence};')
+    create(madx, layout)
+    asked = {"q1": "q1=0", "q2": "q2=0", "dq1": "dq1=1", "dq2": "dq2=1", "ddq1": "dq1=2", "ddq2": "dq2=2"}
+    asked |= {"xx": "anhx=1,0,0", "xy": "anhx=0,1,0", "yx": "anhy=1,0,0", "yy": "anhy=0,1,0"}
+    for text in asked.values():
+        madx.input(f"select_ptc_normal, {text};")
+    madx.input("ptc_normal, closed_orbit, normal, icase=5, no=4;")
+    table = madx.table.normal_results
+    found: dict[tuple[str, tuple[int, ...]], float] = {}
+    for i, name in enumerate(table.name):
+        orders = tuple(int(getattr(table, f"order{k}")[i]) for k in (1, 2, 3))
+        found[name.split(":")[0].lower(), orders] = float(table.value[i])
+    madx.exit()
+    keys = {k: (v.split("=")[0], tuple(int(n) for n in v.split("=")[1].split(","))) for k, v in asked.items()}
+    return {name: found[kind, (*numbers, 0, 0)[:3]] for name, (kind, numbers) in keys.items()}
