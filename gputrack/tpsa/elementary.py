@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gputrack.arrays import namespace, untraced
+from gputrack.arrays import untraced
 from gputrack.errors import InputError
 from gputrack.tpsa import operations as ops
+from gputrack.tpsa.layout import namespace
 
 if TYPE_CHECKING:
     from gputrack.tpsa.series import Series

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_traced, namespace
+from gputrack.arrays import Array, is_traced
 from gputrack.errors import InputError
+from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import parents, tree

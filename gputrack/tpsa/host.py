@@ -152,8 +152,7 @@ class Kernels:
         c = c.reshape(len(a), tiles, c.shape[1], lanes)
         buffers, work_address = _empty(self.space.order + 1, self.space.size * parts, lanes)
         used = np.empty(self.space.size, dtype=np.bool_)
-        lists = [np.array([_address(x) + i * x[0].nbytes for i in range(len(x))], dtype=np.uint64)
-                 for x in (first, second, c)]  # fmt: skip
+        lists = [_addresses(x) for x in (first, second, c)]
         kind = (lanes > 1) + 2 * (not plain)
         self.library.tpsa_compose(
             self.tables, kind, tiles, _address(lists[0]), _address(orders[0]), len(a),
@@ -219,6 +218,12 @@ def _address(array: np.ndarray) -> int:
     except (TypeError, ValueError):
         address: int = array.ctypes.data
         return address
+
+
+def _addresses(array: np.ndarray) -> np.ndarray:
+    """Where each of the series in an array begins."""
+    begin = _address(array)
+    return np.arange(begin, begin + array.nbytes, array.strides[0], dtype=np.uint64)
 
 
 def _split(a: np.ndarray) -> np.ndarray:

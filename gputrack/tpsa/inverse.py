@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import is_traced, namespace, untraced
+from gputrack.arrays import is_traced, untraced
 from gputrack.checks import short
 from gputrack.errors import InputError
+from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.maps import Map, composed, require_no_constant, transformed
 from gputrack.tpsa.series import Series, variables
 

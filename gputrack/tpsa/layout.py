@@ -11,9 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_cupy, is_traced, namespace, untraced
+from gputrack import arrays
+from gputrack.arrays import Array, is_cupy, is_traced, untraced
 
 TILE = 8
+
+
+def namespace(*values: Any) -> Any:
+    """`gputrack.arrays.namespace`; at once where all are NumPy's, as small series are soon worked out."""
+    for value in values:
+        if type(value) is not np.ndarray:
+            return arrays.namespace(*values)
+    return np
 
 
 def lanes_of(batch: tuple[int, ...], on_gpu: bool) -> tuple[int, int]:

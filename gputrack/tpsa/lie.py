@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gputrack.arrays import namespace, untraced
+from gputrack.arrays import untraced
 from gputrack.errors import InputError
 from gputrack.tpsa.calculus import derivative
+from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.maps import Map, require_no_constant
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space

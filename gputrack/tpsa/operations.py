@@ -14,9 +14,10 @@ import numpy as np
 from autograd.extend import defjvp, defvjp, primitive
 from autograd.tracer import isbox
 
-from gputrack.arrays import Array, namespace
+from gputrack.arrays import Array
 from gputrack.tpsa import reference
 from gputrack.tpsa.host import has_kernels, kernels
+from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import derivative_rows
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, cos, namespace, sin, sqrt
-from gputrack.tpsa.layout import padded
+from gputrack.arrays import Array, cos, sin, sqrt
+from gputrack.tpsa.layout import namespace, padded
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import Terms, adjoint_terms, parents, product_terms, tree
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
 
-from gputrack.arrays import Array, is_traced, namespace, untraced
+from gputrack.arrays import Array, is_traced, untraced
 from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.elementary import UNARY, Elementary
-from gputrack.tpsa.layout import lanes_of, packed, padded, unpacked
+from gputrack.tpsa.layout import lanes_of, namespace, packed, padded, unpacked
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.text import series_text
 
@@ -441,7 +442,15 @@ def variables(space: Space, at: Any = None) -> tuple[Series, ...]:
     """
     if space.order == 0:
         raise InputError("variables: a space of order 0 has constants alone")
-    values = np.zeros(space.dimensions) if at is None else _as_numbers(at)
+    return _deviations(space) if at is None else _variables(space, _as_numbers(at))
+
+
+@cache
+def _deviations(space: Space) -> tuple[Series, ...]:
+    return _variables(space, np.zeros(space.dimensions))
+
+
+def _variables(space: Space, values: Array) -> tuple[Series, ...]:
     count = values.shape[0] if values.ndim else 0
     if count not in (space.dimensions, space.variables):
         raise InputError(f"variables: at must have {space.dimensions} entries, got shape {tuple(values.shape)}")

@@ -23,7 +23,7 @@ MOST_MONOMIALS = 2**20
 MOST_ORDER = 63  # as many as the kernels have buffers for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Space:
     """Power series in some variables up to some order.
 
@@ -71,12 +71,20 @@ class Space:
                 f"{MOST_MONOMIALS}; lower the order, or give the parameters a parameter_order of their own"
             )
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Space) and self._numbers == other._numbers)
+
     def __hash__(self) -> int:
         return self._hash  # tables are looked up by it in each operation
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.variables, self.order, self.parameters, self.parameter_order))
+        return hash(self._numbers)
+
+    @cached_property
+    def _numbers(self) -> tuple[int, ...]:
+        assert self.parameter_order is not None
+        return self.variables, self.order, self.parameters, self.parameter_order
 
     def _count(self) -> int:
         """Number of monomials, by the degree in the parameters."""

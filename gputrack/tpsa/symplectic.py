@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gputrack.arrays import Array, namespace
+from gputrack.arrays import Array
 from gputrack.tpsa.calculus import poisson
+from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.lie import exponential_map, hamiltonian, lie_logarithm
 from gputrack.tpsa.maps import Map, transformed
 
