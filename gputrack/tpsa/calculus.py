@@ -6,6 +6,7 @@ import numpy as np
 
 from gputrack.checks import require_integer
 from gputrack.errors import InputError
+from gputrack.tpsa.layout import beside
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import derivative_rows, integral_rows
@@ -24,7 +25,7 @@ def derivative(a: Series, variable: int) -> Series:
         return a._like(0.0 * a._data)
     source, factor = derivative_rows(a.space, variable)
     rows = a.space.first[a.order]
-    return a._like(a._data[:, source[:rows]] * factor[:rows])
+    return a._like(a._data[:, beside(source[:rows], a._data)] * beside(factor[:rows], a._data))
 
 
 def integral(a: Series, variable: int) -> Series:
@@ -40,7 +41,8 @@ def integral(a: Series, variable: int) -> Series:
     rows = a.space.rows(a.order + 1)
     source, factor = source[:rows], factor[:rows]
     inside = source < a._data.shape[1]
-    return a._like(a._data[:, np.where(inside, source, 0)] * (factor * inside[:, None]))
+    source = beside(np.where(inside, source, 0), a._data)
+    return a._like(a._data[:, source] * beside(factor * inside[:, None], a._data))
 
 
 def poisson(a: Series, b: Series) -> Series:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gputrack.arrays import Array, is_traced
 from gputrack.errors import InputError
-from gputrack.tpsa.layout import namespace
+from gputrack.tpsa.layout import beside, namespace
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import parents, tree
@@ -59,5 +59,6 @@ def _monomials(space: Space, order: int, points: Any) -> Any:
     degrees = [0.0 * points[:1] + 1.0]
     for d in range(1, order + 1):
         rows = slice(space.first[d], space.first[d + 1])
-        degrees.append(degrees[-1][parents(space)[rows] - space.first[d - 1]] * points[lasts[rows]])
+        before = beside(parents(space)[rows] - space.first[d - 1], points)
+        degrees.append(degrees[-1][before] * points[beside(lasts[rows], points)])
     return xp.concatenate(degrees)

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import is_traced, untraced
+from gputrack.arrays import untraced
 from gputrack.checks import short
 from gputrack.errors import InputError
-from gputrack.tpsa.layout import namespace
-from gputrack.tpsa.maps import Map, composed, require_no_constant, transformed
-from gputrack.tpsa.series import Series, variables
+from gputrack.tpsa.layout import beside, namespace
+from gputrack.tpsa.maps import Map, composed, require_no_constant, transformed, unit_beside
+from gputrack.tpsa.series import Series
+
+#: largest entry of a matrix times that of its inverse: beyond, no digit is right
+_SINGULAR = 1e15
 
 
 def inverse(given: Map) -> Map:
@@ -29,7 +32,7 @@ def inverse(given: Map) -> Map:
     require_no_constant("Map.inverse", given)
     space = given.space
     back = _inverted(given.matrix)
-    unit = variables(space)
+    unit = unit_beside(given[0])
     # Terms linear in the parameters belong to y: they do not depend on X.
     known = [y - _linear_in_parameters(c) for y, c in zip(unit, given.components, strict=False)]
     start = transformed(back, [y._spread(given.batch) for y in known])
@@ -65,7 +68,7 @@ def partial_inverse(given: Map, selected: Sequence[int]) -> Map:
     if len(set(chosen)) != len(chosen) or not all(c in range(space.variables) for c in chosen):
         raise InputError(f"Map.partial_inverse: selected must be different numbers < {space.variables}, got {chosen}")
     require_no_constant("Map.partial_inverse", given)
-    unit = Map.identity(space)
+    unit = unit_beside(given[0])
     mixed = Map([given[i] if i in chosen else unit[i] for i in range(space.variables)])
     # mixed takes x to (selected y, other x); its inverse gives x, and so the other y.
     back = inverse(mixed)
@@ -76,10 +79,14 @@ def partial_inverse(given: Map, selected: Sequence[int]) -> Map:
 
 def _inverted(matrix: Any) -> Any:
     xp = namespace(matrix)
-    values = np.linalg.svd(untraced(matrix), compute_uv=False) if not is_traced(matrix) else None
-    if values is not None and bool((values[..., -1] <= 1e-14 * values[..., 0]).any()):
+    try:
+        back = xp.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        back = None
+    size = 1.0 if back is None else abs(untraced(matrix)).max() * abs(untraced(back)).max()
+    if back is None or not bool(size < _SINGULAR):
         raise InputError(f"Map.inverse: the linear part is singular: {short(untraced(matrix).tolist())}")
-    return xp.linalg.inv(matrix)
+    return back
 
 
 def _linear_in_parameters(series: Series) -> Series:
@@ -87,9 +94,9 @@ def _linear_in_parameters(series: Series) -> Series:
     keep = np.zeros((space.rows(1), 1))
     keep[1 + space.variables :] = 1.0
     low = series.truncated(1)
-    return low._like(low._data * keep[: low._data.shape[1]])
+    return low._like(low._data * beside(keep[: low._data.shape[1]], low._data))
 
 
 def _above_linear(series: Series) -> Series:
     keep = (series.space.degrees[: series._data.shape[1], None] > 1).astype(float)
-    return series._like(series._data * keep)
+    return series._like(series._data * beside(keep, series._data))

@@ -25,6 +25,11 @@ def namespace(*values: Any) -> Any:
     return np
 
 
+def beside(table: np.ndarray, data: Any) -> Any:
+    """A table of the host's where the data are: rows to gather, factors."""
+    return arrays.namespace(data).asarray(table) if is_cupy(data) else table
+
+
 def lanes_of(batch: tuple[int, ...], on_gpu: bool) -> tuple[int, int]:
     """Tiles and lanes for so many maps."""
     count = math.prod(batch)
@@ -41,7 +46,7 @@ def packed(coefficients: Array) -> Array:
     count = math.prod(batch)
     flat = xp.reshape(coefficients, (count, rows))
     if tiles * lanes != count:
-        flat = flat[np.minimum(np.arange(tiles * lanes), count - 1)]
+        flat = flat[beside(np.minimum(np.arange(tiles * lanes), count - 1), flat)]
     return contiguous(xp.swapaxes(xp.reshape(flat, (tiles, lanes, rows)), 1, 2))
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from gputrack.arrays import untraced
 from gputrack.errors import InputError
 from gputrack.tpsa.calculus import derivative
-from gputrack.tpsa.layout import namespace
-from gputrack.tpsa.maps import Map, require_no_constant
-from gputrack.tpsa.series import Series, variables
+from gputrack.tpsa.layout import beside, namespace
+from gputrack.tpsa.maps import Map, require_no_constant, unit_beside
+from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 
 #: terms of an exponential that does not end by itself: |F| up to about 15
@@ -60,12 +60,13 @@ def hamiltonian(field: Map) -> Series:
     With df/dq = F_p and df/dp = -F_q, sum of q F_p - p F_q is f times the degree of each term in the variables.
     """
     space = raised(_of_pairs(field.space))
-    unit = variables(space)
+    parts = [component.to(space) for component in field.components]
+    unit = unit_beside(parts[0])
     total = 0.0 * unit[0]
     for q in range(0, space.variables, 2):
-        total = total + unit[q] * field[q + 1].to(space) - unit[q + 1] * field[q].to(space)
+        total = total + unit[q] * parts[q + 1] - unit[q + 1] * parts[q]
     degrees = space.exponents[: total._data.shape[1], : space.variables].sum(axis=1)
-    return total._like(total._data / np.maximum(degrees, 1)[:, None])
+    return total._like(total._data / beside(1.0 * np.maximum(degrees, 1)[:, None], total._data))
 
 
 def lie_derivative(field: Map, g: Series) -> Series:
@@ -105,7 +106,7 @@ def _exponential(field: Map, g: Series) -> Series:
 def exponential_map(f: Series) -> Map:
     """exp(:f:) applied to the variables; g(exponential_map(f)) is exp(:f:) g."""
     field = field_of(f)
-    return Map(lie_exponential(field, Map.identity(field.space)))
+    return Map(lie_exponential(field, unit_beside(field[0])[: len(field)]))
 
 
 def lie_logarithm(given: Map) -> Map:
@@ -119,10 +120,10 @@ def lie_logarithm(given: Map) -> Map:
     require_no_constant("lie_logarithm", given)
     space = given.space
     linear = untraced(given._rows(1, 1 + space.dimensions))
-    defect = float(abs(linear - np.eye(*linear.shape[-2:])).max())
+    defect = float(abs(linear - beside(np.eye(*linear.shape[-2:]), linear)).max())
     if defect > _IDENTITY:
         raise InputError(f"lie_logarithm: the linear part must be 1, it is off by {defect:.3g}; factor it out first")
-    unit = [x._spread(given.batch) for x in Map.identity(space).components]
+    unit = [x._spread(given.batch) for x in unit_beside(given[0])[: len(given)]]
     field = Map([0.0 * x for x in unit])
     for order in range(2, space.order + 1):
         made = lie_exponential(field, [x.truncated(order) for x in unit])
@@ -135,7 +136,7 @@ def lie_logarithm(given: Map) -> Map:
 
 def _of_degree(series: Series, degree: int) -> Series:
     low = series.truncated(degree)
-    return low._like(low._data * (series.space.degrees[: low._data.shape[1], None] == degree))
+    return low._like(low._data * beside(1.0 * (series.space.degrees[: low._data.shape[1], None] == degree), low._data))
 
 
 def _of_pairs(space: Space) -> Space:

@@ -13,7 +13,7 @@ from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.evaluation import evaluate
-from gputrack.tpsa.layout import namespace, packed, padded
+from gputrack.tpsa.layout import beside, namespace, packed, padded
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
 
@@ -214,10 +214,16 @@ def composed(outer: Sequence[Series], inner: Map, order: int | None = None) -> l
         raise InputError(f"compose: the maps live in different spaces, {outer[0].space} and {space}")
     highest = space.order if order is None else min(require_integer("compose", "order", order, at_least=0), space.order)
     batch = np.broadcast_shapes(inner.batch, *(c.batch for c in outer))
-    parts = [*inner.components, *(variables(space)[space.variables :] if space.parameters else ())]
+    parts = [*inner.components, *(unit_beside(inner[0])[space.variables :] if space.parameters else ())]
     first, second = stacked([c._spread(batch) for c in outer]), stacked([c._spread(batch) for c in parts])
     data = ops.compose(space, first, second, highest)
     return [Series(space, data[i], batch) for i in range(len(outer))]
+
+
+def unit_beside(series: Series) -> tuple[Series, ...]:
+    """Variables and parameters of a series' space, on its device."""
+    found = variables(series.space)
+    return tuple(Series(v.space, beside(v._data, series._data), ()) for v in found)
 
 
 def stacked(series: Sequence[Series]) -> Array:
@@ -232,7 +238,8 @@ def transformed(matrix: Array, series: Sequence[Series]) -> list[Series]:
     batch = series[0].batch
     n, m = matrix.shape[-2:]
     data, xp = stacked(series), namespace(series[0]._data)
-    whole = np.broadcast_to(matrix, (*batch, n, m)) if not is_traced(matrix) else matrix + np.zeros((*batch, n, m))
+    zero = np.zeros((*batch, n, m))
+    whole = matrix + zero if is_traced(matrix) else xp.broadcast_to(beside(matrix, data), zero.shape)
     factors = packed(xp.reshape(whole, (*batch, n * m)))
     tiles, _, lanes = factors.shape
     sums = xp.einsum("tnml,mtrl->ntrl", xp.reshape(factors, (tiles, n, m, lanes)), data)

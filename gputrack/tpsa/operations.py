@@ -14,18 +14,20 @@ import numpy as np
 from autograd.extend import defjvp, defvjp, primitive
 from autograd.tracer import isbox
 
-from gputrack.arrays import Array
-from gputrack.tpsa import reference
+from gputrack.arrays import Array, is_cupy
+from gputrack.tpsa import cuda, reference
 from gputrack.tpsa.host import has_kernels, kernels
-from gputrack.tpsa.layout import namespace
+from gputrack.tpsa.layout import beside, namespace
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import derivative_rows
 
 
 def _run(name: str, space: Space, *arguments: Any) -> Any:
-    """Compiled where arrays are NumPy's and there is a compiler."""
+    """Compiled where arrays are NumPy's and there is a compiler, or CuPy's and real; else in array mathematics."""
     if type(arguments[0]) is np.ndarray and has_kernels():
         return getattr(kernels(space), name)(*arguments)
+    if is_cupy(arguments[0]) and name in cuda.NAMES and all(a.dtype.kind == "f" for a in arguments if is_cupy(a)):
+        return getattr(cuda.kernels(space), name)(*arguments)
     return getattr(reference, name)(space, *arguments)
 
 
@@ -223,7 +225,7 @@ def _derivatives(space: Space, a: Any, variable: int) -> Any:
     if order == 0:
         return 0.0 * a
     rows = space.first[order]
-    return a[:, :, source[:rows]] * factor[:rows]
+    return a[:, :, beside(source[:rows], a)] * beside(factor[:rows], a)
 
 
 def _pull_compose_inner(answer: Any, space: Space, a: Any, b: Any, order: int) -> Pull:

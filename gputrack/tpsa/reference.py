@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.arrays import Array, cos, sin, sqrt
-from gputrack.tpsa.layout import namespace, padded
+from gputrack.tpsa.layout import beside, namespace, padded
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import Terms, adjoint_terms, parents, product_terms, tree
 
@@ -31,7 +31,7 @@ def _factors(space: Space, degree: int, adjoint: bool) -> tuple[np.ndarray, np.n
 
 def _sums(space: Space, degree: int, x: Array, y: Array, skip: int = 0, adjoint: bool = False) -> Array:
     """Sums of products x_i y_j of all rows of a degree, without the first `skip` terms of each."""
-    left, right = _factors(space, degree, adjoint)
+    left, right = (beside(rows, x) for rows in _factors(space, degree, adjoint))
     return (x[:, left[:, skip:]] * y[:, right[:, skip:]]).sum(axis=2)
 
 
@@ -119,5 +119,5 @@ def _powers(space: Space, b: Array, order: int, degree: int) -> list[Array]:
 
 def _weighted(space: Space, a: Array) -> Array:
     """E a: each coefficient times its degree, with a row of 0 at the end."""
-    weights: Any = space.degrees[: a.shape[1], None]
-    return padded(a * namespace(a).asarray(weights, dtype=float), space.size + 1)
+    weights = space.degrees[: a.shape[1], None].astype(float)
+    return padded(a * beside(weights, a), space.size + 1)

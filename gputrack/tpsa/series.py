@@ -14,7 +14,7 @@ from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.elementary import UNARY, Elementary
-from gputrack.tpsa.layout import lanes_of, namespace, packed, padded, unpacked
+from gputrack.tpsa.layout import beside, lanes_of, namespace, packed, padded, unpacked
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.text import series_text
 
@@ -110,7 +110,8 @@ class Series(Elementary):
             numbers = np.arange(math.prod(self.batch)).reshape(self.batch)[place]
         except (IndexError, TypeError) as error:
             raise InputError(f"Series: batch of shape {self.batch} has no {short(place)}: {error}") from None
-        kept = xp.reshape(unpacked(self._data, (math.prod(self.batch),))[numbers.ravel()], (*numbers.shape, -1))
+        flat = unpacked(self._data, (math.prod(self.batch),))
+        kept = xp.reshape(flat[beside(numbers.ravel(), flat)], (*numbers.shape, flat.shape[1]))
         return Series(self.space, packed(kept), numbers.shape)
 
     def __iter__(self) -> NoReturn:
@@ -244,8 +245,8 @@ class Series(Elementary):
         order = min(self.order, space.order)
         rows = self.space.find(space.exponents[: space.first[order + 1]])
         inside = rows >= 0
-        data = self._data[:, np.where(inside, rows, 0)]
-        return Series(space, data if inside.all() else data * inside[:, None], self.batch)
+        data = self._data[:, beside(np.where(inside, rows, 0), self._data)]
+        return Series(space, data if inside.all() else data * beside(1.0 * inside[:, None], data), self.batch)
 
     @property
     def real(self) -> Series:

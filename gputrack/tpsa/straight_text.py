@@ -15,6 +15,8 @@ from gputrack.tpsa.tables import product_terms
 GROUP = 8
 #: most products for which text is written, and built for some seconds: 6 variables have 6188 at order 5
 MOST_PRODUCTS = 7000
+#: the same on GPUs, where text of more than the instruction cache holds is read again by every warp (not measured)
+MOST_GPU_PRODUCTS = 500
 
 _ARGUMENTS = "const A& at, const double* x, const double* y, double* out, int from, int to"
 
