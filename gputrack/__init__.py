@@ -37,7 +37,17 @@ from gputrack.models import (
     Model,
 )
 from gputrack.monitor import Monitor
-from gputrack.optics import LinearOptics, closed_orbit, finite_difference_matrix, linear_optics
+from gputrack.optics import (
+    EdwardsTeng,
+    MaisRipken,
+    Twiss,
+    closed_orbit,
+    finite_difference_matrix,
+    linear_optics,
+    one_turn_map,
+    transfer_map,
+    twiss,
+)
 from gputrack.reference import ReferenceParticle
 from gputrack.rings import storage_ring as demo_ring
 from gputrack.tracker import Tracked, track
@@ -45,11 +55,11 @@ from gputrack.tracker import Tracked, track
 __version__ = "0.1.0"
 
 __all__ = [
-    "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "Element", "Exact", "Expanded",
+    "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "EdwardsTeng", "Element", "Exact", "Expanded",
     "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge",
-    "LinearOptics", "LossCode", "Losses", "Marker", "MatrixKick", "Model", "Monitor", "Multipole",
+    "LossCode", "Losses", "MaisRipken", "Marker", "MatrixKick", "Model", "Monitor", "Multipole",
     "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "ReferenceParticle", "SectorBend",
-    "Sextupole", "Solenoid", "Tracked", "Translation", "VKicker", "YRotation", "__version__",
+    "Sextupole", "Solenoid", "Tracked", "Translation", "Twiss", "VKicker", "YRotation", "__version__",
     "closed_orbit", "demo_ring", "finite_difference_matrix", "grad", "jacobian", "jvp", "linear_optics",
-    "load", "save", "track", "value_and_grad",
+    "load", "one_turn_map", "save", "track", "transfer_map", "twiss", "value_and_grad",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from gputrack.beam import Beam
 from gputrack.commands import prepare
 from gputrack.errors import TrackingInterrupted
 from gputrack.lattice import Lattice
-from gputrack.optics import LinearOptics, linear_optics
+from gputrack.optics import Twiss, linear_optics
 from gputrack.report import emittance_table, lattice_table, loss_table, optics_table, reference_text, turns_lived
 from gputrack.rings import storage_ring
 from gputrack.tracker import Tracked, track
@@ -23,7 +23,7 @@ SIGMA_DELTA = 2e-3
 SHOWN_CELLS = 3
 
 
-def demo_beam(ring: Lattice, optics: LinearOptics, particles: int, seed: int = 1) -> Beam:
+def demo_beam(ring: Lattice, optics: Twiss, particles: int, seed: int = 1) -> Beam:
     """A beam matched in all planes."""
     # sigma_z / sigma_delta of matched small amplitudes, from the longitudinal block of the one-turn matrix
     ratio = np.sqrt(abs(optics.matrix[4, 5] / optics.matrix[5, 4]))
@@ -72,7 +72,7 @@ def run_demo(
     return after
 
 
-def _picture(ring: Lattice, optics: LinearOptics, before: Beam, after: Beam, how: str, output: Path) -> None:
+def _picture(ring: Lattice, optics: Twiss, before: Beam, after: Beam, how: str, output: Path) -> None:
     from gputrack import plot  # matplotlib takes half a second to import
 
     turns = after.turn - before.turn

@@ -11,7 +11,7 @@ from gputrack.arrays import to_numpy
 from gputrack.beam import Beam
 from gputrack.lattice import Lattice
 from gputrack.losses import LossCode
-from gputrack.optics import LinearOptics
+from gputrack.optics import Twiss
 from gputrack.reference import SPECIES, ReferenceParticle
 
 LOSS_ROWS = 10
@@ -50,7 +50,7 @@ def reference_text(reference: ReferenceParticle | None) -> str:
     return f"{species}, {energies}, gamma {reference.gamma0:.9g}"
 
 
-def optics_table(optics: LinearOptics) -> Table:
+def optics_table(optics: Twiss) -> Table:
     """Tunes, and the optics at the start."""
     table = _table("linear optics", "", "horizontal", "vertical")
     rows = (

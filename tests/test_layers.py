@@ -41,8 +41,8 @@ LAYERS = (
     ("plot", "report", "commands", "demo", "cli", "__main__"),
 )
 
-#: upwards on purpose, inside functions: methods of a beam that write and read files
-UPWARDS = {("beam", "io.beam_file")}
+#: upwards on purpose, inside functions: methods of a beam that write and read files, and a method that draws
+UPWARDS = {("beam", "io.beam_file"), ("optics.twiss", "plot")}
 
 #: who may know a library
 KNOWN_TO = {

@@ -11,6 +11,8 @@ from gputrack.optics import closed_orbit, finite_difference_matrix, linear_optic
 
 ELECTRON = gt.ReferenceParticle.electron(total=3e9)
 SYMPLECTIC_FORM = np.kron(np.eye(3), np.array([[0.0, 1.0], [-1.0, 0.0]]))
+#: matrices are exact: some hundred roundings of numbers of the size of the betas
+EXACT = 1e-12
 #: fourth-order differences with steps of 1e-5: rounding is 1e-16 / 1e-5 times the size of the coordinates
 DIFFERENCES = 1e-8
 
@@ -29,18 +31,18 @@ def test_thin_fodo_cell_has_the_textbook_optics():
     mu = 2.0 * math.asin(k1 * length / 4.0)
     beta = length * (1.0 + math.sin(mu / 2.0)) / math.sin(mu)
     beta_y = length * (1.0 - math.sin(mu / 2.0)) / math.sin(mu)
-    assert optics.qx == pytest.approx(mu / (2.0 * math.pi), abs=DIFFERENCES)
-    assert optics.qy == pytest.approx(mu / (2.0 * math.pi), abs=DIFFERENCES)
-    assert optics.betx[0] == pytest.approx(beta, rel=DIFFERENCES)
-    assert optics.bety[0] == pytest.approx(beta_y, rel=DIFFERENCES)
-    assert optics.alfx[0] == pytest.approx(0.0, abs=DIFFERENCES)
+    assert optics.qx == pytest.approx(mu / (2.0 * math.pi), abs=EXACT)
+    assert optics.qy == pytest.approx(mu / (2.0 * math.pi), abs=EXACT)
+    assert optics.betx[0] == pytest.approx(beta, rel=EXACT)
+    assert optics.bety[0] == pytest.approx(beta_y, rel=EXACT)
+    assert optics.alfx[0] == pytest.approx(0.0, abs=EXACT)
     assert optics.qs == 0.0
 
 
 def test_integer_part_of_the_tune_counts_cells():
     one = linear_optics(fodo(0.25))
     many = linear_optics(gt.Lattice([*fodo(0.25)] * 13, ELECTRON))
-    assert many.qx == pytest.approx(13 * one.qx, abs=13 * DIFFERENCES)
+    assert many.qx == pytest.approx(13 * one.qx, abs=13 * EXACT)
     assert many.qx > 2.0
 
 
@@ -57,13 +59,21 @@ def test_matrix_is_symplectic_and_modes_agree_on_alpha():
     ring = gt.demo_ring()
     optics = linear_optics(ring)
     error = optics.matrix.T @ SYMPLECTIC_FORM @ optics.matrix - SYMPLECTIC_FORM
-    assert np.abs(error).max() < DIFFERENCES
+    assert np.abs(error).max() < EXACT * np.abs(optics.matrix).max()
     # beta' = -2 alpha across every drift
     drifts = [i for i, e in enumerate(ring) if type(e) is gt.Drift]
     for beta, alpha in ((optics.betx, optics.alfx), (optics.bety, optics.alfy)):
         rise = [(beta[i + 1] - beta[i]) / ring[i].length for i in drifts]
         mean = [-(alpha[i + 1] + alpha[i]) for i in drifts]
-        np.testing.assert_allclose(rise, mean, atol=1e-6)
+        np.testing.assert_allclose(rise, mean, atol=1e-11)
+
+
+def test_exact_matrix_is_that_of_differences():
+    """With cavities on, off axis and off momentum."""
+    ring = gt.demo_ring().with_changes("qf.03a", dx=1e-4, dy=-2e-4)
+    orbit = closed_orbit(ring, 1e-3)
+    error = linear_optics(ring, 1e-3).matrix - finite_difference_matrix(ring, orbit)
+    assert np.abs(error).max() < DIFFERENCES * np.abs(finite_difference_matrix(ring, orbit)).max()
 
 
 def test_closed_orbit_of_a_kick():
@@ -99,8 +109,9 @@ def test_dispersion_is_the_derivative_of_the_orbit():
     turned = gt.Lattice([*ring[place:], *ring[:place]], ring.reference, model=ring.model)
     step = 1e-6
     slope = (closed_orbit(turned, step) - closed_orbit(turned, -step)) / (2.0 * step)
-    assert optics.dx[place] == pytest.approx(slope[0], abs=1e-7)
-    assert optics.dpx[place] == pytest.approx(slope[1], abs=1e-7)
+    # of the slope: third derivative times step^2, and the orbit's 1e-16 over the step
+    assert optics.dx[place] == pytest.approx(slope[0], abs=1e-9)
+    assert optics.dpx[place] == pytest.approx(slope[1], abs=1e-9)
 
 
 def test_coupled_tunes_are_those_of_the_eigenvalues():
@@ -109,7 +120,7 @@ def test_coupled_tunes_are_those_of_the_eigenvalues():
     optics = linear_optics(ring)
     angles = np.abs(np.angle(np.linalg.eigvals(optics.matrix[:4, :4]))) / (2.0 * np.pi)
     found = sorted(min(q % 1.0, 1.0 - q % 1.0) for q in (optics.qx, optics.qy))
-    np.testing.assert_allclose(found, sorted(angles)[::2], atol=1e-7)
+    np.testing.assert_allclose(found, sorted(angles)[::2], atol=EXACT)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,12 @@
-"""Optics: closed orbit, tunes, beta functions and dispersion."""
+"""Optics: transfer maps, closed orbit, Twiss parameters, dispersion, chromaticity."""
 
-from gputrack.optics.closed_orbit import closed_orbit, finite_difference_matrix
-from gputrack.optics.linear import LinearOptics, linear_optics
+from gputrack.optics.closed_orbit import closed_orbit
+from gputrack.optics.differences import finite_difference_matrix
+from gputrack.optics.functions import EdwardsTeng, MaisRipken
+from gputrack.optics.one_turn_map import one_turn_map, transfer_map
+from gputrack.optics.twiss import Twiss, linear_optics, twiss
 
-__all__ = ["LinearOptics", "closed_orbit", "finite_difference_matrix", "linear_optics"]
+__all__ = [
+    "EdwardsTeng", "MaisRipken", "Twiss", "closed_orbit", "finite_difference_matrix", "linear_optics",
+    "one_turn_map", "transfer_map", "twiss",
+]  # fmt: skip

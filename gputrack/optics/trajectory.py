@@ -1,0 +1,101 @@
+"""Orbit and transfer matrices along a lattice, exactly: the maps on dual numbers, all elements in one call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gputrack.backends import choose_backend
+from gputrack.backends.base import Launch, Particles, Tangents, make_records
+from gputrack.elements import CrabCavity, RFCavity
+from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.errors import InputError
+from gputrack.lattice import Lattice
+from gputrack.program import Program
+from gputrack.transfer_map import map_program
+
+#: finite, so that its square is a number
+_LIMIT = 1e100
+
+
+def has_rf(lattice: Lattice) -> bool:
+    """Whether a cavity is switched on, so that the energy of particles can change."""
+    return any(isinstance(element, RFCavity) and element.voltage for element in lattice)
+
+
+def coasting(lattice: Lattice) -> Lattice:
+    """The lattice with its cavities switched off; itself where none is on. Kept with the lattice."""
+    if not has_rf(lattice):
+        return lattice
+    if "_coasting" not in lattice.__dict__:
+        off = {
+            id(element): element.replaced(voltage=0.0)
+            for element in lattice
+            if isinstance(element, (RFCavity, CrabCavity)) and element.voltage
+        }
+        elements = [off.get(id(element), element) for element in lattice]
+        quiet = Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
+        lattice.__dict__["_coasting"] = quiet
+    kept: Lattice = lattice.__dict__["_coasting"]
+    return kept
+
+
+def optics_program(lattice: Lattice) -> Program:
+    """The program with a record after every element; kept with the lattice, which does not change."""
+    if lattice.traced:
+        raise InputError("closed orbit and optics of a lattice that is being differentiated are not available yet")
+    if "_optics_program" not in lattice.__dict__:
+        lattice.__dict__["_optics_program"] = map_program(lattice, range(len(lattice)))
+    kept: Program = lattice.__dict__["_optics_program"]
+    return kept
+
+
+def turn_program(lattice: Lattice) -> Program:
+    """The same program without its records."""
+    program = optics_program(lattice)
+    acting = program.ops[:, 0] != MAPS["record"].code
+    return replace(program, ops=np.ascontiguousarray(program.ops[acting]), elements=program.elements[acting])
+
+
+def trajectory(lattice: Lattice, orbit: np.ndarray) -> np.ndarray:
+    """Orbit and matrices from the start, at the entrance of every element and at the end.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Apertures are left out.
+    orbit : (6,) array
+        At the start.
+
+    Returns
+    -------
+    array (len(lattice) + 1, 6, 7)
+        ``[:, :, 0]`` the orbit, ``[:, :, 1:]`` d(coordinates)/d(coordinates at the start).
+
+    Raises
+    ------
+    InputError
+        The orbit does not reach the end.
+    """
+    program, count = optics_program(lattice), len(lattice)
+    particles = _columns(orbit)
+    records = make_records([(1, count)], 6, np)
+    zeros = np.zeros(len(program.constants)), np.zeros(len(ReferenceValues._fields))
+    launch = Launch(program, lattice.require_reference(), 0, 1, _LIMIT, records)
+    backend: Any = choose_backend(None, particles.coordinates, 1)
+    rates = backend.step_tangent(particles, Tangents(np.eye(6), *zeros), launch) if count else np.zeros(0)
+    if particles.loss_code.any() or not np.isfinite(particles.coordinates).all():
+        raise InputError(f"Lattice {lattice.name!r}: the orbit {list(map(float, orbit))} does not reach the end")
+    start = np.concatenate([np.asarray(orbit, dtype=float)[:, None], np.eye(6)], axis=1)
+    passed = np.concatenate([records.views[0][0][:, :, :1], rates.reshape(count, 6, 6)], axis=2)
+    return np.concatenate([start[None], passed])
+
+
+def _columns(orbit: np.ndarray) -> Particles:
+    """Six particles on the orbit, one for each column of the matrix."""
+    coordinates = np.repeat(np.asarray(orbit, dtype=float)[:, None], 6, axis=1)
+    return Particles(
+        np.ascontiguousarray(coordinates), np.zeros(6, np.int32), np.full(6, -1, np.int64), np.full(6, -1, np.int32)
+    )

@@ -1,0 +1,334 @@
+"""Twiss parameters of rings and beam lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from gputrack.arrays import Array
+from gputrack.errors import InputError
+from gputrack.initial_twiss import InitialTwiss
+from gputrack.lattice import Lattice
+from gputrack.optics.closed_orbit import closed_trajectory
+from gputrack.optics.functions import (
+    PLANES,
+    EdwardsTeng,
+    MaisRipken,
+    alpha,
+    beta,
+    coupling_factor,
+    dispersion_along,
+    dispersion_of_mode,
+    drift_of_arrival,
+    periodic_dispersion,
+    plane_columns,
+)
+from gputrack.optics.normal_modes import UnstableMotionError, eigenvector_basis, transverse_basis
+from gputrack.optics.stability import unstable
+from gputrack.optics.trajectory import coasting, has_rf, trajectory
+
+COORDINATES = ("x", "px", "y", "py", "z", "delta")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Twiss:
+    """Optics at the entrance of every element and, in the last row, at the end of the lattice.
+
+    Parameters
+    ----------
+    name : tuple of str
+        Name of the element at whose entrance a row stands; "end" for the last one.
+    s : (n + 1,) array
+        Positions [m].
+    betx, alfx, mux, bety, alfy, muy : (n + 1,) arrays
+        beta [m], alpha, and phase advance from the start in units of 2 pi, of the mode nearest to each plane, in
+        the form asked for (`MaisRipken` or `EdwardsTeng`); the same where the planes are not coupled.
+    dx, dpx, dy, dpy : (n + 1,) arrays
+        Dispersion, d(x, px, y, py)/d delta [m, 1]; with cavities on, that of the synchrotron mode.
+    x, px, y, py, z, delta : (n + 1,) arrays
+        Orbit [m, 1].
+    qx, qy : float
+        Phase advances from start to end [2 pi]: tunes with their integer parts, if periodic.
+    qs : float
+        Synchrotron tune, between 0 and 1/2; 0 without cavities.
+    matrices : (n + 1, 6, 6) array
+        Transfer matrices from the start.
+    bases : (n + 1, 4, 4) or (n + 1, 6, 6) array
+        Normal modes, see `normal_modes`.
+    lattice : Lattice
+    periodic : bool
+        Whether it is a ring.
+
+    Notes
+    -----
+    Further figures are computed when they are first asked for: `dqx`, `dqy`, `momentum_compaction`, `slip`, and the
+    functions of coupled motion.
+    """
+
+    name: tuple[str, ...]
+    s: np.ndarray
+    betx: Array
+    alfx: Array
+    mux: Array
+    bety: Array
+    alfy: Array
+    muy: Array
+    dx: Array
+    dpx: Array
+    dy: Array
+    dpy: Array
+    x: Array
+    px: Array
+    y: Array
+    py: Array
+    z: Array
+    delta: Array
+    qx: Any
+    qy: Any
+    qs: Any
+    matrices: Array
+    bases: Array
+    lattice: Lattice = field(repr=False)
+    periodic: bool = True
+
+    # -- places ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def columns(self) -> dict[str, Array]:
+        """Columns by name, the names of places first."""
+        skipped = {"qx", "qy", "qs", "matrices", "bases", "lattice", "periodic"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in skipped}
+
+    def rows(self, pattern: str) -> np.ndarray:
+        """Rows whose names match a glob pattern, as in ``tw.betx[tw.rows("bpm*")]``.
+
+        Raises
+        ------
+        InputError
+            No name matches.
+        """
+        found = np.array([i for i, name in enumerate(self.name) if fnmatchcase(name, pattern)], dtype=int)
+        if not found.size:
+            raise InputError(f"Twiss: no row matches {pattern!r}")
+        return found
+
+    def at(self, row: int) -> InitialTwiss:
+        """Twiss parameters at a row, from which beams are made and beam lines begin."""
+        return InitialTwiss(**{f.name: getattr(self, f.name)[row] for f in fields(InitialTwiss)})
+
+    @property
+    def start(self) -> InitialTwiss:
+        """Twiss parameters at the start."""
+        return self.at(0)
+
+    @property
+    def matrix(self) -> Array:
+        """(6, 6) Matrix from start to end: the one-turn matrix of a ring."""
+        return self.matrices[-1]
+
+    # -- coupled motion ------------------------------------------------------------------------------------------------
+
+    def beta(self, plane: str, mode: int) -> Array:
+        """Mais and Ripken's beta [m] of mode 1, 2 or (with cavities on) 3 in plane "x" or "y", (n + 1,)."""
+        return beta(self.bases, *self._indices(plane, mode))
+
+    def alpha(self, plane: str, mode: int) -> Array:
+        """Mais and Ripken's alpha of mode 1, 2 or 3 in plane "x" or "y", (n + 1,)."""
+        return alpha(self.bases, *self._indices(plane, mode))
+
+    def _indices(self, plane: str, mode: int) -> tuple[int, int]:
+        modes = self.bases.shape[-1] // 2
+        if plane not in PLANES or mode not in range(1, modes + 1):
+            raise InputError(f"Twiss: plane must be 'x' or 'y' and mode 1 to {modes}, got {plane!r} and {mode!r}")
+        return PLANES.index(plane), mode - 1
+
+    @property
+    def gamma_squared(self) -> Array:
+        """(n + 1,) Edwards and Teng's g^2: 1 where the planes are not coupled."""
+        return coupling_factor(self.bases)
+
+    # -- momentum ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _coasting(self) -> Twiss:
+        """The same ring with its cavities off, at the momentum of the orbit at the start."""
+        self._require_periodic("momentum compaction and chromaticities")
+        quiet = coasting(self.lattice)
+        return self if quiet is self.lattice else twiss(quiet, delta=float(self.delta[0]))
+
+    def _require_periodic(self, what: str) -> None:
+        if not self.periodic:
+            raise InputError(f"Twiss: {what} are those of rings; this one began with given values")
+
+    @property
+    def slip(self) -> Any:
+        """Slip factor d(revolution time)/(revolution time)/d delta of a coasting beam: > 0 above transition."""
+        quiet = self._coasting
+        start = anp.array([quiet.dx[0], quiet.dpx[0], quiet.dy[0], quiet.dpy[0]])
+        return -drift_of_arrival(quiet.matrix, start) / self.s[-1]
+
+    @property
+    def momentum_compaction(self) -> Any:
+        """d(path length)/(path length)/d delta: the slip factor plus 1/gamma0^2."""
+        return self.slip + self.lattice.require_reference().gamma0 ** -2
+
+    # -- output --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def summary(self) -> dict[str, float]:
+        """Figures of the whole lattice by name."""
+        names = ["qx", "qy", "qs"]
+        if self.periodic:
+            names += ["momentum_compaction", "slip"]
+        figures = {"length": float(self.s[-1]), **{name: getattr(self, name) for name in names}}
+        for name in ("betx", "bety", "dx", "dy"):
+            figures[f"{name}_max"] = np.max(np.abs(getattr(self, name)))
+        return figures
+
+    def __repr__(self) -> str:
+        kind = "ring" if self.periodic else "line"
+        lines = [f"<Twiss of {kind} {self.lattice.name!r}: {len(self.name)} rows"]
+        lines += [f"  {name:<20} {float(value):.10g}" for name, value in self.summary.items()]
+        start = ", ".join(f"{name} {getattr(self, name)[0]:.6g}" for name in ("betx", "alfx", "bety", "alfy", "dx"))
+        return "\n".join([*lines, f"  at the start         {start}>"])
+
+    def to_pandas(self) -> Any:
+        """The columns as a `pandas.DataFrame`.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise InputError("to_pandas: pandas is not installed; pip install pandas") from None
+        return pandas.DataFrame(self.columns)
+
+    def plot(self) -> Any:
+        """Beta functions and dispersion under a strip of the lattice, as a `matplotlib.figure.Figure`."""
+        from gputrack import plot  # matplotlib takes half a second to import
+
+        return plot.twiss_figure(self)
+
+
+def twiss(
+    lattice: Lattice,
+    *,
+    start: Any = None,
+    delta: float = 0.0,
+    orbit: np.ndarray | None = None,
+    form: MaisRipken | EdwardsTeng | None = None,
+) -> Twiss:
+    """Twiss parameters: the periodic ones of a ring, or those of a beam line from given initial values.
+
+    Matrices are exact derivatives of the tracking maps around the (closed) orbit. A range is a slice of a lattice:
+    ``gt.twiss(ring[10:90], start=tw.at(10))``.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    start : InitialTwiss, optional
+        Values at the start of a beam line, or any object with its attributes; a ring where not given.
+    delta : float
+        Relative momentum deviation; with cavities on, where the search for the closed orbit starts.
+    orbit : (6,) array, optional
+        Orbit at the start of a beam line; (0, 0, 0, 0, 0, delta) where not given. For a ring, where the search starts.
+    form : MaisRipken or EdwardsTeng
+        Which beta functions of coupled motion; `MaisRipken` where not given.
+
+    Returns
+    -------
+    Twiss
+
+    Raises
+    ------
+    InputError
+        There is no closed orbit, or the motion around it is unstable (the message names the plane and its trace); an
+        orbit does not reach the end of a line.
+    """
+    form = MaisRipken() if form is None else form
+    if not isinstance(form, (MaisRipken, EdwardsTeng)):
+        raise InputError(f"twiss: form must be MaisRipken() or EdwardsTeng(), got {form!r}")
+    if start is not None:
+        return _line(lattice, InitialTwiss.of(start), delta, orbit, form)
+    return _ring(lattice, closed_trajectory(lattice, delta, orbit), form)
+
+
+def linear_optics(lattice: Lattice, delta: float = 0.0) -> Twiss:
+    """The periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta)``."""
+    return twiss(lattice, delta=delta)
+
+
+def _ring(lattice: Lattice, passed: Array, form: Any) -> Twiss:
+    matrices = passed[:, :, 1:]
+    free = 6 if has_rf(lattice) else 4
+    try:
+        start = basis_of(matrices[-1][:free, :free])
+    except UnstableMotionError:
+        raise unstable(lattice, matrices[-1][:free, :free]) from None
+    bases = anp.matmul(matrices[:, :free, :free], start)
+    if free == 6:
+        qs = anp.abs(anp.arctan2(*_turn(start, bases[-1], 2))) / (2.0 * np.pi)
+        return _twiss(lattice, passed, bases, dispersion_of_mode(bases), form, qs, True)
+    dispersion = dispersion_along(matrices, periodic_dispersion(matrices[-1]))
+    return _twiss(lattice, passed, bases, dispersion, form, 0.0, True)
+
+
+def basis_of(matrix: Array) -> Array:
+    """Normal modes of a one-turn matrix, (4, 4) or (6, 6)."""
+    if len(matrix) == 4:
+        return anp.array(transverse_basis(matrix))
+    return eigenvector_basis(matrix)
+
+
+def _turn(start: Array, end: Array, mode: int) -> tuple[Any, Any]:
+    """Sine and cosine of the angle by which a mode turned."""
+    inverse = anp.linalg.inv(start)
+    turned = anp.dot(inverse, end)[2 * mode : 2 * mode + 2, 2 * mode : 2 * mode + 2]
+    return turned[0, 1], turned[0, 0]
+
+
+def _line(lattice: Lattice, start: InitialTwiss, delta: float, orbit: Any, form: Any) -> Twiss:
+    first = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if orbit is None else orbit, dtype=float)
+    if first.shape != (6,) or not np.isfinite(first).all():
+        raise InputError(f"twiss: delta and orbit must be finite numbers, six of them, got {first.tolist()}")
+    passed = trajectory(lattice, first)
+    matrices = passed[:, :, 1:]
+    planes = [_courant_snyder(start.betx, start.alfx), _courant_snyder(start.bety, start.alfy)]
+    zero = [0.0, 0.0]
+    rows = [planes[0][0] + zero, planes[0][1] + zero, zero + planes[1][0], zero + planes[1][1]]
+    bases = anp.matmul(matrices[:, :4, :4], anp.array(rows))
+    dispersion = dispersion_along(matrices, anp.array([start.dx, start.dpx, start.dy, start.dpy]))
+    return _twiss(lattice, passed, bases, dispersion, form, 0.0, False)
+
+
+def _courant_snyder(beta: Any, alpha: Any) -> list[list[Any]]:
+    root = anp.sqrt(beta)
+    return [[root, 0.0], [-alpha / root, 1.0 / root]]
+
+
+def _twiss(
+    lattice: Lattice, passed: Array, bases: Array, dispersion: Array, form: Any, qs: Any, periodic: bool
+) -> Twiss:
+    columns = {**plane_columns(bases, 0, form), **plane_columns(bases, 1, form)}
+    return Twiss(
+        name=(*lattice.names, "end"),
+        s=lattice.s,
+        **columns,
+        **{f"d{name}": dispersion[:, i] for i, name in enumerate(COORDINATES[:4])},
+        **{name: passed[:, i, 0] for i, name in enumerate(COORDINATES)},
+        qx=columns["mux"][-1],
+        qy=columns["muy"][-1],
+        qs=qs,
+        matrices=passed[:, :, 1:],
+        bases=bases,
+        lattice=lattice,
+        periodic=periodic,
+    )
