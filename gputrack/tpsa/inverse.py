@@ -10,9 +10,11 @@ import numpy as np
 from gputrack.arrays import untraced
 from gputrack.checks import short
 from gputrack.errors import InputError
-from gputrack.tpsa.layout import beside, namespace
-from gputrack.tpsa.maps import Map, composed, require_no_constant, transformed, unit_beside
+from gputrack.tpsa import operations as ops
+from gputrack.tpsa.layout import beside, namespace, padded
+from gputrack.tpsa.maps import Map, combined, composed, lane_matrix, require_no_constant, stacked, unit_beside
 from gputrack.tpsa.series import Series
+from gputrack.tpsa.space import Space
 
 #: largest entry of a matrix times that of its inverse: beyond, no digit is right
 _SINGULAR = 1e15
@@ -30,18 +32,29 @@ def inverse(given: Map) -> Map:
         The constant part is not 0, or the linear part is singular.
     """
     require_no_constant("Map.inverse", given)
-    space = given.space
-    back = _inverted(given.matrix)
-    unit = unit_beside(given[0])
+    space, data = given.space, stacked(given.components)
+    back = lane_matrix(_inverted(given.matrix), given.batch, data)
+    unit = stacked([x._spread(given.batch) for x in unit_beside(given[0])])
+    own, parameters = unit[: space.variables], unit[space.variables :]
     # Terms linear in the parameters belong to y: they do not depend on X.
-    known = [y - _linear_in_parameters(c) for y, c in zip(unit, given.components, strict=False)]
-    start = transformed(back, [y._spread(given.batch) for y in known])
-    rest = [_above_linear(c) for c in given.components]
-    answer = Map(start)
+    start = combined(back, own - _only(data[:, :, : space.rows(1)], _is_parameter(space)))
+    rest = _only(data, space.degrees > 1)
+    answer, xp = start, namespace(start)
     for order in range(2, space.order + 1) if given.order > 1 else ():
-        nonlinear = composed([c.truncated(order) for c in rest], answer, order)
-        answer = Map([a - b for a, b in zip(start, transformed(back, nonlinear), strict=True)])
-    return answer
+        inner = xp.concatenate([answer, padded(parameters, answer.shape[2])]) if space.parameters else answer
+        nonlinear = ops.compose(space, rest[:, :, : space.rows(order)], inner, order)
+        answer = padded(start, nonlinear.shape[2]) - combined(back, nonlinear)
+    return Map([Series(space, answer[i], given.batch) for i in range(space.variables)])
+
+
+def _is_parameter(space: Space) -> np.ndarray:
+    rows = np.arange(space.rows(1))
+    return rows > space.variables
+
+
+def _only(data: Any, rows: np.ndarray) -> Any:
+    """Data (series, tiles, rows, lanes) with zeros in all but some rows."""
+    return data * beside(rows[: data.shape[2], None].astype(float), data)
 
 
 def partial_inverse(given: Map, selected: Sequence[int]) -> Map:
@@ -87,16 +100,3 @@ def _inverted(matrix: Any) -> Any:
     if back is None or not bool(size < _SINGULAR):
         raise InputError(f"Map.inverse: the linear part is singular: {short(untraced(matrix).tolist())}")
     return back
-
-
-def _linear_in_parameters(series: Series) -> Series:
-    space = series.space
-    keep = np.zeros((space.rows(1), 1))
-    keep[1 + space.variables :] = 1.0
-    low = series.truncated(1)
-    return low._like(low._data * beside(keep[: low._data.shape[1]], low._data))
-
-
-def _above_linear(series: Series) -> Series:
-    keep = (series.space.degrees[: series._data.shape[1], None] > 1).astype(float)
-    return series._like(series._data * beside(keep, series._data))

@@ -64,12 +64,12 @@ def contiguous(data: Any) -> Any:
 
 
 def padded(data: Array, rows: int) -> Array:
-    """Data with zeros up to so many rows, or cut to them."""
-    have = data.shape[1]
+    """Data (..., rows, lanes) with zeros up to so many rows, or cut to them."""
+    have = data.shape[-2]
     if have == rows:
         return data
     if have > rows:
-        return contiguous(data[:, :rows])
+        return contiguous(data[..., :rows, :])
     xp = namespace(data)
-    zeros = xp.zeros((data.shape[0], rows - have, data.shape[2]), dtype=untraced(data).dtype)
-    return xp.concatenate([data, zeros], axis=1)
+    zeros = xp.zeros((*data.shape[:-2], rows - have, data.shape[-1]), dtype=untraced(data).dtype)
+    return xp.concatenate([data, zeros], axis=-2)

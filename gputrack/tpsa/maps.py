@@ -213,7 +213,8 @@ def composed(outer: Sequence[Series], inner: Map, order: int | None = None) -> l
     if any(c.space is not space and c.space != space for c in outer):
         raise InputError(f"compose: the maps live in different spaces, {outer[0].space} and {space}")
     highest = space.order if order is None else min(require_integer("compose", "order", order, at_least=0), space.order)
-    batch = np.broadcast_shapes(inner.batch, *(c.batch for c in outer))
+    same = all(c.batch == inner.batch for c in outer)
+    batch = inner.batch if same else np.broadcast_shapes(inner.batch, *(c.batch for c in outer))
     parts = [*inner.components, *(unit_beside(inner[0])[space.variables :] if space.parameters else ())]
     first, second = stacked([c._spread(batch) for c in outer]), stacked([c._spread(batch) for c in parts])
     data = ops.compose(space, first, second, highest)
@@ -235,15 +236,24 @@ def stacked(series: Sequence[Series]) -> Array:
 
 def transformed(matrix: Array, series: Sequence[Series]) -> list[Series]:
     """Linear combinations of series: matrix (*batch, n, len(series)), or one for all of the batch."""
-    batch = series[0].batch
+    batch, data = series[0].batch, stacked(series)
+    sums = combined(lane_matrix(matrix, batch, data), data)
+    return [Series(series[0].space, sums[i], batch) for i in range(matrix.shape[-2])]
+
+
+def lane_matrix(matrix: Array, batch: tuple[int, ...], data: Array) -> Array:
+    """(tiles, n, m, lanes) Matrices (*batch, n, m) as the coefficients lie; `data` says on which device."""
     n, m = matrix.shape[-2:]
-    data, xp = stacked(series), namespace(series[0]._data)
-    zero = np.zeros((*batch, n, m))
-    whole = matrix + zero if is_traced(matrix) else xp.broadcast_to(beside(matrix, data), zero.shape)
-    factors = packed(xp.reshape(whole, (*batch, n * m)))
-    tiles, _, lanes = factors.shape
-    sums = xp.einsum("tnml,mtrl->ntrl", xp.reshape(factors, (tiles, n, m, lanes)), data)
-    return [Series(series[0].space, sums[i], batch) for i in range(n)]
+    xp, zero = namespace(data), np.zeros((*batch, n, m))
+    if matrix.shape != zero.shape:
+        matrix = matrix + zero if is_traced(matrix) else xp.broadcast_to(beside(matrix, data), zero.shape)
+    factors = packed(namespace(matrix).reshape(matrix, (*batch, n * m)))
+    return namespace(factors).reshape(factors, (factors.shape[0], n, m, factors.shape[2]))
+
+
+def combined(matrix: Array, data: Array) -> Array:
+    """(n, tiles, rows, lanes) Linear combinations of data (m, tiles, rows, lanes) by a `lane_matrix`."""
+    return namespace(matrix, data).einsum("tnml,mtrl->ntrl", matrix, data)
 
 
 def require_no_constant(name: str, given: Map) -> None:
