@@ -11,6 +11,7 @@ from tpsa_peers import PEERS, assert_close, random_coefficients
 import gputrack.tpsa as tp
 from gputrack.errors import InputError
 from gputrack.tpsa import Series, Space
+from gputrack.tpsa.host import has_kernels
 
 pytestmark = pytest.mark.usefixtures("series_by_tables")
 
@@ -177,7 +178,7 @@ def test_a_batch_is_a_loop(space, kind, name):
         alone = OPERATIONS[name](Series.of(space, a[i]), Series.of(space, b[i])).coefficients
         # NumPy's own exp, log, ... of arrays may differ from those of single numbers in the last bit; and compilers
         # choose by themselves which product of a complex one is fused with the sum.
-        exact = kind == "real" and name in ("sum", "product", "quotient")
+        exact = has_kernels() and kind == "real" and name in ("sum", "product", "quotient")
         np.testing.assert_allclose(whole[i], alone, rtol=0, atol=0 if exact else 4e-15)
     other = a.copy()
     other[1:] = a[:0:-1]
