@@ -48,6 +48,20 @@ def transverse_basis(matrix: Any) -> Rows:
     UnstableMotionError
         The motion grows; or the matrix is a power series, and its modes are coupled and have equal tunes.
     """
+    v, blocks = _separated(matrix)
+    (first, _), (second, _) = (_plane(block) for block in blocks)
+    zero = [0.0, 0.0]
+    return _product(v, [first[0] + zero, first[1] + zero, zero + second[0], zero + second[1]])
+
+
+def turning_angles(matrix: Any) -> list[tuple[Any, Any]]:
+    """Cosine and sine of the angle by which each of two modes turns; arguments and errors as of `transverse_basis`."""
+    _, blocks = _separated(matrix)
+    return [(0.5 * (block[0][0] + block[1][1]), _plane(block)[1]) for block in blocks]
+
+
+def _separated(matrix: Any) -> tuple[Rows, tuple[Rows, Rows]]:
+    """V, and the two blocks of U = V^-1 M V."""
     m = [[matrix[i][j] for j in range(4)] for i in range(4)]
     g, c = _decoupling(m)
     v = [
@@ -63,11 +77,7 @@ def transverse_basis(matrix: Any) -> Rows:
         [-c[1][0], c[0][0], 0.0, g],
     ]
     turned = _product(inverse, _product(m, v))
-    first = _plane([row[:2] for row in turned[:2]])
-    second = _plane([row[2:] for row in turned[2:]])
-    zero = [0.0, 0.0]
-    blocks = [first[0] + zero, first[1] + zero, zero + second[0], zero + second[1]]
-    return _product(v, blocks)
+    return v, ([row[:2] for row in turned[:2]], [row[2:] for row in turned[2:]])
 
 
 def _decoupling(m: Rows) -> tuple[Any, Rows]:
@@ -88,15 +98,15 @@ def _decoupling(m: Rows) -> tuple[Any, Rows]:
     return g, [[factor * entry for entry in row] for row in h]
 
 
-def _plane(m: Rows) -> Rows:
-    """Courant and Snyder's basis of a 2 x 2 matrix: ((sqrt(beta), 0), (-alpha/sqrt(beta), 1/sqrt(beta)))."""
+def _plane(m: Rows) -> tuple[Rows, Any]:
+    """Basis ((sqrt(beta), 0), (-alpha/sqrt(beta), 1/sqrt(beta))) of a 2 x 2 matrix, and the sine of its angle."""
     half = 0.5 * (m[0][0] - m[1][1])
     squared = -m[0][1] * m[1][0] - half * half
     if not _value(squared) > 0.0 or not abs(_value(m[0][0]) + _value(m[1][1])) < 2.0:
         raise UnstableMotionError
     sine = _sqrt(squared) * (1.0 if _value(m[0][1]) > 0.0 else -1.0)
     size = _sqrt(m[0][1] / sine)
-    return [[size, 0.0 * size], [-(half / sine) / size, 1.0 / size]]
+    return [[size, 0.0 * size], [-(half / sine) / size, 1.0 / size]], sine
 
 
 def _product(a: Rows, b: Rows) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -11,9 +12,11 @@ import autograd.numpy as anp
 import numpy as np
 
 from gputrack.arrays import Array
+from gputrack.checks import require_integer
 from gputrack.errors import InputError
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
+from gputrack.optics.chromatic import ChromaticFunctions, line_functions, ring_functions, tunes_of_momentum
 from gputrack.optics.closed_orbit import closed_trajectory
 from gputrack.optics.functions import (
     PLANES,
@@ -33,6 +36,8 @@ from gputrack.optics.stability import unstable
 from gputrack.optics.trajectory import coasting, has_rf, trajectory
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
+#: of chromaticities: maps go one order further
+MOST_ORDER = 11
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,8 +71,8 @@ class Twiss:
 
     Notes
     -----
-    Further figures are computed when they are first asked for: `dqx`, `dqy`, `momentum_compaction`, `slip`, and the
-    functions of coupled motion.
+    Further figures are computed when they are first asked for: `dqx`, `dqy`, `chromaticity`, `chromatic`,
+    `momentum_compaction`, `slip`, and the functions of coupled motion.
     """
 
     name: tuple[str, ...]
@@ -177,6 +182,57 @@ class Twiss:
         """d(path length)/(path length)/d delta: the slip factor plus 1/gamma0^2."""
         return self.slip + self.lattice.require_reference().gamma0 ** -2
 
+    def chromaticity(self, order: int = 1) -> Array:
+        """(2,) Derivatives d^order (qx, qy)/d delta^order, of a coasting beam about the orbit's momentum.
+
+        From the one-turn map of order + 1 about the closed orbit: exact, with the dispersive orbit of all orders.
+
+        Raises
+        ------
+        InputError
+            The order is not 1 to 11; or this is not a ring.
+        """
+        if require_integer("chromaticity", "order", order, at_least=1) > MOST_ORDER:
+            raise InputError(f"chromaticity: order must be <= {MOST_ORDER}, got {order}")
+        quiet = self._coasting
+        if order not in self._tunes:
+            try:
+                series = tunes_of_momentum(quiet.lattice, quiet.orbit, order)
+            except UnstableMotionError:
+                name = self.lattice.name
+                raise InputError(f"Lattice {name!r}: coupled modes of equal tunes have no chromaticity") from None
+            self._tunes.update({k: math.factorial(k) * series[:, k] for k in range(1, order + 1)})
+        return self._tunes[order]
+
+    @cached_property
+    def _tunes(self) -> dict[int, Array]:
+        """Derivatives of the tunes that are known."""
+        return {}
+
+    @property
+    def dqx(self) -> Any:
+        """Horizontal chromaticity d qx/d delta."""
+        return self.chromaticity()[0]
+
+    @property
+    def dqy(self) -> Any:
+        """Vertical chromaticity d qy/d delta."""
+        return self.chromaticity()[1]
+
+    @property
+    def orbit(self) -> Array:
+        """(6,) Orbit at the start."""
+        return anp.stack([getattr(self, name)[0] for name in COORDINATES])
+
+    @cached_property
+    def chromatic(self) -> ChromaticFunctions:
+        """W functions, d mu/d delta and second-order dispersion, of a coasting beam."""
+        if self.periodic:
+            quiet = self._coasting
+            return ring_functions(quiet.lattice, quiet.orbit)
+        start = anp.array([self.dx[0], self.dpx[0], self.dy[0], self.dpy[0]])
+        return line_functions(self.lattice, self.orbit, self.bases[0], start)
+
     # -- output --------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -184,7 +240,7 @@ class Twiss:
         """Figures of the whole lattice by name."""
         names = ["qx", "qy", "qs"]
         if self.periodic:
-            names += ["momentum_compaction", "slip"]
+            names += ["dqx", "dqy", "momentum_compaction", "slip"]
         figures = {"length": float(self.s[-1]), **{name: getattr(self, name) for name in names}}
         for name in ("betx", "bety", "dx", "dy"):
             figures[f"{name}_max"] = np.max(np.abs(getattr(self, name)))
