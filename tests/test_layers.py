@@ -50,7 +50,8 @@ KNOWN_TO = {
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
         "backends.array_adjoint", "backends.array_tangent", "collective", "device_box", "forward_rules",
-        "forward_trace", "gradient", "interop.passes", "moment_primitives", "passage_gradient", "optics", "parameter_adjoint",
+        "forward_trace", "gradient", "interop.passes", "moment_primitives", "passage_gradient", "optics",
+        "parameter_adjoint",
         "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},

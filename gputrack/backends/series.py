@@ -19,6 +19,7 @@ from gputrack.errors import InputError
 from gputrack.program import Program
 from gputrack.tpsa.space import Space
 
+
 class SeriesRun(ctypes.Structure):
     """Twin of `SeriesRun` in kernels/series_host.h."""
 

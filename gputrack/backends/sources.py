@@ -102,7 +102,8 @@ def kind_lists(kinds: Iterable[str]) -> str:
 def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: str = "") -> str:
     """One source text: target, generated structs, the maps in `kinds`, and an entry file such as ``track_host.h``.
 
-    `defines` are lines in front of all, `generated` is text behind target.h. Each file is included once; ``#line`` directives keep compilers' messages pointing at the files.
+    `defines` are lines in front of all, `generated` is text behind target.h. Each file is included once; ``#line``
+    directives keep compilers' messages pointing at the files.
     """
     seen: set[Path] = set()
     folder = kernel_folder()

@@ -196,7 +196,7 @@ def _step(current: Map, values: np.ndarray, degree: int, planes: int) -> Map:
         distance = turned - phase[j]
         near = np.abs(distance - np.round(distance)) < _RESONANT
         if (near & ~kept & (np.abs(found) > 1e-12)).any():
-            raise InputError(f"normal_form: the tunes are on a resonance of order {degree + 1}; change the working point")
+            raise InputError(f"normal_form: the tunes are on a resonance of order {degree + 1}; change them")
         gap = np.where(kept | near, 1.0, np.exp(2.0j * np.pi * turned) - values[j])
         coefficients[j, rows] = np.where(kept | near, 0.0, found / gap)
     own_map = Map([s + 0.0j for s in variables(space)[:6]])
