@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import autograd.numpy as anp
 import numpy as np
 
 from gputrack.errors import InputError
@@ -41,6 +44,8 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
 
 def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None) -> np.ndarray:
     """The closed orbit and the matrices around it all along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`."""
+    if lattice.traced:
+        return _traced_trajectory(lattice, delta, guess)
     free = 6 if has_rf(lattice) else 4
     orbit = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if guess is None else guess, dtype=float)
     if orbit.shape != (6,) or not np.isfinite(orbit).all():
@@ -63,6 +68,28 @@ def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | 
         orbit[:free] += step
         closed = bool(np.abs(step).max() < _TOLERANCE)
     raise InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {_hint(free)}")
+
+
+def _traced_trajectory(lattice: Lattice, delta: float, guess: np.ndarray | None) -> Any:
+    """The same as a function of what is being differentiated.
+
+    One step of Newton's method from the closed orbit, with its matrix held fixed, has the derivative of the implicit
+    function x = M(x, p): dx = (1 - dM/dx)^-1 dM/dp.
+    """
+    plain = untraced_lattice(lattice)
+    found = closed_trajectory(plain, delta, guess)
+    free = 6 if has_rf(plain) else 4
+    orbit = found[0, :, 0]
+    miss = trajectory(lattice, orbit)[-1, :free, 0] - orbit[:free]
+    solve = np.linalg.inv(np.eye(free) - found[-1, :free, 1 : 1 + free])
+    moved = anp.concatenate([orbit[:free] + anp.dot(solve, miss), orbit[free:]])
+    return trajectory(lattice, moved)
+
+
+def untraced_lattice(lattice: Lattice) -> Lattice:
+    """The lattice as it is now, without what is being differentiated."""
+    reference = lattice.require_reference().plain
+    return Lattice(lattice.elements, reference, name=lattice.name, model=lattice.model)
 
 
 def _hint(free: int) -> str:

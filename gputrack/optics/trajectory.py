@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.arrays import is_traced
 from gputrack.backends import choose_backend
 from gputrack.backends.base import Launch, Particles, Tangents, make_records
 from gputrack.elements import CrabCavity, RFCavity
 from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
+from gputrack.passage_gradient import orbits_and_matrices
 from gputrack.program import Program
 from gputrack.transfer_map import map_program
 
@@ -29,6 +31,11 @@ def coasting(lattice: Lattice) -> Lattice:
     """The lattice with its cavities switched off; itself where none is on. Kept with the lattice."""
     if not has_rf(lattice):
         return lattice
+    if lattice.traced:
+        raise InputError(
+            f"Lattice {lattice.name!r}: figures of a coasting beam cannot be differentiated with cavities on; "
+            "switch them off, with_changes(..., voltage=0.0), before with_knobs"
+        )
     if "_coasting" not in lattice.__dict__:
         off = {
             id(element): element.replaced(voltage=0.0)
@@ -72,13 +79,16 @@ def trajectory(lattice: Lattice, orbit: np.ndarray) -> np.ndarray:
     Returns
     -------
     array (len(lattice) + 1, 6, 7)
-        ``[:, :, 0]`` the orbit, ``[:, :, 1:]`` d(coordinates)/d(coordinates at the start).
+        Traced where the lattice or the orbit is. ``[:, :, 0]`` the orbit, ``[:, :, 1:]``
+        d(coordinates)/d(coordinates at the start).
 
     Raises
     ------
     InputError
         The orbit does not reach the end.
     """
+    if lattice.traced or is_traced(orbit):
+        return orbits_and_matrices(lattice, orbit)
     program, count = optics_program(lattice), len(lattice)
     particles = _columns(orbit)
     records = make_records([(1, count)], 6, np)
