@@ -24,7 +24,7 @@ from gputrack.errors import InputError
 from gputrack.gradient import effective_traces
 from gputrack.lattice import Lattice
 from gputrack.parameter_adjoint import knob_gradient
-from gputrack.program import compile_program
+from gputrack.program import Program, compile_program
 from gputrack.transfer_map import bare
 
 #: finite, so that its square is a number
@@ -59,20 +59,32 @@ def orbits_and_matrices(lattice: Lattice, orbit: Any) -> Any:
     return run.forward(np.asarray(orbit, dtype=float))
 
 
+def traced_program(lattice: Lattice) -> Program:
+    """Program with a record after every element, and with the knobs that are being differentiated in its maps.
+
+    Kept with the lattice, which does not change: a closed orbit needs it more than once.
+    """
+    if "_traced_program" not in lattice.__dict__:
+        active: dict[int, frozenset[str]] = {}
+        for knobs, _ in effective_traces(lattice.traces):
+            for knob in knobs:
+                for place in knob.places:
+                    active[place] = active.get(place, frozenset()) | {knob.parameter}
+        places = [(1, range(len(lattice)))]
+        lattice.__dict__["_traced_program"] = compile_program(bare(lattice, traced=True), places, active)
+    kept: Program = lattice.__dict__["_traced_program"]
+    return kept
+
+
 class _Passage:
     """A passage forwards, remembered for its sweep."""
 
     def __init__(self, lattice: Lattice) -> None:
         plain = lattice.with_reference(lattice.require_reference().plain)
         self.traces = effective_traces(lattice.traces)
-        active: dict[int, frozenset[str]] = {}
-        for knobs, _ in self.traces:
-            for knob in knobs:
-                for place in knob.places:
-                    active[place] = active.get(place, frozenset()) | {knob.parameter}
         self.count = len(plain)
         self.lattice = plain
-        self.program = compile_program(bare(plain, traced=True), [(1, range(len(plain)))], active)
+        self.program = traced_program(lattice)
 
     def _launch(self) -> Launch:
         records = make_records([(1, self.count)], 6, np)

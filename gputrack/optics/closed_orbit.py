@@ -10,6 +10,7 @@ import numpy as np
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.optics.trajectory import has_rf, trajectory
+from gputrack.passage_gradient import traced_program
 
 _ITERATIONS = 20
 _TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, the error that is left is rounding
@@ -77,6 +78,7 @@ def _traced_trajectory(lattice: Lattice, delta: float, guess: np.ndarray | None)
     function x = M(x, p): dx = (1 - dM/dx)^-1 dM/dp.
     """
     plain = untraced_lattice(lattice)
+    plain.__dict__["_optics_program"] = traced_program(lattice)  # the same maps: compiled once
     found = closed_trajectory(plain, delta, guess)
     free = 6 if has_rf(plain) else 4
     orbit = found[0, :, 0]
