@@ -3,6 +3,8 @@
 import gputrack as gt
 
 BACKENDS = ("array", "host", "cuda")
+#: backend `cuda` on a stand-in for CuPy that runs the kernels on the host
+EMULATED = "emulated-cuda"
 
 
 def why_not(backend):

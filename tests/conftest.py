@@ -2,11 +2,9 @@
 
 import fake_cupy
 import pytest
-from backends import BACKENDS, why_not
+from backends import BACKENDS, EMULATED, why_not
 from cases import SPECIES
 from helpers import shared_lattice
-
-EMULATED = "emulated-cuda"
 
 
 @pytest.fixture(params=[*BACKENDS, EMULATED])

@@ -54,7 +54,8 @@ static __attribute__((noinline)) void wait(int barrier) {
 }
 
 // Two sets of slots in turn: nobody overwrites what another has still to read. All threads of a warp must call it.
-static __attribute__((noinline)) double shuffle_down(double value, unsigned delta, unsigned width, int line) {
+[[maybe_unused]] static __attribute__((noinline)) double shuffle_down(
+    double value, unsigned delta, unsigned width, int line) {
   const unsigned thread = threadIdx.x;
   double* const slot = slots[fibers[thread].shuffles++ % 2];
   slot[thread] = value;

@@ -5,9 +5,8 @@ from dataclasses import replace
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from backends import host_copy, placed
+from backends import EMULATED, host_copy, placed
 from cases import CASES, SPECIES
-from conftest import EMULATED
 from helpers import richardson
 from nvrtc import compile_cuda
 from test_cuda_compile import DEPRECATED, options

@@ -5,9 +5,8 @@ from dataclasses import replace
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from backends import host_copy, placed, track
+from backends import EMULATED, host_copy, placed, track
 from cases import CASES, SPECIES
-from conftest import EMULATED
 from helpers import richardson
 
 import gputrack as gt
