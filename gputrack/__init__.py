@@ -38,13 +38,19 @@ from gputrack.models import (
 )
 from gputrack.monitor import Monitor
 from gputrack.optics import (
+    DrivingTerms,
     EdwardsTeng,
     MaisRipken,
+    Radiation,
+    Survey,
     Twiss,
     closed_orbit,
+    driving_terms,
     finite_difference_matrix,
     linear_optics,
     one_turn_map,
+    radiation,
+    survey,
     transfer_map,
     twiss,
 )
@@ -55,11 +61,12 @@ from gputrack.tracker import Tracked, track
 __version__ = "0.1.0"
 
 __all__ = [
-    "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "EdwardsTeng", "Element", "Exact", "Expanded",
-    "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge",
-    "LossCode", "Losses", "MaisRipken", "Marker", "MatrixKick", "Model", "Monitor", "Multipole",
-    "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "ReferenceParticle", "SectorBend",
-    "Sextupole", "Solenoid", "Tracked", "Translation", "Twiss", "VKicker", "YRotation", "__version__",
-    "closed_orbit", "demo_ring", "finite_difference_matrix", "grad", "jacobian", "jvp", "linear_optics",
-    "load", "one_turn_map", "save", "track", "transfer_map", "twiss", "value_and_grad",
+    "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "DrivingTerms", "EdwardsTeng", "Element", "Exact",
+    "Expanded", "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge",
+    "LossCode", "Losses", "MaisRipken", "Marker", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole",
+    "Quadrupole", "RFCavity", "Radiation", "RectangularBend", "ReferenceParticle", "SectorBend", "Sextupole",
+    "Solenoid", "Survey", "Tracked", "Translation", "Twiss", "VKicker", "YRotation", "__version__",
+    "closed_orbit", "demo_ring", "driving_terms", "finite_difference_matrix", "grad", "jacobian", "jvp",
+    "linear_optics", "load", "one_turn_map", "radiation", "save", "survey", "track", "transfer_map", "twiss",
+    "value_and_grad",
 ]  # fmt: skip

@@ -33,7 +33,8 @@ from gputrack.optics.functions import (
 )
 from gputrack.optics.normal_modes import UnstableMotionError, eigenvector_basis, transverse_basis
 from gputrack.optics.stability import unstable
-from gputrack.optics.trajectory import coasting, has_rf, trajectory
+from gputrack.optics.trajectory import coasting as without_rf
+from gputrack.optics.trajectory import has_rf, trajectory
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 #: of chromaticities: maps go one order further
@@ -160,10 +161,10 @@ class Twiss:
     # -- momentum ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _coasting(self) -> Twiss:
+    def coasting(self) -> Twiss:
         """The same ring with its cavities off, at the momentum of the orbit at the start."""
         self._require_periodic("momentum compaction and chromaticities")
-        quiet = coasting(self.lattice)
+        quiet = without_rf(self.lattice)
         return self if quiet is self.lattice else twiss(quiet, delta=float(self.delta[0]))
 
     def _require_periodic(self, what: str) -> None:
@@ -173,7 +174,7 @@ class Twiss:
     @property
     def slip(self) -> Any:
         """Slip factor d(revolution time)/(revolution time)/d delta of a coasting beam: > 0 above transition."""
-        quiet = self._coasting
+        quiet = self.coasting
         start = anp.array([quiet.dx[0], quiet.dpx[0], quiet.dy[0], quiet.dpy[0]])
         return -drift_of_arrival(quiet.matrix, start) / self.s[-1]
 
@@ -194,7 +195,7 @@ class Twiss:
         """
         if require_integer("chromaticity", "order", order, at_least=1) > MOST_ORDER:
             raise InputError(f"chromaticity: order must be <= {MOST_ORDER}, got {order}")
-        quiet = self._coasting
+        quiet = self.coasting
         if order not in self._tunes:
             try:
                 series = tunes_of_momentum(quiet.lattice, quiet.orbit, order)
@@ -228,7 +229,7 @@ class Twiss:
     def chromatic(self) -> ChromaticFunctions:
         """W functions, d mu/d delta and second-order dispersion, of a coasting beam."""
         if self.periodic:
-            quiet = self._coasting
+            quiet = self.coasting
             return ring_functions(quiet.lattice, quiet.orbit)
         start = anp.array([self.dx[0], self.dpx[0], self.dy[0], self.dpy[0]])
         return line_functions(self.lattice, self.orbit, self.bases[0], start)
