@@ -4,12 +4,14 @@ from gputrack.optics.closed_orbit import closed_orbit
 from gputrack.optics.differences import finite_difference_matrix
 from gputrack.optics.driving_terms import DrivingTerms, driving_terms
 from gputrack.optics.functions import EdwardsTeng, MaisRipken
+from gputrack.optics.match import Match, Target, match
 from gputrack.optics.one_turn_map import one_turn_map, transfer_map
 from gputrack.optics.radiation import Radiation, radiation
 from gputrack.optics.survey import Survey, survey
 from gputrack.optics.twiss import Twiss, linear_optics, twiss
 
 __all__ = [
-    "DrivingTerms", "EdwardsTeng", "MaisRipken", "Radiation", "Survey", "Twiss", "closed_orbit", "driving_terms",
-    "finite_difference_matrix", "linear_optics", "one_turn_map", "radiation", "survey", "transfer_map", "twiss",
+    "DrivingTerms", "EdwardsTeng", "MaisRipken", "Match", "Radiation", "Survey", "Target", "Twiss", "closed_orbit",
+    "driving_terms", "finite_difference_matrix", "linear_optics", "match", "one_turn_map", "radiation", "survey",
+    "transfer_map", "twiss",
 ]  # fmt: skip

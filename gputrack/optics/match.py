@@ -1,4 +1,4 @@
-"""Matching: knobs of a lattice so that figures of its optics take asked values, by least squares with exact Jacobian."""
+"""Matching: knobs so that figures of the optics take asked values, by least squares with exact Jacobian."""
 
 from __future__ import annotations
 
