@@ -1,4 +1,4 @@
-"""The command line: gputrack demo, info and track."""
+"""The command line: gputrack demo, info, twiss and track."""
 
 from __future__ import annotations
 
@@ -100,6 +100,25 @@ def info(lattice: LatticeArgument, sequence: SequenceOption = None) -> None:
 
 
 @app.command()
+def twiss(
+    lattice: LatticeArgument,
+    sequence: SequenceOption = None,
+    delta: Annotated[float, typer.Option(help="Relative momentum deviation.")] = 0.0,
+    csv: Annotated[Path | None, typer.Option(help="File for all columns, comma-separated.")] = None,
+    tfs: Annotated[Path | None, typer.Option(help="File for all columns, as MAD-X writes them.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture to write: .png, .pdf or .svg.")] = None,
+) -> None:
+    """Twiss parameters of a ring: tunes, chromaticities, beta functions, dispersion, closed orbit."""
+    from gputrack.commands import run_twiss
+
+    for name, path in (("--csv", csv), ("--tfs", tfs), ("--plot", plot)):
+        if path is not None:
+            require_writable(path, name)
+    out, (ring, _) = console(), load_lattice(lattice, sequence)
+    run_twiss(out, ring, delta, csv, tfs, plot)
+
+
+@app.command()
 def track(
     lattice: LatticeArgument,
     output: Annotated[Path, typer.Option(help="HDF5 file for the particles after the last turn (openPMD).")],
@@ -166,12 +185,12 @@ def load_lattice(name: str, sequence: str | None) -> tuple[Lattice, Sequence[str
     return file.lattice, file.ignored
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path, option: str = "--output") -> None:
     """Refuse before the work what cannot be written after it."""
     if path.is_dir():
-        raise InputError(f"--output {path}: this is a folder; give a file name")
+        raise InputError(f"{option} {path}: this is a folder; give a file name")
     if not path.absolute().parent.is_dir():
-        raise InputError(f"--output {path}: there is no folder {path.absolute().parent}")
+        raise InputError(f"{option} {path}: there is no folder {path.absolute().parent}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

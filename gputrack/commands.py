@@ -15,8 +15,8 @@ from gputrack.beam import Beam
 from gputrack.errors import InputError, TrackingInterrupted
 from gputrack.lattice import Lattice
 from gputrack.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
-from gputrack.optics import linear_optics
-from gputrack.report import emittance_table, loss_table, optics_table, turns_lived
+from gputrack.optics import linear_optics, tables, twiss
+from gputrack.report import emittance_table, loss_table, optics_table, turns_lived, twiss_table
 from gputrack.tracker import track
 
 INTEGRATORS = {"matrix-kick": MatrixKick, "drift-kick": DriftKick}
@@ -112,3 +112,26 @@ def _finish(
     out.print(f"{done} turns in {seconds:.1f} s: {speed:.3g} particle-turns/s ({how})", highlight=False)
     after.to_device("numpy").save(output)
     out.print(f"written: {output} ({after.n} particles after turn {after.turn})", soft_wrap=True, markup=False)
+
+
+def run_twiss(
+    out: Console, ring: Lattice, delta: float, csv: Path | None, tfs: Path | None, picture: Path | None
+) -> None:
+    """Print the optics of a ring and write its tables and its picture.
+
+    Raises
+    ------
+    InputError
+        There is no stable motion around a closed orbit, or a file cannot be written.
+    """
+    optics = twiss(ring, delta=delta)
+    out.print(twiss_table(optics))
+    for path, text in ((csv, tables.csv_text), (tfs, tables.tfs_text)):
+        if path is not None:
+            tables.write(text(optics), path)
+            out.print(f"written: {path} ({len(optics.s)} rows)", soft_wrap=True, markup=False, highlight=False)
+    if picture is not None:
+        from gputrack import plot  # matplotlib takes half a second to import
+
+        plot.save(plot.twiss_figure(optics), picture)
+        out.print(f"picture: {picture}", soft_wrap=True, markup=False, highlight=False)

@@ -68,6 +68,28 @@ def optics_table(optics: Twiss) -> Table:
     return table
 
 
+def twiss_table(optics: Twiss) -> Table:
+    """Tunes, chromaticities, and the optics at the start and where they are largest."""
+    table = _table(f"{optics.lattice.name or 'ring'}: Twiss parameters", "", "horizontal", "vertical")
+    rows = (
+        ("tune", optics.qx, optics.qy, ".8f"),
+        ("chromaticity", optics.dqx, optics.dqy, ".6f"),
+        ("beta at start [m]", optics.betx[0], optics.bety[0], ".8g"),
+        ("alpha at start", optics.alfx[0], optics.alfy[0], "z.6f"),
+        ("largest beta [m]", np.max(optics.betx), np.max(optics.bety), ".8g"),
+        ("dispersion at start [m]", optics.dx[0], optics.dy[0], ".6g"),
+        ("largest dispersion [m]", np.max(np.abs(optics.dx)), np.max(np.abs(optics.dy)), ".6g"),
+        ("orbit at start [m]", optics.x[0], optics.y[0], ".6g"),
+        ("largest orbit [m]", np.max(np.abs(optics.x)), np.max(np.abs(optics.y)), ".6g"),
+    )
+    for name, x, y, form in rows:
+        _row(table, name, format(float(x), form), format(float(y), form))
+    ends = [f"length {optics.s[-1]:.10g} m", f"momentum compaction {optics.momentum_compaction:.8g}"]
+    ends += [f"synchrotron tune {optics.qs:.8f}"] if optics.qs else []
+    table.caption, table.caption_justify = ", ".join(ends), "left"
+    return table
+
+
 def _clean(value: float) -> float:
     """Rounding of the differences, 1e-8, shown as the 0 that it is."""
     return 0.0 if abs(value) < 1e-8 else float(value)

@@ -13,6 +13,7 @@ from gputrack.optics.trajectory import has_rf, trajectory
 from gputrack.passage_gradient import traced_program
 
 _ITERATIONS = 20
+_ROUNDING = 1e-14  # steps that change nothing
 _TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, the error that is left is rounding
 
 
@@ -66,8 +67,11 @@ def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | 
             step = np.linalg.solve(np.eye(free) - passed[-1, :free, 1 : 1 + free], miss)
         except np.linalg.LinAlgError:
             break
+        size = np.abs(step).max()
+        if size < _ROUNDING:
+            return passed
         orbit[:free] += step
-        closed = bool(np.abs(step).max() < _TOLERANCE)
+        closed = bool(size < _TOLERANCE)
     raise InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {_hint(free)}")
 
 

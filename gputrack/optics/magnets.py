@@ -13,7 +13,7 @@ from gputrack.arrays import Array
 from gputrack.elements import Multipole, RectangularBend, SectorBend
 from gputrack.elements.straight import _StraightMagnet
 from gputrack.lattice import Lattice
-from gputrack.optics.trajectory import optics_program
+from gputrack.optics.trajectory import kept, optics_program
 from gputrack.program import LoweredGroup
 
 _BENDS = (SectorBend, RectangularBend)
@@ -67,7 +67,12 @@ class Magnets:
 
 
 def magnets_of(lattice: Lattice) -> Magnets:
-    """All magnets with fields of their own: straight ones, bends and thin multipoles."""
+    """All magnets with fields of their own: straight ones, bends and thin multipoles. Kept with the lattice."""
+    magnets: Magnets = kept(lattice, "_magnets", lambda: _gathered(lattice))
+    return magnets
+
+
+def _gathered(lattice: Lattice) -> Magnets:
     groups = [g for g in optics_program(lattice).groups if issubclass(g.kind, (_StraightMagnet, Multipole, *_BENDS))]
     tables = [_table(group) for group in groups]
     orders = max([2, *(t["fields"].shape[1] for t in tables)])

@@ -9,7 +9,7 @@ import numpy as np
 from gputrack.elements import Translation, YRotation
 from gputrack.lattice import Lattice
 from gputrack.optics.magnets import magnets_of
-from gputrack.optics.trajectory import optics_program
+from gputrack.optics.trajectory import optics_program, positions, row_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def survey(lattice: Lattice) -> Survey:
     frames = np.concatenate([np.eye(4)[None], frames])
     turn, place = frames[:, :3, :3], frames[:, :3, 3]
     return Survey(
-        (*lattice.names, "end"), lattice.s, place[:, 0], place[:, 1], place[:, 2],
+        row_names(lattice), positions(lattice), place[:, 0], place[:, 1], place[:, 2],
         np.unwrap(np.arctan2(turn[:, 0, 2], turn[:, 2, 2])),
         np.arctan2(turn[:, 1, 2], np.hypot(turn[:, 0, 2], turn[:, 2, 2])),
         np.arctan2(turn[:, 1, 0], turn[:, 1, 1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +23,19 @@ from gputrack.transfer_map import map_program
 _LIMIT = 1e100
 
 
+def kept(lattice: Lattice, key: str, make: Callable[[], Any]) -> Any:
+    """What was made of a lattice before, kept with it: lattices do not change."""
+    if key not in lattice.__dict__:
+        lattice.__dict__[key] = make()
+    return lattice.__dict__[key]
+
+
 def has_rf(lattice: Lattice) -> bool:
     """Whether a cavity is switched on, so that the energy of particles can change."""
-    return any(isinstance(element, RFCavity) and element.voltage for element in lattice)
+    found: bool = kept(
+        lattice, "_has_rf", lambda: any(isinstance(element, RFCavity) and element.voltage for element in lattice)
+    )
+    return found
 
 
 def coasting(lattice: Lattice) -> Lattice:
@@ -36,27 +47,26 @@ def coasting(lattice: Lattice) -> Lattice:
             f"Lattice {lattice.name!r}: figures of a coasting beam cannot be differentiated with cavities on; "
             "switch them off, with_changes(..., voltage=0.0), before with_knobs"
         )
-    if "_coasting" not in lattice.__dict__:
-        off = {
-            id(element): element.replaced(voltage=0.0)
-            for element in lattice
-            if isinstance(element, (RFCavity, CrabCavity)) and element.voltage
-        }
-        elements = [off.get(id(element), element) for element in lattice]
-        quiet = Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
-        lattice.__dict__["_coasting"] = quiet
-    kept: Lattice = lattice.__dict__["_coasting"]
-    return kept
+    quiet: Lattice = kept(lattice, "_coasting", lambda: _switched_off(lattice))
+    return quiet
+
+
+def _switched_off(lattice: Lattice) -> Lattice:
+    off = {
+        id(element): element.replaced(voltage=0.0)
+        for element in lattice
+        if isinstance(element, (RFCavity, CrabCavity)) and element.voltage
+    }
+    elements = [off.get(id(element), element) for element in lattice]
+    return Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
 
 
 def optics_program(lattice: Lattice) -> Program:
     """The program with a record after every element; kept with the lattice, which does not change."""
     if lattice.traced:
         raise InputError("closed orbit and optics of a lattice that is being differentiated are not available yet")
-    if "_optics_program" not in lattice.__dict__:
-        lattice.__dict__["_optics_program"] = map_program(lattice, range(len(lattice)))
-    kept: Program = lattice.__dict__["_optics_program"]
-    return kept
+    program: Program = kept(lattice, "_optics_program", lambda: map_program(lattice, range(len(lattice))))
+    return program
 
 
 def turn_program(lattice: Lattice) -> Program:
@@ -64,6 +74,19 @@ def turn_program(lattice: Lattice) -> Program:
     program = optics_program(lattice)
     acting = program.ops[:, 0] != MAPS["record"].code
     return replace(program, ops=np.ascontiguousarray(program.ops[acting]), elements=program.elements[acting])
+
+
+def positions(lattice: Lattice) -> np.ndarray:
+    """Entrances of elements and the end [m], (n + 1,); read-only."""
+    s: np.ndarray = kept(lattice, "_positions", lambda: lattice.s)
+    s.flags.writeable = False
+    return s
+
+
+def row_names(lattice: Lattice) -> tuple[str, ...]:
+    """Names of elements, then "end"."""
+    names: tuple[str, ...] = kept(lattice, "_row_names", lambda: (*lattice.names, "end"))
+    return names
 
 
 def trajectory(lattice: Lattice, orbit: np.ndarray) -> np.ndarray:

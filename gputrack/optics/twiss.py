@@ -34,7 +34,7 @@ from gputrack.optics.functions import (
 from gputrack.optics.normal_modes import UnstableMotionError, eigenvector_basis, transverse_basis
 from gputrack.optics.stability import unstable
 from gputrack.optics.trajectory import coasting as without_rf
-from gputrack.optics.trajectory import has_rf, trajectory
+from gputrack.optics.trajectory import has_rf, positions, row_names, trajectory
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 #: of chromaticities: maps go one order further
@@ -376,8 +376,8 @@ def _twiss(
 ) -> Twiss:
     columns = {**plane_columns(bases, 0, form), **plane_columns(bases, 1, form)}
     return Twiss(
-        name=(*lattice.names, "end"),
-        s=lattice.s,
+        name=row_names(lattice),
+        s=positions(lattice),
         **columns,
         **{f"d{name}": dispersion[:, i] for i, name in enumerate(COORDINATES[:4])},
         **{name: passed[:, i, 0] for i, name in enumerate(COORDINATES)},
