@@ -1,0 +1,71 @@
+"""One-turn maps of rings as power series: one lattice, and many side by side.
+
+    python benchmarks/maps.py [--lattice esr.madx] [--orders 1,2,3,4] [--maps 64]
+
+A ring of 100 FODO cells (1000 elements: quadrupoles, sextupoles, bends, drifts; default models), and a file's if given.
+Medians of the kernels' time, with the program compiled beforehand, per map. MAD-NG tracked one map through 1000 thick
+elements (one slice) in 10 / 15 / 27 / 50 ms at orders 1 to 4 on a 2.8 GHz Ice Lake core: another machine, an anchor only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from machine import heading
+
+import gputrack as gt
+from gputrack.backends.series import run_series
+from gputrack.elements.map import ReferenceValues
+from gputrack.tpsa.space import Space
+from gputrack.transfer_map import identity_map, map_program
+
+
+def fodo_ring(cells: int = 100) -> gt.Lattice:
+    """Ten elements a cell."""
+    drift = gt.Drift("d", length=0.3)
+    bend = gt.SectorBend("b", length=1.0, angle=np.pi / cells)
+    cell = [
+        gt.Quadrupole("qf", length=0.5, k1=0.6), drift, gt.Sextupole("sf", length=0.1, k2=5.0), bend, drift,
+        gt.Quadrupole("qd", length=0.5, k1=-0.6), drift, gt.Sextupole("sd", length=0.1, k2=-5.0), bend, drift,
+    ]  # fmt: skip
+    return gt.Lattice(cell * cells, gt.ReferenceParticle.electron(total=3e9), name=f"{cells} FODO cells")
+
+
+def milliseconds(ring: gt.Lattice, order: int, maps: int, repeats: int) -> float:
+    """Median for one call, per map."""
+    space = Space(6, order)
+    reference = np.array(ReferenceValues.of(ring.require_reference()))[:, None]
+    program, start = map_program(ring), np.stack([identity_map(space, np.zeros(6))] * maps)
+    run_series(space, [program], reference, start)
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        run_series(space, [program], reference, start)
+        seconds.append(time.perf_counter() - begin)
+    return 1e3 * median(seconds) / maps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file, measured as well")
+    parser.add_argument("--orders", default="1,2,3,4")
+    parser.add_argument("--maps", type=int, default=64, help="lattices side by side")
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    rings = [fodo_ring()] + ([gt.load(arguments.lattice)] if arguments.lattice else [])
+    print(heading())
+    for ring in rings:
+        print(f"{ring.name}: {len(ring)} elements, one thread, ms per map")
+        print(f"{'order':>6} {'1 map':>9} {str(arguments.maps) + ' maps':>9} {'ratio':>6}")
+        for order in (int(text) for text in arguments.orders.split(",")):
+            one = milliseconds(ring, order, 1, arguments.repeats)
+            many = milliseconds(ring, order, arguments.maps, max(1, arguments.repeats // 2))
+            print(f"{order:>6} {one:>9.2f} {many:>9.2f} {many / one:>6.2f}")
+
+
+if __name__ == "__main__":
+    main()
