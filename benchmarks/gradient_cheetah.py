@@ -6,7 +6,7 @@
 A line of FODO cells with bends, passed several times; the scalar is the sum of squares of the transverse coordinates
 over their initial rms. Both codes track it with the same maps in double precision: Cheetah by its
 "drift_kick_drift" method (the name is Bmad-X's: exact drifts, quadrupoles linear at each particle's momentum, exact
-bends with linear edges), we by models to match; coordinates agree to rounding, which is asserted, and so are gradients.
+bends with linear edges), we by models to match; values and gradients agree, which is asserted.
 Cheetah's "linear" method, which merges the line into one matrix without chromatic effects, is timed beside them.
 
 Each measurement has a process of its own: seconds are the median over repeated calls of value and gradient, the line's

@@ -4,7 +4,7 @@
 
 A ring of 100 FODO cells (1000 elements: quadrupoles, sextupoles, bends, drifts; default models), and a file's if given.
 Medians of the kernels' time, with the program compiled beforehand, per map. MAD-NG tracked one map through 1000 thick
-elements (one slice) in 10 / 15 / 27 / 50 ms at orders 1 to 4 on a 2.8 GHz Ice Lake core: another machine, an anchor only.
+elements (one slice) in 10, 15, 27, 50 ms at orders 1 to 4 on a 2.8 GHz Ice Lake core: another machine, an anchor.
 """
 
 from __future__ import annotations
