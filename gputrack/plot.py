@@ -154,7 +154,7 @@ def twiss_figure(optics: Twiss) -> Figure:
     for axes, label in ((middle, r"$\beta$ [m]"), (bottom, "D [m]")):
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
-        axes.legend(ncols=2, frameon=False, loc="upper right")
+        axes.legend(ncols=2, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), borderaxespad=0.0)
     middle.tick_params(labelbottom=False)
     bottom.set_xlim(0.0, end)
     bottom.set_xlabel("s [m]")

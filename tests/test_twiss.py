@@ -2,6 +2,7 @@
 
 import math
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 from peers import madx_twiss
@@ -159,3 +160,21 @@ def test_what_cannot_be_asked():
     ):
         with pytest.raises(InputError, match=words):
             call()
+
+
+def test_derivatives_of_a_six_dimensional_basis():
+    """Betas of all three modes along a change of the matrix that keeps it symplectic, against differences."""
+    matrix = np.asarray(gt.twiss(coupled_ring(voltage=3e6)).matrix)
+    generator = np.random.default_rng(4).normal(size=(6, 6))
+    generator = FORM @ (generator + generator.T) * 1e-3
+
+    def figures(step):
+        turn = anp.eye(6) + step * generator / 2.0
+        changed = anp.dot(matrix, anp.dot(anp.linalg.inv(2.0 * anp.eye(6) - turn), turn))  # Cayley: symplectic
+        basis = eigenvector_basis(changed)
+        return anp.concatenate([anp.sum(basis[:, 2 * m : 2 * m + 2] ** 2, axis=1) for m in range(3)])
+
+    exact = gt.jacobian(figures)(0.0)
+    rates = [(figures(h) - figures(-h)) / (2.0 * h) for h in (1e-3, 2e-3)]
+    expected = (4.0 * rates[0] - rates[1]) / 3.0
+    np.testing.assert_allclose(exact, expected, atol=1e-8 * np.abs(expected).max())

@@ -11,6 +11,7 @@ import numpy as np
 
 from gputrack.arrays import Array
 from gputrack.lattice import Lattice
+from gputrack.optics.functions import periodic_dispersion
 from gputrack.optics.momentum_series import (
     basis_series,
     cauchy_matmul,
@@ -20,7 +21,8 @@ from gputrack.optics.momentum_series import (
     start_orbit,
     tune_series,
 )
-from gputrack.optics.trajectory import optics_program, turn_program
+from gputrack.optics.trajectory import optics_program, trajectory, turn_program
+from gputrack.optics.turn_tensor import turn_tensor
 from gputrack.tpsa.space import Space
 from gputrack.transfer_map import identity_map, pass_maps
 
@@ -68,9 +70,18 @@ def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
         Closed orbit at the start.
     order : int
     """
+    if order == 1:
+        return tune_series(_first_order(lattice, orbit))
     space = Space(6, order + 1)
     turn = pass_maps(lattice, order + 1, orbit, program=turn_program(lattice)).final
     return tune_series(matrices_on(space, turn, dispersive_orbit(space, turn, order)))
+
+
+def _first_order(lattice: Lattice, orbit: np.ndarray) -> Array:
+    """(4, 4, 2) One-turn matrix and its derivative along the dispersive orbit, without power series."""
+    one_turn = trajectory(lattice, orbit)[-1, :, 1:]
+    along = np.concatenate([periodic_dispersion(one_turn), [0.0, 1.0]])
+    return anp.stack([one_turn[:4, :4], turn_tensor(lattice, orbit) @ along], axis=-1)
 
 
 def ring_functions(lattice: Lattice, orbit: np.ndarray) -> ChromaticFunctions:
