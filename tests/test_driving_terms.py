@@ -111,8 +111,8 @@ def test_terms_go_round_the_ring():
         assert abs(along[place] - there[name]) <= 1e-9 * scale
 
 
-def test_octupole_terms_are_the_detuning_of_the_tunes():
-    """d Q/d(2J) = 2 h22000/pi, ..., for a small octupole kick: against tunes about an orbit that is offset there."""
+def test_octupole_terms_of_a_thin_octupole_in_closed_form():
+    """k3/6 (x^4 - 6 x^2 y^2 + y^4)/4, averaged over phases: 3/8, 1/4 and 3/8 of squares of 2 J beta."""
     ring = gt.demo_ring().with_changes("rf", voltage=0.0).with_changes("s*.*", k2=0.0)
     elements = [gt.Multipole("o", knl=(0.0, 0.0, 0.0, 30.0)), *ring]
     found = gt.driving_terms(gt.Lattice(elements, ring.reference, model=ring.model))
