@@ -182,7 +182,11 @@ def test_one_of_lattice_and_beam_may_be_traced():
     assert of(True, False) == of(False, True) == both
 
 
-def test_optics_say_that_they_cannot():
-    ring = gt.demo_ring()
+def test_maps_of_higher_order_say_that_they_cannot():
+    """Chromaticity of second order comes from a map of order three, through which nothing is traced: no silent zero."""
+    ring = gt.demo_ring().with_changes("rf*", voltage=0.0)
+    knobs = ring.knobs("qf.*.k1")
     with pytest.raises(InputError, match="being differentiated"):
-        gt.grad(lambda k: gt.linear_optics(ring.with_knobs(ring.knobs("qf.*.k1"), k)).tunes[0])(np.array([2.12]))
+        gt.grad(lambda k: gt.transfer_map(ring.with_knobs(knobs, k), 3).matrix[0, 0])(knobs.values)
+    with pytest.raises(InputError, match="differentiated"):
+        gt.grad(lambda k: gt.twiss(ring.with_knobs(knobs, k)).chromaticity(2)[0])(knobs.values)
