@@ -107,7 +107,8 @@ class DrivingTerms(Mapping[str, complex]):
 
     def __repr__(self) -> str:
         rows = [f"  {name}  {complex(self[name]):.8g}  |{name}| = {abs(self[name]):.8g}" for name in self]
-        return "\n".join([f"<DrivingTerms of {self.twiss.lattice.name!r}, first order, {len(self.places)} magnets:", *rows]) + ">"
+        head = f"<DrivingTerms of {self.twiss.lattice.name!r}, first order, {len(self.places)} magnets:"
+        return "\n".join([head, *rows]) + ">"
 
 
 def exponents_of(name: str) -> tuple[int, ...]:
