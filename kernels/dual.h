@@ -1,5 +1,6 @@
 // Number with a tangent: value + epsilon tangent, epsilon^2 = 0. T is what runs through the maps, double or a pack of
-// them; constants are Dual<double>, so that operations of both spread no zeros over packs.
+// them; constants are Dual<double>, so that operations of both spread no zeros over packs. Tangents are of the type that
+// cotangents have: they too are only added, and multiplied by values.
 #pragma once
 #include "numbers.h"
 
@@ -11,11 +12,12 @@ GT_INLINE T zero_like(const T&) {
 
 template <class T>
 struct Dual {
-  T value, tangent;
+  T value;
+  Cotangent<T> tangent;
 
   Dual() = default;
   GT_MEMBER Dual(const T& v) : value(v), tangent(zero_like(v)) {}
-  GT_MEMBER Dual(const T& v, const T& t) : value(v), tangent(t) {}
+  GT_MEMBER Dual(const T& v, const Cotangent<T>& t) : value(v), tangent(t) {}
 };
 
 // The type that results from numbers of types A and B.

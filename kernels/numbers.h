@@ -2,6 +2,15 @@
 #pragma once
 #include "target.h"
 
+// What the adjoints carry as cotangents of numbers of type T. They are only added, and multiplied by functions of the
+// state: cotangents of power series are functionals, which series cannot be multiplied with in any other way.
+template <class T>
+struct CotangentOf {
+  using type = T;
+};
+template <class T>
+using Cotangent = typename CotangentOf<T>::type;
+
 // clang-format off
 GT_CONSTANT double COSINE[11] = {
     1.0, -1.0 / 2.0, 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40320.0, -1.0 / 3628800.0, 1.0 / 479001600.0,

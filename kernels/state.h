@@ -1,6 +1,6 @@
 // Coordinates of a particle (or a pack of them) and the reference particle; twin of gputrack/elements/map.py.
 #pragma once
-#include "target.h"
+#include "numbers.h"
 
 // C, the type of constants, is double, or what carries derivatives with respect to them.
 template <class C>
@@ -33,18 +33,19 @@ GT_INLINE void refresh(State<T>& s, const ReferenceConstants<C>& ref) {
 // slip are collected apart and folded into delta's where delta changes. The members of Reference, taken as
 // independent of each other, have theirs too: only fold and what changes the energy touch them.
 template <class T>
-struct Costate : State<T> {
-  T beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum;
+struct Costate : State<Cotangent<T>> {
+  Cotangent<T> beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum;
 };
 
 // Adjoint of slip = excess/(energy (opd + energy)) in the reference's members: slip in; beta0, 1/gamma0^2 out.
 // With opd = velocity energy: dslip/denergy = -slip (velocity + 2)/((velocity + 1) energy).
 template <class T>
-GT_INLINE void slip_reference_adjoint(const State<T>& s, const T& slip_bar, Costate<T>& g, const Reference& ref) {
+GT_INLINE void slip_reference_adjoint(const State<T>& s, const Cotangent<T>& slip_bar, Costate<T>& g,
+                                      const Reference& ref) {
   T velocity = 1.0 + s.slip;
   T per_energy = velocity * s.inverse;
   T share = 1.0 / (1.0 + velocity);
-  T decrease = slip_bar * s.slip * (2.0 + velocity) * share;
+  Cotangent<T> decrease = slip_bar * s.slip * (2.0 + velocity) * share;
   g.beta0 -= ref.beta0 * (velocity * velocity) * decrease;
   g.inverse_gamma0_squared +=
       (per_energy * per_energy) * (slip_bar * s.delta * (2.0 + s.delta) * share - 0.5 * decrease);

@@ -197,7 +197,7 @@ def members(header: str, struct: str) -> list[str]:
         ("run.h", "Run", [name for name, _ in Run._fields_]),
         ("state.h", "ReferenceConstants", list(ReferenceValues._fields)),
         ("state.h", "State", list(State._fields)),
-        ("state.h", "Costate : State<T>", list(ReferenceValues._fields)),
+        ("state.h", "Costate : State<Cotangent<T>>", list(ReferenceValues._fields)),
         ("tangent.h", "TangentRun", [name for name, _ in TangentRun._fields_]),
         ("tpsa/sums.h", "Tables", [name for name, _ in Tables._fields_]),
         ("adjoint_host.h", "Sweep", [name for name, _ in Sweep._fields_]),

@@ -23,13 +23,14 @@ GT_INLINE void unalign(State<T>& s, const Op& op, const ReferenceConstants<C>& r
 }
 
 // Adjoint of align: all transverse in and out, and the bars of the offsets and of the angle's cosine and sine.
-template <class T, class Bar>
-GT_INLINE void align_adjoint(State<T>& s, Costate<T>& g, const AlignOp& op, const Bar& bar, const Reference& ref) {
+template <class T>
+GT_INLINE void align_adjoint(State<T>& s, Costate<T>& g, const AlignOp& op, const AlignBar<Cotangent<T>>& bar,
+                             const Reference& ref) {
   unalign(s, op, ref);
   T x = s.x - op.dx, y = s.y - op.dy;
   *bar.cosine += g.x * x + g.y * y + g.px * s.px + g.py * s.py;
   *bar.sine += g.x * y - g.y * x + g.px * s.py - g.py * s.px;
-  T gx = op.cosine * g.x - op.sine * g.y, gpx = op.cosine * g.px - op.sine * g.py;
+  Cotangent<T> gx = op.cosine * g.x - op.sine * g.y, gpx = op.cosine * g.px - op.sine * g.py;
   g.y = op.cosine * g.y + op.sine * g.x;
   g.py = op.cosine * g.py + op.sine * g.px;
   g.x = gx;
@@ -39,15 +40,15 @@ GT_INLINE void align_adjoint(State<T>& s, Costate<T>& g, const AlignOp& op, cons
 }
 
 // Adjoint of unalign.
-template <class T, class Bar>
-GT_INLINE void unalign_adjoint(State<T>& s, Costate<T>& g, const UnalignOp& op, const Bar& bar,
+template <class T>
+GT_INLINE void unalign_adjoint(State<T>& s, Costate<T>& g, const UnalignOp& op, const UnalignBar<Cotangent<T>>& bar,
                                const Reference& ref) {
   align(s, op, ref);
   *bar.dx += g.x;
   *bar.dy += g.y;
   *bar.cosine += g.x * s.x + g.y * s.y + g.px * s.px + g.py * s.py;
   *bar.sine += g.y * s.x - g.x * s.y + g.py * s.px - g.px * s.py;
-  T gx = op.cosine * g.x + op.sine * g.y, gpx = op.cosine * g.px + op.sine * g.py;
+  Cotangent<T> gx = op.cosine * g.x + op.sine * g.y, gpx = op.cosine * g.px + op.sine * g.py;
   g.y = op.cosine * g.y - op.sine * g.x;
   g.py = op.cosine * g.py - op.sine * g.px;
   g.x = gx;

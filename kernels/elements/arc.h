@@ -60,16 +60,17 @@ GT_INLINE void unarc(State<T>& s, const ArcConstants<C>& op, const ReferenceCons
 // All cotangents in; those of x, px, py, opd, slip, and the bars out.
 template <class T>
 GT_INLINE void arc_by_adjoint(State<T>& s, Costate<T>& g, double sine, double cosine, double reach, double sagitta,
-                              double length, double k0, int halvings, T& sine_bar, T& cosine_bar, T& reach_bar,
-                              T& sagitta_bar, T& length_bar, T& k0_bar) {
+                              double length, double k0, int halvings, Cotangent<T>& sine_bar,
+                              Cotangent<T>& cosine_bar, Cotangent<T>& reach_bar, Cotangent<T>& sagitta_bar,
+                              Cotangent<T>& length_bar, Cotangent<T>& k0_bar) {
   const T px_out = s.px;
   const ArcPath<T> back = arc_by(s, -sine, cosine, -reach, sagitta, -length, k0, halvings);
   const T pz = back.pz_out, tau = -back.tau, chord = -back.chord, half = -back.half;
   const T bow = k0 * chord * half;
   T a = pz * cosine - s.px * sine, b = s.px * cosine + pz * sine, w = reach + s.x * sine;
-  T tau_bar = g.x * px_out + g.y * s.py - g.z * s.opd;
-  T z_bar = -tau_bar / back.pz_in;
-  T a_bar = chord * z_bar - bow * g.x, b_bar = chord * g.x + bow * z_bar + g.px, w_bar = -z_bar - k0 * g.px;
+  Cotangent<T> tau_bar = g.x * px_out + g.y * s.py - g.z * s.opd;
+  Cotangent<T> z_bar = -tau_bar / back.pz_in;
+  Cotangent<T> a_bar = chord * z_bar - bow * g.x, b_bar = chord * g.x + bow * z_bar + g.px, w_bar = -z_bar - k0 * g.px;
   T phi = k0 * tau;
   T chord_rate = k0 * (tau * tau * tau * horner(SINE_GAP, phi * phi) - tau * chord * half);
   T bow_rate = chord * (tau - half);
@@ -79,7 +80,7 @@ GT_INLINE void arc_by_adjoint(State<T>& s, Costate<T>& g, double sine, double co
   reach_bar += w_bar;
   sagitta_bar -= g.x;
   length_bar += g.z * (1.0 + s.slip);
-  T pz_bar = (a_bar * cosine + b_bar * sine) / pz;
+  Cotangent<T> pz_bar = (a_bar * cosine + b_bar * sine) / pz;
   g.x = g.x * cosine + w_bar * sine;
   g.px = b_bar * cosine - a_bar * sine - pz_bar * s.px;
   g.py += tau * g.y - pz_bar * s.py;
@@ -88,7 +89,8 @@ GT_INLINE void arc_by_adjoint(State<T>& s, Costate<T>& g, double sine, double co
 }
 
 template <class T>
-GT_INLINE void arc_adjoint(State<T>& s, Costate<T>& g, const ArcOp& op, const ArcBar<T>& bar, const Reference& ref) {
+GT_INLINE void arc_adjoint(State<T>& s, Costate<T>& g, const ArcOp& op, const ArcBar<Cotangent<T>>& bar,
+                           const Reference& ref) {
   arc_by_adjoint(s, g, op.sine, op.cosine, op.reach, op.sagitta, op.length, op.k0, op.halvings, *bar.sine,
                  *bar.cosine, *bar.reach, *bar.sagitta, *bar.length, *bar.k0);
 }

@@ -48,7 +48,8 @@ GT_INLINE void unbend(State<T>& s, const BendConstants<C>& op, const ReferenceCo
 // Adjoint of sector_kick: px, py in; x, y, length, fx, fy out.
 template <class T>
 GT_INLINE void sector_kick_adjoint(State<T>& s, Costate<T>& g, double length, const double* fx, const double* fy,
-                                   int degree, int terms, T& length_bar, T* fx_bar, T* fy_bar) {
+                                   int degree, int terms, Cotangent<T>& length_bar, Cotangent<T>* fx_bar,
+                                   Cotangent<T>* fy_bar) {
   T gx = broadcast(0.0), gy = broadcast(0.0), gx_x = gx, gy_x = gx, gx_y = gx, gy_y = gx;
   int end = terms;
   for (int j = degree; j >= 0; --j) {
@@ -71,11 +72,11 @@ GT_INLINE void sector_kick_adjoint(State<T>& s, Costate<T>& g, double length, co
   s.px -= length * gx;
   s.py -= length * gy;
   length_bar += g.px * gx + g.py * gy;
-  T fx_all = length * g.px, fy_all = length * g.py;
+  Cotangent<T> fx_all = length * g.px, fy_all = length * g.py;
   g.x += fx_all * gx_x + fy_all * gy_x;
   g.y += fx_all * gx_y + fy_all * gy_y;
   for (int j = 0, k = 0; j <= degree; ++j) {
-    T cx = fx_all, cy = fy_all;
+    Cotangent<T> cx = fx_all, cy = fy_all;
     for (int i = 0; i <= degree - j; ++i, ++k) {
       fx_bar[k] += cx;
       fy_bar[k] += cy;
@@ -88,21 +89,21 @@ GT_INLINE void sector_kick_adjoint(State<T>& s, Costate<T>& g, double length, co
 }
 
 template <class T>
-GT_INLINE void bend_adjoint(State<T>& s, Costate<T>& g, const BendOp& op, const BendBar<T>& bar,
+GT_INLINE void bend_adjoint(State<T>& s, Costate<T>& g, const BendOp& op, const BendBar<Cotangent<T>>& bar,
                             const Reference& ref) {
-  T length_bar = broadcast(0.0), k0_bar = broadcast(0.0);
+  Cotangent<T> length_bar = broadcast(0.0), k0_bar = broadcast(0.0);
   compose(
       op.order, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const double* arc = op.arcs + 4 * step;
-        T* arc_bar = bar.arcs + 4 * step;
-        T step_bar = broadcast(0.0);
+        Cotangent<T>* arc_bar = bar.arcs + 4 * step;
+        Cotangent<T> step_bar = broadcast(0.0);
         arc_by_adjoint(s, g, arc[0], arc[1], arc[2], arc[3], part * op.length, op.k0, op.halvings, arc_bar[0],
                        arc_bar[1], arc_bar[2], arc_bar[3], step_bar, k0_bar);
         length_bar += part * step_bar;
       },
       [&](double part) GT_LAMBDA {
-        T step_bar = broadcast(0.0);
+        Cotangent<T> step_bar = broadcast(0.0);
         sector_kick_adjoint(s, g, part * op.length, op.fx, op.fy, op.degree, op.terms, step_bar, bar.fx, bar.fy);
         length_bar += part * step_bar;
       });

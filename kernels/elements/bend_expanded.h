@@ -61,7 +61,8 @@ GT_INLINE void unbend_expanded(State<T>& s, const BendExpandedConstants<C>& op, 
 // Adjoint of combined_matrix: all in; all transverse, opd, inverse, slip and the bars out.
 template <class T>
 GT_INLINE void combined_matrix_adjoint(State<T>& s, Costate<T>& g, double length, double h, double k0, double kx,
-                                       double ky, T& length_bar, T& h_bar, T& k0_bar, T& kx_bar, T& ky_bar) {
+                                       double ky, Cotangent<T>& length_bar, Cotangent<T>& h_bar,
+                                       Cotangent<T>& k0_bar, Cotangent<T>& kx_bar, Cotangent<T>& ky_bar) {
   const T inverse = s.inverse, x = s.x, px = s.px, y = s.y, py = s.py;  // after
   T lead = h * s.opd - k0;
   length_bar += inverse * (g.x * px + g.y * py) + g.px * (lead - kx * x) - g.py * ky * y +
@@ -79,25 +80,25 @@ GT_INLINE void combined_matrix_adjoint(State<T>& s, Costate<T>& g, double length
   T energy = 0.5 * (squared * inverse + kx * s.x * s.x + ky * s.y * s.y) - lead * s.x;
   T action = x * px - s.x * s.px + y * py - s.y * s.py;
   // z' = z + length slip - h area - inverse (length energy + action/2 + lead area/2)/2
-  T sum_bar = -0.5 * inverse * g.z;
-  T energy_bar = length * sum_bar, action_bar = 0.5 * sum_bar, area_bar = 0.5 * lead * sum_bar - h * g.z;
-  T lead_bar = 0.5 * area * sum_bar - energy_bar * s.x;
-  T inverse_bar = -0.5 * (length * energy + 0.5 * action + 0.5 * lead * area) * g.z + 0.5 * energy_bar * squared;
+  Cotangent<T> sum_bar = -0.5 * inverse * g.z;
+  Cotangent<T> energy_bar = length * sum_bar, action_bar = 0.5 * sum_bar, area_bar = 0.5 * lead * sum_bar - h * g.z;
+  Cotangent<T> lead_bar = 0.5 * area * sum_bar - energy_bar * s.x;
+  Cotangent<T> inverse_bar = -0.5 * (length * energy + 0.5 * action + 0.5 * lead * area) * g.z + 0.5 * energy_bar * squared;
   g.slip += length * g.z;
   h_bar -= area * g.z;
-  T gx = g.x + action_bar * px, gpx = g.px + action_bar * x;
-  T gy = g.y + action_bar * py, gpy = g.py + action_bar * y;
+  Cotangent<T> gx = g.x + action_bar * px, gpx = g.px + action_bar * x;
+  Cotangent<T> gy = g.y + action_bar * py, gpy = g.py + action_bar * y;
   T pull = lead - kx * s.x;
-  T cx_bar = gx * s.x + gpx * s.px;
-  T sx_bar = gx * reach * s.px + gpx * length * pull + area_bar * length * s.x;
-  T bow_bar = reach * (gx * length * lead + area_bar * length * s.px);
-  T lag_bar = area_bar * length * reach * length * lead;
-  T cy_bar = gy * s.y + gpy * s.py;
-  T sy_bar = gy * reach * s.py - gpy * ky * length * s.y;
-  T ux_bar = -0.5 * sx * cx_bar + 0.5 * (lag - bow) * sx_bar + bow_bar * horner_derivative(COSINE_GAP, ux) +
+  Cotangent<T> cx_bar = gx * s.x + gpx * s.px;
+  Cotangent<T> sx_bar = gx * reach * s.px + gpx * length * pull + area_bar * length * s.x;
+  Cotangent<T> bow_bar = reach * (gx * length * lead + area_bar * length * s.px);
+  Cotangent<T> lag_bar = area_bar * length * reach * length * lead;
+  Cotangent<T> cy_bar = gy * s.y + gpy * s.py;
+  Cotangent<T> sy_bar = gy * reach * s.py - gpy * ky * length * s.y;
+  Cotangent<T> ux_bar = -0.5 * sx * cx_bar + 0.5 * (lag - bow) * sx_bar + bow_bar * horner_derivative(COSINE_GAP, ux) +
              lag_bar * horner_derivative(SINE_GAP, ux);
-  T uy_bar = -0.5 * sy * cy_bar + 0.5 * (lag_y - bow_y) * sy_bar;
-  T reach_bar = gx * (sx * s.px + length * bow * lead) + gy * sy * s.py +
+  Cotangent<T> uy_bar = -0.5 * sy * cy_bar + 0.5 * (lag_y - bow_y) * sy_bar;
+  Cotangent<T> reach_bar = gx * (sx * s.px + length * bow * lead) + gy * sy * s.py +
                 area_bar * length * (bow * s.px + lag * length * lead) + length * (kx * ux_bar + ky * uy_bar);
   lead_bar += gx * reach * length * bow + gpx * length * sx + area_bar * length * reach * lag * length;
   inverse_bar += length * reach_bar;
@@ -118,7 +119,7 @@ GT_INLINE void combined_matrix_adjoint(State<T>& s, Costate<T>& g, double length
 // Adjoint of curvature_kick: px, z in; x, opd, length, h, focus out.
 template <class T>
 GT_INLINE void curvature_kick_adjoint(State<T>& s, Costate<T>& g, double length, double h, double focus,
-                                      T& length_bar, T& h_bar, T& focus_bar) {
+                                      Cotangent<T>& length_bar, Cotangent<T>& h_bar, Cotangent<T>& focus_bar) {
   T kick = h * s.opd - focus * s.x;
   s.px -= length * kick;
   s.z += length * h * s.x;
@@ -131,18 +132,18 @@ GT_INLINE void curvature_kick_adjoint(State<T>& s, Costate<T>& g, double length,
 
 template <class T>
 GT_INLINE void bend_expanded_adjoint(State<T>& s, Costate<T>& g, const BendExpandedOp& op,
-                                     const BendExpandedBar<T>& bar, const Reference& ref) {
-  T length_bar = broadcast(0.0);
+                                     const BendExpandedBar<Cotangent<T>>& bar, const Reference& ref) {
+  Cotangent<T> length_bar = broadcast(0.0);
   compose(
       op.order, op.slices,
       [&](double part, int) GT_LAMBDA {
-        T step_bar = broadcast(0.0);
+        Cotangent<T> step_bar = broadcast(0.0);
         combined_matrix_adjoint(s, g, part * op.length, op.h_outer, op.k0_outer, op.kx, op.ky, step_bar,
                                 *bar.h_outer, *bar.k0_outer, *bar.kx, *bar.ky);
         length_bar += part * step_bar;
       },
       [&](double part) GT_LAMBDA {
-        T step_bar = broadcast(0.0);
+        Cotangent<T> step_bar = broadcast(0.0);
         curvature_kick_adjoint(s, g, part * op.length, op.h_inner, op.focus, step_bar, *bar.h_inner, *bar.focus);
         multipole_kick_adjoint(s, g, part * op.length, op.bn, op.an, op.terms, step_bar, bar.bn, bar.an);
         length_bar += part * step_bar;

@@ -23,22 +23,22 @@ GT_INLINE void uncrab_kick(State<T>& s, const CrabKickConstants<C>& op, const Re
 
 // Adjoint: px in; x, z, slip and the bars out, with those of the energy step and of the reference.
 template <class T>
-GT_INLINE void crab_kick_adjoint(State<T>& s, Costate<T>& g, const CrabKickOp& op, const CrabKickBar<T>& bar,
+GT_INLINE void crab_kick_adjoint(State<T>& s, Costate<T>& g, const CrabKickOp& op, const CrabKickBar<Cotangent<T>>& bar,
                                  const Reference& ref) {
   T time = s.z / ((1.0 + s.slip) * ref.beta0);  // the same before and after
   T angle = op.phase - op.wavenumber * time;
   T sine = sin(angle), cosine = cos(angle);
   double energy = ref.charge_over_energy * op.voltage, momentum = ref.charge_over_momentum * op.voltage;
-  T step_bar;
+  Cotangent<T> step_bar;
   energy_step_adjoint(s, g, -energy * op.wavenumber * s.x * cosine, ref, step_bar);
   s.px -= momentum * sine;
-  T kick = -step_bar * ref.charge_over_energy;  // bar of voltage * wavenumber * x * cosine
+  Cotangent<T> kick = -step_bar * ref.charge_over_energy;  // bar of voltage * wavenumber * x * cosine
   *bar.voltage += kick * op.wavenumber * s.x * cosine + g.px * ref.charge_over_momentum * sine;
   *bar.wavenumber += kick * op.voltage * s.x * cosine;
   g.charge_over_energy -= op.voltage * op.wavenumber * step_bar * s.x * cosine;
   g.charge_over_momentum += op.voltage * g.px * sine;
   g.x += kick * op.voltage * op.wavenumber * cosine;
-  T angle_bar = momentum * g.px * cosine - kick * op.voltage * op.wavenumber * s.x * sine;
+  Cotangent<T> angle_bar = momentum * g.px * cosine - kick * op.voltage * op.wavenumber * s.x * sine;
   time_adjoint(s, g, op.wavenumber, time, angle_bar, ref);
   *bar.phase += angle_bar;
   *bar.wavenumber -= angle_bar * time;

@@ -46,19 +46,19 @@ GT_INLINE void undipole(State<T>& s, const DipoleConstants<C>& op, const Referen
 // 1/p is again 1 + slope_excess. Kicks are linear in K = L k0/(1 + delta), whose bar follows from two sums.
 // All in; all transverse, opd, inverse, slip and the bars out.
 template <class T>
-GT_INLINE void dipole_adjoint(State<T>& s, Costate<T>& g, const DipoleOp& op, const DipoleBar<T>& bar,
+GT_INLINE void dipole_adjoint(State<T>& s, Costate<T>& g, const DipoleOp& op, const DipoleBar<Cotangent<T>>& bar,
                               const Reference& ref) {
   const T kick = (op.length * op.k0) * s.inverse, kick_rate = op.h * kick;
   const T Q = s.py * s.inverse, Q2 = Q * Q;
   T x = s.x, y = s.y, P = s.px * s.inverse, lag = op.length * s.slip;
-  T gx = g.x, gP = g.px * s.opd, gQ = g.py * s.opd;
+  Cotangent<T> gx = g.x, gP = g.px * s.opd, gQ = g.py * s.opd;
   g.opd += g.px * P + g.py * Q;
-  T flat = broadcast(0.0), slanted = broadcast(0.0);  // sums of f gP, f gP x
+  Cotangent<T> flat = broadcast(0.0), slanted = broadcast(0.0);  // sums of f gP, f gP x
   compose(
       op.order, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const double* arc = op.arcs + 4 * step;
-        T* arc_bar = bar.arcs + 4 * step;
+        Cotangent<T>* arc_bar = bar.arcs + 4 * step;
         const double sine = arc[0], cosine = arc[1];
         T u = P * P + Q2;
         T over = 1.0 + slope_excess(u);  // 1/p'
@@ -67,8 +67,8 @@ GT_INLINE void dipole_adjoint(State<T>& s, Costate<T>& g, const DipoleOp& op, co
         T slope = P * cosine - after * sine;
         T over_before = 1.0 + slope_excess(slope * slope + Q2);
         T tau = (arc[2] + x * sine) * over_before;
-        T w_bar = (gx * P + (g.y * Q - g.z)) * over;  // = -(bar of the distance past the plane)
-        T a_bar = -tau * w_bar, b_bar = tau * gx + gP;
+        Cotangent<T> w_bar = (gx * P + (g.y * Q - g.z)) * over;  // = -(bar of the distance past the plane)
+        Cotangent<T> a_bar = -tau * w_bar, b_bar = tau * gx + gP;
         x = x * cosine - arc[3] - slope * tau;
         y -= Q * tau;
         lag += part * op.length - tau;
@@ -76,7 +76,7 @@ GT_INLINE void dipole_adjoint(State<T>& s, Costate<T>& g, const DipoleOp& op, co
         arc_bar[1] += a_bar * before + b_bar * slope + gx * x;
         arc_bar[2] += w_bar;
         arc_bar[3] -= gx;
-        T p_bar = (a_bar * cosine + b_bar * sine) * over_before;
+        Cotangent<T> p_bar = (a_bar * cosine + b_bar * sine) * over_before;
         gx = gx * cosine + w_bar * sine;
         gP = b_bar * cosine - a_bar * sine - p_bar * slope;
         gQ += tau * g.y - p_bar * Q;
@@ -84,12 +84,12 @@ GT_INLINE void dipole_adjoint(State<T>& s, Costate<T>& g, const DipoleOp& op, co
       },
       [&](double part) GT_LAMBDA {
         P += part * (kick + kick_rate * x);
-        T c = part * gP;
+        Cotangent<T> c = part * gP;
         flat += c;
         slanted += c * x;
         gx -= kick_rate * c;
       });
-  T kick_bar = -flat - op.h * slanted;
+  Cotangent<T> kick_bar = -flat - op.h * slanted;
   *bar.h -= kick * slanted;
   *bar.k0 += op.length * s.inverse * kick_bar;
   *bar.length += op.k0 * s.inverse * kick_bar + (1.0 + s.slip) * g.z;

@@ -33,12 +33,14 @@ GT_INLINE void undrift(State<T>& s, const DriftConstants<C>& op, const Reference
 
 // Adjoint; the state goes from after to before. px, py, z bars and that of length.
 template <class T>
-GT_INLINE void drift_by_adjoint(State<T>& s, Costate<T>& g, double length, int exact, T& length_bar) {
+GT_INLINE void drift_by_adjoint(State<T>& s, Costate<T>& g, double length, int exact,
+                                Cotangent<T>& length_bar) {
   T transverse = s.px * s.px + s.py * s.py;
   T u = transverse * (s.inverse * s.inverse);
   T slope = length * s.inverse;
-  T slope_bar = g.x * s.px + g.y * s.py;
-  T w, u_bar;
+  Cotangent<T> slope_bar = g.x * s.px + g.y * s.py;
+  T w;
+  Cotangent<T> u_bar;
   if (exact) {
     w = slope_excess(u);
     u_bar = (slope * slope_bar - length * g.z) * slope_rate(w);
@@ -54,13 +56,13 @@ GT_INLINE void drift_by_adjoint(State<T>& s, Costate<T>& g, double length, int e
   length_bar += s.inverse * root * slope_bar + (s.slip - w) * g.z;
   g.inverse += length * root * slope_bar + 2.0 * s.inverse * transverse * u_bar;
   g.slip += length * g.z;
-  T p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
+  Cotangent<T> p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
   g.px += slope * g.x + p_bar * s.px;
   g.py += slope * g.y + p_bar * s.py;
 }
 
 template <class T>
-GT_INLINE void drift_adjoint(State<T>& s, Costate<T>& g, const DriftOp& op, const DriftBar<T>& bar,
+GT_INLINE void drift_adjoint(State<T>& s, Costate<T>& g, const DriftOp& op, const DriftBar<Cotangent<T>>& bar,
                              const Reference& ref) {
   drift_by_adjoint(s, g, op.length, op.exact, *bar.length);
 }

@@ -16,7 +16,7 @@ GT_INLINE void unedge(State<T>& s, const EdgeConstants<C>& op, const ReferenceCo
 
 // Adjoint: px, py in; x, y, kx, ky, cubic out.
 template <class T>
-GT_INLINE void edge_adjoint(State<T>& s, Costate<T>& g, const EdgeOp& op, const EdgeBar<T>& bar,
+GT_INLINE void edge_adjoint(State<T>& s, Costate<T>& g, const EdgeOp& op, const EdgeBar<Cotangent<T>>& bar,
                             const Reference& ref) {
   unedge(s, op, ref);
   T y_squared = s.y * s.y;

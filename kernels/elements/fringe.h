@@ -119,8 +119,8 @@ GT_INLINE void unfringe(State<T>& s, const FringeConstants<C>& op, const Referen
 // The sum of phi/k0 and its derivatives, times the rates of change that enter it (value, px, py, delta): that sum and
 // its derivatives with respect to phi's arguments. One pass of dual numbers gives them, since the Hessian is symmetric.
 template <class T>
-GT_OUT_OF_LINE Phi<T> weighted_phi(const State<T>& s, const T& value, const T& px, const T& py, const T& delta,
-                              double strength) {
+GT_OUT_OF_LINE Phi<Cotangent<T>> weighted_phi(const State<T>& s, const Cotangent<T>& value, const Cotangent<T>& px,
+                                              const Cotangent<T>& py, const Cotangent<T>& delta, double strength) {
   const Phi<Dual<T>> d = phi(Dual<T>{s.px, px}, Dual<T>{s.py, py}, Dual<T>{s.opd, delta},
                              Dual<T>{s.inverse, -delta * (s.inverse * s.inverse)}, strength);
   return {value * d.value.value + d.value.tangent, value * d.px.value + d.px.tangent,
@@ -132,17 +132,18 @@ GT_OUT_OF_LINE Phi<T> weighted_phi(const State<T>& s, const T& value, const T& p
 //   sum = value t + inverse (A t_P + B t_Q) with A = px - delta P, B = py - delta Q;
 // the derivative with respect to the strength is -(1 + delta) G(P, Q), G = (1 + t^2)(1 + xp^2 (2 + yp^2)) w.
 template <class T>
-GT_INLINE Phi<T> weighted_hard_phi(const State<T>& s, const T& value, const T& px, const T& py, const T& delta) {
+GT_INLINE Phi<Cotangent<T>> weighted_hard_phi(const State<T>& s, const Cotangent<T>& value, const Cotangent<T>& px,
+                                              const Cotangent<T>& py, const Cotangent<T>& delta) {
   const T inverse = s.inverse, P = s.px * inverse, Q = s.py * inverse;
   const HardFringe<T> f = hard_fringe(P, Q);
   T root2 = f.root * f.root, bend = root2 + 2.0 * f.over, wide = 2.0 * Q * f.over;
   T PP = f.both * P * (bend * (1.0 - f.gap) - wide * wide);
   T PQ = -(Q * f.both) * (1.0 + P * P * bend);
   T QQ = -(P * f.both) * (1.0 + Q * Q * root2);
-  T A = px - delta * P, B = py - delta * Q;
-  T first = A * f.P + B * f.Q;
-  T by_P = value * f.P + inverse * (A * PP + B * PQ - delta * f.P);
-  T by_Q = value * f.Q + inverse * (A * PQ + B * QQ - delta * f.Q);
+  Cotangent<T> A = px - delta * P, B = py - delta * Q;
+  Cotangent<T> first = A * f.P + B * f.Q;
+  Cotangent<T> by_P = value * f.P + inverse * (A * PP + B * PQ - delta * f.P);
+  Cotangent<T> by_Q = value * f.Q + inverse * (A * PQ + B * QQ - delta * f.Q);
   T xp2 = P * P * root2, yp2 = Q * Q * root2, w = f.root * (1.0 - P * P - Q * Q);
   T h = 1.0 + f.value * f.value, bow = 1.0 + xp2 * (2.0 + yp2);
   T twice = 2.0 * f.value * bow * w, rate = 2.0 * h * w * root2, fall = h * bow * f.root;
@@ -155,21 +156,21 @@ GT_INLINE Phi<T> weighted_hard_phi(const State<T>& s, const T& value, const T& p
 
 // Adjoint: all in; all but opd from z, and k0, gap, cubic out.
 template <class T>
-GT_INLINE void fringe_adjoint(State<T>& s, Costate<T>& g, const FringeOp& op, const FringeBar<T>& bar,
+GT_INLINE void fringe_adjoint(State<T>& s, Costate<T>& g, const FringeOp& op, const FringeBar<Cotangent<T>>& bar,
                               const Reference& ref) {
   const T y = s.y;  // after
   const Phi<T> f = unfringe_by(s, op);  // times k0
   T half = 0.5 * y * y;
   T bend = op.cubic * half * s.inverse;
   // x' = x + phi_px half, y' = y + phi_py half, py' = py - (phi + 2 bend) y', z' = z + (phi_delta - bend inverse) half
-  T bend_bar = -2.0 * y * g.py - s.inverse * half * g.z;
+  Cotangent<T> bend_bar = -2.0 * y * g.py - s.inverse * half * g.z;
   const double strength = op.k0 * op.gap;
-  T px_rate = half * g.x, delta_rate = half * g.z, value_rate = -y * g.py;
-  T y_bar = (g.y + f.px * y * g.x - (f.value + 2.0 * bend) * g.py + (f.delta - bend * s.inverse) * y * g.z +
+  Cotangent<T> px_rate = half * g.x, delta_rate = half * g.z, value_rate = -y * g.py;
+  Cotangent<T> y_bar = (g.y + f.px * y * g.x - (f.value + 2.0 * bend) * g.py + (f.delta - bend * s.inverse) * y * g.z +
              op.cubic * s.inverse * y * bend_bar) /
             (1.0 - f.py * y);
-  T py_rate = half * y_bar;
-  Phi<T> w;
+  Cotangent<T> py_rate = half * y_bar;
+  Phi<Cotangent<T>> w;
   if (strength == 0.0)
     w = weighted_hard_phi(s, value_rate, px_rate, py_rate, delta_rate);
   else

@@ -22,7 +22,7 @@ GT_INLINE void unmultipole(State<T>& s, const MultipoleConstants<C>& op, const R
 
 // Adjoint: px, z in; x, opd, angle, curvature, bn, an out.
 template <class T>
-GT_INLINE void multipole_adjoint(State<T>& s, Costate<T>& g, const MultipoleOp& op, const MultipoleBar<T>& bar,
+GT_INLINE void multipole_adjoint(State<T>& s, Costate<T>& g, const MultipoleOp& op, const MultipoleBar<Cotangent<T>>& bar,
                                  const Reference& ref) {
   s.px -= op.angle * s.opd - op.curvature * s.x;
   s.z += op.angle * s.x;
@@ -30,6 +30,6 @@ GT_INLINE void multipole_adjoint(State<T>& s, Costate<T>& g, const MultipoleOp& 
   *bar.curvature -= g.px * s.x;
   g.opd += op.angle * g.px;
   g.x -= op.curvature * g.px + op.angle * g.z;
-  T unused = broadcast(0.0);
+  Cotangent<T> unused = broadcast(0.0);
   multipole_kick_adjoint(s, g, 1.0, op.bn, op.an, op.terms, unused, bar.bn, bar.an);
 }

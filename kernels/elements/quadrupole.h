@@ -164,7 +164,8 @@ GT_INLINE Parts<T> cos_sinc_rates(const T& u, int halvings) {
 // to the length is the motion at the exit.
 template <class T>
 GT_INLINE void quadrupole_matrix_adjoint(State<T>& s, Costate<T>& g, double length, double b1, double a1,
-                                         int halvings, T& length_bar, T& b1_bar, T& a1_bar) {
+                                         int halvings, Cotangent<T>& length_bar, Cotangent<T>& b1_bar,
+                                         Cotangent<T>& a1_bar) {
   const T inverse = s.inverse, x = s.x, px = s.px, y = s.y, py = s.py;  // after
   length_bar += inverse * (g.x * px + g.y * py) - g.px * (b1 * x - a1 * y) + g.py * (a1 * x + b1 * y) +
                 g.z * (s.slip - 0.5 * (px * px + py * py) * (inverse * inverse));
@@ -177,28 +178,28 @@ GT_INLINE void quadrupole_matrix_adjoint(State<T>& s, Costate<T>& g, double leng
   // z' = z + length slip - inverse (length energy + action/2)/2
   T energy = 0.5 * (squared * inverse + s.x * fx + s.y * fy);
   T action = x * px - s.x * s.px + y * py - s.y * s.py;
-  T energy_bar = -0.5 * drift * g.z, action_bar = -0.25 * inverse * g.z;
+  Cotangent<T> energy_bar = -0.5 * drift * g.z, action_bar = -0.25 * inverse * g.z;
   g.slip += length * g.z;
-  T inverse_bar = 0.5 * energy_bar * squared - 0.5 * (length * energy + 0.5 * action) * g.z;
-  T gx = g.x + action_bar * px, gy = g.y + action_bar * py;
-  T gpx = g.px + action_bar * x, gpy = g.py + action_bar * y;
+  Cotangent<T> inverse_bar = 0.5 * energy_bar * squared - 0.5 * (length * energy + 0.5 * action) * g.z;
+  Cotangent<T> gx = g.x + action_bar * px, gy = g.y + action_bar * py;
+  Cotangent<T> gpx = g.px + action_bar * x, gpy = g.py + action_bar * y;
   // products with the matrix M = ((m, -n), (-n, -m))
   T mx = m * s.x - n * s.y, my = -n * s.x - m * s.y;
   T mpx = m * s.px - n * s.py, mpy = -n * s.px - m * s.py;
   T mfx = m * fx - n * fy, mfy = -n * fx - m * fy;
-  T ce_bar = gx * s.x + gy * s.y + gpx * s.px + gpy * s.py;
-  T co_bar = gx * mx + gy * my + gpx * mpx + gpy * mpy;
-  T se_bar = drift * (gx * s.px + gy * s.py) - length * (gpx * fx + gpy * fy);
-  T so_bar = drift * (gx * mpx + gy * mpy) - length * (gpx * mfx + gpy * mfy);
-  T u_bar = ce_bar * f.ce_rate + co_bar * f.co_rate + se_bar * f.se_rate + so_bar * f.so_rate;
-  T m_bar = f.co * (gx * s.x - gy * s.y + gpx * s.px - gpy * s.py) +
+  Cotangent<T> ce_bar = gx * s.x + gy * s.y + gpx * s.px + gpy * s.py;
+  Cotangent<T> co_bar = gx * mx + gy * my + gpx * mpx + gpy * mpy;
+  Cotangent<T> se_bar = drift * (gx * s.px + gy * s.py) - length * (gpx * fx + gpy * fy);
+  Cotangent<T> so_bar = drift * (gx * mpx + gy * mpy) - length * (gpx * mfx + gpy * mfy);
+  Cotangent<T> u_bar = ce_bar * f.ce_rate + co_bar * f.co_rate + se_bar * f.se_rate + so_bar * f.so_rate;
+  Cotangent<T> m_bar = f.co * (gx * s.x - gy * s.y + gpx * s.px - gpy * s.py) +
             f.so * (drift * (gx * s.px - gy * s.py) - length * (gpx * fx - gpy * fy)) + 2.0 * m * u_bar;
-  T n_bar = -f.co * (gx * s.y + gy * s.x + gpx * s.py + gpy * s.px) -
+  Cotangent<T> n_bar = -f.co * (gx * s.y + gy * s.x + gpx * s.py + gpy * s.px) -
             f.so * (drift * (gx * s.py + gy * s.px) - length * (gpx * fy + gpy * fx)) + 2.0 * n * u_bar;
-  T mgx = m * gx - n * gy, mgy = -n * gx - m * gy;
-  T mgpx = m * gpx - n * gpy, mgpy = -n * gpx - m * gpy;
-  T fx_bar = -length * (f.se * gpx + f.so * mgpx), fy_bar = -length * (f.se * gpy + f.so * mgpy);
-  T x_bar = f.se * gx + f.so * mgx, y_bar = f.se * gy + f.so * mgy;
+  Cotangent<T> mgx = m * gx - n * gy, mgy = -n * gx - m * gy;
+  Cotangent<T> mgpx = m * gpx - n * gpy, mgpy = -n * gpx - m * gpy;
+  Cotangent<T> fx_bar = -length * (f.se * gpx + f.so * mgpx), fy_bar = -length * (f.se * gpy + f.so * mgpy);
+  Cotangent<T> x_bar = f.se * gx + f.so * mgx, y_bar = f.se * gy + f.so * mgy;
   inverse_bar += length * (s.px * x_bar + s.py * y_bar) + length * length * (b1 * m_bar + a1 * n_bar);
   b1_bar += scale * m_bar + fx_bar * s.x - fy_bar * s.y + 0.5 * energy_bar * (s.x * s.x - s.y * s.y);
   a1_bar += scale * n_bar - fx_bar * s.y - fy_bar * s.x - energy_bar * s.x * s.y;
@@ -211,7 +212,8 @@ GT_INLINE void quadrupole_matrix_adjoint(State<T>& s, Costate<T>& g, double leng
 
 // Adjoint of drift_remainder: x, y, z in; px, py, inverse, length out.
 template <class T>
-GT_INLINE void drift_remainder_adjoint(State<T>& s, Costate<T>& g, double length, T& length_bar) {
+GT_INLINE void drift_remainder_adjoint(State<T>& s, Costate<T>& g, double length,
+                                       Cotangent<T>& length_bar) {
   T transverse = s.px * s.px + s.py * s.py;
   T u = transverse * (s.inverse * s.inverse);
   T w = slope_excess_remainder(u);
@@ -220,12 +222,12 @@ GT_INLINE void drift_remainder_adjoint(State<T>& s, Costate<T>& g, double length
   s.x -= slope * s.px;
   s.y -= slope * s.py;
   s.z += length * w;
-  T slope_bar = g.x * s.px + g.y * s.py;
-  T both_bar = length * s.inverse * slope_bar;
-  T u_bar = 0.5 * both_bar + (both_bar - length * g.z) * slope_rate_remainder(both);
+  Cotangent<T> slope_bar = g.x * s.px + g.y * s.py;
+  Cotangent<T> both_bar = length * s.inverse * slope_bar;
+  Cotangent<T> u_bar = 0.5 * both_bar + (both_bar - length * g.z) * slope_rate_remainder(both);
   length_bar += s.inverse * both * slope_bar - w * g.z;
   g.inverse += length * both * slope_bar + 2.0 * s.inverse * transverse * u_bar;
-  T p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
+  Cotangent<T> p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
   g.px += slope * g.x + p_bar * s.px;
   g.py += slope * g.y + p_bar * s.py;
 }
@@ -233,7 +235,8 @@ GT_INLINE void drift_remainder_adjoint(State<T>& s, Costate<T>& g, double length
 // Adjoint of error_kick: as that of multipole_kick, without the gradient's bars.
 template <class T>
 GT_INLINE void error_kick_adjoint(State<T>& s, Costate<T>& g, double length, const double* bn, const double* an,
-                                  int terms, int skew, T& length_bar, T* bn_bar, T* an_bar) {
+                                  int terms, int skew, Cotangent<T>& length_bar, Cotangent<T>* bn_bar,
+                                  Cotangent<T>* an_bar) {
   T re = broadcast(0.0), im = re, re_rate = re, im_rate = re;
   for (int n = terms - 1; n >= 0; --n) {
     T next = re_rate * s.x - im_rate * s.y + re;
@@ -249,16 +252,16 @@ GT_INLINE void error_kick_adjoint(State<T>& s, Costate<T>& g, double length, con
   s.px += length * re;
   s.py -= length * im;
   length_bar += g.py * im - g.px * re;
-  T re_bar = -length * g.px, im_bar = length * g.py;
+  Cotangent<T> re_bar = -length * g.px, im_bar = length * g.py;
   g.x += re_bar * re_rate + im_bar * im_rate;
   g.y += im_bar * re_rate - re_bar * im_rate;
-  T c = re_bar, d = im_bar;
+  Cotangent<T> c = re_bar, d = im_bar;
   for (int n = 0; n < terms; ++n) {
     if (n != 1) {
       bn_bar[n] += c;
       if (skew) an_bar[n] += d;
     }
-    T next = c * s.x + d * s.y;
+    Cotangent<T> next = c * s.x + d * s.y;
     d = d * s.x - c * s.y;
     c = next;
   }
@@ -266,18 +269,19 @@ GT_INLINE void error_kick_adjoint(State<T>& s, Costate<T>& g, double length, con
 
 // With skew or further multipoles, step by step.
 template <class T>
-GT_INLINE void general_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar) {
-  T length_bar = broadcast(0.0), b1_bar = broadcast(0.0), a1_bar = broadcast(0.0);
+GT_INLINE void general_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op,
+                               const QuadrupoleBar<Cotangent<T>>& bar) {
+  Cotangent<T> length_bar = broadcast(0.0), b1_bar = broadcast(0.0), a1_bar = broadcast(0.0);
   const double a1 = op.skew ? op.an[1] : 0.0;
   compose(
       op.order, op.slices,
       [&](double part, int) GT_LAMBDA {
-        T step_bar = broadcast(0.0);
+        Cotangent<T> step_bar = broadcast(0.0);
         quadrupole_matrix_adjoint(s, g, part * op.length, op.bn[1], a1, op.halvings, step_bar, b1_bar, a1_bar);
         length_bar += part * step_bar;
       },
       [&](double part) GT_LAMBDA {
-        T kick_bar = broadcast(0.0), step_bar = broadcast(0.0);
+        Cotangent<T> kick_bar = broadcast(0.0), step_bar = broadcast(0.0);
         const double half = 0.5 * part * op.length;
         if (op.kicks) error_kick_adjoint(s, g, half, op.bn, op.an, op.terms, op.skew, kick_bar, bar.bn, bar.an);
         if (op.exact) drift_remainder_adjoint(s, g, part * op.length, step_bar);
@@ -297,7 +301,7 @@ constexpr int MAX_STEPS = 5;
 template <class T>
 struct Lens {
   T cx, sx, fx, cy, sy, fy;
-  T cx_bar, sx_bar, fx_bar, cy_bar, sy_bar, fy_bar;
+  Cotangent<T> cx_bar, sx_bar, fx_bar, cy_bar, sy_bar, fy_bar;
 };
 
 // Number in that list of compose's outer step j.
@@ -359,8 +363,9 @@ GT_INLINE void doubled_adjoint(Lens<T>& a, const Lens<T>& b) {
 // is the field: cx' = -fx, sx' = cx, fx' = k cx, cy' = fy, ...; with m = k length^2 that along k follows from it but for
 // the sincs s = length S(+-m): 2 m dS/dm = c - S, here without that cancellation.
 template <class T>
-GT_INLINE void lens_adjoint(const Lens<T>& a, double length, const T& k, int halvings, T& length_bar, T& k_bar) {
-  T sx_bar = a.sx_bar + k * a.fx_bar, sy_bar = a.sy_bar + k * a.fy_bar;
+GT_INLINE void lens_adjoint(const Lens<T>& a, double length, const T& k, int halvings, Cotangent<T>& length_bar,
+                            Cotangent<T>& k_bar) {
+  Cotangent<T> sx_bar = a.sx_bar + k * a.fx_bar, sy_bar = a.sy_bar + k * a.fy_bar;
   length_bar += a.cx * sx_bar + a.cy * sy_bar + a.fy * a.cy_bar - a.fx * a.cx_bar;
   T m = k * (length * length);
   T v = m * m, se_rate, so_rate, so;
@@ -381,11 +386,12 @@ GT_INLINE void lens_adjoint(const Lens<T>& a, double length, const T& k, int hal
 // A = x P + y Q, the mean of (P^2 + Q^2)/2 over it is E/2 + (change of A)/(4 length); changes of A over the body are its
 // ends less those in the inner steps.
 template <class T>
-GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar) {
+GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op,
+                               const QuadrupoleBar<Cotangent<T>>& bar) {
   const T k = op.bn[1] * s.inverse;
   T x = s.x, y = s.y, P = s.px * s.inverse, Q = s.py * s.inverse;
-  T gx = g.x, gy = g.y, gP = g.px * s.opd, gQ = g.py * s.opd;
-  const T gz = g.z, half_gz = 0.5 * gz, quarter_gz = 0.25 * gz;
+  Cotangent<T> gx = g.x, gy = g.y, gP = g.px * s.opd, gQ = g.py * s.opd;
+  const Cotangent<T> gz = g.z, half_gz = 0.5 * gz, quarter_gz = 0.25 * gz;
   g.opd += g.px * P + g.py * Q;
   Lens<T> lenses[MAX_STEPS];
   const int last = lens_number(op.order, weight_number(op.order));
@@ -393,7 +399,8 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   for (int i = 0; i < last; ++i) lenses[i] = make_lens(lens_part(op.order, i) * scale * op.length, k, op.halvings);
   if (op.slices > 1) lenses[last] = doubled(lenses[0]);
   T squares = broadcast(0.0), field = squares;  // sums of f (P^2 + Q^2), f (x^2 - y^2) over the outer steps
-  T way = squares, along = squares;             // sums over the inner steps: path, and of f both slope_bar
+  T way = squares;                              // sums over the inner steps: path
+  Cotangent<T> along = broadcast(0.0);          // and of f both slope_bar
   T ends = x * P + y * Q;
   gx -= quarter_gz * P;
   gP -= quarter_gz * x;
@@ -405,8 +412,8 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
         Lens<T>& a = lenses[lens_number(op.order, step)];
         squares += part * (P * P + Q * Q);
         field += part * (x * x - y * y);
-        T drop = (part * op.length) * half_gz;
-        T drop_k = drop * k;
+        Cotangent<T> drop = (part * op.length) * half_gz;
+        Cotangent<T> drop_k = drop * k;
         gx -= drop_k * x;
         gP -= drop * P;
         gy += drop_k * y;
@@ -422,7 +429,7 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
         a.cy_bar += gy * y + gQ * Q;
         a.sy_bar += gy * Q;
         a.fy_bar += gQ * y;
-        T gx0 = a.cx * gx - a.fx * gP, gy0 = a.cy * gy + a.fy * gQ;
+        Cotangent<T> gx0 = a.cx * gx - a.fx * gP, gy0 = a.cy * gy + a.fy * gQ;
         gP = a.sx * gx + a.cx * gP;
         gQ = a.sy * gy + a.cy * gQ;
         gx = gx0;
@@ -438,12 +445,12 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
         T slope = step * both;
         x -= slope * P;
         y -= slope * Q;
-        T slope_bar = gx * P + gy * Q;
+        Cotangent<T> slope_bar = gx * P + gy * Q;
         T fall = w - 0.25 * u * both;
         way += part * fall;
         along += part * (both * slope_bar);
         T w_rate = slope_rate_remainder(both), both_rate = 0.5 + w_rate;
-        T p_bar = (2.0 * step) * (both_rate * (slope_bar + 0.25 * (gz * u)) - gz * (w_rate - 0.25 * both));
+        Cotangent<T> p_bar = (2.0 * step) * (both_rate * (slope_bar + 0.25 * (gz * u)) - gz * (w_rate - 0.25 * both));
         gP += slope * gx + p_bar * P;
         gQ += slope * gy + p_bar * Q;
       });
@@ -452,10 +459,10 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   gy += quarter_gz * Q;
   gQ += quarter_gz * y;
   ends -= x * P + y * Q;
-  T length_bar = along, k_bar = broadcast(0.0);
+  Cotangent<T> length_bar = along, k_bar = broadcast(0.0);
   if (op.slices > 1) doubled_adjoint(lenses[0], lenses[last]);
   for (int i = 0; i < last; ++i) {
-    T lens_bar = broadcast(0.0);
+    Cotangent<T> lens_bar = broadcast(0.0);
     const double part = lens_part(op.order, i) * scale;
     lens_adjoint(lenses[i], part * op.length, k, op.halvings, lens_bar, k_bar);
     length_bar += part * lens_bar;
@@ -478,7 +485,8 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
 }
 
 template <class T>
-GT_INLINE void quadrupole_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op, const QuadrupoleBar<T>& bar,
+GT_INLINE void quadrupole_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op,
+                                  const QuadrupoleBar<Cotangent<T>>& bar,
                                   const Reference& ref) {
   if (op.skew || op.kicks)
     general_adjoint(s, g, op, bar);

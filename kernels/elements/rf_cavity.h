@@ -36,7 +36,8 @@ GT_INLINE void unrf_kick(State<T>& s, const RfKickConstants<C>& op, const Refere
 // Adjoint of energy_step from the state after; delta, z (and opd, inverse, slip) in and out, and the bar of the step
 // and of the reference's beta0, 1/gamma0^2. Of E/E0 = energy: d(1+delta) = energy d(energy)/(beta0^2 (1+delta)), d(beta/beta0) = d(delta)/(gamma0^2 energy^3).
 template <class T>
-GT_INLINE void energy_step_adjoint(State<T>& s, Costate<T>& g, const T& step, const Reference& ref, T& step_bar) {
+GT_INLINE void energy_step_adjoint(State<T>& s, Costate<T>& g, const T& step, const Reference& ref,
+                                   Cotangent<T>& step_bar) {
   fold(s, g, ref);
   const State<T> after = s;
   T opd_out = s.opd, velocity_out = 1.0 + s.slip;
@@ -45,17 +46,17 @@ GT_INLINE void energy_step_adjoint(State<T>& s, Costate<T>& g, const T& step, co
   T velocity = 1.0 + s.slip;
   T energy = s.opd / velocity;
   T ratio = velocity_out / velocity;
-  T ratio_bar = g.z * s.z;
+  Cotangent<T> ratio_bar = g.z * s.z;
   g.z *= ratio;
   const double beta0_squared = ref.beta0 * ref.beta0;
   T rate_out = ref.inverse_gamma0_squared / (energy_out * energy_out * energy_out);
   T rate = ref.inverse_gamma0_squared / (energy * energy * energy);
-  T delta_out = g.delta + ratio_bar * rate_out / velocity;
-  T energy_bar = delta_out * energy_out / (beta0_squared * opd_out);
+  Cotangent<T> delta_out = g.delta + ratio_bar * rate_out / velocity;
+  Cotangent<T> energy_bar = delta_out * energy_out / (beta0_squared * opd_out);
   step_bar = energy_bar;
   g.delta = energy_bar * beta0_squared * s.opd / energy - ratio_bar * ratio * rate / velocity;
   // of beta0 in gain, then of slip after and before, which depend on the reference at fixed delta
-  T gain_bar = 0.5 * delta_out / opd_out;
+  Cotangent<T> gain_bar = 0.5 * delta_out / opd_out;
   g.beta0 -= (2.0 / (ref.beta0 * beta0_squared)) * gain_bar * step * (energy + energy_out);
   slip_reference_adjoint(after, ratio_bar / velocity, g, ref);
   slip_reference_adjoint(
@@ -64,26 +65,26 @@ GT_INLINE void energy_step_adjoint(State<T>& s, Costate<T>& g, const T& step, co
 
 // Adjoint of angle = phase - wavenumber z/((1 + slip) beta0): z, slip and the reference's beta0 out.
 template <class T>
-GT_INLINE void time_adjoint(const State<T>& s, Costate<T>& g, double wavenumber, const T& time, const T& angle_bar,
-                            const Reference& ref) {
-  T time_bar = -wavenumber * angle_bar;
+GT_INLINE void time_adjoint(const State<T>& s, Costate<T>& g, double wavenumber, const T& time,
+                            const Cotangent<T>& angle_bar, const Reference& ref) {
+  Cotangent<T> time_bar = -wavenumber * angle_bar;
   g.z += time_bar / ((1.0 + s.slip) * ref.beta0);
   g.slip -= time_bar * time / (1.0 + s.slip);
   g.beta0 -= (1.0 / ref.beta0) * time_bar * time;
 }
 
 template <class T>
-GT_INLINE void rf_kick_adjoint(State<T>& s, Costate<T>& g, const RfKickOp& op, const RfKickBar<T>& bar,
+GT_INLINE void rf_kick_adjoint(State<T>& s, Costate<T>& g, const RfKickOp& op, const RfKickBar<Cotangent<T>>& bar,
                                const Reference& ref) {
   T time = s.z / ((1.0 + s.slip) * ref.beta0);  // the same before and after
   T angle = op.phase - op.wavenumber * time;
   T sine = sin(angle);
   T step = ref.charge_over_energy * op.voltage * sine;
-  T step_bar;
+  Cotangent<T> step_bar;
   energy_step_adjoint(s, g, step, ref, step_bar);
   *bar.voltage += step_bar * ref.charge_over_energy * sine;
   g.charge_over_energy += op.voltage * step_bar * sine;
-  T angle_bar = step_bar * ref.charge_over_energy * op.voltage * cos(angle);
+  Cotangent<T> angle_bar = step_bar * ref.charge_over_energy * op.voltage * cos(angle);
   time_adjoint(s, g, op.wavenumber, time, angle_bar, ref);
   *bar.phase += angle_bar;
   *bar.wavenumber -= angle_bar * time;

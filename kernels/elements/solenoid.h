@@ -43,7 +43,7 @@ GT_INLINE void unsolenoid(State<T>& s, const SolenoidConstants<C>& op, const Ref
 // Adjoint: all transverse, z in; all transverse, inverse, slip, length, ks out. The field's own constants
 // c = cos t, sine = sin t, swing = sin(t)/k of the phase t = k reach are differentiated as such.
 template <class T>
-GT_INLINE void solenoid_adjoint(State<T>& s, Costate<T>& g, const SolenoidOp& op, const SolenoidBar<T>& bar,
+GT_INLINE void solenoid_adjoint(State<T>& s, Costate<T>& g, const SolenoidOp& op, const SolenoidBar<Cotangent<T>>& bar,
                                 const Reference& ref) {
   unsolenoid(s, op, ref);
   double k = 0.5 * op.ks;
@@ -61,32 +61,32 @@ GT_INLINE void solenoid_adjoint(State<T>& s, Costate<T>& g, const SolenoidOp& op
   T x = c * s.x + swing * s.px, y = c * s.y + swing * s.py;
   T px = c * s.px - k * sine * s.x, py = c * s.py - k * sine * s.y;
   // out of the turning frame
-  T c_bar = g.x * x + g.y * y + g.px * px + g.py * py;
-  T sine_bar = g.x * y - g.y * x + g.px * py - g.py * px;
-  T x_bar = c * g.x - sine * g.y, y_bar = sine * g.x + c * g.y;
-  T px_bar = c * g.px - sine * g.py, py_bar = sine * g.px + c * g.py;
+  Cotangent<T> c_bar = g.x * x + g.y * y + g.px * px + g.py * py;
+  Cotangent<T> sine_bar = g.x * y - g.y * x + g.px * py - g.py * px;
+  Cotangent<T> x_bar = c * g.x - sine * g.y, y_bar = sine * g.x + c * g.y;
+  Cotangent<T> px_bar = c * g.px - sine * g.py, py_bar = sine * g.px + c * g.py;
   // oscillation
-  T cross = px_bar * s.x + py_bar * s.y;
+  Cotangent<T> cross = px_bar * s.x + py_bar * s.y;
   c_bar += x_bar * s.x + y_bar * s.y + px_bar * s.px + py_bar * s.py;
   sine_bar -= k * cross;
-  T swing_bar = x_bar * s.px + y_bar * s.py;
-  T turn_bar = c * sine_bar - sine * c_bar;
+  Cotangent<T> swing_bar = x_bar * s.px + y_bar * s.py;
+  Cotangent<T> turn_bar = c * sine_bar - sine * c_bar;
   // d swing/dk at fixed reach = reach^3 k (cos t - sin t/t)/t^2
   T gap = horner(SINE_GAP, phase) - horner(COSINE_GAP, phase);
-  T k_bar = reach * turn_bar + reach * reach * reach * k * gap * swing_bar - sine * cross;
-  T reach_bar = k * turn_bar + c * swing_bar;
+  Cotangent<T> k_bar = reach * turn_bar + reach * reach * reach * k * gap * swing_bar - sine * cross;
+  Cotangent<T> reach_bar = k * turn_bar + c * swing_bar;
   g.x = c * x_bar - k * sine * px_bar;
   g.y = c * y_bar - k * sine * py_bar;
   g.px = swing * x_bar + c * px_bar;
   g.py = swing * y_bar + c * py_bar;
   // reach and time
-  T w_bar = -op.length * g.z;
+  Cotangent<T> w_bar = -op.length * g.z;
   if (op.exact) w_bar += op.length * s.inverse * reach_bar;
-  T u_bar = op.exact ? w_bar * slope_rate(w) : 0.5 * w_bar;
+  Cotangent<T> u_bar = op.exact ? w_bar * slope_rate(w) : 0.5 * w_bar;
   *bar.length += reach_bar * s.inverse * root + g.z * (s.slip - w);
   g.inverse += reach_bar * op.length * root + 2.0 * s.inverse * transverse * u_bar;
   g.slip += op.length * g.z;
-  T p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
+  Cotangent<T> p_bar = 2.0 * (s.inverse * s.inverse) * u_bar;
   g.px += p_bar * ux;
   g.py += p_bar * uy;
   g.x -= k * p_bar * uy;

@@ -83,7 +83,8 @@ GT_INLINE void unstraight(State<T>& s, const StraightConstants<C>& op, const Ref
 // Adjoint of multipole_kick: px, py in; x, y, length, bn, an out.
 template <int TERMS = 0, class T>
 GT_INLINE void multipole_kick_adjoint(State<T>& s, Costate<T>& g, double length, const double* bn, const double* an,
-                                      int terms, T& length_bar, T* bn_bar, T* an_bar) {
+                                      int terms, Cotangent<T>& length_bar, Cotangent<T>* bn_bar,
+                                      Cotangent<T>* an_bar) {
   const int count = TERMS ? TERMS : terms;
   T re = broadcast(bn[count - 1]), im = broadcast(an[count - 1]);
   T re_rate = broadcast(0.0), im_rate = broadcast(0.0);  // f' = d(re + i im)/d(x + i y)
@@ -98,14 +99,14 @@ GT_INLINE void multipole_kick_adjoint(State<T>& s, Costate<T>& g, double length,
   s.px += length * re;
   s.py -= length * im;
   length_bar += g.py * im - g.px * re;
-  T re_bar = -length * g.px, im_bar = length * g.py;
+  Cotangent<T> re_bar = -length * g.px, im_bar = length * g.py;
   g.x += re_bar * re_rate + im_bar * im_rate;
   g.y += im_bar * re_rate - re_bar * im_rate;
-  T c = re_bar, d = im_bar;  // (re_bar - i im_bar)(x + i y)^n = c - i d
+  Cotangent<T> c = re_bar, d = im_bar;  // (re_bar - i im_bar)(x + i y)^n = c - i d
   GT_UNROLL for (int n = 0; n < count; ++n) {
     bn_bar[n] += c;
     an_bar[n] += d;
-    T next = c * s.x + d * s.y;
+    Cotangent<T> next = c * s.x + d * s.y;
     d = d * s.x - c * s.y;
     c = next;
   }
@@ -117,22 +118,25 @@ GT_INLINE void multipole_kick_adjoint(State<T>& s, Costate<T>& g, double length,
 // with K = L/(1 + delta). Kicks are linear in K and in the multipoles: K's bar follows from theirs.
 template <class T, int N>
 struct Body {
-  T x, y, P, Q, gx, gy, gP, gQ, gz, reach;
-  T excess;  // sum of f (r - 1)
-  T travel;  // sum of f r (gx P + gy Q - gz)
-  T bn[N], an[N];  // bars less the factor K
+  T x, y, P, Q;
+  Cotangent<T> gx, gy, gP, gQ, gz;
+  T reach;
+  T excess;             // sum of f (r - 1)
+  Cotangent<T> travel;  // sum of f r (gx P + gy Q - gz)
+  Cotangent<T> bn[N], an[N];  // bars less the factor K
 };
 
 template <class T, int N>
 GT_INLINE void drift_back(Body<T, N>& b, double part, double length, int exact) {
   T u = b.P * b.P + b.Q * b.Q;
-  T slope_bar = b.gx * b.P + (b.gy * b.Q - b.gz);
-  T w, path, p_bar;
+  Cotangent<T> slope_bar = b.gx * b.P + (b.gy * b.Q - b.gz);
+  T w, path;
+  Cotangent<T> p_bar;
   if (exact) {
     w = slope_excess(u);
     T root = 1.0 + w;
     path = (part * length) * root;
-    T along = (part * slope_bar) * root;
+    Cotangent<T> along = (part * slope_bar) * root;
     b.travel += along;
     p_bar = (length * along) * (root * root);
   } else {
@@ -176,12 +180,12 @@ GT_INLINE void kick_back(Body<T, N>& b, double part, const StraightOp& op) {
   const bool flat = !SKEW && terms <= 2;  // the rate is real
   b.gx += flat ? -(kick * re_rate) * b.gP : kick * (im_rate * b.gQ - re_rate * b.gP);
   b.gy += flat ? (kick * re_rate) * b.gQ : kick * (re_rate * b.gQ + im_rate * b.gP);
-  T c = part * b.gP, d = part * b.gQ;  // (c + i d)(x + i y)^n in turn
+  Cotangent<T> c = part * b.gP, d = part * b.gQ;  // (c + i d)(x + i y)^n in turn
   GT_UNROLL for (int n = 0; n < terms; ++n) {
     b.bn[n] -= c;
     if (SKEW) b.an[n] += d;
     if (n == terms - 1) break;
-    T next = c * b.x - d * b.y;
+    Cotangent<T> next = c * b.x - d * b.y;
     if (SKEW || n < terms - 2) d = d * b.x + c * b.y;
     c = next;
   }
@@ -189,19 +193,21 @@ GT_INLINE void kick_back(Body<T, N>& b, double part, const StraightOp& op) {
 
 // All in; all transverse, opd, inverse, slip, length, bn, an out.
 template <int TERMS, bool SKEW, class T>
-GT_INLINE void straight_with_adjoint(State<T>& s, Costate<T>& g, const StraightOp& op, const StraightBar<T>& bar) {
+GT_INLINE void straight_with_adjoint(State<T>& s, Costate<T>& g, const StraightOp& op,
+                                     const StraightBar<Cotangent<T>>& bar) {
   const int terms = TERMS ? TERMS : op.terms;
   Body<T, TERMS ? TERMS : MAX_TERMS> b;
   b.x = s.x, b.y = s.y, b.P = s.px * s.inverse, b.Q = s.py * s.inverse;
   b.gx = g.x, b.gy = g.y, b.gP = g.px * s.opd, b.gQ = g.py * s.opd, b.gz = g.z;
   b.reach = op.length * s.inverse;
-  b.excess = b.travel = broadcast(0.0);
+  b.travel = broadcast(0.0);
+  b.excess = broadcast(0.0);
   for (int n = 0; n < terms; ++n) b.bn[n] = b.an[n] = broadcast(0.0);
   g.opd += g.px * b.P + g.py * b.Q;
   compose(
       op.order, op.slices, [&](double part, int) GT_LAMBDA { drift_back(b, part, op.length, op.exact); },
       [&](double part) GT_LAMBDA { kick_back<TERMS, SKEW>(b, part, op); });
-  T reach_bar = broadcast(0.0);
+  Cotangent<T> reach_bar = broadcast(0.0);
   for (int n = 0; n < terms; ++n) {
     reach_bar += op.bn[n] * b.bn[n];
     bar.bn[n] += b.reach * b.bn[n];
@@ -219,7 +225,7 @@ GT_INLINE void straight_with_adjoint(State<T>& s, Costate<T>& g, const StraightO
 }
 
 template <class T>
-GT_INLINE void straight_adjoint(State<T>& s, Costate<T>& g, const StraightOp& op, const StraightBar<T>& bar,
+GT_INLINE void straight_adjoint(State<T>& s, Costate<T>& g, const StraightOp& op, const StraightBar<Cotangent<T>>& bar,
                                 const Reference& ref) {
   if (op.skew) return straight_with_adjoint<0, true>(s, g, op, bar);
   switch (op.terms) {
