@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -145,14 +145,60 @@ class Element:
     @classmethod
     def lower(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
         """Map calls for elements with parameters `p` (arrays over elements) and equal statics."""
-        aligned, aperture, body_statics = statics
-        enter, leave = align_calls(p) if aligned else ([], [])
-        check = aperture_calls(aperture)
-        return [*enter, *check, *cls._lower_body(p, body_statics), *check, *leave]
+        return [call for piece in cls.lower_pieces(p, statics) for call in piece]
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def lower_pieces(cls, p: Mapping[str, Any], statics: Any, cuts: Sequence[float] = ()) -> list[list[MapCall]]:
+        """Map calls of elements that are cut, piece by piece: together they are the elements.
+
+        Parameters
+        ----------
+        p, statics
+            As of `lower`.
+        cuts : sequence of float
+            Where, in fractions of the length, rising between 0 and 1. Faces and the way into the elements' own frames
+            belong to the first piece, the way out to the last one; cuts between are seen in the elements' frames.
+        """
+        aligned, aperture, body_statics = statics
+        enter, leave = cls._align(p) if aligned else ([], [])
+        check = aperture_calls(aperture)
+        first, last = cls._lower_faces(p, body_statics)
+        edges = (0.0, *cuts, 1.0)
+        pieces = [cls._lower_body(p, body_statics, *edges[i : i + 2]) for i in range(len(edges) - 1)]
+        pieces[0] = [*enter, *check, *first, *pieces[0]]
+        pieces[-1] = [*pieces[-1], *last, *check, *leave]
+        return pieces
+
+    @classmethod
+    def _align(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:
+        """Into the frame of displaced elements, and out of it."""
+        return align_calls(p)
+
+    @classmethod
+    def _lower_faces(cls, p: Mapping[str, Any], statics: Any) -> tuple[list[MapCall], list[MapCall]]:
+        """What acts at the entrance and at the exit."""
+        return [], []
+
+    @classmethod
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
+        """What acts between the faces, from `begin` to `end` in fractions of the length."""
         raise TypeError(f"{cls.__name__} does not say how it is tracked")
+
+
+def piece_of(p: Mapping[str, Any], begin: float, end: float, *names: str) -> Mapping[str, Any]:
+    """Parameters of a piece of a body: it has a share of what is integrated over the length, which is `names`."""
+    if end - begin == 1.0:
+        return p
+    part = end - begin
+    shares = {n: [part * v for v in p[n]] if isinstance(p[n], list) else part * p[n] for n in names}
+    return {**p, **shares}
+
+
+def holds_middle(begin: float, end: float) -> bool:
+    """Whether what acts in the middle of an element acts in the piece from `begin` to `end`."""
+    return begin < 0.5 <= end
 
 
 Names = Callable[[type[Element]], tuple[str, ...]]

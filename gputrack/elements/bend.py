@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gputrack.elements.alignment import align_calls
 from gputrack.elements.arc import (
     ARC,
     arc_by,
@@ -15,7 +16,7 @@ from gputrack.elements.arc import (
     sector_geometry,
     turning_halvings,
 )
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, piece_of
 from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit
 from gputrack.elements.bend_expanded import expanded_call
 from gputrack.elements.dipole import DIPOLE, outer_fractions
@@ -155,24 +156,33 @@ class _Bend(Element):
         )  # fmt: skip
 
     @classmethod
-    def lower(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
-        """As for any element; a displaced bend leaves as a rigid body."""
-        calls = super().lower(p, statics)
-        return [*calls[:-1], *rigid_exit(p)] if statics[0] else calls
+    def _align(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:
+        """A displaced bend leaves as a rigid body."""
+        return align_calls(p)[0], rigid_exit(p)
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
-        terms, model, rotated, halvings, angle_halvings, natural, symmetric, soft = statics
+    def _lower_faces(cls, p: Mapping[str, Any], statics: Any) -> tuple[list[MapCall], list[MapCall]]:
+        terms, model, rotated, halvings, _, natural, symmetric, soft = statics
         length, (e1, e2) = cls._arc_length(p), cls._faces(p)
         k0 = p["angle"] / length if natural else p["k0"]
-        kn, ks = _multipoles(p, length, terms)
-        body = _body(p, length, k0, (kn, ks), model, halvings, angle_halvings)
+        kn, _ = _multipoles(p, length, terms)
         fintx = p["fint"] if symmetric else p["fintx"]
         field = k0 + kn[0] if kn else k0
         gradient = kn[1] if terms > 1 else None
         first = End(field, e1, p["fint"], p["hgap"], gradient, rotated[0], soft[0], halvings)
         last = End(field, e2, fintx, p["hgap"], gradient, rotated[1], soft[1], halvings)
-        return [*entrance(model, first), body, *leaving(model, last)]
+        return entrance(model, first), leaving(model, last)
+
+    @classmethod
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
+        terms, model, _, halvings, angle_halvings, natural, _, _ = statics
+        length = cls._arc_length(p)
+        k0 = p["angle"] / length if natural else p["k0"]
+        field = _multipoles(p, length, terms)
+        p = piece_of({**p, "length": length}, begin, end, "length", "angle")
+        return [_body(p, p["length"], k0, field, model, halvings, angle_halvings)]
 
 
 def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any], list[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.models import Model
 from gputrack.numbers import slope_excess
@@ -50,8 +50,11 @@ class Drift(Element):
         return int(model.exact), self._uses("length", active)
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
         exact, present = statics
+        p = piece_of(p, begin, end, "length")
         return [MapCall(DRIFT, {"exact": exact}, {"length": p["length"]})] if present else []
 
 
@@ -65,5 +68,7 @@ class Marker(Element):
             raise self._error(f"length must be 0 m, got {self.length!r}; use a Drift")
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
         return []

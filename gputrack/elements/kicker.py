@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, holds_middle, piece_of
 from gputrack.elements.drift import DRIFT
 from gputrack.elements.map import MapCall
 from gputrack.elements.multipole import MULTIPOLE
@@ -28,7 +28,12 @@ class _Corrector(Element):
         return int(model.exact), kicks, model.integrator.steps(4, 1)[0]
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
+        if statics is None and not holds_middle(begin, end):
+            return []
+        p = p if statics is None else piece_of(p, begin, end, "length", *cls.KICKS.values())
         zero = 0.0 * p["length"]
         h, v = (p[cls.KICKS[plane]] if plane in cls.KICKS else zero for plane in "xy")
         if statics is None:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, holds_middle
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.straight import multipole_kick
 from gputrack.models import Model
@@ -78,7 +78,11 @@ class Multipole(Element):
         return terms, self._uses("lrad", active)
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
+        if not holds_middle(begin, end):
+            return []
         terms, curved = statics
         zero = 0.0 * p["angle"]
         bn, an = ([*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl"))

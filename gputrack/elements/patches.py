@@ -8,7 +8,7 @@ from typing import Any
 
 from gputrack.elements.alignment import ALIGN
 from gputrack.elements.arc import wedge_call
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, holds_middle
 from gputrack.elements.drift import DRIFT
 from gputrack.elements.map import MapCall
 from gputrack.models import Model
@@ -40,7 +40,11 @@ class Translation(_Patch):
     s: float = 0.0
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
+        if not holds_middle(begin, end):
+            return []
         one, zero = 1.0 + 0.0 * p["x"], 0.0 * p["x"]
         shift = MapCall(ALIGN, constants={"dx": p["x"], "dy": p["y"], "cosine": one, "sine": zero})
         return [shift, MapCall(DRIFT, {"exact": statics}, {"length": p["s"]})]
@@ -56,5 +60,9 @@ class YRotation(_Patch):
     angle: float = 0.0
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
+        if not holds_middle(begin, end):
+            return []
         return [wedge_call(-p["angle"], 0.0 * p["angle"], 0)]

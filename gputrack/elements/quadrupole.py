@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from gputrack.elements.base import piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.splitting import compose
 from gputrack.elements.straight import _StraightMagnet, field_terms, multipole_kick
@@ -144,9 +145,12 @@ class Quadrupole(_StraightMagnet):
         return series[1] / self.length if len(series) > 1 and self.length else 0.0
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
         if statics is None or statics[0] != "matrix":
-            return super()._lower_body(p, statics)
+            return super()._lower_body(p, statics, begin, end)
+        p = piece_of(p, begin, end, "length", "knl", "ksl")
         integers = dict(zip(QUADRUPOLE.integers, statics[1:], strict=True))
         bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
         return [MapCall(QUADRUPOLE, integers, {"length": p["length"]}, {"bn": bn, "an": an[: integers["skew"]]})]

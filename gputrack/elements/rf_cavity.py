@@ -9,7 +9,7 @@ from typing import Any
 
 from gputrack.arrays import sin, sqrt
 from gputrack.constants import SPEED_OF_LIGHT
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, holds_middle, piece_of
 from gputrack.elements.drift import DRIFT
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State, refreshed
 from gputrack.models import Model
@@ -86,16 +86,24 @@ class _Cavity(Element):
         return int(model.exact), self._uses("length", active), kicks
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
         exact, thick, kicks = statics
-        if not kicks:
-            return [MapCall(DRIFT, {"exact": exact}, {"length": p["length"]})] if thick else []
-        half = [MapCall(DRIFT, {"exact": exact}, {"length": 0.5 * p["length"]})] if thick else []
-        return [*half, cls._kick_call(p), *half]
+        if not (kicks and holds_middle(begin, end)):
+            return _drift_over(p, thick, exact, begin, end)
+        before, after = _drift_over(p, thick, exact, begin, 0.5), _drift_over(p, thick, exact, 0.5, end)
+        return [*before, cls._kick_call(p), *after]
 
     @classmethod
     def _kick_call(cls, p: Mapping[str, Any]) -> MapCall:
         raise TypeError(f"{cls.__name__} does not say how it kicks")
+
+
+def _drift_over(p: Mapping[str, Any], thick: bool, exact: int, begin: float, end: float) -> list[MapCall]:
+    if not thick or begin == end:
+        return []
+    return [MapCall(DRIFT, {"exact": exact}, {"length": piece_of(p, begin, end, "length")["length"]})]
 
 
 @dataclass(frozen=True, kw_only=True)

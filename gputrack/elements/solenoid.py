@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.models import Model
 from gputrack.numbers import cos_sinc, slope_excess, trig_halvings
@@ -80,8 +80,11 @@ class Solenoid(Element):
         return int(model.exact), trig_halvings((self.ks * self.length) ** 2)
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
         if statics is None:
             return []
+        p = piece_of(p, begin, end, "length")
         integers = dict(zip(SOLENOID.integers, statics, strict=True))
         return [MapCall(SOLENOID, integers, {"length": p["length"], "ks": p["ks"]})]

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.elements.base import Element
+from gputrack.elements.base import Element, piece_of
 from gputrack.elements.drift import DRIFT, drift_by
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.splitting import compose
@@ -111,9 +111,12 @@ class _StraightMagnet(Element):
         return strengths or any(self.ksl) or any(a.startswith("ksl[") for a in active)
 
     @classmethod
-    def _lower_body(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    ) -> list[MapCall]:
         if statics is None:
             return []
+        p = piece_of(p, begin, end, "length", "knl", "ksl")
         if statics[0] == 0:
             return [MapCall(DRIFT, {"exact": statics[1]}, {"length": p["length"]})]
         integers = dict(zip(STRAIGHT.integers, statics, strict=True))
