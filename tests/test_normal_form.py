@@ -91,6 +91,28 @@ def test_spear3_has_ptc_s_anharmonicities():
         assert found[name] == pytest.approx(value, rel=1e-8, abs=1e-9), name
 
 
+def test_detuning_of_second_order_is_ptc_s():
+    """Phasors are those of actions only if each change of variables is symplectic. PTC's are derivatives along 2 J."""
+    text = """s: multipole, knl={0, 0, 1}; qf: multipole, knl={0, 0.3}; qd: multipole, knl={0, -0.35}; d: drift, l=1;
+        ring: line=(s, qf, d, qd, d);"""
+    d, (s, qf, qd) = gt.Drift("d", length=1.0), (gt.Multipole(knl=k) for k in ((0, 0, 1.0), (0, 0.3), (0, -0.35)))
+    ring = gt.Lattice([s, qf, d, qd, d], gt.ReferenceParticle.electron(total=3e9)).with_model(
+        gt.Model(hamiltonian=gt.Expanded())
+    )
+    nf = one_turn_map(ring, 5).normal_form()
+    madx = ptc.start(text + ptc.beam_text(ring.reference) + "use, period=ring;")
+    ptc.create(madx, ptc.Layout(exact=False, model=1, method=2, nst=1, time=False))
+    orders = {("anhx", 2, 0): 2, ("anhx", 1, 1): 1, ("anhy", 2, 0): 2, ("anhx", 0, 2): 2, ("anhy", 0, 2): 2}
+    for name, *powers in orders:
+        madx.input(f"select_ptc_normal, {name}={powers[0]},{powers[1]},0;")
+    madx.input("ptc_normal, closed_orbit, normal, icase=5, no=6;")
+    for i, ((name, *powers), factor) in enumerate(orders.items()):
+        found = factor * nf.tune("xy".index(name[-1]), tuple(powers)) / 4.0
+        assert found == pytest.approx(madx.table.normal_results.value[i], rel=1e-10), (name, powers)
+    madx.exit()
+    assert nf.tune(0, (1, 1)) == pytest.approx(2.0 * nf.tune(1, (2, 0)), rel=1e-12)
+
+
 def test_what_has_no_normal_form_says_so():
     ring = gt.demo_ring().with_changes("rf*", voltage=0.0)
     with pytest.raises(gt.errors.InputError, match="order 3"):

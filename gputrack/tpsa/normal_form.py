@@ -13,6 +13,7 @@ import numpy as np
 
 from gputrack.checks import short
 from gputrack.errors import InputError
+from gputrack.tpsa.lie import lie_exponential
 from gputrack.tpsa.maps import Map, transformed
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
@@ -102,9 +103,11 @@ def normal_form(given: Map) -> NormalForm:
     linear, values = _phasors(about.matrix, planes)
     basis, back = _linear_map(given.space, linear), _linear_map(given.space, np.linalg.inv(linear))
     current, total = back @ about @ basis, to_orbit @ basis
+    unit = variables(given.space)[:6]
     for degree in range(2, given.space.order + 1):
-        step = _step(current, values, degree, planes)
-        current, total = step.inverse() @ current @ step, total @ step
+        field = _removing(current, values, degree, planes)
+        step, undone = (Map(lie_exponential(Map.of(given.space, sign * field), unit)) for sign in (1.0, -1.0))
+        current, total = undone @ current @ step, total @ step
     return NormalForm(planes, tuple(_tune(current, j, values) for j in range(planes)), total, current)
 
 
@@ -175,10 +178,11 @@ def _linear_map(space: Space, matrix: np.ndarray) -> Map:
     return Map(transformed(matrix, [s + 0.0j for s in variables(space)[:6]]))
 
 
-def _step(current: Map, values: np.ndarray, degree: int, planes: int) -> Map:
-    """u -> u + b(u) of one degree, so that only rotations are left of that degree.
+def _removing(current: Map, values: np.ndarray, degree: int, planes: int) -> np.ndarray:
+    """(6, size) The field b(u) of one degree, whose exponential leaves only rotations of that degree.
 
-    A term c u^m of component j is removed by b = c / (lambda^m - lambda_j).
+    A term c u^m of component j is removed by b = c / (lambda^m - lambda_j). The exponential is as symplectic as the
+    map; u + b(u) would be up to this degree only, and u_j conj(u_j) no action any more.
     """
     space = current.space
     rows = slice(space.first[degree], space.first[degree + 1])
@@ -199,8 +203,7 @@ def _step(current: Map, values: np.ndarray, degree: int, planes: int) -> Map:
             raise InputError(f"normal_form: the tunes are on a resonance of order {degree + 1}; change them")
         gap = np.where(kept | near, 1.0, np.exp(2.0j * np.pi * turned) - values[j])
         coefficients[j, rows] = np.where(kept | near, 0.0, found / gap)
-    own_map = Map([s + 0.0j for s in variables(space)[:6]])
-    return Map([a + Series.of(space, row) for a, row in zip(own_map.components, coefficients, strict=True)])
+    return coefficients
 
 
 def _tune(current: Map, plane: int, values: np.ndarray) -> Series:
