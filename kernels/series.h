@@ -2,6 +2,11 @@
 // gputrack/backends/series_text.py writes in front of this file. A bit for each degree says whether it may be other than
 // zero: maps of nearly linear elements cost what they contain, and blocks that are zero are never touched. Series in
 // delta alone, which 1/(1 + delta) and matrices of quadrupoles are, store and multiply only powers of delta.
+//
+// Where the coefficients lie, and which of them a thread works on, say series_alone.h on a host and series_team.h on a
+// GPU, which stand before this file; how products of two degrees are added up, series_blocks.h and series_rows.h.
+// A thread writes only the coefficients that it owns, through each_of and set_constant, and reads those of others only
+// in product_of and constant_of.
 #pragma once
 #include "numbers.h"
 
@@ -9,26 +14,27 @@ template <class V>
 struct SeriesOf {
   unsigned degrees;
   bool pure;  // a series in delta alone: only the coefficients of its powers are stored
-  V c[SERIES_SIZE];
+  Coefficients<V> c;
 
   SeriesOf() = default;
-  SeriesOf(const V& value) : degrees(1u), pure(true) { c[0] = value; }
-  SeriesOf(const SeriesOf& a) { *this = a; }
-  SeriesOf& operator=(const SeriesOf& a);
+  GT_MEMBER SeriesOf(const V& value) : degrees(1u), pure(true) { set_constant(c, value); }
+  GT_MEMBER SeriesOf(const SeriesOf& a) { *this = a; }
+  GT_MEMBER SeriesOf& operator=(const SeriesOf& a);
 };
 using Series = SeriesOf<Number>;
 
 GT_INLINE bool has(const Series& a, int degree) { return a.degrees >> degree & 1u; }
 GT_INLINE Series broadcast(const Series& a) { return a; }
-GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? a.c[0] : broadcast(0.0); }
+GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? shared_constant(a.c) : broadcast(0.0); }
 
 // f(i) for the coefficients of one degree: all of them, or that of the power of delta.
 template <class F>
 GT_INLINE void each_of(bool pure, int degree, F f) {
-  if (pure)
-    f(SERIES_POWER[degree]);
-  else
-    for (int i = SERIES_FIRST[degree]; i < SERIES_FIRST[degree + 1]; ++i) f(i);
+  if (pure) {
+    if (owns(SERIES_POWER[degree])) f(SERIES_POWER[degree]);
+  } else {
+    for (int i = own_from(SERIES_FIRST[degree]); i < SERIES_FIRST[degree + 1]; i += MAP_THREADS) f(i);
+  }
 }
 // f(i) for those of the degrees in a set.
 template <class F>
@@ -53,33 +59,8 @@ GT_INLINE unsigned product_degrees(unsigned a, unsigned b) {
   return r & ((2u << SERIES_ORDER) - 1u);
 }
 
-// c += factor delta^power b for the monomials of one degree of b.
-GT_INLINE void add_shifted(const Number& factor, int power, const Series& b, int degree, Number* c) {
-  for (int i = SERIES_FIRST[degree]; i < SERIES_FIRST[degree + 1]; ++i)
-    c[SERIES_SHIFT[power][i]] += factor * b.c[i];
-}
-
 // c = sum of a_left b_right over the degrees of a at least `from`, for one degree of c.
-static void product_of(const Series& a, const Series& b, int degree, int from, Number* c) {
-  const Number zero = broadcast(0.0);
-  each_of(a.pure && b.pure, degree, [&](int i) { c[i] = zero; });
-  for (int d = from; d <= degree; ++d) {
-    const int rest = degree - d;
-    if (!has(a, d) || !has(b, rest)) continue;
-    if (a.pure && b.pure)
-      c[SERIES_POWER[degree]] += a.c[SERIES_POWER[d]] * b.c[SERIES_POWER[rest]];
-    else if (a.pure)
-      add_shifted(a.c[SERIES_POWER[d]], d, b, rest, c);
-    else if (b.pure)
-      add_shifted(b.c[SERIES_POWER[rest]], rest, a, d, c);
-    else if (d == 0)
-      each_of(false, degree, [&](int i) { c[i] += a.c[0] * b.c[i]; });
-    else if (rest == 0)
-      each_of(false, degree, [&](int i) { c[i] += b.c[0] * a.c[i]; });
-    else
-      add_block(d, rest, a.c, b.c, c);
-  }
-}
+GT_FUNCTION void product_of(const Series& a, const Series& b, int degree, int from, Number* c);
 
 GT_APART Series operator*(const Series& a, const Series& b) {
   Series r;
@@ -124,7 +105,7 @@ GT_APART Series scaled(const Series& a, const S& b) {
 template <class S>
 GT_APART Series shifted(const Series& a, const S& b) {
   Series r = a;
-  r.c[0] = constant_of(a) + b;
+  set_constant(r.c, constant_of(a) + b);
   r.degrees |= 1u;
   return r;
 }
@@ -206,7 +187,7 @@ GT_APART Series operator/(const Series& c, const Series& a) {
 }
 
 // With E = sum of x d/dx, which multiplies what is of degree n by n: factor E a.
-static Series weighted(const Series& a, double factor) {
+GT_FUNCTION Series weighted(const Series& a, double factor) {
   Series r;
   r.degrees = a.degrees & ~1u;
   r.pure = a.pure;
@@ -225,7 +206,7 @@ GT_INLINE unsigned function_degrees(const Series& a) {
 // f = a^q from f_0 = value: a E f = q f E a, so a_0 f_n = sum_{i>0} ((q + 1) i/n - 1) a_i f_{n-i}.
 GT_APART Series power_of(const Series& a, double exponent, const Number& value) {
   Series f, w;
-  f.c[0] = value;
+  set_constant(f.c, value);
   f.degrees = 1u;
   f.pure = w.pure = a.pure;
   w.degrees = a.degrees & ~1u;
@@ -249,8 +230,9 @@ GT_INLINE Series sqrt(const Series& a) { return power_of(a, 0.5, sqrt(constant_o
 
 // s = sin a, c = cos a: n s_n = sum i a_i c_{n-i}, n c_n = -sum i a_i s_{n-i}.
 GT_APART void sine_cosine(const Series& a, Series& s, Series& c) {
-  s.c[0] = sin(constant_of(a));
-  c.c[0] = cos(constant_of(a));
+  const Number at = constant_of(a);
+  set_constant(s.c, sin(at));
+  set_constant(c.c, cos(at));
   s.degrees = c.degrees = 1u;
   s.pure = c.pure = a.pure;
   const Series w = weighted(a, 1.0);
@@ -300,18 +282,18 @@ GT_APART Series horner(const double (&coefficients)[N], const Series& u) {
 GT_INLINE Series slope_excess(const Series& u) {
   const Number w = slope_excess(constant_of(u));
   Series f = power_of(1.0 - u, -0.5, 1.0 + w);
-  f.c[0] = w;
+  set_constant(f.c, w);
   return f;
 }
 GT_INLINE Series slope_excess_remainder(const Series& u) {
   const Number at = constant_of(u);
   Series f = slope_excess(u) - 0.5 * u;
-  f.c[0] = slope_excess_remainder(at);
+  set_constant(f.c, slope_excess_remainder(at));
   return f;
 }
 
 // No shortcut where anything but the constant part is there; Newton's method makes all its steps.
 GT_INLINE bool vanishes(const Series& a) {
-  return (a.degrees & ~1u) == 0u && (!has(a, 0) || vanishes(a.c[0]));
+  return (a.degrees & ~1u) == 0u && vanishes(constant_of(a));
 }
 GT_INLINE bool all_below(const Series& a, double limit) { return false; }

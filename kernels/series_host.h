@@ -1,116 +1,12 @@
 // Maps of a lattice as power series, on the host: each tile of LANES maps passes all ops once.
 #pragma once
-#include "run.h"
-#include "series.h"
-
-struct SeriesRun {
-  const int* ops;
-  int n_ops;
-  const Number* constants;  // those of tile 0
-  Integer tile_constants;   // from one tile's constants to the next one's; 0 where all tiles share them
-  const Number* slopes;     // (n_constants, parameters): their derivatives along the parameters
-  const Number* reference;  // its four members, then (4, parameters)
-  Integer n_constants;
-  Number* maps;             // (tiles, 6, SERIES_SIZE)
-  Number* records;          // (tiles, places, 6, SERIES_SIZE)
-  Integer places;
-  int max_constants;        // of one op
-};
-
-// Constants are numbers, or series where there are parameters.
-template <bool parameters>
-struct ConstantOf {
-  using type = Series;
-};
-template <>
-struct ConstantOf<false> {
-  using type = Number;
-};
-using Constant = ConstantOf<(SERIES_PARAMETERS > 0)>::type;
-
-GT_INLINE void set(Number& constant, const Number& value, const Number*) { constant = value; }
-GT_INLINE void set(SeriesOf<Number>& constant, const Number& value, const Number* slopes) {
-  constant.degrees = 3u;
-  constant.pure = false;
-  constant.c[0] = value;
-  for (int v = 0; v < SERIES_VARIABLES; ++v) constant.c[1 + v] = broadcast(0.0);
-  for (int p = 0; p < SERIES_PARAMETERS; ++p) constant.c[1 + SERIES_VARIABLES + p] = slopes[p];
-}
-
-static void take(State<Series>& s, const Number* maps) {
-  for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
-    Series& a = *(&s.x + c);
-    a.degrees = 0;
-    a.pure = true;
-    for (int d = 0; d <= SERIES_ORDER; ++d)
-      each_of(false, d, [&](int i) {
-        a.c[i] = maps[i];
-        if (vanishes(maps[i])) return;
-        a.degrees |= 1u << d;
-        a.pure = a.pure && i == SERIES_POWER[d];
-      });
-  }
-}
-
-static void put(const State<Series>& s, Number* maps) {
-  const Number zero = broadcast(0.0);
-  for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
-    const Series& a = *(&s.x + c);
-    for (int i = 0; i < SERIES_SIZE; ++i) maps[i] = zero;
-    each_in(a.pure, a.degrees, [&](int i) { maps[i] = a.c[i]; });
-  }
-}
-
-#define GT_KIND(name, Op, code)                                                                             \
-  template <class Constants>                                                                                \
-  static __attribute__((noinline)) void pass_##name(State<Series>& s, const Constants& op,                  \
-                                                    const ReferenceConstants<Constant>& ref) {              \
-    name(s, op, ref);                                                                                       \
-  }
-GT_FORWARD_KINDS
-#undef GT_KIND
-
-static int number_of_constants(const SeriesRun& run, int k) {
-  const Integer begin = run.ops[(Integer)k * OP_INTEGERS + 1];
-  const Integer end = k + 1 < run.n_ops ? run.ops[(Integer)(k + 1) * OP_INTEGERS + 1] : run.n_constants;
-  return (int)(end - begin);
-}
-
-#define GT_KIND(name, Op, code) \
-  case code:                    \
-    return pass_##name(s, unpack_##Op(integers, buffer), ref);
-static void apply(const SeriesRun& run, State<Series>& s, Integer tile, int k, Constant* buffer,
-                  const ReferenceConstants<Constant>& ref) {
-  const int* integers = run.ops + (Integer)k * OP_INTEGERS;
-  if (integers[0] == CODE_aperture) return;
-  if (integers[0] == CODE_record) {
-    Number* to = run.records + (tile * run.places + unpack_RecordOp(integers, (const Number*)nullptr).place) * 6 * SERIES_SIZE;
-    put(s, to);
-    return;
-  }
-  const Number* constants = run.constants + tile * run.tile_constants + integers[1];
-  const Number* slopes = run.slopes + (Integer)integers[1] * SERIES_PARAMETERS;
-  const int count = number_of_constants(run, k);
-  for (int i = 0; i < count; ++i) set(buffer[i], constants[i], slopes + (Integer)i * SERIES_PARAMETERS);
-  switch (integers[0]) { GT_FORWARD_KINDS }
-}
-#undef GT_KIND
+#include "series_alone.h"
+#include "series_blocks.h"
+#include "series_run.h"
 
 // Pass the maps of tiles begin .. end-1 through the program, in place. `buffer`: room for max_constants Constants.
-extern "C" void gputrack_series(const SeriesRun* run_pointer, Integer begin, Integer end, void* buffer) {
-  const SeriesRun& run = *run_pointer;
-  Constant* const room = static_cast<Constant*>(buffer);
-  Constant members[4];
-  for (int i = 0; i < 4; ++i) set(members[i], run.reference[i], run.reference + 4 + i * SERIES_PARAMETERS);
-  const ReferenceConstants<Constant> ref = {members[0], members[1], members[2], members[3]};
-  for (Integer tile = begin; tile < end; ++tile) {
-    State<Series> s;
-    Number* const maps = run.maps + tile * 6 * SERIES_SIZE;
-    take(s, maps);
-    refresh(s, ref);
-    for (int k = 0; k < run.n_ops; ++k) apply(run, s, tile, k, room, ref);
-    put(s, maps);
-  }
+extern "C" void gputrack_series(const SeriesRun* run, Integer begin, Integer end, void* buffer) {
+  for (Integer tile = begin; tile < end; ++tile) pass_tile(*run, tile, static_cast<Constant*>(buffer));
 }
 
 extern "C" int gputrack_lanes() { return LANES; }

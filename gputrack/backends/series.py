@@ -21,7 +21,7 @@ from gputrack.tpsa.space import Space
 
 
 class SeriesRun(ctypes.Structure):
-    """Twin of `SeriesRun` in kernels/series_host.h."""
+    """Twin of `SeriesRun` in kernels/series_run.h."""
 
     _fields_ = (
         ("ops", ctypes.c_void_p),
@@ -29,6 +29,7 @@ class SeriesRun(ctypes.Structure):
         ("constants", ctypes.c_void_p),
         ("tile_constants", ctypes.c_int64),
         ("slopes", ctypes.c_void_p),
+        ("tile_slopes", ctypes.c_int64),
         ("reference", ctypes.c_void_p),
         ("n_constants", ctypes.c_int64),
         ("maps", ctypes.c_void_p),
@@ -75,8 +76,8 @@ def run_series(
         Coefficients of the incoming coordinates.
     places : int
         Number of places of the one monitor in the programs.
-    slopes : float64 array (n_constants, parameters), optional
-        Derivatives of the constants along the parameters.
+    slopes : float64 array (n_constants, parameters) or (n, n_constants, parameters), optional
+        Derivatives of the constants along the parameters, for all maps or for each.
     threads : int
 
     Returns
@@ -96,15 +97,16 @@ def run_series(
     constants = _spread(table[0], lanes) if shared else _tiled(table, tiles, lanes)
     slopes = np.zeros((len(first.constants), space.parameters)) if slopes is None else slopes
     members = np.concatenate([reference[:, 0], reference[:, 1:].reshape(-1)])
-    kept = [np.ascontiguousarray(first.ops), constants, _spread(slopes.reshape(-1), lanes), _spread(members, lanes)]
+    rates = _spread(slopes.reshape(-1), lanes) if slopes.ndim == 2 else _tiled(slopes, tiles, lanes)
+    kept = [np.ascontiguousarray(first.ops), constants, rates, _spread(members, lanes)]
     shape = (tiles, places, 6, space.size, lanes)
     records = _aligned(8 * math.prod(shape)).view(np.float64).reshape(shape)
     ends = np.append(first.ops[1:, 1], len(first.constants)) if len(first) else np.zeros(0, dtype=int)
     most = int(np.max(ends - first.ops[:, 1], initial=0))
     run = SeriesRun(
         kept[0].ctypes.data, len(first), kept[1].ctypes.data, 0 if shared else len(first.constants),
-        kept[2].ctypes.data, kept[3].ctypes.data, len(first.constants), state.ctypes.data, records.ctypes.data,
-        places, most,
+        kept[2].ctypes.data, 0 if slopes.ndim == 2 else slopes[0].size, kept[3].ctypes.data, len(first.constants),
+        state.ctypes.data, records.ctypes.data, places, most,
     )  # fmt: skip
     width = lib.gputrack_constant_bytes()
 
