@@ -4,9 +4,9 @@
 // delta alone, which 1/(1 + delta) and matrices of quadrupoles are, store and multiply only powers of delta.
 //
 // Where the coefficients lie, and which of them a thread works on, say series_alone.h on a host and series_team.h on a
-// GPU, which stand before this file; how products of two degrees are added up, series_blocks.h and series_rows.h.
+// GPU, which stand before this file; how products of one degree are added up, series_blocks.h and series_rows.h.
 // A thread writes only the coefficients that it owns, through each_of and set_constant, and reads those of others only
-// in product_of and constant_of.
+// in add_pairs and constant_of.
 #pragma once
 #include "numbers.h"
 
@@ -27,11 +27,11 @@ GT_INLINE bool has(const Series& a, int degree) { return a.degrees >> degree & 1
 GT_INLINE Series broadcast(const Series& a) { return a; }
 GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? shared_constant(a.c) : broadcast(0.0); }
 
-// f(i) for the coefficients of one degree: all of them, or that of the power of delta.
+// f(i) for the coefficients of one degree: all of them, or that of the power of delta, which is the first.
 template <class F>
 GT_INLINE void each_of(bool pure, int degree, F f) {
   if (pure) {
-    if (owns(SERIES_POWER[degree])) f(SERIES_POWER[degree]);
+    if (owns(SERIES_FIRST[degree])) f(SERIES_FIRST[degree]);
   } else {
     for (int i = own_from(SERIES_FIRST[degree]); i < SERIES_FIRST[degree + 1]; i += MAP_THREADS) f(i);
   }
@@ -59,15 +59,57 @@ GT_INLINE unsigned product_degrees(unsigned a, unsigned b) {
   return r & ((2u << SERIES_ORDER) - 1u);
 }
 
-// c = sum of a_left b_right over the degrees of a at least `from`, for one degree of c.
-GT_FUNCTION void product_of(const Series& a, const Series& b, int degree, int from, Number* c);
+// The degrees d of a, `from` on, for which b has the degree that is left.
+GT_INLINE unsigned pairs_of(const Series& a, const Series& b, int degree, int from) {
+  unsigned r = 0;
+  for (int d = from; d <= degree; ++d) r |= (a.degrees >> d & b.degrees >> (degree - d) & 1u) << d;
+  return r;
+}
 
-GT_APART Series operator*(const Series& a, const Series& b) {
+// Of one degree, c += factor sum of a_d b_{degree-d} over the degrees d in a set that is not empty; c = that sum where
+// it is `fresh`, without that degree so far. `pure`: c is a series in delta alone, as a and b are then.
+GT_FUNCTION void add_pairs(const Series& a, const Series& b, int degree, unsigned pairs, double factor, bool fresh,
+                           bool pure, Number* c);
+
+// c = sum of a_left b_right over the degrees of a at least `from`, for one degree of c.
+GT_FUNCTION void product_of(const Series& a, const Series& b, int degree, int from, Number* c) {
+  const unsigned pairs = pairs_of(a, b, degree, from);
+  const bool pure = a.pure && b.pure;
+  if (pairs) {
+    add_pairs(a, b, degree, pairs, 1.0, true, pure, c);
+  } else {
+    const Number zero = broadcast(0.0);
+    each_of(pure, degree, [&](int i) { c[i] = zero; });
+  }
+}
+
+// Zeros for what a series in delta alone does not store.
+GT_FUNCTION void widen(Series& a) {
+  const Number zero = broadcast(0.0);
+  for (int d = 0; d <= SERIES_ORDER; ++d)
+    if (has(a, d))
+      each_of(false, d, [&](int i) {
+        if (i != SERIES_FIRST[d]) a.c[i] = zero;
+      });
+  a.pure = false;
+}
+
+// c += factor a b; c is neither of them.
+GT_APART void add_product(Series& c, const Series& a, const Series& b, double factor) {
+  if (c.pure && !(a.pure && b.pure)) widen(c);
+  for (int d = 0; d <= SERIES_ORDER; ++d) {
+    const unsigned pairs = pairs_of(a, b, d, 0);
+    if (!pairs) continue;
+    add_pairs(a, b, d, pairs, factor, !has(c, d), c.pure, c.c);
+    c.degrees |= 1u << d;
+  }
+}
+
+GT_INLINE Series operator*(const Series& a, const Series& b) {
   Series r;
   r.pure = a.pure && b.pure;
-  r.degrees = product_degrees(a.degrees, b.degrees);
-  for (int d = 0; d <= SERIES_ORDER; ++d)
-    if (has(r, d)) product_of(a, b, d, 0, r.c);
+  r.degrees = 0;
+  add_product(r, a, b, 1.0);
   return r;
 }
 

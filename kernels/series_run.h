@@ -48,6 +48,7 @@ GT_INLINE const SeriesOf<Number>* prepared(SeriesOf<Number>* room, const Number*
   return room;
 }
 
+// Rows of `maps` are the space's, those of series the kernels'.
 GT_FUNCTION void take(State<Series>& s, const Number* maps) {
   for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
     Series& a = *(&s.x + c);
@@ -56,10 +57,10 @@ GT_FUNCTION void take(State<Series>& s, const Number* maps) {
     for (int d = 0; d <= SERIES_ORDER; ++d) {
       bool there = false, mixed = false;
       each_of(false, d, [&](int i) {
-        a.c[i] = maps[i];
-        if (vanishes(maps[i])) return;
+        a.c[i] = maps[SERIES_ROW[i]];
+        if (vanishes(a.c[i])) return;
         there = true;
-        mixed = mixed || i != SERIES_POWER[d];
+        mixed = mixed || i != SERIES_FIRST[d];
       });
       if (any_of_team(there)) a.degrees |= 1u << d;
       if (any_of_team(mixed)) a.pure = false;
@@ -72,7 +73,7 @@ GT_FUNCTION void put(const State<Series>& s, Number* maps) {
   for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
     const Series& a = *(&s.x + c);
     each_in(false, ~0u, [&](int i) { maps[i] = zero; });
-    each_in(a.pure, a.degrees, [&](int i) { maps[i] = a.c[i]; });
+    each_in(a.pure, a.degrees, [&](int i) { maps[SERIES_ROW[i]] = a.c[i]; });
   }
 }
 

@@ -1,86 +1,121 @@
-"""Text that the series number type of the kernels needs for one space: sizes, and products degree by degree."""
+"""Text that the series number type of the kernels needs for one space: sizes, and sums of products degree by degree.
+
+The kernels keep monomials in an order of their own: within a degree, powers of delta fall first. So delta times all
+monomials of one degree are the first ones of the next, and products with series in delta alone need no tables.
+"""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
 
 import numpy as np
 
 from gputrack.tpsa.space import Space
 
-#: products of two blocks with more terms than this go through tables, not through straight code
-STRAIGHT_TERMS = 600
+#: sums for one degree with more products than this go through tables, not through straight code
+STRAIGHT_TERMS = 1500
+#: rows whose sums stay in registers together
+GROUP = 8
+
+_ARGUMENTS = "unsigned pairs, double factor, bool fresh, const Number* a, const Number* b, Number* c"
 
 
 def series_text(space: Space) -> str:
-    """Constants and block products of `space`; straight code where it is short, else tables."""
+    """Constants and sums of products of `space`; straight code where it is short, else tables."""
     order = space.order
-    firsts = ", ".join(str(i) for i in space.first)
+    firsts, rows = (", ".join(str(i) for i in values) for values in (space.first, kept_rows(space).tolist()))
     parts = [
         f"constexpr int SERIES_ORDER = {order}, SERIES_SIZE = {space.size}, SERIES_VARIABLES = {space.variables};\n"
         f"constexpr int SERIES_PARAMETERS = {space.parameters};\n"
-        f"GT_CONSTANT int SERIES_FIRST[{order + 2}] = {{{firsts}}};\n",
-        _delta_text(space),
+        f"GT_CONSTANT int SERIES_FIRST[{order + 2}] = {{{firsts}}};\n"
+        f"GT_CONSTANT int SERIES_ROW[{space.size}] = {{{rows}}};\n"
     ]
-    cases = []
-    for left in range(1, order):
-        for right in range(1, order - left + 1):
-            i, j, k = block_terms(space, left, right)
-            straight = len(i) <= STRAIGHT_TERMS
-            parts.append((_straight if straight else _tabled)(f"block_{left}_{right}", i, j, k))
-            cases.append(f"case {left * (order + 1) + right}: return block_{left}_{right}(a, b, c);")
-    parts.append(
-        "// c += a b for the monomials of two degrees, both at least 1.\n"
-        "static void add_block(int left, int right, const Number* a, const Number* b, Number* c) "
-        f"{{ switch (left * {order + 1} + right) {{ {' '.join(cases)} }} }}\n"
-    )
+    for degree in range(2, order + 1):
+        terms = degree_terms(space, degree)
+        straight = len(terms) <= STRAIGHT_TERMS
+        parts.append((_straight if straight else _tabled)(space, degree, terms))
+    for name in ("sums", "squares"):
+        cases = " ".join(f"case {d}: return {name}_{d}(pairs, factor, fresh, a, b, c);" for d in range(2, order + 1))
+        parts.append(f"GT_FUNCTION void add_{name}(int degree, {_ARGUMENTS}) {{ switch (degree) {{ {cases} }} }}\n")
     return "".join(parts)
 
 
-def _delta_text(space: Space) -> str:
-    """Rows of the powers of the last variable, and of all monomials times these."""
-    delta = np.eye(space.dimensions, dtype=np.int64)[space.variables - 1]
-    powers = [space.row((d * delta).tolist()) for d in range(space.order + 1)]
-    shifts = [space.find(space.exponents + d * delta).tolist() for d in range(space.order + 1)]
-    rows = ", ".join("{" + ", ".join(str(i) for i in shift) + "}" for shift in shifts)
+@cache
+def kept_rows(space: Space) -> np.ndarray:
+    """(size,) Row in the space of each of the kernels' rows."""
+    last = space.variables - 1
+    mixed = -space.exponents[:, [last, *range(last), *range(last + 1, space.dimensions)]]
+    return np.lexsort((*mixed.T[::-1], space.degrees))
+
+
+def degree_terms(space: Space, degree: int) -> np.ndarray:
+    """(n, 4) Products whose sums are of one degree: output, degree of the left factor, left, right; by these.
+
+    Both factors are at least of degree 1.
+    """
+    rows = kept_rows(space)
+    place = np.argsort(rows)
+    exponents = space.exponents[rows]
+    found = []
+    for left in range(1, degree):
+        a = np.arange(space.first[left], space.first[left + 1])
+        b = np.arange(space.first[degree - left], space.first[degree - left + 1])
+        i, j = np.repeat(a, len(b)), np.tile(b, len(a))
+        k = space.find(exponents[i] + exponents[j])
+        i, j, k = i[k >= 0], j[k >= 0], place[k[k >= 0]]
+        found.append(np.stack([k, np.full_like(k, left), i, j], axis=1))
+    terms = np.concatenate(found)
+    return terms[np.lexsort(terms.T[::-1])]
+
+
+def _straight(space: Space, degree: int, terms: np.ndarray) -> str:
+    """Sums, and those of a series with itself: each pair of unlike factors once, half of each square, then doubled."""
+    first, end = space.first[degree], space.first[degree + 1]
+    groups = [range(k, min(k + GROUP, end)) for k in range(first, end, GROUP)]
+    half = terms[terms[:, 2] <= terms[:, 3]]
+    both = "".join(_group(rows, terms, "factor") for rows in groups)
+    own = "".join(_group(rows, half, "twice") for rows in groups)
     return (
-        f"GT_CONSTANT int SERIES_POWER[{space.order + 1}] = {{{', '.join(str(i) for i in powers)}}};\n"
-        f"GT_CONSTANT int SERIES_SHIFT[{space.order + 1}][{space.size}] = {{{rows}}};\n"
+        f"GT_APART void sums_{degree}({_ARGUMENTS}) {{\n{both}}}\n"
+        f"GT_APART void squares_{degree}({_ARGUMENTS}) {{\nconst double twice = 2.0 * factor;\n{own}}}\n"
     )
 
 
-def block_terms(space: Space, left: int, right: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows (i, j, k) of products of monomials of two degrees, by k."""
-    a = np.arange(space.first[left], space.first[left + 1])
-    b = np.arange(space.first[right], space.first[right + 1])
-    i, j = np.repeat(a, len(b)), np.tile(b, len(a))
-    k = space.find(space.exponents[i] + space.exponents[j])
-    i, j, k = i[k >= 0], j[k >= 0], k[k >= 0]
-    rank = np.argsort(k, kind="stable")
-    return i[rank], j[rank], k[rank]
+def _group(rows: range, terms: np.ndarray, factor: str) -> str:
+    """A few rows: a left factor is loaded once for all of them that it divides."""
+    steps: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for k, d, i, j in terms[(terms[:, 0] >= rows.start) & (terms[:, 0] < rows.stop)].tolist():
+        left = f"0.5 * a[{i}]" if i == j and factor == "twice" else f"a[{i}]"
+        steps[d][left].append(f"s{k - rows.start} += v * b[{j}];")
+    sums = ", ".join(f"s{n} = broadcast(0.0)" for n in range(len(rows)))
+    lines = [f"{{ Number {sums};\n"]
+    for d, factors in sorted(steps.items()):
+        body = "".join(f"{{ const Number v = {left}; {' '.join(adds)} }}\n" for left, adds in factors.items())
+        lines.append(f"if (pairs >> {d} & 1u) {{\n{body}}}\n")
+    for condition, by in (("if (fresh)", "="), (" else", "+=")):
+        stores = " ".join(f"c[{k}] {by} {factor} * s{n};" for n, k in enumerate(rows))
+        lines.append(f"{condition} {{ {stores} }}")
+    return "".join(lines) + " }\n"
 
 
-_HEAD = "GT_APART void {}(const Number* a, const Number* b, Number* __restrict c) {{\n"
-
-
-def _straight(name: str, i: np.ndarray, j: np.ndarray, k: np.ndarray) -> str:
-    lines = []
-    rows, starts = np.unique(k, return_index=True)
-    for row, begin, end in zip(rows, starts, [*starts[1:], len(k)], strict=True):
-        terms = " + ".join(f"a[{p}] * b[{q}]" for p, q in zip(i[begin:end], j[begin:end], strict=True))
-        lines.append(f"c[{row}] += {terms};")
-    return f"{_HEAD.format(name)}{chr(10).join(lines)}\n}}\n"
-
-
-def _tabled(name: str, i: np.ndarray, j: np.ndarray, k: np.ndarray) -> str:
-    rows, starts = np.unique(k, return_index=True)
-    lists = {"I": i.tolist(), "J": j.tolist(), "K": rows.tolist(), "S": [*starts.tolist(), len(k)]}
+def _tabled(space: Space, degree: int, terms: np.ndarray) -> str:
+    """The same through tables of the factors, and of where in these each row's left factors of a degree begin."""
+    rows = np.arange(space.first[degree], space.first[degree + 1])
+    keys = terms[:, 0] * (degree + 1) + terms[:, 1]
+    starts = np.searchsorted(keys, rows[:, None] * (degree + 1) + np.arange(1, degree + 1))
     tables = "".join(
-        f"GT_CONSTANT int {name}_{letter}[{len(values)}] = {{{', '.join(str(v) for v in values)}}};\n"
-        for letter, values in lists.items()
+        f"GT_CONSTANT int {name}_{degree}[{values.size}] = {{{', '.join(map(str, values.ravel().tolist()))}}};\n"
+        for name, values in (("LEFT", terms[:, 2]), ("RIGHT", terms[:, 3]), ("START", starts))
     )
-    body = (
+    return (
+        f"{tables}GT_APART void sums_{degree}({_ARGUMENTS}) {{\n"
         f"for (int r = 0; r < {len(rows)}; ++r) {{\n"
-        f"Number sum = c[{name}_K[r]];\n"
-        f"for (int t = {name}_S[r]; t < {name}_S[r + 1]; ++t) sum += a[{name}_I[t]] * b[{name}_J[t]];\n"
-        f"c[{name}_K[r]] = sum;\n}}\n"
+        f"Number sum = broadcast(0.0);\n"
+        f"for (int d = 1; d < {degree}; ++d) {{\n"
+        f"if (!(pairs >> d & 1u)) continue;\n"
+        f"for (int t = START_{degree}[r * {degree} + d - 1]; t < START_{degree}[r * {degree} + d]; ++t)\n"
+        f"sum += a[LEFT_{degree}[t]] * b[RIGHT_{degree}[t]];\n}}\n"
+        f"if (fresh) c[{rows[0]} + r] = factor * sum;\nelse c[{rows[0]} + r] += factor * sum;\n}}\n}}\n"
+        f"GT_INLINE void squares_{degree}({_ARGUMENTS}) {{ sums_{degree}(pairs, factor, fresh, a, b, c); }}\n"
     )
-    return f"{tables}{_HEAD.format(name)}{body}}}\n"
