@@ -20,6 +20,7 @@ from gputrack.backends.base import Launch, Particles, Tangents, make_records
 from gputrack.backends.host import HostBackend
 from gputrack.backends.matrix_sweep import sweep_matrices
 from gputrack.elements.map import ReferenceValues
+from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.gradient import effective_traces
 from gputrack.lattice import Lattice
@@ -31,7 +32,7 @@ from gputrack.transfer_map import bare
 _LIMIT = 1e100
 
 
-def orbits_and_matrices(lattice: Lattice, orbit: Any) -> Any:
+def orbits_and_matrices(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
     """Orbit, and derivatives with respect to that at the start, at the entrance of every element and at the end.
 
     Parameters
@@ -40,10 +41,12 @@ def orbits_and_matrices(lattice: Lattice, orbit: Any) -> Any:
         Knobs that are being differentiated, and a traced reference, are followed.
     orbit : (6,) array
         At the start; may be traced.
+    stops : Stops, optional
+        Places inside elements, too; rows are in the order of passage.
 
     Returns
     -------
-    array (len(lattice) + 1, 6, 7)
+    array (len(lattice) + 1 + stops, 6, 7)
         ``[:, :, 0]`` the orbit, ``[:, :, 1:]`` the matrix from the start. Traced where an argument is.
 
     Raises
@@ -51,7 +54,7 @@ def orbits_and_matrices(lattice: Lattice, orbit: Any) -> Any:
     InputError
         The orbit does not reach the end.
     """
-    run = _Passage(lattice)
+    run = _Passage(lattice, stops)
     reference = anp.array(list(ReferenceValues.of(lattice.require_reference())))
     arguments = [orbit, reference, *(box for _, box in run.traces)]
     if any(is_traced(value) for value in arguments):
@@ -65,26 +68,34 @@ def traced_program(lattice: Lattice) -> Program:
     Kept with the lattice, which does not change: a closed orbit needs it more than once.
     """
     if "_traced_program" not in lattice.__dict__:
-        active: dict[int, frozenset[str]] = {}
-        for knobs, _ in effective_traces(lattice.traces):
-            for knob in knobs:
-                for place in knob.places:
-                    active[place] = active.get(place, frozenset()) | {knob.parameter}
         places = [(1, range(len(lattice)))]
-        lattice.__dict__["_traced_program"] = compile_program(bare(lattice, traced=True), places, active)
+        lattice.__dict__["_traced_program"] = compile_program(bare(lattice, traced=True), places, _driven(lattice))
     kept: Program = lattice.__dict__["_traced_program"]
     return kept
+
+
+def _driven(lattice: Lattice) -> dict[int, frozenset[str]]:
+    """Parameters that are being differentiated, by place."""
+    active: dict[int, frozenset[str]] = {}
+    for knobs, _ in effective_traces(lattice.traces):
+        for knob in knobs:
+            for place in knob.places:
+                active[place] = active.get(place, frozenset()) | {knob.parameter}
+    return active
 
 
 class _Passage:
     """A passage forwards, remembered for its sweep."""
 
-    def __init__(self, lattice: Lattice) -> None:
+    def __init__(self, lattice: Lattice, stops: Stops | None) -> None:
         plain = lattice.with_reference(lattice.require_reference().plain)
         self.traces = effective_traces(lattice.traces)
-        self.count = len(plain)
         self.lattice = plain
-        self.program = traced_program(lattice)
+        if stops is None:
+            self.count, self.program = len(plain), traced_program(lattice)
+        else:
+            whole = bare(lattice, traced=True)
+            self.count, self.program = stops.total, compile_program(whole, (), _driven(lattice), stops)
 
     def _launch(self) -> Launch:
         records = make_records([(1, self.count)], 6, np)

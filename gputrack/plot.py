@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from scipy.interpolate import CubicHermiteSpline
 
 from gputrack.arrays import to_numpy
 from gputrack.beam import Beam
@@ -18,7 +17,7 @@ from gputrack.elements import Drift, Marker, Quadrupole, RFCavity, SectorBend, S
 from gputrack.elements.bend import RectangularBend
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
-from gputrack.optics import Twiss
+from gputrack.optics import Slices, Twiss
 
 BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#d9730d", "#3a8a4d", "#c0392b", "#5f6b76"
 _AXES = {
@@ -84,23 +83,19 @@ def survival(axes: Axes, beam: Beam, first: int, turns: int) -> None:
     axes.grid(alpha=0.3)
 
 
-def _curve(axes: Axes, optics: Twiss, values: Any, slopes: Any, end: float, **look: Any) -> None:
-    """A function of s, exact in drifts, and smooth inside magnets: the optics are known at their ends only."""
-    keep = np.concatenate([np.diff(optics.s) > 0.0, [True]])  # after what is thin
-    fine = np.unique(np.concatenate([np.linspace(0.0, end, 2001), optics.s[optics.s <= end]]))
-    axes.plot(fine, CubicHermiteSpline(optics.s[keep], values[keep], slopes[keep])(fine), **look)
+def _smooth(optics: Twiss) -> Twiss:
+    """With rows inside elements, so close that straight lines between them are seen as curves."""
+    return optics.refined(Slices(8, longest=float(optics.s[-1]) / 1500.0)) if optics.whole is None else optics
 
 
 def beta_functions(axes: Axes, optics: Twiss, lattice: Lattice, end: float | None = None) -> None:
     """beta_x, beta_y and ten times the dispersion, up to a position [m]."""
-    end = end or lattice.length
-    for values, slopes, color, label in (
-        (optics.betx, -2.0 * optics.alfx, BLUE, r"$\beta_x$"),
-        (optics.bety, -2.0 * optics.alfy, ORANGE, r"$\beta_y$"),
-        (10.0 * optics.dx, 10.0 * optics.dpx, GREEN, r"$10\,D_x$"),
-    ):
-        _curve(axes, optics, values, slopes, end, color=color, label=label)
-    axes.set_xlim(0.0, end)
+    fine = _smooth(optics)
+    for values, color, label in (
+        (fine.betx, BLUE, r"$\beta_x$"), (fine.bety, ORANGE, r"$\beta_y$"), (10.0 * fine.dx, GREEN, r"$10\,D_x$"),
+    ):  # fmt: skip
+        axes.plot(fine.s, values, color=color, label=label)
+    axes.set_xlim(0.0, end or lattice.length)
     axes.set_ylabel("[m]")
     axes.legend(ncols=3, frameon=False, loc="upper right", bbox_to_anchor=(1.0, 1.16))
     axes.grid(alpha=0.3)
@@ -139,24 +134,22 @@ def run_figure(lattice: Lattice, optics: Twiss, before: Beam, after: Beam, title
 
 
 def twiss_figure(optics: Twiss) -> Figure:
-    """The lattice as a strip, beta functions below it, and the dispersions at the bottom."""
+    """The lattice as a strip, beta functions below it, dispersions at the bottom; of a whole lattice or of a range."""
     figure = Figure(figsize=(12.0, 7.0), layout="constrained")
     grid: Any = figure.add_gridspec(3, 1, height_ratios=(0.14, 1.0, 0.6))
     bottom = figure.add_subplot(grid[2])
     middle = figure.add_subplot(grid[1], sharex=bottom)
     strip(figure.add_subplot(grid[0], sharex=bottom), optics.lattice)
-    end = float(optics.s[-1])
+    fine = _smooth(optics)
     for name, color in (("x", BLUE), ("y", ORANGE)):
-        beta, alpha = getattr(optics, f"bet{name}"), getattr(optics, f"alf{name}")
-        _curve(middle, optics, beta, -2.0 * alpha, end, color=color, label=rf"$\beta_{name}$")
-        value, slope = getattr(optics, f"d{name}"), getattr(optics, f"dp{name}")
-        _curve(bottom, optics, value, slope, end, color=color, label=rf"$D_{name}$")
+        middle.plot(fine.s, getattr(fine, f"bet{name}"), color=color, label=rf"$\beta_{name}$")
+        bottom.plot(fine.s, getattr(fine, f"d{name}"), color=color, label=rf"$D_{name}$")
     for axes, label in ((middle, r"$\beta$ [m]"), (bottom, "D [m]")):
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
         axes.legend(ncols=2, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), borderaxespad=0.0)
     middle.tick_params(labelbottom=False)
-    bottom.set_xlim(0.0, end)
+    bottom.set_xlim(float(optics.s[0]), float(optics.s[-1]))
     bottom.set_xlabel("s [m]")
     figure.suptitle(f"{optics.lattice.name}: $Q_x$ = {optics.qx:.6g}, $Q_y$ = {optics.qy:.6g}")
     return figure

@@ -14,6 +14,7 @@ from gputrack.elements import Element
 from gputrack.elements.base import parameter_names, series_names
 from gputrack.elements.map import MAPS, MapCall, MapKind
 from gputrack.elements.record import record_call
+from gputrack.elements.stops import PARTS, Stopping, Stops
 from gputrack.lattice import Lattice
 
 OP_INTEGERS = 10
@@ -72,7 +73,7 @@ class LoweredGroup:
 
     Attributes
     ----------
-    kind : class
+    kind : class, or an object that is lowered like one
     statics : hashable
     places : list of int
         Places of the elements in the lattice.
@@ -95,6 +96,7 @@ def compile_program(
     lattice: Lattice,
     monitors: Sequence[tuple[int, Sequence[int]]] = (),
     active: Mapping[int, frozenset[str]] | None = None,
+    stops: Stops | None = None,
 ) -> Program:
     """Lower a lattice.
 
@@ -105,9 +107,12 @@ def compile_program(
         For each monitor: it records every so many turns, at the exits of the elements at these places.
     active : mapping of place to parameter names, optional
         Parameters that keep their place in the maps even where they are zero.
+    stops : Stops, optional
+        Places inside elements: these and all exits are recorded, by the only monitor.
     """
-    groups = _lower_groups(lattice, active or {})
-    records = _record_calls(monitors)
+    assert stops is None or not monitors
+    groups = _lower_groups(lattice, active or {}, stops)
+    records = _record_calls(monitors) if stops is None else _exit_records(stops)
     pieces: list[tuple[list[int], list[MapCall]]] = [(group.places, group.calls) for group in groups]
     pieces += [([place], calls) for place, calls in records.items()]
     return _packed(pieces, len(lattice), tuple(groups))
@@ -123,7 +128,9 @@ def cached_program(lattice: Lattice, monitors: Sequence[tuple[int, Sequence[int]
     return kept[key]
 
 
-def _lower_groups(lattice: Lattice, active: Mapping[int, frozenset[str]]) -> list[LoweredGroup]:
+def _lower_groups(
+    lattice: Lattice, active: Mapping[int, frozenset[str]], stops: Stops | None
+) -> list[LoweredGroup]:
     keys: dict[tuple[int, frozenset[str]], Any] = {}
     members: dict[Any, list[int]] = {}
     none: frozenset[str] = frozenset()
@@ -133,13 +140,23 @@ def _lower_groups(lattice: Lattice, active: Mapping[int, frozenset[str]]) -> lis
         if key is None:
             key = type(element), element.statics(element.model or lattice.model, wanted)
             keys[id(element), wanted] = key
-        members.setdefault(key, []).append(place)
-    return [_lower(kind, statics, places, lattice) for (kind, statics), places in members.items()]
+        number = 0 if stops is None else stops.number[place]
+        members.setdefault((*key, number), []).append(place)
+    return [
+        _lower(kind, statics, places, lattice, stops if number else None)
+        for (kind, statics, number), places in members.items()
+    ]
 
 
-def _lower(kind: type[Element], statics: Any, places: list[int], lattice: Lattice) -> LoweredGroup:
+def _lower(
+    kind: type[Element], statics: Any, places: list[int], lattice: Lattice, stops: Stops | None
+) -> LoweredGroup:
     p = gather_parameters(kind, [lattice[i] for i in places])
-    return LoweredGroup(kind, statics, places, p, kind.lower(p, statics))
+    if stops is None:
+        return LoweredGroup(kind, statics, places, p, kind.lower(p, statics))
+    rows, p[PARTS] = stops.of(places)
+    stopping: Any = Stopping(kind, rows, stops.total)
+    return LoweredGroup(stopping, statics, places, p, stopping.lower(p, statics))
 
 
 def gather_parameters(kind: type[Element], elements: Sequence[Element]) -> dict[str, Any]:
@@ -160,6 +177,10 @@ def _record_calls(monitors: Sequence[tuple[int, Sequence[int]]]) -> dict[int, li
         for row, place in enumerate(places):
             calls.setdefault(place, []).append(record_call(number, every, len(places), row))
     return calls
+
+
+def _exit_records(stops: Stops) -> dict[int, list[MapCall]]:
+    return {place: [record_call(0, 1, stops.total, row)] for place, row in enumerate(stops.exits.tolist())}
 
 
 def _packed(

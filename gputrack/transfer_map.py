@@ -11,6 +11,7 @@ from gputrack.backends.series import run_series
 from gputrack.checks import require_integer
 from gputrack.elements import Element
 from gputrack.elements.map import ReferenceValues
+from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.lattice import Knobs, Lattice
 from gputrack.parameter_tangent import constants_tangent
@@ -59,6 +60,11 @@ def map_program(lattice: Lattice, places: Sequence[int] = (), knobs: Knobs | Non
         for place in knob.places:
             active[place] = active.get(place, frozenset()) | {knob.parameter}
     return compile_program(bare(lattice), [(1, list(places))] if len(places) else [], active)
+
+
+def stops_program(lattice: Lattice, stops: Stops) -> Program:
+    """Program of a lattice with a record at each of the stops and after every element."""
+    return compile_program(bare(lattice), stops=stops)
 
 
 def identity_map(space: Space, orbit: np.ndarray) -> np.ndarray:

@@ -181,17 +181,28 @@ class Element:
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         """What acts between the faces, from `begin` to `end` in fractions of the length."""
         raise TypeError(f"{cls.__name__} does not say how it is tracked")
 
+    @classmethod
+    def _lower_until(cls, p: Mapping[str, Any], statics: Any, part: Any) -> tuple[list[MapCall], list[MapCall]]:
+        """What acts from the entrance face to a part of the length, an array over elements, and what undoes it."""
+        return cls._lower_body(p, statics, 0.0, part), cls._lower_body(p, statics, 0.0, -part)
 
-def piece_of(p: Mapping[str, Any], begin: float, end: float, *names: str) -> Mapping[str, Any]:
+    @classmethod
+    def _align_inside(cls, p: Mapping[str, Any], part: Any) -> tuple[list[MapCall], list[MapCall]]:
+        """Out of the frame of displaced elements at a part of the length, and back into it."""
+        enter, leave = align_calls(p)
+        return leave, enter
+
+
+def piece_of(p: Mapping[str, Any], begin: float, end: Any, *names: str) -> Mapping[str, Any]:
     """Parameters of a piece of a body: it has a share of what is integrated over the length, which is `names`."""
-    if end - begin == 1.0:
-        return p
     part = end - begin
+    if isinstance(part, float) and part == 1.0:
+        return p
     shares = {n: [part * v for v in p[n]] if isinstance(p[n], list) else part * p[n] for n in names}
     return {**p, **shares}
 

@@ -17,7 +17,7 @@ from gputrack.elements.arc import (
     turning_halvings,
 )
 from gputrack.elements.base import Element, piece_of
-from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit
+from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit, rigid_return
 from gputrack.elements.bend_expanded import expanded_call
 from gputrack.elements.dipole import DIPOLE, outer_fractions
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
@@ -161,6 +161,11 @@ class _Bend(Element):
         return align_calls(p)[0], rigid_exit(p)
 
     @classmethod
+    def _align_inside(cls, p: Mapping[str, Any], part: Any) -> tuple[list[MapCall], list[MapCall]]:
+        turned = {**p, "angle": part * p["angle"]}
+        return rigid_exit(turned), rigid_return(turned)
+
+    @classmethod
     def _lower_faces(cls, p: Mapping[str, Any], statics: Any) -> tuple[list[MapCall], list[MapCall]]:
         terms, model, rotated, halvings, _, natural, symmetric, soft = statics
         length, (e1, e2) = cls._arc_length(p), cls._faces(p)
@@ -175,7 +180,7 @@ class _Bend(Element):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         terms, model, _, halvings, angle_halvings, natural, _, _ = statics
         length = cls._arc_length(p)

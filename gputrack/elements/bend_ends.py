@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gputrack.arrays import cos, sin
-from gputrack.elements.alignment import UNALIGN
+from gputrack.elements.alignment import ALIGN, UNALIGN
 from gputrack.elements.arc import ARC, wedge_call
 from gputrack.elements.edge import linear_edge_call
 from gputrack.elements.fringe import fringe_call
@@ -86,9 +86,20 @@ def rigid_exit(p: Mapping[str, Any]) -> list[MapCall]:
     """
     cosine, sine = cos(p["tilt"]), sin(p["tilt"])
     u, v = cosine * p["dx"] + sine * p["dy"], cosine * p["dy"] - sine * p["dx"]
-    zero, across = 0.0 * u, u * cos(p["angle"])
-    flight = dict(
-        sine=zero, cosine=1.0 + zero, reach=u * sin(p["angle"]), sagitta=zero, length=zero, k0=zero,
-    )  # fmt: skip
+    across = u * cos(p["angle"])
     frame = dict(dx=cosine * across - sine * v, dy=sine * across + cosine * v, cosine=cosine, sine=sine)
-    return [MapCall(ARC, {"halvings": 0}, flight), MapCall(UNALIGN, constants=frame)]
+    return [_flight(u * sin(p["angle"])), MapCall(UNALIGN, constants=frame)]
+
+
+def rigid_return(p: Mapping[str, Any]) -> list[MapCall]:
+    """Undo `rigid_exit`."""
+    flight, frame = rigid_exit(p)
+    return [MapCall(ALIGN, constants=frame.constants), _flight(-flight.constants["reach"])]
+
+
+def _flight(reach: Any) -> MapCall:
+    """Straight motion over `reach` [m] of no reference length."""
+    zero = 0.0 * reach
+    return MapCall(
+        ARC, {"halvings": 0}, dict(sine=zero, cosine=1.0 + zero, reach=reach, sagitta=zero, length=zero, k0=zero)
+    )

@@ -51,7 +51,7 @@ class Drift(Element):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         exact, present = statics
         p = piece_of(p, begin, end, "length")
@@ -69,6 +69,6 @@ class Marker(Element):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         return []

@@ -41,7 +41,7 @@ class Translation(_Patch):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         if not holds_middle(begin, end):
             return []
@@ -61,7 +61,7 @@ class YRotation(_Patch):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         if not holds_middle(begin, end):
             return []

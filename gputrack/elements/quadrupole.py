@@ -146,7 +146,7 @@ class Quadrupole(_StraightMagnet):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         if statics is None or statics[0] != "matrix":
             return super()._lower_body(p, statics, begin, end)

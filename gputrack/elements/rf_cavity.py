@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.arrays import sin, sqrt
+from gputrack.arrays import sin, sqrt, untraced
 from gputrack.constants import SPEED_OF_LIGHT
 from gputrack.elements.base import Element, holds_middle, piece_of
 from gputrack.elements.drift import DRIFT
@@ -87,7 +87,7 @@ class _Cavity(Element):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         exact, thick, kicks = statics
         if not (kicks and holds_middle(begin, end)):
@@ -96,12 +96,26 @@ class _Cavity(Element):
         return [*before, cls._kick_call(p), *after]
 
     @classmethod
+    def _lower_until(cls, p: Mapping[str, Any], statics: Any, part: Any) -> tuple[list[MapCall], list[MapCall]]:
+        kicked = 1.0 * (untraced(part) > 0.5)
+        after = kicked * (part - 0.5)
+        there = cls._kicked_drift(p, statics, part - after, kicked, after)
+        return there, cls._kicked_drift(p, statics, -after, -kicked, after - part)
+
+    @classmethod
+    def _kicked_drift(cls, p: Mapping[str, Any], statics: Any, before: Any, kick: Any, after: Any) -> list[MapCall]:
+        """Parts of the drift, with a part of the kick between them."""
+        exact, thick, kicks = statics
+        middle = [cls._kick_call({**p, "voltage": kick * p["voltage"]})] if kicks else []
+        return [*_drift_over(p, thick, exact, 0.0, before), *middle, *_drift_over(p, thick, exact, 0.0, after)]
+
+    @classmethod
     def _kick_call(cls, p: Mapping[str, Any]) -> MapCall:
         raise TypeError(f"{cls.__name__} does not say how it kicks")
 
 
-def _drift_over(p: Mapping[str, Any], thick: bool, exact: int, begin: float, end: float) -> list[MapCall]:
-    if not thick or begin == end:
+def _drift_over(p: Mapping[str, Any], thick: bool, exact: int, begin: float, end: Any) -> list[MapCall]:
+    if not thick or (isinstance(end, float) and begin == end):
         return []
     return [MapCall(DRIFT, {"exact": exact}, {"length": piece_of(p, begin, end, "length")["length"]})]
 

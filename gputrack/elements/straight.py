@@ -112,7 +112,7 @@ class _StraightMagnet(Element):
 
     @classmethod
     def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
         if statics is None:
             return []

@@ -6,12 +6,14 @@ from gputrack.optics.driving_terms import DrivingTerms, driving_terms
 from gputrack.optics.functions import EdwardsTeng, MaisRipken
 from gputrack.optics.match import Match, Target, match
 from gputrack.optics.one_turn_map import one_turn_map, transfer_map
+from gputrack.optics.places import Positions, Range, Slices
 from gputrack.optics.radiation import Radiation, radiation
 from gputrack.optics.survey import Survey, survey
 from gputrack.optics.twiss import Twiss, linear_optics, twiss
 
 __all__ = [
-    "DrivingTerms", "EdwardsTeng", "MaisRipken", "Match", "Radiation", "Survey", "Target", "Twiss", "closed_orbit",
+    "DrivingTerms", "EdwardsTeng", "MaisRipken", "Match", "Positions", "Radiation", "Range", "Slices", "Survey",
+    "Target", "Twiss", "closed_orbit",
     "driving_terms", "finite_difference_matrix", "linear_optics", "match", "one_turn_map", "radiation", "survey",
     "transfer_map", "twiss",
 ]  # fmt: skip

@@ -13,11 +13,12 @@ from gputrack.backends import choose_backend
 from gputrack.backends.base import Launch, Particles, Tangents, make_records
 from gputrack.elements import CrabCavity, RFCavity
 from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.passage_gradient import orbits_and_matrices
 from gputrack.program import Program
-from gputrack.transfer_map import map_program
+from gputrack.transfer_map import map_program, stops_program
 
 #: finite, so that its square is a number
 _LIMIT = 1e100
@@ -89,7 +90,7 @@ def row_names(lattice: Lattice) -> tuple[str, ...]:
     return names
 
 
-def trajectory(lattice: Lattice, orbit: np.ndarray) -> np.ndarray:
+def trajectory(lattice: Lattice, orbit: np.ndarray, stops: Stops | None = None) -> np.ndarray:
     """Orbit and matrices from the start, at the entrance of every element and at the end.
 
     Parameters
@@ -98,10 +99,12 @@ def trajectory(lattice: Lattice, orbit: np.ndarray) -> np.ndarray:
         Apertures are left out.
     orbit : (6,) array
         At the start.
+    stops : Stops, optional
+        Places inside elements, too; rows are in the order of passage.
 
     Returns
     -------
-    array (len(lattice) + 1, 6, 7)
+    array (len(lattice) + 1 + stops, 6, 7)
         Traced where the lattice or the orbit is. ``[:, :, 0]`` the orbit, ``[:, :, 1:]``
         d(coordinates)/d(coordinates at the start).
 
@@ -111,8 +114,9 @@ def trajectory(lattice: Lattice, orbit: np.ndarray) -> np.ndarray:
         The orbit does not reach the end.
     """
     if lattice.traced or is_traced(orbit):
-        return orbits_and_matrices(lattice, orbit)
-    program, count = optics_program(lattice), len(lattice)
+        return orbits_and_matrices(lattice, orbit, stops)
+    program = optics_program(lattice) if stops is None else stops_program(lattice, stops)
+    count = len(lattice) if stops is None else stops.total
     particles = _columns(orbit)
     records = make_records([(1, count)], 6, np)
     zeros = np.zeros(len(program.constants)), np.zeros(len(ReferenceValues._fields))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from gputrack.arrays import Array
 from gputrack.checks import require_integer
+from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
@@ -32,23 +32,26 @@ from gputrack.optics.functions import (
     plane_columns,
 )
 from gputrack.optics.normal_modes import UnstableMotionError, eigenvector_basis, transverse_basis
+from gputrack.optics.places import Positions, Range, Slices, require_places, rows_matching
 from gputrack.optics.stability import unstable
 from gputrack.optics.trajectory import coasting as without_rf
 from gputrack.optics.trajectory import has_rf, positions, row_names, trajectory
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
+#: fields of Twiss that are no columns
+NO_COLUMNS = ("qx", "qy", "qs", "matrices", "bases", "lattice", "periodic", "form", "element", "whole")
 #: of chromaticities: maps go one order further
 MOST_ORDER = 11
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Twiss:
-    """Optics at the entrance of every element and, in the last row, at the end of the lattice.
+    """Optics at the entrance of every element and, in the last row, at the end of the lattice; or where asked for.
 
     Parameters
     ----------
     name : tuple of str
-        Name of the element at whose entrance a row stands; "end" for the last one.
+        Name of the element at whose entrance, or inside which, a row stands; "end" for the last one.
     s : (n + 1,) array
         Positions [m].
     betx, alfx, mux, bety, alfy, muy : (n + 1,) arrays
@@ -69,6 +72,12 @@ class Twiss:
     lattice : Lattice
     periodic : bool
         Whether it is a ring.
+    form : MaisRipken or EdwardsTeng
+        Form of the columns of both modes.
+    element : (n + 1,) int array
+        Place in the lattice of the element of each row.
+    whole : Twiss, optional
+        Where rows were chosen: that of all of them, to which figures of the whole lattice belong.
 
     Notes
     -----
@@ -100,31 +109,60 @@ class Twiss:
     matrices: Array
     bases: Array
     lattice: Lattice = field(repr=False)
-    periodic: bool = True
+    periodic: bool
+    form: MaisRipken | EdwardsTeng
+    element: np.ndarray
+    whole: Twiss | None = None
 
     # -- places ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def columns(self) -> dict[str, Array]:
         """Columns by name, the names of places first."""
-        skipped = {"qx", "qy", "qs", "matrices", "bases", "lattice", "periodic"}
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in skipped}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NO_COLUMNS}
 
-    def rows(self, pattern: str) -> np.ndarray:
-        """Rows whose names match a glob pattern, as in ``tw.betx[tw.rows("bpm*")]``.
+    def rows(self, where: str | Range) -> np.ndarray:
+        """Rows whose names match a glob pattern, as in ``tw.betx[tw.rows("bpm*")]``, or that stand in a `Range`.
 
         Raises
         ------
         InputError
-            No name matches.
+            No name matches, or the range ends before it begins.
         """
-        found = np.array([i for i, name in enumerate(self.name) if fnmatchcase(name, pattern)], dtype=int)
-        if not found.size:
-            raise InputError(f"Twiss: no row matches {pattern!r}")
-        return found
+        return rows_matching(where, self.name, self.element)
 
-    def at(self, row: int) -> InitialTwiss:
-        """Twiss parameters at a row, from which beams are made and beam lines begin."""
+    def chosen(self, rows: Any) -> Twiss:
+        """Some of the rows, in any order; figures of the whole lattice stay what they are."""
+        columns = {name: np.array(self.name)[rows] if name == "name" else c[rows] for name, c in self.columns.items()}
+        columns["name"] = tuple(columns["name"].tolist())
+        more = {name: getattr(self, name)[rows] for name in ("matrices", "bases", "element")}
+        return replace(self, **columns, **more, whole=self.whole or self)
+
+    def between(self, first: str, last: str) -> Twiss:
+        """From the entrance of the first element that matches a glob to the exit of the last that matches another."""
+        return self.chosen(self.rows(Range(first, last)))
+
+    def refined(self, at: Slices | Positions) -> Twiss:
+        """The same optics at places inside elements; see `twiss`."""
+        if self.whole is not None:
+            return self.whole.refined(at)
+        stops, rows = require_places(at).places(self.lattice)
+        passed = trajectory(self.lattice, self.orbit, stops)
+        matrices = passed[:, :, 1:]
+        bases = anp.matmul(matrices[:, : self.bases.shape[-1], : self.bases.shape[-1]], self.bases[0])
+        if self.bases.shape[-1] == 6:
+            dispersion = dispersion_of_mode(bases)
+        else:
+            dispersion = dispersion_along(matrices, self.dispersion[0])
+        fine = _twiss(self.lattice, passed, bases, dispersion, self.form, self.qs, self.periodic, stops)
+        return fine if rows is None else fine.chosen(rows)
+
+    def at(self, row: int | str) -> InitialTwiss:
+        """Twiss parameters at a row, or at the first one of a name: beams are made of them, and lines begin with them.
+
+        Planes that are coupled there have more parameters than these.
+        """
+        row = int(self.rows(row)[0]) if isinstance(row, str) else row
         return InitialTwiss(**{f.name: getattr(self, f.name)[row] for f in fields(InitialTwiss)})
 
     @property
@@ -135,7 +173,12 @@ class Twiss:
     @property
     def matrix(self) -> Array:
         """(6, 6) Matrix from start to end: the one-turn matrix of a ring."""
-        return self.matrices[-1]
+        return (self.whole or self).matrices[-1]
+
+    @property
+    def dispersion(self) -> Array:
+        """(n + 1, 4) Columns dx, dpx, dy, dpy."""
+        return anp.stack([self.dx, self.dpx, self.dy, self.dpy], axis=1)
 
     # -- coupled motion ------------------------------------------------------------------------------------------------
 
@@ -164,6 +207,8 @@ class Twiss:
     def coasting(self) -> Twiss:
         """The same ring with its cavities off, at the momentum of the orbit at the start."""
         self._require_periodic("momentum compaction and chromaticities")
+        if self.whole is not None:
+            return self.whole.coasting
         quiet = without_rf(self.lattice)
         return self if quiet is self.lattice else twiss(quiet, delta=float(self.delta[0]))
 
@@ -175,8 +220,7 @@ class Twiss:
     def slip(self) -> Any:
         """Slip factor d(revolution time)/(revolution time)/d delta of a coasting beam: > 0 above transition."""
         quiet = self.coasting
-        start = anp.array([quiet.dx[0], quiet.dpx[0], quiet.dy[0], quiet.dpy[0]])
-        return -drift_of_arrival(quiet.matrix, start) / self.s[-1]
+        return -drift_of_arrival(quiet.matrix, quiet.dispersion[0]) / quiet.s[-1]
 
     @property
     def momentum_compaction(self) -> Any:
@@ -227,12 +271,13 @@ class Twiss:
 
     @cached_property
     def chromatic(self) -> ChromaticFunctions:
-        """W functions, d mu/d delta and second-order dispersion, of a coasting beam."""
+        """W functions, d mu/d delta and second-order dispersion, of a coasting beam; at the ends of all elements."""
         if self.periodic:
             quiet = self.coasting
             return ring_functions(quiet.lattice, quiet.orbit)
-        start = anp.array([self.dx[0], self.dpx[0], self.dy[0], self.dpy[0]])
-        return line_functions(self.lattice, self.orbit, self.bases[0], start)
+        if self.whole is not None:
+            return self.whole.chromatic
+        return line_functions(self.lattice, self.orbit, self.bases[0], self.dispersion[0])
 
     # -- output --------------------------------------------------------------------------------------------------------
 
@@ -242,7 +287,7 @@ class Twiss:
         names = ["qx", "qy", "qs"]
         if self.periodic:
             names += ["dqx", "dqy", "momentum_compaction", "slip"]
-        figures = {"length": float(self.s[-1]), **{name: getattr(self, name) for name in names}}
+        figures = {"length": float(positions(self.lattice)[-1]), **{name: getattr(self, name) for name in names}}
         for name in ("betx", "bety", "dx", "dy"):
             figures[f"{name}_max"] = np.max(np.abs(getattr(self, name)))
         return figures
@@ -282,10 +327,12 @@ def twiss(
     delta: float = 0.0,
     orbit: np.ndarray | None = None,
     form: MaisRipken | EdwardsTeng | None = None,
+    at: Slices | Positions | None = None,
 ) -> Twiss:
     """Twiss parameters: the periodic ones of a ring, or those of a beam line from given initial values.
 
-    Matrices are exact derivatives of the tracking maps around the (closed) orbit. A range is a slice of a lattice:
+    Matrices are exact derivatives of the tracking maps around the (closed) orbit. A part of a ring is
+    ``gt.twiss(ring).between("q1", "q9")``; a part as a line with values of its own is a slice of the lattice:
     ``gt.twiss(ring[10:90], start=tw.at(10))``.
 
     Parameters
@@ -299,6 +346,10 @@ def twiss(
         Orbit at the start of a beam line; (0, 0, 0, 0, 0, delta) where not given. For a ring, where the search starts.
     form : MaisRipken or EdwardsTeng
         Which beta functions of coupled motion; `MaisRipken` where not given.
+    at : Slices or Positions, optional
+        Rows at the ends of all elements where not given; ``gt.Slices(10)`` for rows inside elements, too,
+        ``gt.Positions([1.5, 20.0])`` for rows there alone. Inside an element its maps are cut: behind its
+        entrance face, a part of its body. Momenta in solenoids are canonical ones. A cavity acts in its middle.
 
     Returns
     -------
@@ -313,9 +364,13 @@ def twiss(
     form = MaisRipken() if form is None else form
     if not isinstance(form, (MaisRipken, EdwardsTeng)):
         raise InputError(f"twiss: form must be MaisRipken() or EdwardsTeng(), got {form!r}")
+    if at is not None:
+        require_places(at)
     if start is not None:
-        return _line(lattice, InitialTwiss.of(start), delta, orbit, form)
-    return _ring(lattice, closed_trajectory(lattice, delta, orbit), form)
+        ends = _line(lattice, InitialTwiss.of(start), delta, orbit, form)
+    else:
+        ends = _ring(lattice, closed_trajectory(lattice, delta, orbit), form)
+    return ends if at is None else ends.refined(at)
 
 
 def linear_optics(lattice: Lattice, delta: float = 0.0) -> Twiss:
@@ -372,12 +427,16 @@ def _courant_snyder(beta: Any, alpha: Any) -> list[list[Any]]:
 
 
 def _twiss(
-    lattice: Lattice, passed: Array, bases: Array, dispersion: Array, form: Any, qs: Any, periodic: bool
-) -> Twiss:
+    lattice: Lattice, passed: Array, bases: Array, dispersion: Array, form: Any, qs: Any, periodic: bool,
+    stops: Stops | None = None,
+) -> Twiss:  # fmt: skip
     columns = {**plane_columns(bases, 0, form), **plane_columns(bases, 1, form)}
+    names, s, element = row_names(lattice), positions(lattice), np.arange(len(lattice) + 1)
+    if stops is not None:
+        names, s, element = tuple(names[i] for i in stops.elements.tolist()), stops.along(s), stops.elements
     return Twiss(
-        name=row_names(lattice),
-        s=positions(lattice),
+        name=names,
+        s=s,
         **columns,
         **{f"d{name}": dispersion[:, i] for i, name in enumerate(COORDINATES[:4])},
         **{name: passed[:, i, 0] for i, name in enumerate(COORDINATES)},
@@ -388,4 +447,6 @@ def _twiss(
         bases=bases,
         lattice=lattice,
         periodic=periodic,
+        form=form,
+        element=element,
     )
