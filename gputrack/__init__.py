@@ -40,11 +40,14 @@ from gputrack.monitor import Monitor
 from gputrack.optics import (
     DrivingTerms,
     EdwardsTeng,
+    FirstOrder,
+    FromMap,
     MaisRipken,
     Match,
     Positions,
     Radiation,
     Range,
+    SecondOrder,
     Slices,
     Survey,
     Target,
@@ -68,11 +71,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "DrivingTerms", "EdwardsTeng", "Element", "Exact",
-    "Expanded", "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge",
-    "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor", "Multipole",
-    "Octupole", "Positions", "Quadrupole", "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle",
-    "SectorBend", "Sextupole", "Slices", "Solenoid", "Survey", "Target", "Tracked", "Translation", "Twiss",
-    "VKicker", "YRotation", "__version__", "closed_orbit", "demo_ring", "driving_terms", "finite_difference_matrix",
-    "grad", "jacobian", "jvp", "linear_optics", "load", "match", "one_turn_map", "radiation", "save", "survey",
-    "track", "transfer_map", "twiss", "value_and_grad",
+    "Expanded", "FirstOrder", "FromMap", "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs",
+    "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model",
+    "Monitor", "Multipole", "Octupole", "Positions", "Quadrupole", "RFCavity", "Radiation", "Range",
+    "RectangularBend", "ReferenceParticle", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid",
+    "Survey", "Target", "Tracked", "Translation", "Twiss", "VKicker", "YRotation", "__version__", "closed_orbit",
+    "demo_ring", "driving_terms", "finite_difference_matrix", "grad", "jacobian", "jvp", "linear_optics", "load",
+    "match", "one_turn_map", "radiation", "save", "survey", "track", "transfer_map", "twiss", "value_and_grad",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from gputrack.elements import Drift, Marker, Quadrupole, RFCavity, SectorBend, S
 from gputrack.elements.bend import RectangularBend
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
-from gputrack.optics import Slices, Twiss
+from gputrack.optics import DrivingTerms, Slices, Twiss
 
 BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#d9730d", "#3a8a4d", "#c0392b", "#5f6b76"
 _AXES = {
@@ -152,6 +152,33 @@ def twiss_figure(optics: Twiss) -> Figure:
     bottom.set_xlim(float(optics.s[0]), float(optics.s[-1]))
     bottom.set_xlabel("s [m]")
     figure.suptitle(f"{optics.lattice.name}: $Q_x$ = {optics.qx:.6g}, $Q_y$ = {optics.qy:.6g}")
+    return figure
+
+
+def driving_figure(terms: DrivingTerms) -> Figure:
+    """The lattice as a strip, and |h| along the ring: a panel for each order j + k + l + m and power of delta."""
+    groups: dict[tuple[int, int], dict[str, Any]] = {}
+    for name in terms:
+        size = np.abs(terms.along(name))
+        if size.any():
+            groups.setdefault((sum(map(int, name[1:5])), int(name[5])), {})[name] = size
+    count, tw = max(len(groups), 1), terms.twiss
+    figure = Figure(figsize=(12.0, 1.2 + 2.4 * count), layout="constrained")
+    grid: Any = figure.add_gridspec(count + 1, 1, height_ratios=(0.2, *[1.0] * count))
+    bottom = figure.add_subplot(grid[count])
+    strip(figure.add_subplot(grid[0], sharex=bottom), tw.lattice)
+    for row, ((order, _), sizes) in enumerate(groups.items(), 1):
+        axes = bottom if row == count else figure.add_subplot(grid[row], sharex=bottom)
+        for number, (name, size) in enumerate(sizes.items()):
+            axes.plot(tw.s, size, lw=1.0, ls="-" if number < 10 else "--", label=name)
+        axes.set_ylabel(rf"|h| [m$^{{{1.0 - 0.5 * order:g}}}$]" if order != 2 else "|h|")
+        axes.set_ylim(bottom=0.0)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+        axes.tick_params(labelbottom=row == count)
+    bottom.set_xlim(0.0, float(tw.s[-1]))
+    bottom.set_xlabel("s [m]")
+    figure.suptitle(f"{tw.lattice.name}: $Q_x$ = {tw.qx:.6g}, $Q_y$ = {tw.qy:.6g}")
     return figure
 
 

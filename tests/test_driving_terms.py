@@ -8,24 +8,25 @@ from peers import at_optics, at_peer
 
 import gputrack as gt
 from gputrack.errors import InputError
-from gputrack.optics.driving_terms import TERMS, exponents_of
+from gputrack.optics.driving_names import TERMS, exponents_of
 
 #: of SPEAR3 with SDM = -10, SFM = 10 at the start, and summed over 112 monitors (README of the shared lattices)
 SPEAR3 = {"h21000": 14.8605, "h10110": 24.9867, "h30000": 4.5712, "h10200": 3.4603, "h10020": 1.9520}
 SUM, THIN = 5750.33, 1e-3
 
 
-def thin_ring():
+def thin_ring(length=THIN):
     """FODO cells with bends and short magnets of all kinds, of different strengths in each cell."""
     rng = np.random.default_rng(5)
     d = gt.Drift("d", length=1.5)
     bend = gt.SectorBend("b", length=1.0, angle=math.pi / 12)
-    quadrupole = lambda name, k1l, k1sl=0.0: gt.Quadrupole(name, length=THIN, k1=k1l / THIN, k1s=k1sl / THIN)  # noqa: E731
+    quadrupole = lambda name, k1l, k1sl=0.0: gt.Quadrupole(name, length=length, k1=k1l / length, k1s=k1sl / length)  # noqa: E731
     elements = []
     for k2f, k2d, k3, skew in rng.normal(size=(12, 4)):
-        elements += [quadrupole("qf", 0.31), gt.Sextupole("sf", length=THIN, k2=(1.0 + k2f) / THIN), gt.Marker("m"), d]
-        elements += [bend, d, quadrupole("qd", -0.3), gt.Sextupole("sd", length=THIN, k2=k2d / THIN)]
-        elements += [d, gt.Octupole("o", length=THIN, k3=k3 / THIN), bend]
+        elements += [quadrupole("qf", 0.31), gt.Sextupole("sf", length=length, k2=(1.0 + k2f) / length)]
+        elements += [gt.Marker("m"), d]
+        elements += [bend, d, quadrupole("qd", -0.3), gt.Sextupole("sd", length=length, k2=k2d / length)]
+        elements += [d, gt.Octupole("o", length=length, k3=k3 / length), bend]
         elements += [quadrupole("qs", 0.0, 1e-5 * (4.0 + skew)), d]
     return gt.Lattice(elements, gt.ReferenceParticle.electron(total=3e9), name="thin")
 

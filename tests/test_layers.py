@@ -42,7 +42,7 @@ LAYERS = (
 )
 
 #: upwards on purpose, inside functions: methods of a beam that write and read files, and a method that draws
-UPWARDS = {("beam", "io.beam_file"), ("optics.twiss", "plot")}
+UPWARDS = {("beam", "io.beam_file"), ("optics.twiss", "plot"), ("optics.driving_result", "plot")}
 
 #: who may know a library
 KNOWN_TO = {

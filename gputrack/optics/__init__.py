@@ -2,7 +2,11 @@
 
 from gputrack.optics.closed_orbit import closed_orbit
 from gputrack.optics.differences import finite_difference_matrix
-from gputrack.optics.driving_terms import DrivingTerms, driving_terms
+from gputrack.optics.driving_first_order import FirstOrder
+from gputrack.optics.driving_map import FromMap
+from gputrack.optics.driving_result import Detuning, DrivingTerms
+from gputrack.optics.driving_second_order import SecondOrder
+from gputrack.optics.driving_terms import driving_terms
 from gputrack.optics.functions import EdwardsTeng, MaisRipken
 from gputrack.optics.match import Match, Target, match
 from gputrack.optics.one_turn_map import one_turn_map, transfer_map
@@ -12,8 +16,8 @@ from gputrack.optics.survey import Survey, survey
 from gputrack.optics.twiss import Twiss, linear_optics, twiss
 
 __all__ = [
-    "DrivingTerms", "EdwardsTeng", "MaisRipken", "Match", "Positions", "Radiation", "Range", "Slices", "Survey",
-    "Target", "Twiss", "closed_orbit",
-    "driving_terms", "finite_difference_matrix", "linear_optics", "match", "one_turn_map", "radiation", "survey",
-    "transfer_map", "twiss",
+    "Detuning", "DrivingTerms", "EdwardsTeng", "FirstOrder", "FromMap", "MaisRipken", "Match", "Positions",
+    "Radiation", "Range", "SecondOrder", "Slices", "Survey", "Target", "Twiss", "closed_orbit", "driving_terms",
+    "finite_difference_matrix", "linear_optics", "match", "one_turn_map", "radiation", "survey", "transfer_map",
+    "twiss",
 ]  # fmt: skip
