@@ -1,6 +1,7 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
 from gputrack.beam import Beam
+from gputrack.collective import PipeModes
 from gputrack.elements import (
     Aperture,
     CrabCavity,
@@ -17,6 +18,7 @@ from gputrack.elements import (
     SectorBend,
     Sextupole,
     Solenoid,
+    SpaceChargeKicks,
     Translation,
     VKicker,
     YRotation,
@@ -71,11 +73,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "DrivingTerms", "EdwardsTeng", "Element", "Exact",
-    "Expanded", "FirstOrder", "FromMap", "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs",
-    "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model",
-    "Monitor", "Multipole", "Octupole", "Positions", "Quadrupole", "RFCavity", "Radiation", "Range",
+    "Expanded", "FirstOrder", "FromMap", "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice",
+    "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor",
+    "Multipole", "Octupole", "PipeModes", "Positions", "Quadrupole", "RFCavity", "Radiation", "Range",
     "RectangularBend", "ReferenceParticle", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid",
-    "Survey", "Target", "Tracked", "Translation", "Twiss", "VKicker", "YRotation", "__version__", "closed_orbit",
-    "demo_ring", "driving_terms", "finite_difference_matrix", "grad", "jacobian", "jvp", "linear_optics", "load",
-    "match", "one_turn_map", "radiation", "save", "survey", "track", "transfer_map", "twiss", "value_and_grad",
+    "SpaceChargeKicks", "Survey", "Target", "Tracked", "Translation", "Twiss", "VKicker", "YRotation", "__version__",
+    "closed_orbit", "demo_ring", "driving_terms", "finite_difference_matrix", "grad", "jacobian", "jvp",
+    "linear_optics", "load", "match", "one_turn_map", "radiation", "save", "survey", "track", "transfer_map", "twiss",
+    "value_and_grad",
 ]  # fmt: skip

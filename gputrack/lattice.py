@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, overload
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from gputrack.arrays import is_traced, untraced
 from gputrack.checks import require_flag
-from gputrack.elements import Element
+from gputrack.elements import Element, SpaceChargeKicks
 from gputrack.elements.base import parameter_names, series_names
 from gputrack.errors import InputError
 from gputrack.models import Model
@@ -186,6 +187,41 @@ class Lattice(Sequence[Element]):
         return self._like(
             element.replaced(**changes) if i in chosen else element for i, element in enumerate(self.elements)
         )._traced(self.traces)
+
+    def with_space_charge(
+        self, field: Any, *, current: float, kicks_per_element: int | Mapping[str, int] = 1, select: str = "*"
+    ) -> Lattice:
+        """The lattice with kicks of the beam's own field inside its elements.
+
+        Parameters
+        ----------
+        field : PipeModes, ...
+            How the field is computed.
+        current : float
+            Beam current [A], >= 0: a parameter of each element, so that ``"*.current"`` is a knob.
+        kicks_per_element : int, or mapping of globs to int
+            Evenly spread over the length. With a mapping, elements that no glob matches have no kicks.
+        select : str
+            Glob of the elements that have kicks; those without length have none.
+        """
+        self._require_untraced("space charge is put in")
+        numbers = {select: kicks_per_element} if isinstance(kicks_per_element, int) else kicks_per_element
+        elements = list(self.elements)
+        for pattern, number in numbers.items():
+            kicks = SpaceChargeKicks(field, number)
+            for i in self.indices(pattern):
+                elements[i] = elements[i].replaced(space_charge=kicks, current=current)
+        return self._like(elements)
+
+    @cached_property
+    def first_collective(self) -> Element | None:
+        """The first element that acts on the whole beam."""
+        return next((element for element in self.elements if element.collective), None)
+
+    def without_collective_effects(self) -> Lattice:
+        """The lattice without what acts on the whole beam: space charge is taken out, other effects are markers."""
+        self._require_untraced("collective effects are taken out")
+        return self._like(element.single_particle() for element in self.elements)
 
     def require_reference(self) -> ReferenceParticle:
         """The reference particle, or an error that says how to give one."""

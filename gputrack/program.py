@@ -12,6 +12,7 @@ import numpy as np
 
 from gputrack.elements import Element
 from gputrack.elements.base import parameter_names, series_names
+from gputrack.elements.collective_map import collective_kind
 from gputrack.elements.map import MAPS, MapCall, MapKind
 from gputrack.elements.record import record_call
 from gputrack.elements.stops import PARTS, Stopping, Stops
@@ -36,6 +37,8 @@ class Program:
         Names of the maps that occur.
     groups : tuple of LoweredGroup
         The way back from constants to the elements' parameters.
+    effects : tuple
+        What the maps of the whole beam act by; the first integer of such an op counts them.
     """
 
     ops: np.ndarray
@@ -43,28 +46,49 @@ class Program:
     elements: np.ndarray
     kinds: frozenset[str]
     groups: tuple[LoweredGroup, ...] = ()
+    effects: tuple[Any, ...] = ()
+
+    @cached_property
+    def cuts(self) -> list[int]:
+        """Ops that act on the whole beam."""
+        return np.flatnonzero(self.ops[:, 0] < 0).tolist()
 
     def __len__(self) -> int:
         return len(self.ops)
 
     @cached_property
-    def calls(self) -> list[tuple[MapKind, SimpleNamespace]]:
+    def calls(self) -> list[tuple[Any, SimpleNamespace]]:
         """Each op as its map and the attributes that the array maps read."""
         kinds = list(MAPS.values())
-        return [_unpacked(kinds[row[0]], row, self.constants) for row in self.ops.tolist()]
+        return [
+            self.collective(number) if row[0] < 0 else _unpacked(kinds[row[0]], row, self.constants)
+            for number, row in enumerate(self.ops.tolist())
+        ]
+
+    def collective(self, number: int) -> tuple[Any, SimpleNamespace]:
+        """An op of the whole beam as its map and the attributes that it reads."""
+        row = self.ops[number].tolist()
+        kind, what = collective_kind(row[0]), self.effects[row[2]]
+        op = SimpleNamespace(what=what, number=number)
+        _set_constants(op, kind, row[1], self.constants, what)
+        return kind, op
 
 
 def _unpacked(kind: MapKind, row: list[int], constants: np.ndarray) -> tuple[MapKind, SimpleNamespace]:
     op = SimpleNamespace(**dict(zip(kind.integers, row[2:], strict=False)))
-    place = row[1]
+    _set_constants(op, kind, row[1], constants, op)
+    return kind, op
+
+
+def _set_constants(op: SimpleNamespace, kind: Any, place: int, constants: np.ndarray, counts: Any) -> None:
+    """Scalars, then series, whose lengths stand in `counts`."""
     for name in kind.constants:
         setattr(op, name, float(constants[place]))
         place += 1
     for name, count in kind.series.items():
-        size = getattr(op, count)
+        size = getattr(counts, count)
         setattr(op, name, constants[place : place + size].tolist())
         place += size
-    return kind, op
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +220,7 @@ def _packed(
     elements = np.repeat(np.arange(length, dtype=np.int32), ops_per_element)
     sizes = np.zeros(total, dtype=np.int64)
     blocks: list[tuple[np.ndarray, np.ndarray]] = []
+    effects: list[Any] = []
     free = next_op[:-1].copy()
     for places, calls in pieces:
         where = np.asarray(places)
@@ -204,6 +229,9 @@ def _packed(
             free[where] += 1
             values = _constants(call, len(places))
             ops[rows, 0] = call.kind.code
+            if call.what is not None:
+                ops[rows, 2] = len(effects)
+                effects.append(call.what)
             for column, name in enumerate(call.kind.integers):
                 ops[rows, 2 + column] = call.integers[name]
             sizes[rows] = values.shape[1]
@@ -217,8 +245,8 @@ def _packed(
     for group in groups:
         group.constants.extend(next(remaining) for _ in group.calls)
     ops[:, 1] = starts[:-1]
-    kinds = frozenset(call.kind.name for _, calls in pieces for call in calls)
-    return Program(ops, constants, elements, kinds, groups)
+    kinds = frozenset(call.kind.name for _, calls in pieces for call in calls if call.what is None)
+    return Program(ops, constants, elements, kinds, groups, tuple(effects))
 
 
 def _constants(call: MapCall, count: int) -> np.ndarray:

@@ -97,7 +97,7 @@ class _Sweep:
         records, seeds = self._records(start.turn, end)
         turns = end - start.turn
         launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
-        part = self.done.backend.step_adjoint(particles, self.cotangents, launch, seeds)
+        part = self.done.backend.run_adjoint(particles, self.cotangents, launch, seeds)
         if turns == 1 or recovered(particles.coordinates, start.coordinates, self.amplitude):
             self.gradient = self.gradient + part
             return
@@ -111,7 +111,7 @@ class _Sweep:
         particles = self._particles(start.coordinates, start.turn)
         records, _ = self._records(start.turn, start.turn + turns)
         launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
-        self.done.backend.step(particles, launch)
+        self.done.backend.run(particles, launch)
         return Checkpoint(start.turn + turns, particles.coordinates)
 
     def _particles(self, coordinates: Any, turn: int) -> Particles:

@@ -73,9 +73,9 @@ class Carrier:
     tangents: Tangents
     recorded: list[list[Any]] = field(default_factory=list)
 
-    def step(self, particles: Particles, launch: Launch) -> None:
+    def run(self, particles: Particles, launch: Launch) -> None:
         """Run one stretch of turns, in place."""
-        flat = self.backend.step_tangent(particles, self.tangents, launch)
+        flat = self.backend.run_tangent(particles, self.tangents, launch)
         ends = np.cumsum([view.size for view in launch.records.views], dtype=int).tolist()
         pairs = zip(launch.records.views, ends, strict=True)
         self.recorded.append([flat[end - view.size : end].reshape(view.shape) for view, end in pairs])

@@ -167,6 +167,7 @@ class Run:
             xp.array(beam.loss_turn, dtype=xp.int64, copy=True),
             xp.full(beam.n, -1, dtype=xp.int32),
         )
+        self.memory: dict[Any, Any] = {}
         self.done = 0
         self.pace = 0.0  # seconds per turn
 
@@ -188,7 +189,7 @@ class Run:
         shapes = [(len(r), len(rec.places)) for r, rec in zip(rows, self.recorders, strict=True)]
         launch = self.launch(first, count, shapes)
         start = time.perf_counter()
-        self.backend.step(self.particles, launch)
+        self.backend.run(self.particles, launch)
         self.pace = (time.perf_counter() - start) / count
         self.done += count
         order = slice(None, None, -1 if self.backwards else 1)
@@ -199,7 +200,10 @@ class Run:
         """`count` turns from `first` on, with buffers of the given shapes for the monitors."""
         records = make_records(list(shapes), self.beam.n, self.xp)
         reference = self.lattice.require_reference()
-        return Launch(self.program, reference, first, count, self.limit, records, self.backwards)
+        return Launch(
+            self.program, reference, first, count, self.limit, records, self.backwards,
+            weights=self.beam.weights, memory=self.memory,
+        )  # fmt: skip
 
     def _turns_per_stretch(self) -> int:
         count = max(1, int(STRETCH_SECONDS / self.pace)) if self.pace else 1

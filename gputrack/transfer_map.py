@@ -41,10 +41,21 @@ class Passage:
     at: np.ndarray
 
 
+def require_single_particles(lattice: Lattice) -> None:
+    """An error where particles do not travel alone: optics and maps are those of one particle."""
+    element = lattice.first_collective
+    if element is not None:
+        raise InputError(
+            f"Lattice {lattice.name!r}: {type(element).__name__} {element.name!r} acts on the whole beam, which optics "
+            "and maps do not know; give lattice.without_collective_effects()"
+        )
+
+
 def bare(lattice: Lattice, traced: bool = False) -> Lattice:
     """The lattice without apertures, which a map does not know, and without traces, which `traced` lets it have."""
     if lattice.traced and not traced:
         raise InputError("transfer maps of a lattice that is being differentiated are not available; use knobs=")
+    require_single_particles(lattice)
     copies: dict[int, Element] = {}
     for element in lattice:
         if id(element) not in copies:

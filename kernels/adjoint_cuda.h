@@ -116,7 +116,7 @@ GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double*
   const Integer loss_turn = loss_op >= 0 ? run.loss_turn[i] : 0;
   if (alive) enter(sweep, i, s, g);
   for (Integer turn = run.first_turn + run.turns - 1; turn >= run.first_turn; --turn)
-    for (int k = run.n_ops - 1; k >= 0; --k) {
+    for (int k = run.n_ops - 1; k >= run.first_op; --k) {
       pull_op(sweep, s, g, alive, i, turn, k, series, board);
       if (loss_op == k && loss_turn == turn) {
         alive = true;

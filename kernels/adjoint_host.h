@@ -137,7 +137,7 @@ extern "C" void gputrack_sweep(const Sweep* sweep_pointer, Integer begin, Intege
     load_costates(sweep, b, co);
     const bool lost = any_lost(run, i, stop);
     for (Integer turn = run.first_turn + run.turns - 1; turn >= run.first_turn; --turn)
-      for (int k = run.n_ops - 1; k >= 0; --k) {
+      for (int k = run.n_ops - 1; k >= run.first_op; --k) {
         if (b.any) pull_op(sweep, b, co, turn, k);
         if (lost) revive(sweep, b, co, turn, k);
       }

@@ -104,7 +104,7 @@ extern "C" void gputrack_matrix_sweep(const MatrixSweep* sweep_pointer, Integer 
     TangentCoBlock co;
     enter(sweep.tangent, b, i, end);
     load_costates(sweep, b, co);
-    for (int k = sweep.tangent.run.n_ops - 1; k >= 0; --k) pull_op(sweep, b, co, k);
+    for (int k = sweep.tangent.run.n_ops - 1; k >= sweep.tangent.run.first_op; --k) pull_op(sweep, b, co, k);
     leave(sweep.tangent, b);
     store_costates(sweep, b, co);
   }

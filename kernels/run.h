@@ -8,7 +8,7 @@ struct Run {
   double* coordinates;      // (6, n)
   Integer n;
   const int* ops;           // (n_ops, OP_INTEGERS)
-  int n_ops;
+  int n_ops, first_op;      // ops first_op .. n_ops - 1 act
   const double* constants;
   Reference reference;
   Integer first_turn, turns;

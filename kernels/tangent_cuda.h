@@ -57,10 +57,10 @@ GT_INLINE void track_one(const TangentRun& t, Integer i) {
   State<Tangent> last = s;
   int code = verdict(s, run.limit);
   Integer turn = run.first_turn;
-  int k = 0;
+  int k = run.first_op;
   for (Integer done = 0; code == ALIVE && done < run.turns; ++done) {
     turn = run.first_turn + done;
-    for (k = 0; k < run.n_ops; ++k) {
+    for (k = run.first_op; k < run.n_ops; ++k) {
       last = s;
       code = apply(t, s, i, turn, k);
       if (code == ALIVE) code = verdict(s, run.limit);

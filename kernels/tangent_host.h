@@ -88,9 +88,9 @@ extern "C" void gputrack_tangent(const TangentRun* run_pointer, Integer begin, I
   for (Integer i = begin; i < end; i += BLOCK * LANES) {
     TangentBlock b;
     enter(t, b, i, end);
-    pass(t, b, t.run.first_turn, 0, [](State<Tangent>&) {});  // who starts beyond the limits is lost at once
+    pass(t, b, t.run.first_turn, t.run.first_op, [](State<Tangent>&) {});  // who starts beyond the limits is lost at once
     for (Integer done = 0; done < t.run.turns && b.any; ++done)
-      for (int k = 0; k < t.run.n_ops && b.any; ++k) apply(t, b, t.run.first_turn + done, k);
+      for (int k = t.run.first_op; k < t.run.n_ops && b.any; ++k) apply(t, b, t.run.first_turn + done, k);
     leave(t, b);
   }
 }

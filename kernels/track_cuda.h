@@ -50,11 +50,11 @@ GT_INLINE void track_one(const Run& run, Integer i) {
   int code = acceptable(s, limit_squared) ? ALIVE : loss_code(last, run.limit);
   const Integer start = backwards ? run.first_turn + run.turns - 1 : run.first_turn;
   Integer turn = start;
-  int k = backwards ? run.n_ops - 1 : 0;
+  int k = backwards ? run.n_ops - 1 : run.first_op;
   for (Integer done = 0; code == ALIVE && done < run.turns; ++done) {
     turn = backwards ? start - done : start + done;
-    for (int step = 0; step < run.n_ops; ++step) {
-      k = backwards ? run.n_ops - 1 - step : step;
+    for (int step = run.first_op; step < run.n_ops; ++step) {
+      k = backwards ? run.n_ops - 1 + run.first_op - step : step;
       last[0] = s.x;
       last[1] = s.px;
       last[2] = s.y;

@@ -84,13 +84,13 @@ extern "C" void gputrack_track(const Run* run_pointer, Integer begin, Integer en
     Block b;
     load(run, b, i, end);
     const Integer start = backwards ? run.first_turn + run.turns - 1 : run.first_turn;
-    check_start(run, b, start, backwards ? run.n_ops - 1 : 0);
+    check_start(run, b, start, backwards ? run.n_ops - 1 : run.first_op);
     for (Integer done = 0; done < run.turns && b.any; ++done) {
       const Integer turn = backwards ? start - done : start + done;
       if (backwards)
-        for (int k = run.n_ops - 1; k >= 0 && b.any; --k) unapply(run, b, turn, k);
+        for (int k = run.n_ops - 1; k >= run.first_op && b.any; --k) unapply(run, b, turn, k);
       else
-        for (int k = 0; k < run.n_ops && b.any; ++k) apply(run, b, turn, k);
+        for (int k = run.first_op; k < run.n_ops && b.any; ++k) apply(run, b, turn, k);
     }
     store(run, b);
   }

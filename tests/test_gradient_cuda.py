@@ -170,7 +170,7 @@ def test_divergence_at_barriers_is_seen():
         return np.uint64(array.ctypes.data)
 
     run = (
-        address(arrays[0]), np.int64(1), address(ops), np.int32(1), address(constants), np.float64(0.9),
+        address(arrays[0]), np.int64(1), address(ops), np.int32(1), np.int32(0), address(constants), np.float64(0.9),
         np.float64(0.19), np.float64(1e-9), np.float64(1e-9), np.int64(0), np.int64(1), address(codes),
         address(turns), address(codes), np.float64(1.0), np.uint64(0), np.uint64(0),
     )  # fmt: skip

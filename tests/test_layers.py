@@ -49,10 +49,9 @@ KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
-        "backends.array_adjoint", "backends.array_tangent", "collective", "device_box", "forward_rules",
-        "forward_trace", "gradient", "interop.passes", "moment_primitives", "passage_gradient", "optics",
-        "parameter_adjoint",
-        "tangent_run", "tpsa",
+        "backends.array_adjoint", "backends.array_tangent", "backends.collective", "collective", "device_box",
+        "forward_rules", "forward_trace", "gradient", "interop.passes", "moment_primitives", "passage_gradient",
+        "optics", "parameter_adjoint", "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},
     "jax": {"interop.jax"},

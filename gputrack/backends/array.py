@@ -12,6 +12,7 @@ from gputrack.backends.array_adjoint import sweep_arrays
 from gputrack.backends.array_losses import acceptable, loss_codes
 from gputrack.backends.array_tangent import tangents_by_arrays
 from gputrack.backends.base import Launch, Particles, Tangents
+from gputrack.backends.segments import Segmented
 from gputrack.elements.aperture import inside
 from gputrack.elements.map import ReferenceValues, State, make_state, refreshed
 from gputrack.errors import BackendError
@@ -20,7 +21,7 @@ from gputrack.losses import LossCode
 BLOCK = 8192  # particles: fewer cost more in calls than larger ones cost in cache
 
 
-class ArrayBackend:
+class ArrayBackend(Segmented):
     """Blocks of particles on a pool of threads; NumPy releases the interpreter lock."""
 
     name = "array"
@@ -69,7 +70,7 @@ def run_block(particles: Particles, launch: Launch, block: slice) -> None:
         s = make_state(xp.where(alive, start, 0.0), ref)
         loop = _Loop(particles, launch, block, ref, alive)
         turns = list(range(launch.first_turn, launch.first_turn + launch.turns))
-        calls = list(enumerate(launch.program.calls))
+        calls = list(enumerate(launch.program.calls))[launch.first_op : launch.end_op]
         if launch.backwards:
             turns.reverse()
             calls.reverse()

@@ -19,7 +19,8 @@ def sweep_arrays(particles: Particles, cotangents: np.ndarray, launch: Launch, s
     ref = ReferenceValues.of(launch.reference)
     n_constants = len(launch.program.constants)
     gradient = np.zeros(n_constants + len(ref))
-    ops = list(enumerate(zip(launch.program.ops.tolist(), launch.program.calls, strict=True)))[::-1]
+    ops = list(enumerate(zip(launch.program.ops.tolist(), launch.program.calls, strict=True)))
+    ops = ops[launch.first_op : launch.end_op][::-1]
     alive = particles.loss_code == LossCode.ALIVE
     with np.errstate(all="ignore"):
         for turn in range(launch.first_turn + launch.turns - 1, launch.first_turn - 1, -1):
@@ -30,7 +31,8 @@ def sweep_arrays(particles: Particles, cotangents: np.ndarray, launch: Launch, s
                     own = gradient[row[1] :], gradient[n_constants:]
                     _pull(particles.coordinates, cotangents, alive, kind, op, *own, ref)
                 alive = alive | ((particles.loss_turn == turn) & (particles.loss_op == k))
-    return gradient
+    first, end = launch.constants_range
+    return np.concatenate([gradient[first:end], gradient[n_constants:]])
 
 
 def _pull(
@@ -56,7 +58,7 @@ def _pull(
     coordinates[:, alive] = before
 
 
-def packed(kind: MapKind, op: SimpleNamespace) -> np.ndarray:
+def packed(kind: Any, op: SimpleNamespace) -> np.ndarray:
     """Constants of an op as one vector, in the order of the program's table."""
     values = [getattr(op, name) for name in kind.constants]
     for name in kind.series:
@@ -64,14 +66,14 @@ def packed(kind: MapKind, op: SimpleNamespace) -> np.ndarray:
     return np.array(values, dtype=float)
 
 
-def rebuilt(kind: MapKind, op: SimpleNamespace, numbers: Any) -> SimpleNamespace:
-    """The op with its constants taken from a (traced) vector."""
+def rebuilt(kind: Any, op: SimpleNamespace, numbers: Any, counts: Any = None) -> SimpleNamespace:
+    """The op with its constants taken from a (traced) vector; lengths of series stand in `counts`, or in the op."""
     new = SimpleNamespace(**vars(op))
     for i, name in enumerate(kind.constants):
         setattr(new, name, numbers[i])
     place = len(kind.constants)
     for name, count in kind.series.items():
-        size = getattr(op, count)
+        size = getattr(op if counts is None else counts, count)
         setattr(new, name, [numbers[place + i] for i in range(size)])
         place += size
     return new

@@ -21,9 +21,10 @@ def tangents_by_arrays(particles: Particles, tangents: Tangents, launch: Launch)
     """Run one stretch of turns, in place; see `HostBackend.step_tangent`."""
     loop = _Loop(particles, tangents, launch)
     ops = list(enumerate(zip(launch.program.ops.tolist(), launch.program.calls, strict=True)))
+    ops = ops[launch.first_op : launch.end_op]
     with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
         if ops and launch.turns:
-            loop.keep(particles.coordinates, tangents.coordinates, launch.first_turn, 0)
+            loop.keep(particles.coordinates, tangents.coordinates, launch.first_turn, launch.first_op)
         for turn in range(launch.first_turn, launch.first_turn + launch.turns):
             for k, (row, (kind, op)) in ops:
                 loop.apply(kind, op, row[1], turn, k)

@@ -77,6 +77,12 @@ class Launch:
         The backend writes living particles.
     backwards : bool
         Undo the turns, last one first, and in each the ops, last one first.
+    ops : (first, end), optional
+        Only these ops act; all of them where not given.
+    weights : float64 array (n,), optional
+        Real particles that each one stands for; maps of the whole beam need them.
+    memory : dict, optional
+        What maps of the whole beam keep from turn to turn; the same one for all launches of a run.
     """
 
     program: Program
@@ -86,6 +92,26 @@ class Launch:
     limit: float
     records: Records
     backwards: bool = False
+    ops: tuple[int, int] | None = None
+    weights: Any = None
+    memory: dict[Any, Any] | None = None
+
+    @property
+    def first_op(self) -> int:
+        """The first op that acts."""
+        return 0 if self.ops is None else self.ops[0]
+
+    @property
+    def end_op(self) -> int:
+        """The op behind the last one that acts."""
+        return len(self.program) if self.ops is None else self.ops[1]
+
+    @property
+    def constants_range(self) -> tuple[int, int]:
+        """Where the constants of these ops stand in the program's table."""
+        starts = (*self.program.ops[self.first_op : self.first_op + 1, 1], len(self.program.constants))
+        ends = (*self.program.ops[self.end_op : self.end_op + 1, 1], len(self.program.constants))
+        return int(starts[0]), int(ends[0])
 
 
 @dataclass
@@ -112,7 +138,7 @@ class Backend(Protocol):
 
     name: str
 
-    def step(self, particles: Particles, launch: Launch) -> None:
+    def run(self, particles: Particles, launch: Launch) -> None:
         """Run one stretch of turns, in place."""
         ...
 

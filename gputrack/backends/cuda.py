@@ -10,6 +10,7 @@ import numpy as np
 
 from gputrack.backends.base import Launch, Particles, Tangents
 from gputrack.backends.run import make_run
+from gputrack.backends.segments import Segmented
 from gputrack.backends.sources import flattened
 from gputrack.elements.map import ReferenceValues
 from gputrack.errors import BackendError
@@ -52,7 +53,7 @@ def tangent_module(kinds: frozenset[str]) -> Any:
     return cupy.RawModule(code=flattened("tangent_cuda.h", kinds), options=OPTIONS)
 
 
-class CudaBackend:
+class CudaBackend(Segmented):
     """One particle per thread, in registers for all turns of a launch."""
 
     name = "cuda"
@@ -109,7 +110,7 @@ class CudaBackend:
         Returns
         -------
         float64 NumPy array (n_constants + 4,)
-            The only thing that crosses to the host: elements' parameters live there.
+            Of the launch's ops. The only thing that crosses to the host: elements' parameters live there.
         """
         program = launch.program
         size = len(program.constants) + len(ReferenceValues._fields)
@@ -119,7 +120,8 @@ class CudaBackend:
             if len(program) and launch.turns:
                 self._sweep(particles, cotangents, launch, seeds, total)
             result: np.ndarray = total.get()
-        return result
+        first, end = launch.constants_range
+        return np.concatenate([result[first:end], result[len(program.constants) :]])
 
     def _sweep(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any, total: Any) -> None:
         program = launch.program
@@ -172,7 +174,7 @@ def _arguments(run: Any) -> tuple[Any, ...]:
         value = getattr(run, name)
         if name == "reference":
             values += [np.float64(getattr(value, field)) for field, _ in value._fields_]
-        elif name == "n_ops":
+        elif name in ("n_ops", "first_op"):
             values.append(np.int32(value))
         elif kind is run._pointer_type:
             values.append(np.uint64(value or 0))

@@ -13,6 +13,7 @@ import numpy as np
 from gputrack.backends.base import Launch, Particles, Tangents, available_threads
 from gputrack.backends.compiler import build
 from gputrack.backends.run import Run, Sweep, TangentReference, TangentRun, make_run
+from gputrack.backends.segments import Segmented
 from gputrack.backends.sources import flattened
 from gputrack.elements.map import MAPS, ReferenceValues
 
@@ -52,7 +53,7 @@ def _address(array: np.ndarray) -> int:
     return array.ctypes.data
 
 
-class HostBackend:
+class HostBackend(Segmented):
     """Blocks of particles on threads; the interpreter lock is free while kernels run.
 
     Parameters
@@ -131,20 +132,23 @@ class HostBackend:
         Returns
         -------
         float64 array (n_constants + 4,)
-            Derivatives with respect to the program's constants, then to the members of `ReferenceValues`, each
-            taken by itself. Particles are added up in an order that does not depend on the number of threads.
+            Derivatives with respect to the constants of the launch's ops, then to the members of `ReferenceValues`,
+            each taken by itself. Particles are added up in an order that does not depend on the number of threads.
         """
         program = launch.program
         run = make_run(particles, launch, program.ops, program.constants, _address)
         parts = self._adjoint_parts(particles.coordinates.shape[1])
-        n_constants = len(program.constants)
+        first, end = launch.constants_range
+        n_constants = end - first
         gradients = np.zeros((len(parts), n_constants + len(ReferenceValues._fields)))
         library = adjoint_library()
 
         def work(number: int) -> None:
             seed = None if seeds is None else _address(seeds)
             own = gradients[number]
-            sweep = Sweep(run, _address(cotangents), _address(own), _address(own[n_constants:]), seed)
+            # kernels count from the first of all constants
+            start = _address(own) - first * own.itemsize
+            sweep = Sweep(run, _address(cotangents), start, _address(own[n_constants:]), seed)
             library.gputrack_sweep(ctypes.byref(sweep), *parts[number])
 
         with ThreadPoolExecutor(self.threads) as pool:

@@ -14,9 +14,10 @@ from gputrack.elements.record import RECORD
 from gputrack.elements.rf_cavity import RFCavity
 from gputrack.elements.sextupole import Sextupole
 from gputrack.elements.solenoid import Solenoid
+from gputrack.elements.space_charge_kicks import SpaceChargeKicks
 
 __all__ = [
     "ELEMENT_TYPES", "RECORD", "Aperture", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
     "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "SectorBend", "Sextupole",
-    "Solenoid", "Translation", "VKicker", "YRotation",
+    "Solenoid", "SpaceChargeKicks", "Translation", "VKicker", "YRotation",
 ]  # fmt: skip

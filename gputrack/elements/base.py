@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from gputrack.elements.alignment import align_calls
 from gputrack.elements.aperture import Aperture, aperture_calls
 from gputrack.elements.map import MapCall
+from gputrack.elements.space_charge_kicks import SpaceChargeKicks
 from gputrack.errors import InputError
 from gputrack.models import Model
 
@@ -37,6 +38,10 @@ class Element:
         Checked at entrance and exit, in the element's own (shifted, rolled) frame.
     model : Model, optional
         Overrides the lattice's model for this element.
+    space_charge : SpaceChargeKicks, optional
+        Kicks of the beam's own field inside; `Lattice.with_space_charge` puts them there.
+    current : float
+        Beam current [A] that those kicks belong to, >= 0.
 
     Raises
     ------
@@ -51,9 +56,11 @@ class Element:
     tilt: float = 0.0
     aperture: Aperture | None = None
     model: Model | None = None
+    space_charge: SpaceChargeKicks | None = None
+    current: float = 0.0
 
     #: parameters that may not be negative
-    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length",)
+    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,12 +77,14 @@ class Element:
             object.__setattr__(self, name, self._require_series(name, getattr(self, name)))
         for name in self._NOT_NEGATIVE:
             if getattr(self, name) < 0:
-                unit = " m" if name == "length" else ""
+                unit = {"length": " m", "current": " A"}.get(name, "")
                 raise self._error(f"{name} must be >= 0{unit}, got {getattr(self, name)!r}")
         if self.aperture is not None and not isinstance(self.aperture, Aperture):
             raise self._error(f"aperture must be a gputrack.Aperture, got {self.aperture!r}")
         if self.model is not None and not isinstance(self.model, Model):
             raise self._error(f"model must be a gputrack.Model, got {self.model!r}")
+        if self.space_charge is not None and not isinstance(self.space_charge, SpaceChargeKicks):
+            raise self._error(f"space_charge must be gputrack.SpaceChargeKicks, got {self.space_charge!r}")
 
     # -- checks ------------------------------------------------------------------------------
 
@@ -134,7 +143,17 @@ class Element:
         parameters that must keep their place in the maps even where they are zero.
         """
         aligned = any(self._uses(name, active) for name in ("dx", "dy", "tilt"))
-        return aligned, self.aperture, self._body_statics(model, active)
+        kicks = self.space_charge if self._uses("length", active) else None
+        return aligned, self.aperture, self._body_statics(model, active), kicks
+
+    @property
+    def collective(self) -> bool:
+        """Whether it acts on the whole beam."""
+        return self.space_charge is not None
+
+    def single_particle(self) -> Element:
+        """The element without what acts on the whole beam."""
+        return self if self.space_charge is None else self.replaced(space_charge=None, current=0.0)
 
     def _uses(self, name: str, active: frozenset[str]) -> bool:
         return name in active or bool(getattr(self, name))
@@ -145,7 +164,15 @@ class Element:
     @classmethod
     def lower(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
         """Map calls for elements with parameters `p` (arrays over elements) and equal statics."""
-        return [call for piece in cls.lower_pieces(p, statics) for call in piece]
+        kicks = statics[3]
+        if kicks is None:
+            return [call for piece in cls.lower_pieces(p, statics) for call in piece]
+        first, *others = cls.lower_pieces(p, statics, [(i + 0.5) / kicks.number for i in range(kicks.number)])
+        kick = [kicks.call(cls._arc_length(p) / kicks.number, p["current"])]
+        if statics[0]:  # the field is that of a beam about the reference orbit, not about the element's axis
+            enter, leave = align_calls(p)
+            kick = [*leave, *kick, *enter]
+        return [*first, *(call for piece in others for call in (*kick, *piece))]
 
     @classmethod
     def lower_pieces(cls, p: Mapping[str, Any], statics: Any, cuts: Sequence[float] = ()) -> list[list[MapCall]]:
@@ -159,7 +186,7 @@ class Element:
             Where, in fractions of the length, rising between 0 and 1. Faces and the way into the elements' own frames
             belong to the first piece, the way out to the last one; cuts between are seen in the elements' frames.
         """
-        aligned, aperture, body_statics = statics
+        aligned, aperture, body_statics, _ = statics
         enter, leave = cls._align(p) if aligned else ([], [])
         check = aperture_calls(aperture)
         first, last = cls._lower_faces(p, body_statics)
@@ -168,6 +195,11 @@ class Element:
         pieces[0] = [*enter, *check, *first, *pieces[0]]
         pieces[-1] = [*pieces[-1], *last, *check, *leave]
         return pieces
+
+    @classmethod
+    def _arc_length(cls, p: Mapping[str, Any]) -> Any:
+        """Length of the reference orbit."""
+        return p["length"]
 
     @classmethod
     def _align(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:

@@ -102,7 +102,7 @@ class _Bend(Element):
     knl: tuple[float, ...] = ()
     ksl: tuple[float, ...] = ()
 
-    _NOT_NEGATIVE = ("length", "hgap")
+    _NOT_NEGATIVE = ("length", "current", "hgap")
 
     def __post_init__(self) -> None:
         super().__post_init__()

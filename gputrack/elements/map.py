@@ -119,12 +119,16 @@ class MapKind:
 
 @dataclass(frozen=True)
 class MapCall:
-    """One map with its integers, and constants as numbers or as arrays over elements."""
+    """One map with its integers, and constants as numbers or as arrays over elements.
 
-    kind: MapKind
+    That of a `CollectiveKind` has an object, `what`, in place of integers.
+    """
+
+    kind: Any
     integers: Mapping[str, int] = field(default_factory=dict)
     constants: Mapping[str, Array] = field(default_factory=dict)
     series: Mapping[str, list[Array]] = field(default_factory=dict)
+    what: Any = None
 
     def op(self) -> SimpleNamespace:
         """The attributes that map functions read."""

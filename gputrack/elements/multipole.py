@@ -62,7 +62,7 @@ class Multipole(Element):
     angle: float = 0.0
     lrad: float = 0.0
 
-    _NOT_NEGATIVE = ("length", "lrad")
+    _NOT_NEGATIVE = ("length", "current", "lrad")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -78,7 +78,7 @@ class _Cavity(Element):
     frequency: float = 0.0
     lag: float = 0.0
 
-    _NOT_NEGATIVE = ("length", "frequency")
+    _NOT_NEGATIVE = ("length", "current", "frequency")
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         kicks = any(self._uses(name, active) for name in ("voltage", "frequency", "lag"))

@@ -13,7 +13,8 @@ from dataclasses import fields
 from os import PathLike
 from typing import Any
 
-from gputrack.elements import ELEMENT_TYPES, Aperture
+from gputrack.collective import PipeModes
+from gputrack.elements import ELEMENT_TYPES, Aperture, SpaceChargeKicks
 from gputrack.errors import InputError, LatticeFileError
 from gputrack.io.files import read_text, require_path, write_text
 from gputrack.lattice import Lattice
@@ -34,6 +35,8 @@ def _named(*classes: type[Any]) -> Classes:
 _OBJECTS: dict[str, Classes] = {
     "aperture": _named(Aperture),
     "model": _named(Model),
+    "space_charge": _named(SpaceChargeKicks),
+    "field": _named(PipeModes),
     "integrator": _named(DriftKick, MatrixKick),
     "hamiltonian": _named(Exact, Expanded),
     "edge": _named(FullEdge, LinearEdge),

@@ -11,6 +11,7 @@ from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.optics.trajectory import has_rf, trajectory
 from gputrack.passage_gradient import traced_program
+from gputrack.transfer_map import require_single_particles
 
 _ITERATIONS = 20
 _ROUNDING = 1e-14  # steps that change nothing
@@ -46,6 +47,7 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
 
 def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None) -> np.ndarray:
     """The closed orbit and the matrices around it all along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`."""
+    require_single_particles(lattice)
     if lattice.traced:
         return _traced_trajectory(lattice, delta, guess)
     free = 6 if has_rf(lattice) else 4

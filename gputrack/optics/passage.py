@@ -10,6 +10,7 @@ from gputrack.elements import Element
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.program import Program, compile_program
+from gputrack.transfer_map import require_single_particles
 
 #: finite, so that its square is a number
 _LIMIT = 1e100
@@ -19,6 +20,7 @@ def passage_program(lattice: Lattice) -> Program:
     """The lattice without apertures, with a record after every element."""
     if lattice.traced:
         raise InputError("closed orbit and optics of a lattice that is being differentiated are not available yet")
+    require_single_particles(lattice)
     bare: dict[int, Element] = {}
     for element in lattice:
         if id(element) not in bare:
@@ -50,5 +52,5 @@ def passage(lattice: Lattice, coordinates: np.ndarray, program: Program | None =
     program = program or passage_program(lattice)
     launch = Launch(program, lattice.require_reference(), 0, 1, _LIMIT, records)
     if len(lattice):
-        choose_backend(None, particles.coordinates, 1).step(particles, launch)
+        choose_backend(None, particles.coordinates, 1).run(particles, launch)
     return np.concatenate([np.asarray(coordinates, dtype=float)[None], records.views[0][0]])

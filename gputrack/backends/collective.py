@@ -1,0 +1,151 @@
+"""How maps of the whole beam run: by their array mathematics, or by kernels where a backend has some.
+
+Kernels stand in `KERNELS`, by the backend's and the map's name. The backend `array` always takes the array map and
+autograd's derivative of it: it judges the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import autograd.numpy as anp
+import numpy as np
+from autograd import make_jvp, make_vjp
+
+from gputrack.arrays import is_cupy, namespace
+from gputrack.backends.array_adjoint import packed, rebuilt
+from gputrack.backends.base import Launch, Particles, Tangents
+from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
+from gputrack.elements.map import ReferenceValues
+from gputrack.errors import BackendError
+from gputrack.losses import LossCode
+
+
+class Kernel(Protocol):
+    """A fast way to run one kind of map."""
+
+    def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Any:
+        """Coordinates (6, n) after the map, or before it."""
+        ...
+
+    def adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
+        """Derivatives with respect to what went in, for particles before the map."""
+        ...
+
+
+#: (backend, kind of map) to what makes its kernel for a number of threads, or for None on a GPU
+KERNELS: dict[tuple[str, str], Callable[[int | None], Kernel]] = {}
+
+
+def step(backend: Any, particles: Particles, launch: Launch) -> None:
+    """Act with the one map that the launch holds, in place; particles outside of it are lost."""
+    kind, op = launch.program.collective(launch.first_op)
+    if not launch.backwards:
+        _lose(particles, launch, kind, op)
+    bunch = _bunch(particles, launch)
+    after = _moved(backend, kind, bunch, op, ReferenceValues.of(launch.reference), launch.backwards)
+    _keep(particles.coordinates, after, particles)
+
+
+def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> None:
+    """The same with tangents, by autograd's forward mode through the array map."""
+    if is_cupy(particles.coordinates):
+        raise BackendError("forward mode through collective effects needs NumPy arrays; use grad, or move the beam")
+    kind, op = launch.program.collective(launch.first_op)
+    _lose(particles, launch, kind, op)
+    bunch, ref = _bunch(particles, launch), ReferenceValues.of(launch.reference)
+    first, end = launch.constants_range
+    rates = tangents.coordinates * (bunch.weights > 0), tangents.constants[first:end], tangents.reference
+    at = bunch.coordinates, packed(kind, op), np.array(ref)
+    value, rate = make_jvp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))(_flat(*rates))
+    _keep(particles.coordinates, value, particles)
+    _keep(tangents.coordinates, rate, particles)
+
+
+def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: Launch) -> Any:
+    """Undo the map, in place, pull cotangents back, then bring back to life who was lost at it."""
+    kind, op = launch.program.collective(launch.first_op)
+    ref, xp = ReferenceValues.of(launch.reference), namespace(cotangents)
+    after = _bunch(particles, launch)
+    before = after._replace(coordinates=_moved(backend, kind, after, op, ref, True))
+    alive = before.weights > 0
+    bars = _bars(backend, kind, before, op, ref, xp.where(alive, cotangents, 0.0))
+    _keep(particles.coordinates, before.coordinates, particles)
+    _keep(cotangents, bars.coordinates, particles)
+    revive(particles, launch)
+    return np.concatenate([np.asarray(bars.constants, dtype=float), np.asarray(bars.reference, dtype=float)])
+
+
+def _moved(backend: Any, kind: CollectiveKind, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Any:
+    kernel = _kernel(backend, kind)
+    if kernel is not None:
+        return kernel.step(bunch, op, ref, backwards)
+    return (kind.inverse if backwards else kind.forward)(bunch, op, ref)
+
+
+def _bars(backend: Any, kind: CollectiveKind, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
+    if backend.name == "array":
+        return judged(kind, bunch, op, ref, bar)
+    kernel = _kernel(backend, kind)
+    return (kind if kernel is None else kernel).adjoint(bunch, op, ref, bar)
+
+
+def _kernel(backend: Any, kind: CollectiveKind) -> Kernel | None:
+    make = KERNELS.get((backend.name, kind.name))
+    return None if make is None else make(getattr(backend, "threads", None))
+
+
+def judged(kind: CollectiveKind, bunch: Bunch, op: SimpleNamespace, ref: ReferenceValues, bar: np.ndarray) -> Bars:
+    """What `CollectiveKind.adjoint` returns, by autograd through the array map."""
+    at = bunch.coordinates, packed(kind, op), np.array(ref)  # type: ignore[arg-type]
+    pull, _ = make_vjp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))
+    bars = pull(bar)
+    n, size = bunch.coordinates.size, at[1].size
+    return Bars(bars[:n].reshape(bunch.coordinates.shape), bars[n : n + size], bars[n + size :])
+
+
+def _flat(*parts: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.reshape(part, -1) for part in parts])
+
+
+def _flat_forward(kind: CollectiveKind, op: SimpleNamespace, bunch: Bunch, numbers: Any) -> Any:
+    """The map as a function of coordinates, constants and the reference's values in one vector."""
+    n, count = bunch.coordinates.size, len(ReferenceValues._fields)
+    coordinates = anp.reshape(numbers[:n], bunch.coordinates.shape)
+    ref = ReferenceValues(*(numbers[i - count] for i in range(count)))
+    own = rebuilt(kind, op, numbers[n:], op.what)  # type: ignore[arg-type]
+    return kind.forward(bunch._replace(coordinates=coordinates), own, ref)
+
+
+def _bunch(particles: Particles, launch: Launch) -> Bunch:
+    xp = namespace(particles.coordinates)
+    alive = particles.loss_code == LossCode.ALIVE
+    weights = launch.weights
+    coordinates = xp.where(alive, particles.coordinates, 0.0)
+    total = float(weights.sum())
+    return Bunch(coordinates, xp.where(alive, weights, 0.0), total, launch.first_turn, launch.memory)
+
+
+def _lose(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> None:
+    """Particles where the map cannot act stay where they are."""
+    if kind.inside is None:
+        return
+    bunch = _bunch(particles, launch)
+    lost = (bunch.weights > 0) & ~kind.inside(bunch, op)
+    p = particles
+    p.loss_code[lost] = int(LossCode.APERTURE)
+    p.loss_turn[lost], p.loss_op[lost] = launch.first_turn, launch.first_op
+
+
+def revive(particles: Particles, piece: Launch) -> None:
+    """Who was lost at an op of this piece is alive before it, at the coordinates that were kept or brought back."""
+    own = (particles.loss_op >= piece.first_op) & (particles.loss_op < piece.end_op)
+    particles.loss_code[own & (particles.loss_turn == piece.first_turn)] = int(LossCode.ALIVE)
+
+
+def _keep(target: Any, values: Any, particles: Particles) -> None:
+    """Take over what belongs to living particles."""
+    xp = namespace(target)
+    target[:] = xp.where(particles.loss_code == LossCode.ALIVE, values, target)

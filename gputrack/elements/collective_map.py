@@ -1,0 +1,104 @@
+"""Maps of the whole beam: what acts on one particle depends on all of them.
+
+A program is cut where such a map stands: between two of them particles travel alone, through the kernels. As a
+`MapKind` does, a `CollectiveKind` says in array mathematics WHAT acts; how it runs fast is the backends' matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from gputrack.arrays import Array
+from gputrack.elements.map import ReferenceValues
+
+COLLECTIVES: dict[str, CollectiveKind] = {}
+
+
+class Bunch(NamedTuple):
+    """The beam as a collective map sees it.
+
+    Attributes
+    ----------
+    coordinates : (6, n) array
+        0 for particles that are lost.
+    weights : (n,) array
+        Real particles that each one stands for; 0 for those that are lost.
+    total : float
+        Sum of all weights, those of lost particles among them: the charge that a current belongs to.
+    turn : int
+    memory : dict
+        What a map keeps from one turn to later ones, under keys that begin with the number of its op; of one run.
+    """
+
+    coordinates: Array
+    weights: Array
+    total: float
+    turn: int = 0
+    memory: dict[Any, Any] | None = None
+
+
+class Bars(NamedTuple):
+    """Derivatives of a scalar with respect to what goes into a collective map.
+
+    Attributes
+    ----------
+    coordinates : (6, n) array
+    constants : (constants,) NumPy array
+        In the order of the program's table: scalars, then series.
+    reference : (4,) NumPy array
+        Of `ReferenceValues`.
+    """
+
+    coordinates: Array
+    constants: Array
+    reference: Array
+
+
+CollectiveFunction = Callable[[Bunch, Any, ReferenceValues], Array]
+
+
+@dataclass(frozen=True)
+class CollectiveKind:
+    """One kind of map of the whole beam.
+
+    Parameters
+    ----------
+    name : str
+    forward, inverse : callable
+        ``(Bunch, op, ReferenceValues) -> coordinates (6, n)``, array mathematics that autograd differentiates. `op` has
+        the constants and series as attributes, ``op.what`` the object that describes the effect, and ``op.number``.
+    adjoint : callable
+        ``(Bunch before, op, ReferenceValues, bar (6, n)) -> Bars``, derived by hand, in array mathematics. Autograd
+        through `forward` judges it.
+    inside : callable, optional
+        ``(Bunch, op) -> (n,) bool array``: who is lost, with the code of apertures, where the map would act.
+    constants : tuple of str
+        Real constants, each differentiable.
+    series : mapping of str to str
+        Lists of real constants, and the attribute of ``op.what`` that counts the entries of each.
+    """
+
+    name: str
+    forward: CollectiveFunction
+    inverse: CollectiveFunction
+    adjoint: Callable[[Bunch, Any, ReferenceValues, Array], Bars]
+    inside: Callable[[Bunch, Any], Array] | None = None
+    constants: tuple[str, ...] = ()
+    series: Mapping[str, str] = field(default_factory=dict)
+    integers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.name not in COLLECTIVES
+        COLLECTIVES[self.name] = self
+
+    @property
+    def code(self) -> int:
+        """Op code: negative, since kernels do not know it."""
+        return -1 - list(COLLECTIVES).index(self.name)
+
+
+def collective_kind(code: int) -> CollectiveKind:
+    """The kind of an op code."""
+    return list(COLLECTIVES.values())[-1 - code]
