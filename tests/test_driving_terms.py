@@ -15,6 +15,11 @@ SPEAR3 = {"h21000": 14.8605, "h10110": 24.9867, "h30000": 4.5712, "h10200": 3.46
 SUM, THIN = 5750.33, 1e-3
 
 
+def exponents_sum(name):
+    """j + k + l + m of a term."""
+    return sum(exponents_of(name)[:4])
+
+
 def thin_ring(length=THIN):
     """FODO cells with bends and short magnets of all kinds, of different strengths in each cell."""
     rng = np.random.default_rng(5)
@@ -29,6 +34,36 @@ def thin_ring(length=THIN):
         elements += [d, gt.Octupole("o", length=length, k3=k3 / length), bend]
         elements += [quadrupole("qs", 0.0, 1e-5 * (4.0 + skew)), d]
     return gt.Lattice(elements, gt.ReferenceParticle.electron(total=3e9), name="thin")
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """To second order, in magnets so short that pairs of slices of one magnet do not matter."""
+    at = at_peer.module()
+    ring = thin_ring(1e-5)
+    markers = [i for i, e in enumerate(ring) if e.name == "m"][::5]
+    kinds = [at.RDTType.GEOMETRIC2, at.RDTType.TUNESHIFT]
+    theirs = at.get_rdts(at_optics.ring_of(ring, ring.reference), markers, kinds, second_order=True)
+    return gt.driving_terms(ring, method=gt.SecondOrder()), theirs, markers
+
+
+@pytest.mark.parametrize("name", [name for name in TERMS if exponents_sum(name) == 4])
+def test_second_order_is_that_of_pyat(pairs, name):
+    """What sextupoles add, and the whole; pyAT takes skew gradients as if they did not couple: relative 1e-5."""
+    found, (_, second, whole), markers = pairs
+    here, total = found.second.along(name)[markers], found.along(name)[markers]
+    assert np.abs(here).max() > 10.0
+    assert np.abs(here - second[name]).max() <= 1e-5 * np.abs(here).max()
+    assert np.abs(total - whole[name]).max() <= 1e-5 * np.abs(here).max()
+    assert found[name] == pytest.approx(found.first[name] + found.second[name], rel=1e-14)
+    assert abs(found.along(name)[0] - found[name]) <= 1e-12 * abs(found[name])
+
+
+def test_detuning_is_that_of_pyat(pairs):
+    found, (_, _, whole), _ = pairs
+    for name in ("dqx_djx", "dqx_djy", "dqy_djy"):
+        value = whole[name.replace("dq", "dnu").replace("dj", "dJ")][0]
+        assert getattr(found.detuning, name) == pytest.approx(value.real, rel=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +156,7 @@ def test_octupole_terms_of_a_thin_octupole_in_closed_form():
     assert found["h22000"].real == pytest.approx(30.0 * beta_x**2 / 64.0, rel=1e-12)
     assert found["h11110"].real == pytest.approx(-30.0 * beta_x * beta_y / 16.0, rel=1e-12)
     assert found["h00220"].real == pytest.approx(30.0 * beta_y**2 / 64.0, rel=1e-12)
+    assert found.detuning.dqx_djy == pytest.approx(-30.0 * beta_x * beta_y / (8.0 * math.pi), rel=1e-12)
 
 
 def test_skew_quadrupole_term_is_the_tune_separation_at_resonance():

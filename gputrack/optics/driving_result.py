@@ -10,7 +10,7 @@ from typing import Any
 
 import autograd.numpy as anp
 
-from gputrack.arrays import Array
+from gputrack.arrays import Array, untraced
 from gputrack.errors import InputError
 from gputrack.optics.driving_names import Powers, exponents_of, turns
 from gputrack.optics.twiss import Twiss
@@ -125,7 +125,8 @@ class DrivingTerms(Mapping[str, complex], ABC):
     # -- output --------------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        rows = [f"  {name}  {complex(self[name]):.8g}  |{name}| = {abs(self[name]):.8g}" for name in self]
+        found = {name: complex(untraced(self[name])) for name in self}
+        rows = [f"  {name}  {value:.8g}  |{name}| = {abs(value):.8g}" for name, value in found.items()]
         return "\n".join([f"<DrivingTerms of {self.twiss.lattice.name!r}, {self._theory()}:", *rows]) + ">"
 
     def to_pandas(self) -> Any:

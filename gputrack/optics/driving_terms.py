@@ -14,8 +14,8 @@ f_jklmp = h_jklmp/(1 - exp(2 pi i ((j-k) Qx + (l-m) Qy))).
 
 - J. Bengtsson, SLS Note 9/97: all terms of the opposite sign (his generator is -V).
 - pyAT's `get_rdts`: these, but h10010 and h10100 of the opposite sign; to second order, the same.
-- MAD-NG's normal form: `gnf` of "jklm" is 2^(order/2) i f_jklm with order = j + k + l + m, since its variables are
-  sqrt(J) exp(+-i phi) and not sqrt(2 J) exp(+-i phi).
+- MAD-NG's `gnf`, columns "fjklm" of its twiss: the complex conjugates of f_jklm0. Away from the start it lets f have
+  functions of the actions, and so differs where j + k + l + m >= 5.
 """
 
 from __future__ import annotations
