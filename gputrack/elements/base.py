@@ -167,12 +167,14 @@ class Element:
         kicks = statics[3]
         if kicks is None:
             return [call for piece in cls.lower_pieces(p, statics) for call in piece]
-        first, *others = cls.lower_pieces(p, statics, [(i + 0.5) / kicks.number for i in range(kicks.number)])
-        kick = [kicks.call(cls._arc_length(p) / kicks.number, p["current"])]
-        if statics[0]:  # the field is that of a beam about the reference orbit, not about the element's axis
-            enter, leave = align_calls(p)
-            kick = [*leave, *kick, *enter]
-        return [*first, *(call for piece in others for call in (*kick, *piece))]
+        where = [(i + 0.5) / kicks.number for i in range(kicks.number)]
+        calls, *others = cls.lower_pieces(p, statics, where)
+        kick = kicks.call(cls._arc_length(p) / kicks.number, p["current"])
+        for part, piece in zip(where, others, strict=True):
+            # the field is that of a beam about the reference orbit, not about the element's axis
+            leave, enter = cls._align_inside(p, part) if statics[0] else ([], [])
+            calls += [*leave, kick, *enter, *piece]
+        return calls
 
     @classmethod
     def lower_pieces(cls, p: Mapping[str, Any], statics: Any, cuts: Sequence[float] = ()) -> list[list[MapCall]]:
