@@ -25,6 +25,12 @@ using Series = SeriesOf<Number>;
 
 GT_INLINE bool has(const Series& a, int degree) { return a.degrees >> degree & 1u; }
 GT_INLINE Series broadcast(const Series& a) { return a; }
+GT_INLINE Series no_series() {
+  Series r;
+  r.degrees = 0;
+  r.pure = true;
+  return r;
+}
 GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? shared_constant(a.c) : broadcast(0.0); }
 
 // f(i) for the coefficients of one degree: all of them, or that of the power of delta, which is the first.
@@ -68,15 +74,15 @@ GT_INLINE unsigned pairs_of(const Series& a, const Series& b, int degree, int fr
 
 // Of one degree, c += factor sum of a_d b_{degree-d} over the degrees d in a set that is not empty; c = that sum where
 // it is `fresh`, without that degree so far. `pure`: c is a series in delta alone, as a and b are then.
-GT_FUNCTION void add_pairs(const Series& a, const Series& b, int degree, unsigned pairs, double factor, bool fresh,
-                           bool pure, Number* c);
+GT_FUNCTION void add_pairs(const Series& a, const Series& b, int degree, unsigned pairs, const Number& factor,
+                           bool fresh, bool pure, Number* c);
 
 // c = sum of a_left b_right over the degrees of a at least `from`, for one degree of c.
 GT_FUNCTION void product_of(const Series& a, const Series& b, int degree, int from, Number* c) {
   const unsigned pairs = pairs_of(a, b, degree, from);
   const bool pure = a.pure && b.pure;
   if (pairs) {
-    add_pairs(a, b, degree, pairs, 1.0, true, pure, c);
+    add_pairs(a, b, degree, pairs, broadcast(1.0), true, pure, c);
   } else {
     const Number zero = broadcast(0.0);
     each_of(pure, degree, [&](int i) { c[i] = zero; });
@@ -94,10 +100,11 @@ GT_FUNCTION void widen(Series& a) {
   a.pure = false;
 }
 
-// c += factor a b; c is neither of them.
-GT_APART void add_product(Series& c, const Series& a, const Series& b, double factor) {
+// c += factor a b up to an order; c is neither of them.
+GT_APART void add_product(Series& c, const Series& a, const Series& b, const Number& factor,
+                          int order = SERIES_ORDER) {
   if (c.pure && !(a.pure && b.pure)) widen(c);
-  for (int d = 0; d <= SERIES_ORDER; ++d) {
+  for (int d = 0; d <= order; ++d) {
     const unsigned pairs = pairs_of(a, b, d, 0);
     if (!pairs) continue;
     add_pairs(a, b, d, pairs, factor, !has(c, d), c.pure, c.c);
@@ -109,8 +116,21 @@ GT_INLINE Series operator*(const Series& a, const Series& b) {
   Series r;
   r.pure = a.pure && b.pure;
   r.degrees = 0;
-  add_product(r, a, b, 1.0);
+  add_product(r, a, b, broadcast(1.0));
   return r;
+}
+
+// Constant parts that cancel but for rounding, as those of an orbit on the axis behind a bend, are 0: what would follow
+// from them is rounding as well, and all products would be full ones.
+GT_FUNCTION void settle_constant(Series& r, const Number& a, const Number& b) {
+  constexpr double ROUNDING = 16.0 * 2.3e-16;
+  const Number sum = a + b;
+  const Number rest = choose(less_equal(sum * sum, (ROUNDING * ROUNDING) * (a * a)), broadcast(0.0), sum);
+  set_constant(r.c, rest);
+  if (vanishes(rest))
+    r.degrees &= ~1u;
+  else
+    r.degrees |= 1u;
 }
 
 // a + sign b, by sets: where both are there, where one is.
@@ -122,6 +142,7 @@ GT_APART Series combined(const Series& a, const Series& b, double sign) {
     each_in(r.pure, a.degrees & b.degrees, [&](int i) { r.c[i] = a.c[i] + sign * b.c[i]; });
     each_in(r.pure, a.degrees & ~b.degrees, [&](int i) { r.c[i] = a.c[i]; });
     each_in(r.pure, b.degrees & ~a.degrees, [&](int i) { r.c[i] = sign * b.c[i]; });
+    if (has(a, 0) && has(b, 0)) settle_constant(r, constant_of(a), sign * constant_of(b));
     return r;
   }
   const Series& full = a.pure ? b : a;
@@ -131,24 +152,28 @@ GT_APART Series combined(const Series& a, const Series& b, double sign) {
   each_in(false, full.degrees, [&](int i) { r.c[i] = of_full * full.c[i]; });
   each_in(false, pure.degrees & ~full.degrees, [&](int i) { r.c[i] = zero; });
   each_in(true, pure.degrees, [&](int i) { r.c[i] += of_pure * pure.c[i]; });
+  if (has(a, 0) && has(b, 0)) settle_constant(r, constant_of(a), sign * constant_of(b));
   return r;
 }
 GT_INLINE Series operator+(const Series& a, const Series& b) { return combined(a, b, 1.0); }
 GT_INLINE Series operator-(const Series& a, const Series& b) { return combined(a, b, -1.0); }
 
+// Times 0, the constant part alone is left, which is NaN where it was.
+GT_INLINE unsigned scaled_degrees(unsigned degrees, double factor) { return factor == 0.0 ? degrees & 1u : degrees; }
+template <class S>
+GT_INLINE unsigned scaled_degrees(unsigned degrees, const S& factor) { return vanishes(factor) ? degrees & 1u : degrees; }
 template <class S>
 GT_APART Series scaled(const Series& a, const S& b) {
   Series r;
-  r.degrees = a.degrees;
+  r.degrees = scaled_degrees(a.degrees, b);
   r.pure = a.pure;
-  each_in(a.pure, a.degrees, [&](int i) { r.c[i] = a.c[i] * b; });
+  each_in(a.pure, r.degrees, [&](int i) { r.c[i] = a.c[i] * b; });
   return r;
 }
 template <class S>
 GT_APART Series shifted(const Series& a, const S& b) {
   Series r = a;
-  set_constant(r.c, constant_of(a) + b);
-  r.degrees |= 1u;
+  if (has(a, 0) || !vanishes(b)) settle_constant(r, constant_of(a), broadcast(0.0) + b);
   return r;
 }
 GT_INLINE Series operator-(const Series& a) { return scaled(a, -1.0); }
@@ -191,19 +216,24 @@ GT_INLINE ForScalar<S> operator/(const Series& a, const S& b) { return scaled(a,
 template <class S>
 GT_INLINE ForScalar<S> operator/(const S& a, const Series& b) { return scaled(reciprocal(b), a); }
 
-// a += sign b in place.
-GT_APART void add_to(Series& a, const Series& b, double sign) {
-  if (a.pure && !b.pure) {
-    a = combined(a, b, sign);
-    return;
+// a += factor b in place.
+GT_APART void add_scaled(Series& a, const Series& b, const Number& factor) {
+  if (a.pure && !b.pure) widen(a);
+  const unsigned fresh = b.degrees & ~a.degrees;
+  if (a.pure == b.pure) {
+    each_in(b.pure, fresh, [&](int i) { a.c[i] = factor * b.c[i]; });
+  } else {
+    const Number zero = broadcast(0.0);
+    each_in(false, fresh, [&](int i) { a.c[i] = zero; });
+    each_in(true, fresh, [&](int i) { a.c[i] = factor * b.c[i]; });
   }
-  const Number zero = broadcast(0.0);
-  each_in(a.pure, b.degrees & ~a.degrees, [&](int i) { a.c[i] = zero; });
-  each_in(b.pure, b.degrees, [&](int i) { a.c[i] += sign * b.c[i]; });
-  a.degrees |= b.degrees;
+  const Number before = constant_of(a);
+  each_in(b.pure, b.degrees & ~fresh, [&](int i) { a.c[i] += factor * b.c[i]; });
+  if (has(a, 0) && has(b, 0)) settle_constant(a, before, factor * constant_of(b));
+  a.degrees |= b.degrees & (has(b, 0) ? ~1u : ~0u) | (fresh & 1u);
 }
-GT_INLINE Series& operator+=(Series& a, const Series& b) { return add_to(a, b, 1.0), a; }
-GT_INLINE Series& operator-=(Series& a, const Series& b) { return add_to(a, b, -1.0), a; }
+GT_INLINE Series& operator+=(Series& a, const Series& b) { return add_scaled(a, b, broadcast(1.0)), a; }
+GT_INLINE Series& operator-=(Series& a, const Series& b) { return add_scaled(a, b, broadcast(-1.0)), a; }
 template <class B>
 GT_INLINE Series& operator+=(Series& a, const B& b) { return a = a + b; }
 template <class B>
@@ -217,7 +247,8 @@ GT_APART Series operator/(const Series& c, const Series& a) {
   Series f;
   f.degrees = 0;
   f.pure = false;
-  const Series full = c - 0.0 * a;
+  Series full = c;
+  if (full.pure) widen(full);
   const Number inverse = 1.0 / constant_of(a);
   for (int n = 0; n <= SERIES_ORDER; ++n) {
     product_of(a, f, n, 1, f.c);
@@ -300,6 +331,13 @@ GT_INLINE Series cos(const Series& a) {
   return c;
 }
 
+// Lowest degree above 0 that a series has, or more than its order.
+GT_INLINE int lowest_degree(const Series& a) {
+  int d = 1;
+  while (d <= SERIES_ORDER && !has(a, d)) ++d;
+  return d;
+}
+
 // Polynomial: its Taylor coefficients about the constant part by repeated division by (u - u_0), then Horner's rule in
 // what is left, of which no more powers than the order are other than zero.
 template <int N>
@@ -312,16 +350,21 @@ GT_APART Series horner(const double (&coefficients)[N], const Series& u) {
     for (int i = N - 2; i >= m; --i) t[i] = t[i] + at * t[i + 1];
   Series rest = u;
   rest.degrees &= ~1u;
-  int lowest = 1;
-  while (lowest <= SERIES_ORDER && !has(rest, lowest)) ++lowest;
+  const int lowest = lowest_degree(rest);
   const int powers = SERIES_ORDER / lowest < M ? SERIES_ORDER / lowest : M;
   Series total = t[powers];
   for (int m = powers - 1; m >= 0; --m) total = total * rest + t[m];
   return total;
 }
 
-// The constant parts without cancellation, the others from the inverse square root.
-GT_INLINE Series slope_excess(const Series& u) {
+// The constant parts without cancellation, the others from the inverse square root. About the axis there is no constant
+// part, and up to order 5 no more than two powers of u.
+GT_APART Series slope_excess(const Series& u) {
+  if (!has(u, 0) && 3 * lowest_degree(u) > SERIES_ORDER) {
+    Series f = 0.5 * u;
+    add_product(f, u, u, broadcast(0.375));
+    return f;
+  }
   const Number w = slope_excess(constant_of(u));
   Series f = power_of(1.0 - u, -0.5, 1.0 + w);
   set_constant(f.c, w);

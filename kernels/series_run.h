@@ -2,6 +2,7 @@
 #pragma once
 #include "run.h"
 #include "series.h"
+#include "series_bodies.h"
 
 struct SeriesRun {
   const int* ops;

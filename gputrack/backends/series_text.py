@@ -18,7 +18,7 @@ STRAIGHT_TERMS = 1500
 #: rows whose sums stay in registers together
 GROUP = 8
 
-_ARGUMENTS = "unsigned pairs, double factor, bool fresh, const Number* a, const Number* b, Number* c"
+_ARGUMENTS = "unsigned pairs, const Number& factor, bool fresh, const Number* a, const Number* b, Number* c"
 
 
 def series_text(space: Space) -> str:
@@ -78,7 +78,7 @@ def _straight(space: Space, degree: int, terms: np.ndarray) -> str:
     own = "".join(_group(rows, half, "twice") for rows in groups)
     return (
         f"GT_APART void sums_{degree}({_ARGUMENTS}) {{\n{both}}}\n"
-        f"GT_APART void squares_{degree}({_ARGUMENTS}) {{\nconst double twice = 2.0 * factor;\n{own}}}\n"
+        f"GT_APART void squares_{degree}({_ARGUMENTS}) {{\nconst Number twice = 2.0 * factor;\n{own}}}\n"
     )
 
 
