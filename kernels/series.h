@@ -359,10 +359,10 @@ GT_APART Series horner(const double (&coefficients)[N], const Series& u) {
 
 // The constant parts without cancellation, the others from the inverse square root. About the axis there is no constant
 // part, and up to order 5 no more than two powers of u.
-GT_APART Series slope_excess(const Series& u) {
-  if (!has(u, 0) && 3 * lowest_degree(u) > SERIES_ORDER) {
+GT_APART Series slope_excess(const Series& u, int order = SERIES_ORDER) {
+  if (!has(u, 0) && 3 * lowest_degree(u) > order) {
     Series f = 0.5 * u;
-    add_product(f, u, u, broadcast(0.375));
+    add_product(f, u, u, broadcast(0.375), order);
     return f;
   }
   const Number w = slope_excess(constant_of(u));

@@ -1,6 +1,6 @@
 // Bodies of straight magnets on power series: the same motion as in elements/straight.h and elements/quadrupole.h, with
-// fewer products. Slopes P = px/(1 + delta), Q = py/(1 + delta) keep 1 + delta out of the steps, x^2 - y^2 is one
-// product, and what only adds to z is summed up over the steps before it is multiplied.
+// fewer products. Slopes P = px/(1 + delta), Q = py/(1 + delta) keep 1 + delta out of the steps, squares cost half, and
+// what only adds to z is summed up over the steps before it is multiplied.
 #pragma once
 #include "series_powers.h"
 
@@ -18,7 +18,11 @@ GT_INLINE Series square_sum(const Series& a, const Series& b) {
   add_product(r, b, b, broadcast(1.0));
   return r;
 }
-GT_INLINE Series square_difference(const Series& a, const Series& b) { return (a - b) * (a + b); }
+GT_INLINE Series square_difference(const Series& a, const Series& b) {
+  Series r = a * a;
+  add_product(r, b, b, broadcast(-1.0));
+  return r;
+}
 
 // c += factor a b
 GT_INLINE void add_times(Series& c, const Series& a, const Series& b, double factor) {
@@ -42,32 +46,26 @@ GT_INLINE void add_length(Series& c, const Series& length, const Series& a, cons
 // Adds to `lag` the part of a drift times (1 - P^2 - Q^2)^(-1/2) - 1.
 template <class C>
 GT_FUNCTION void drift_slopes(State<Series>& s, const Slopes& b, Series& lag, double part, const C& length, int exact) {
-  Series u = square_sum(b.P, b.Q);
-  if (exact) u = slope_excess(u);
-  add_scaled(lag, u, broadcast(exact ? part : 0.5 * part));
-  if (exact) {
-    const Series root = 1.0 + u;
-    add_length(s.x, part * length, root, b.P);
-    add_length(s.y, part * length, root, b.Q);
-  } else {
-    add_length(s.x, part * length, b.P);
-    add_length(s.y, part * length, b.Q);
+  const Series u = square_sum(b.P, b.Q);
+  add_length(s.x, part * length, b.P);
+  add_length(s.y, part * length, b.Q);
+  if (!exact) {
+    add_scaled(lag, u, broadcast(0.5 * part));
+    return;
   }
+  const Series w = slope_excess(u);
+  add_length(s.x, part * length, w, b.P);
+  add_length(s.y, part * length, w, b.Q);
+  add_scaled(lag, w, broadcast(part));
 }
 
 // P -= part K Re f, Q += part K Im f with f = sum (bn + i an)(x + i y)^n; an is nullptr without skew multipoles.
 template <class C>
 GT_FUNCTION void kick_slopes(const State<Series>& s, Slopes& b, double part, const Series& K, const C* bn, const C* an,
                              int terms) {
-  int n = terms - 1;
-  Series re = no_series() + bn[n], im = no_series();
-  if (an) im = im + an[n];
-  if (!an && n >= 2) {  // two steps of Horner's rule with two products
-    n -= 2;
-    re = bn[n + 2] * square_difference(s.x, s.y) + bn[n + 1] * s.x + bn[n];
-    im = (2.0 * bn[n + 2]) * (s.x * s.y) + bn[n + 1] * s.y;
-  }
-  while (--n >= 0) {
+  Series re = no_series() + bn[terms - 1], im = no_series();
+  if (an) im = im + an[terms - 1];
+  for (int n = terms - 2; n >= 0; --n) {
     Series next = re * s.x;
     add_times(next, im, s.y, -1.0);
     Series other = im * s.x;
@@ -79,15 +77,36 @@ GT_FUNCTION void kick_slopes(const State<Series>& s, Slopes& b, double part, con
   add_times(b.Q, K, im, part);
 }
 
+// The same up to sextupoles, with strengths K bn.
+GT_FUNCTION void kick_slopes(const State<Series>& s, Slopes& b, double part, const Series (&strengths)[3]) {
+  add_scaled(b.P, strengths[0], broadcast(-part));
+  add_times(b.P, strengths[1], s.x, -part);
+  add_times(b.Q, strengths[1], s.y, part);
+  if (!strengths[2].degrees) return;
+  add_times(b.P, strengths[2], square_difference(s.x, s.y), -part);
+  add_times(b.Q, strengths[2], s.x * s.y, 2.0 * part);
+}
+
 template <class C>
 GT_FUNCTION void straight_by(State<Series>& s, const StraightConstants<C>& op, C length) {
   Slopes b = slopes_of(s);
   Series lag = no_series();
   const Series K = length * s.inverse;
+  const bool few = !op.skew && op.terms <= 3;
+  Series strengths[3];
+  for (int n = 0; n < 3; ++n) {
+    strengths[n] = no_series();
+    if (few && n < op.terms && !vanishes(op.bn[n])) strengths[n] = op.bn[n] * K;
+  }
   compose(
       op.order, op.slices,
       [&](double part, int) GT_LAMBDA { drift_slopes(s, b, lag, part, length, op.exact); },
-      [&](double part) GT_LAMBDA { kick_slopes(s, b, part, K, op.bn, op.skew ? op.an : nullptr, op.terms); });
+      [&](double part) GT_LAMBDA {
+        if (few)
+          kick_slopes(s, b, part, strengths);
+        else
+          kick_slopes(s, b, part, K, op.bn, op.skew ? op.an : nullptr, op.terms);
+      });
   set_slopes(s, b);
   add_length(s.z, length, s.slip - lag);
 }
@@ -143,7 +162,8 @@ GT_FUNCTION void quadrupole_with(State<Series>& s, const QuadrupoleConstants<C>&
       op.order, op.slices,
       [&](double part, int step) GT_LAMBDA {
         add_scaled(lag, u, broadcast(0.25 * part));
-        add_times(gap, s.x - s.y, s.x + s.y, 0.25 * part);
+        add_times(gap, s.x, s.x, 0.25 * part);
+        add_times(gap, s.y, s.y, -0.25 * part);
         const int last = weight_number(op.order), number = 2 * step > last && step < last ? last - step : step;
         if (!(have >> number & 1u)) known[number] = shears_of(k, part * length, op.halvings);
         have |= 1u << number;
@@ -169,7 +189,8 @@ GT_FUNCTION void quadrupole_with(State<Series>& s, const QuadrupoleConstants<C>&
 
 template <class C>
 GT_FUNCTION void quadrupole_by(State<Series>& s, const QuadrupoleConstants<C>& op, C length) {
-  if (op.kicks || (op.skew && !vanishes(op.an[1]))) return quadrupole_by<Series, C>(s, op, length);
+  // angles of pi have no shears
+  if (op.kicks || op.halvings || (op.skew && !vanishes(op.an[1]))) return quadrupole_by<Series, C>(s, op, length);
   const Series k = op.bn[1] * s.inverse;
   if constexpr (Same<C, Number>::yes)
     if (k.pure) return quadrupole_with(s, op, length, powers_of(k));

@@ -3,6 +3,7 @@
 #include "run.h"
 #include "series.h"
 #include "series_bodies.h"
+#include "series_fringe.h"
 
 struct SeriesRun {
   const int* ops;
