@@ -20,8 +20,8 @@ from machine import heading
 import gputrack as gt
 from gputrack.backends.series import run_series
 from gputrack.elements.map import ReferenceValues
+from gputrack.map_program import identity_map, map_program
 from gputrack.tpsa.space import Space
-from gputrack.transfer_map import identity_map, map_program
 
 
 def fodo_ring(cells: int = 100) -> gt.Lattice:

@@ -24,9 +24,9 @@ from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.gradient import effective_traces
 from gputrack.lattice import Lattice
+from gputrack.map_program import bare, driven, traced_program
 from gputrack.parameter_adjoint import knob_gradient
-from gputrack.program import Program, compile_program
-from gputrack.transfer_map import bare
+from gputrack.program import compile_program
 
 #: finite, so that its square is a number
 _LIMIT = 1e100
@@ -62,28 +62,6 @@ def orbits_and_matrices(lattice: Lattice, orbit: Any, stops: Stops | None = None
     return run.forward(np.asarray(orbit, dtype=float))
 
 
-def traced_program(lattice: Lattice) -> Program:
-    """Program with a record after every element, and with the knobs that are being differentiated in its maps.
-
-    Kept with the lattice, which does not change: a closed orbit needs it more than once.
-    """
-    if "_traced_program" not in lattice.__dict__:
-        places = [(1, range(len(lattice)))]
-        lattice.__dict__["_traced_program"] = compile_program(bare(lattice, traced=True), places, _driven(lattice))
-    kept: Program = lattice.__dict__["_traced_program"]
-    return kept
-
-
-def _driven(lattice: Lattice) -> dict[int, frozenset[str]]:
-    """Parameters that are being differentiated, by place."""
-    active: dict[int, frozenset[str]] = {}
-    for knobs, _ in effective_traces(lattice.traces):
-        for knob in knobs:
-            for place in knob.places:
-                active[place] = active.get(place, frozenset()) | {knob.parameter}
-    return active
-
-
 class _Passage:
     """A passage forwards, remembered for its sweep."""
 
@@ -95,7 +73,7 @@ class _Passage:
             self.count, self.program = len(plain), traced_program(lattice)
         else:
             whole = bare(lattice, traced=True)
-            self.count, self.program = stops.total, compile_program(whole, (), _driven(lattice), stops)
+            self.count, self.program = stops.total, compile_program(whole, (), driven(lattice), stops)
 
     def _launch(self) -> Launch:
         records = make_records([(1, self.count)], 6, np)
@@ -151,7 +129,7 @@ def _pull_back(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> C
     shapes = [np.shape(untraced(value)) for value in arguments[3:]]
 
     def pull(bar: Any) -> tuple[Any, ...]:
-        if is_traced(bar):
+        if any(is_traced(value) for value in (bar, *arguments[1:])):
             raise InputError("orbits_and_matrices: second derivatives by reverse mode are not available")
         orbit, reference, knobs = run.backward(np.asarray(bar))
         bars = [None, orbit, reference, *(k.reshape(shape) for k, shape in zip(knobs, shapes, strict=True))]

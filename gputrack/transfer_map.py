@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from gputrack.arrays import Array, is_traced
 from gputrack.backends.series import run_series
 from gputrack.checks import require_integer
-from gputrack.elements import Element
 from gputrack.elements.map import ReferenceValues
-from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.lattice import Knobs, Lattice
+from gputrack.map_gradient import traced_maps
+from gputrack.map_program import identity_map, map_program
 from gputrack.parameter_tangent import constants_tangent
-from gputrack.program import Program, compile_program
+from gputrack.program import Program
 from gputrack.tpsa.space import Space
 
 
@@ -36,61 +38,15 @@ class Passage:
     """
 
     space: Space
-    orbit: np.ndarray
-    final: np.ndarray
-    at: np.ndarray
-
-
-def require_single_particles(lattice: Lattice) -> None:
-    """An error where particles do not travel alone: optics and maps are those of one particle."""
-    element = lattice.first_collective
-    if element is not None:
-        raise InputError(
-            f"Lattice {lattice.name!r}: {type(element).__name__} {element.name!r} acts on the whole beam, which optics "
-            "and maps do not know; give lattice.without_collective_effects()"
-        )
-
-
-def bare(lattice: Lattice, traced: bool = False) -> Lattice:
-    """The lattice without apertures, which a map does not know, and without traces, which `traced` lets it have."""
-    if lattice.traced and not traced:
-        raise InputError("transfer maps of a lattice that is being differentiated are not available; use knobs=")
-    require_single_particles(lattice)
-    copies: dict[int, Element] = {}
-    for element in lattice:
-        if id(element) not in copies:
-            copies[id(element)] = element.replaced(aperture=None) if element.aperture else element
-    elements = [copies[id(element)] for element in lattice]
-    return Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
-
-
-def map_program(lattice: Lattice, places: Sequence[int] = (), knobs: Knobs | None = None) -> Program:
-    """Program of a lattice for maps, with a record at each place, and with the knobs' parameters in the maps."""
-    active: dict[int, frozenset[str]] = {}
-    for knob in knobs or ():
-        for place in knob.places:
-            active[place] = active.get(place, frozenset()) | {knob.parameter}
-    return compile_program(bare(lattice), [(1, list(places))] if len(places) else [], active)
-
-
-def stops_program(lattice: Lattice, stops: Stops) -> Program:
-    """Program of a lattice with a record at each of the stops and after every element."""
-    return compile_program(bare(lattice), stops=stops)
-
-
-def identity_map(space: Space, orbit: np.ndarray) -> np.ndarray:
-    """Coefficients (6, size) of the coordinates themselves, about an orbit."""
-    maps = np.zeros((6, space.size))
-    maps[:, 0] = orbit
-    if space.order:
-        maps[:, 1:7] += np.eye(6)
-    return maps
+    orbit: Array
+    final: Array
+    at: Array
 
 
 def pass_maps(
     lattice: Lattice,
     order: int,
-    orbit: np.ndarray | None = None,
+    orbit: Any = None,
     *,
     places: Sequence[int] = (),
     knobs: Knobs | None = None,
@@ -98,6 +54,9 @@ def pass_maps(
     program: Program | None = None,
 ) -> Passage:
     """Carry the identity map through a lattice.
+
+    Where the lattice has knobs or a reference that are being differentiated, or the orbit is, so are the maps: by one
+    backward sweep, `gputrack.map_gradient`.
 
     Parameters
     ----------
@@ -113,12 +72,13 @@ def pass_maps(
     knob_order : int
         Highest degree in the knobs.
     program : Program, optional
-        That of `map_program`, for whoever passes many times.
+        That of `map_program`, for whoever passes many times; not used where something is being differentiated.
 
     Raises
     ------
     InputError
-        A number is out of range, or the orbit cannot be tracked through the lattice.
+        A number is out of range, or the orbit cannot be tracked through the lattice; there are `knobs` in what is being
+        differentiated.
 
     Notes
     -----
@@ -127,10 +87,14 @@ def pass_maps(
     require_integer("transfer map", "order", order, at_least=1)
     if knobs is not None and knob_order != 1:
         raise InputError(f"transfer map: knob_order must be 1, got {knob_order}")
+    count = 0 if knobs is None else len(knobs)
+    if lattice.traced or is_traced(orbit):
+        if count:
+            raise InputError("transfer map: knobs= cannot be given where the lattice or the orbit is differentiated")
+        return _traced_passage(lattice, Space(6, order), orbit, places)
     start = np.zeros(6) if orbit is None else np.array(orbit, dtype=float)
     if start.shape != (6,) or not np.isfinite(start).all():
         raise InputError(f"transfer map: orbit must be six finite numbers, got {orbit!r}")
-    count = 0 if knobs is None else len(knobs)
     space = Space(6, order, count, min(order, knob_order)) if count else Space(6, order)
     program = program or map_program(lattice, places, knobs)
     slopes = None
@@ -143,3 +107,9 @@ def pass_maps(
     if not np.isfinite(final).all():
         raise InputError(f"Lattice {lattice.name!r}: the orbit {start.tolist()} does not reach the end")
     return Passage(space, start, final[0], at[0])
+
+
+def _traced_passage(lattice: Lattice, space: Space, orbit: Any, places: Sequence[int]) -> Passage:
+    start = np.zeros(6) if orbit is None else orbit
+    maps = traced_maps(lattice, space, start, places)
+    return Passage(space, start, maps[-1], maps[:-1])

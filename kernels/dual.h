@@ -1,6 +1,6 @@
 // Number with a tangent: value + epsilon tangent, epsilon^2 = 0. T is what runs through the maps, double or a pack of
-// them; constants are Dual<double>, so that operations of both spread no zeros over packs. Tangents are of the type that
-// cotangents have: they too are only added, and multiplied by values.
+// them; constants are Dual<double>, so that operations of both spread no zeros over packs.
+// Tangents are of the type that cotangents have: they too are only added, and multiplied by values.
 #pragma once
 #include "numbers.h"
 

@@ -180,13 +180,3 @@ def test_one_of_lattice_and_beam_may_be_traced():
     both = of(True, True)
     assert both != 0.0
     assert of(True, False) == of(False, True) == both
-
-
-def test_maps_of_higher_order_say_that_they_cannot():
-    """Chromaticity of second order comes from a map of order three, through which nothing is traced: no silent zero."""
-    ring = gt.demo_ring().with_changes("rf*", voltage=0.0)
-    knobs = ring.knobs("qf.*.k1")
-    with pytest.raises(InputError, match="being differentiated"):
-        gt.grad(lambda k: gt.transfer_map(ring.with_knobs(knobs, k), 3).matrix[0, 0])(knobs.values)
-    with pytest.raises(InputError, match="differentiated"):
-        gt.grad(lambda k: gt.twiss(ring.with_knobs(knobs, k)).chromaticity(2)[0])(knobs.values)

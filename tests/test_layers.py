@@ -11,6 +11,8 @@ import pytest
 
 import gputrack
 from gputrack.backends.run import Run, Sweep, TangentRun
+from gputrack.backends.series import SeriesRun
+from gputrack.backends.series_adjoint import SeriesSweep
 from gputrack.backends.sources import kernel_folder
 from gputrack.elements.map import MAPS, ReferenceValues, State
 from gputrack.losses import LossCode
@@ -35,7 +37,7 @@ LAYERS = (
     ("monitor", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
-    ("transfer_map", "passage_gradient"),
+    ("map_program", "map_gradient", "passage_gradient", "transfer_map"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("plot", "report", "commands", "demo", "cli", "__main__"),
@@ -50,8 +52,8 @@ KNOWN_TO = {
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
         "backends.array_adjoint", "backends.array_tangent", "backends.collective", "collective", "device_box",
-        "forward_rules", "forward_trace", "gradient", "interop.passes", "moment_primitives", "passage_gradient",
-        "optics", "parameter_adjoint", "tangent_run", "tpsa",
+        "forward_rules", "forward_trace", "gradient", "interop.passes", "map_gradient", "moment_primitives",
+        "optics", "parameter_adjoint", "passage_gradient", "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},
     "jax": {"interop.jax"},
@@ -200,6 +202,8 @@ def members(header: str, struct: str) -> list[str]:
         ("tangent.h", "TangentRun", [name for name, _ in TangentRun._fields_]),
         ("tpsa/sums.h", "Tables", [name for name, _ in Tables._fields_]),
         ("adjoint_host.h", "Sweep", [name for name, _ in Sweep._fields_]),
+        ("series_run.h", "SeriesRun", [name for name, _ in SeriesRun._fields_]),
+        ("series_adjoint_host.h", "SeriesSweep", [name for name, _ in SeriesSweep._fields_]),
     ],
 )
 def test_structs_have_the_same_members(header, struct, names):

@@ -11,9 +11,10 @@ from peers import ptc
 import gputrack as gt
 from gputrack.backends.series import run_series
 from gputrack.elements.map import ReferenceValues
+from gputrack.map_program import identity_map, map_program
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import product_terms
-from gputrack.transfer_map import identity_map, map_program, pass_maps
+from gputrack.transfer_map import pass_maps
 
 ORDER = 6
 MODELS = {

@@ -9,8 +9,9 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array
+from gputrack.arrays import Array, is_traced, untraced
 from gputrack.lattice import Lattice
+from gputrack.map_program import identity_map
 from gputrack.optics.functions import periodic_dispersion
 from gputrack.optics.momentum_series import (
     basis_series,
@@ -24,7 +25,7 @@ from gputrack.optics.momentum_series import (
 from gputrack.optics.trajectory import optics_program, trajectory, turn_program
 from gputrack.optics.turn_tensor import turn_tensor
 from gputrack.tpsa.space import Space
-from gputrack.transfer_map import identity_map, pass_maps
+from gputrack.transfer_map import pass_maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +71,11 @@ def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
         Closed orbit at the start.
     order : int
     """
-    if order == 1:
+    traced = lattice.traced or is_traced(orbit)
+    if order == 1 and not traced:
         return tune_series(_first_order(lattice, orbit))
     space = Space(6, order + 1)
-    turn = pass_maps(lattice, order + 1, orbit, program=turn_program(lattice)).final
+    turn = pass_maps(lattice, order + 1, orbit, program=None if traced else turn_program(lattice)).final
     return tune_series(matrices_on(space, turn, dispersive_orbit(space, turn, order)))
 
 
@@ -102,9 +104,11 @@ def line_functions(lattice: Lattice, orbit: np.ndarray, basis: Array, dispersion
 
 def _maps(lattice: Lattice, orbit: np.ndarray) -> tuple[Space, Array]:
     """Maps of second order from the start to all rows, (n + 1, 6, size)."""
-    places = range(len(lattice))
-    passed = pass_maps(lattice, 2, orbit, places=places, program=optics_program(lattice))
-    return passed.space, np.concatenate([identity_map(passed.space, passed.orbit)[None], passed.at])
+    program = None if lattice.traced or is_traced(orbit) else optics_program(lattice)
+    passed = pass_maps(lattice, 2, orbit, places=range(len(lattice)), program=program)
+    # its constant part is the orbit, which nobody asks for
+    start = identity_map(passed.space, np.asarray(untraced(passed.orbit)))
+    return passed.space, anp.concatenate([start[None], passed.at])
 
 
 def _functions(space: Space, maps: Array, orbit: Array, start: Array) -> ChromaticFunctions:

@@ -9,16 +9,15 @@ import numpy as np
 
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
+from gputrack.map_program import require_single_particles, traced_program
 from gputrack.optics.trajectory import has_rf, trajectory
-from gputrack.passage_gradient import traced_program
-from gputrack.transfer_map import require_single_particles
 
 _ITERATIONS = 20
 _ROUNDING = 1e-14  # steps that change nothing
 _TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, the error that is left is rounding
 
 
-def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None) -> np.ndarray:
+def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None) -> Any:
     """Coordinates that repeat after one turn, by Newton's method.
 
     With a cavity switched on all six repeat, and `delta` is where the search starts. Otherwise x, px, y and
@@ -35,13 +34,16 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
     Returns
     -------
     (6,) array
-        Orbit at the start of the lattice.
+        Orbit at the start of the lattice; traced where the lattice is.
 
     Raises
     ------
     InputError
         There is no closed orbit near the guess.
     """
+    require_single_particles(lattice)
+    if lattice.traced:
+        return _traced_orbit(lattice, delta, guess)
     return closed_trajectory(lattice, delta, guess)[0, :, 0]
 
 
@@ -49,7 +51,7 @@ def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | 
     """The closed orbit and the matrices around it all along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`."""
     require_single_particles(lattice)
     if lattice.traced:
-        return _traced_trajectory(lattice, delta, guess)
+        return trajectory(lattice, _traced_orbit(lattice, delta, guess))
     free = 6 if has_rf(lattice) else 4
     orbit = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if guess is None else guess, dtype=float)
     if orbit.shape != (6,) or not np.isfinite(orbit).all():
@@ -77,8 +79,8 @@ def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | 
     raise InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {_hint(free)}")
 
 
-def _traced_trajectory(lattice: Lattice, delta: float, guess: np.ndarray | None) -> Any:
-    """The same as a function of what is being differentiated.
+def _traced_orbit(lattice: Lattice, delta: float, guess: np.ndarray | None) -> Any:
+    """The closed orbit as a function of what is being differentiated.
 
     One step of Newton's method from the closed orbit, with its matrix held fixed, has the derivative of the implicit
     function x = M(x, p): dx = (1 - dM/dx)^-1 dM/dp.
@@ -90,8 +92,7 @@ def _traced_trajectory(lattice: Lattice, delta: float, guess: np.ndarray | None)
     orbit = found[0, :, 0]
     miss = trajectory(lattice, orbit)[-1, :free, 0] - orbit[:free]
     solve = np.linalg.inv(np.eye(free) - found[-1, :free, 1 : 1 + free])
-    moved = anp.concatenate([orbit[:free] + anp.dot(solve, miss), orbit[free:]])
-    return trajectory(lattice, moved)
+    return anp.concatenate([orbit[:free] + anp.dot(solve, miss), orbit[free:]])
 
 
 def untraced_lattice(lattice: Lattice) -> Lattice:

@@ -16,6 +16,7 @@ import numpy as np
 from gputrack.arrays import Array
 from gputrack.checks import require_integer
 from gputrack.errors import InputError
+from gputrack.map_program import identity_map
 from gputrack.optics.driving_names import TERMS, Powers, exponents_of
 from gputrack.optics.driving_result import Detuning, DrivingMethod, DrivingTerms
 from gputrack.optics.mode_coordinates import ModeCoordinates, in_phasors, of_actions
@@ -25,7 +26,7 @@ from gputrack.tpsa.lie import exponential_map, hamiltonian, lie_logarithm
 from gputrack.tpsa.maps import Map
 from gputrack.tpsa.normal_form import NormalForm
 from gputrack.tpsa.series import Series
-from gputrack.transfer_map import identity_map, pass_maps
+from gputrack.transfer_map import pass_maps
 
 
 @dataclass(frozen=True)

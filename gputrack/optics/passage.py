@@ -9,8 +9,8 @@ from gputrack.backends.base import Launch, Particles, make_records
 from gputrack.elements import Element
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
+from gputrack.map_program import require_single_particles
 from gputrack.program import Program, compile_program
-from gputrack.transfer_map import require_single_particles
 
 #: finite, so that its square is a number
 _LIMIT = 1e100

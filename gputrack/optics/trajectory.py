@@ -16,9 +16,9 @@ from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
+from gputrack.map_program import map_program, stops_program
 from gputrack.passage_gradient import orbits_and_matrices
 from gputrack.program import Program
-from gputrack.transfer_map import map_program, stops_program
 
 #: finite, so that its square is a number
 _LIMIT = 1e100

@@ -83,7 +83,8 @@ GT_INLINE void combined_matrix_adjoint(State<T>& s, Costate<T>& g, double length
   Cotangent<T> sum_bar = -0.5 * inverse * g.z;
   Cotangent<T> energy_bar = length * sum_bar, action_bar = 0.5 * sum_bar, area_bar = 0.5 * lead * sum_bar - h * g.z;
   Cotangent<T> lead_bar = 0.5 * area * sum_bar - energy_bar * s.x;
-  Cotangent<T> inverse_bar = -0.5 * (length * energy + 0.5 * action + 0.5 * lead * area) * g.z + 0.5 * energy_bar * squared;
+  Cotangent<T> inverse_bar =
+      -0.5 * (length * energy + 0.5 * action + 0.5 * lead * area) * g.z + 0.5 * energy_bar * squared;
   g.slip += length * g.z;
   h_bar -= area * g.z;
   Cotangent<T> gx = g.x + action_bar * px, gpx = g.px + action_bar * x;

@@ -22,8 +22,8 @@ GT_INLINE void unmultipole(State<T>& s, const MultipoleConstants<C>& op, const R
 
 // Adjoint: px, z in; x, opd, angle, curvature, bn, an out.
 template <class T>
-GT_INLINE void multipole_adjoint(State<T>& s, Costate<T>& g, const MultipoleOp& op, const MultipoleBar<Cotangent<T>>& bar,
-                                 const Reference& ref) {
+GT_INLINE void multipole_adjoint(State<T>& s, Costate<T>& g, const MultipoleOp& op,
+                                 const MultipoleBar<Cotangent<T>>& bar, const Reference& ref) {
   s.px -= op.angle * s.opd - op.curvature * s.x;
   s.z += op.angle * s.x;
   *bar.angle += g.px * s.opd - g.z * s.x;

@@ -1,0 +1,83 @@
+"""Programs for maps: a lattice without apertures, with the parameters that are varied kept in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gputrack.elements import Element
+from gputrack.elements.stops import Stops
+from gputrack.errors import InputError
+from gputrack.gradient import effective_traces
+from gputrack.lattice import Knobs, Lattice
+from gputrack.program import Program, compile_program
+from gputrack.tpsa.space import Space
+
+
+def require_single_particles(lattice: Lattice) -> None:
+    """An error where particles do not travel alone: optics and maps are those of one particle."""
+    element = lattice.first_collective
+    if element is not None:
+        raise InputError(
+            f"Lattice {lattice.name!r}: {type(element).__name__} {element.name!r} acts on the whole beam, which optics "
+            "and maps do not know; give lattice.without_collective_effects()"
+        )
+
+
+def bare(lattice: Lattice, traced: bool = False) -> Lattice:
+    """The lattice without apertures, which a map does not know, and without traces, which `traced` lets it have."""
+    if lattice.traced and not traced:
+        raise InputError("transfer maps of a lattice that is being differentiated are not available; use knobs=")
+    require_single_particles(lattice)
+    copies: dict[int, Element] = {}
+    for element in lattice:
+        if id(element) not in copies:
+            copies[id(element)] = element.replaced(aperture=None) if element.aperture else element
+    elements = [copies[id(element)] for element in lattice]
+    return Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
+
+
+def map_program(lattice: Lattice, places: Sequence[int] = (), knobs: Knobs | None = None) -> Program:
+    """Program of a lattice for maps, with a record at each place, and with the knobs' parameters in the maps."""
+    active: dict[int, frozenset[str]] = {}
+    for knob in knobs or ():
+        for place in knob.places:
+            active[place] = active.get(place, frozenset()) | {knob.parameter}
+    return compile_program(bare(lattice), [(1, list(places))] if len(places) else [], active)
+
+
+def stops_program(lattice: Lattice, stops: Stops) -> Program:
+    """Program of a lattice with a record at each of the stops and after every element."""
+    return compile_program(bare(lattice), stops=stops)
+
+
+def traced_program(lattice: Lattice) -> Program:
+    """Program with a record after every element, and with the knobs that are being differentiated in its maps.
+
+    Kept with the lattice, which does not change: a closed orbit needs it more than once.
+    """
+    if "_traced_program" not in lattice.__dict__:
+        places = [(1, range(len(lattice)))]
+        lattice.__dict__["_traced_program"] = compile_program(bare(lattice, traced=True), places, driven(lattice))
+    kept: Program = lattice.__dict__["_traced_program"]
+    return kept
+
+
+def driven(lattice: Lattice) -> dict[int, frozenset[str]]:
+    """Parameters that are being differentiated, by place."""
+    active: dict[int, frozenset[str]] = {}
+    for knobs, _ in effective_traces(lattice.traces):
+        for knob in knobs:
+            for place in knob.places:
+                active[place] = active.get(place, frozenset()) | {knob.parameter}
+    return active
+
+
+def identity_map(space: Space, orbit: np.ndarray) -> np.ndarray:
+    """Coefficients (6, size) of the coordinates themselves, about an orbit."""
+    maps = np.zeros((6, space.size))
+    maps[:, 0] = orbit
+    if space.order:
+        maps[:, 1:7] += np.eye(6)
+    return maps
