@@ -1,4 +1,4 @@
-"""The command line: gputrack demo, info, twiss and track."""
+"""The command line: gputrack demo, info, twiss, match and track."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from gputrack.errors import GputrackError, InputError, TrackingInterrupted
 from gputrack.lattice import Lattice
 
-USAGE, INTERRUPTED = 2, 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 RING = "demo"
 #: ClickException, which typer raises for wrong options and does not name: click itself, or its own copy of it
 WRONG_USAGE: Any = typer.BadParameter.__mro__[2]
@@ -35,6 +35,10 @@ LatticeArgument = Annotated[
 ]
 SequenceOption = Annotated[
     str | None, typer.Option(help="Sequence or line of the file; needed where it has several.")
+]
+DeltaOption = Annotated[float, typer.Option(help="Relative momentum deviation.")]
+InitialOption = Annotated[
+    str | None, typer.Option(help="For a beam line: values at its start, as betx=5,bety=7,alfx=0.1,dx=0.2.")
 ]
 ParticlesOption = Annotated[int, typer.Option(min=1, help="Number of particles.")]
 TurnsOption = Annotated[int, typer.Option(min=1, help="Number of turns.")]
@@ -103,19 +107,63 @@ def info(lattice: LatticeArgument, sequence: SequenceOption = None) -> None:
 def twiss(
     lattice: LatticeArgument,
     sequence: SequenceOption = None,
-    delta: Annotated[float, typer.Option(help="Relative momentum deviation.")] = 0.0,
+    delta: DeltaOption = 0.0,
+    initial: InitialOption = None,
+    slices: Annotated[int | None, typer.Option(min=1, help="Rows of the tables per element.")] = None,
     csv: Annotated[Path | None, typer.Option(help="File for all columns, comma-separated.")] = None,
     tfs: Annotated[Path | None, typer.Option(help="File for all columns, as MAD-X writes them.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture to write: .png, .pdf or .svg.")] = None,
 ) -> None:
-    """Twiss parameters of a ring: tunes, chromaticities, beta functions, dispersion, closed orbit."""
+    """Twiss parameters of a ring: tunes, chromaticities, beta functions, dispersion, closed orbit.
+
+    Of a beam line with --initial.
+    """
     from gputrack.commands import run_twiss
+    from gputrack.match_command import initial_of
 
     for name, path in (("--csv", csv), ("--tfs", tfs), ("--plot", plot)):
         if path is not None:
             require_writable(path, name)
     out, (ring, _) = console(), load_lattice(lattice, sequence)
-    run_twiss(out, ring, delta, csv, tfs, plot)
+    run_twiss(out, ring, initial_of(initial), delta, slices, csv, tfs, plot)
+
+
+@app.command()
+def match(
+    lattice: LatticeArgument,
+    vary: Annotated[list[str], typer.Option(help="Knobs between commas, as 'qf.k1,qd.k1'; globs drive families.")],
+    target: Annotated[
+        list[str],
+        typer.Option(help="As qx=14.2, 'betx@bpm*<=20', dx@q1/q9=0 (from q1 to q9), betx@end=5; give it many times."),
+    ],
+    bound: Annotated[
+        list[str] | None, typer.Option(help="Of a knob, as qf.k1=1.5,1.9 (empty: none); give it many times.")
+    ] = None,
+    sequence: SequenceOption = None,
+    delta: DeltaOption = 0.0,
+    initial: InitialOption = None,
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Largest difference of a target that is met.")] = 1e-9,
+    steps: Annotated[int, typer.Option(min=1, help="Evaluations of the optics at most.")] = 100,
+    output: Annotated[Path | None, typer.Option(help="File for the matched lattice (.json).")] = None,
+) -> None:
+    """Find values of knobs so that targets are met; exit status 1 where one is not.
+
+    Targets are tunes qx, qy, qs, chromaticities dqx, dqy, columns of the Twiss table at places, entries r11 to r66
+    of the transfer matrix, and driving terms as h21000.
+    """
+    from gputrack import match_command
+
+    if output is not None:
+        require_writable(output)
+        if output.suffix.lower() != ".json":
+            raise InputError(f"--output {output}: lattices are written as .json")
+    targets, start = match_command.targets_of(target), match_command.initial_of(initial)
+    out, (ring, _) = console(), load_lattice(lattice, sequence)
+    knobs = match_command.knobs_of(ring, vary)
+    bounds = match_command.bounds_of(knobs, bound or [])
+    found = match_command.run_match(out, ring, knobs, targets, bounds, start, delta, tolerance, steps, output)
+    if not found.success:
+        raise typer.Exit(note(f"match failed: {found.failure}", FAILED))
 
 
 @app.command()

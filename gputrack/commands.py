@@ -1,4 +1,4 @@
-"""What the command `track` does between reading its options and exiting."""
+"""What the commands `track` and `twiss` do between reading their options and exiting."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from rich.console import Console
 from gputrack.backends import choose_backend
 from gputrack.beam import Beam
 from gputrack.errors import InputError, TrackingInterrupted
+from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
 from gputrack.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
-from gputrack.optics import linear_optics, tables, twiss
-from gputrack.report import emittance_table, loss_table, optics_table, turns_lived, twiss_table
+from gputrack.optics import Slices, linear_optics, tables, twiss
+from gputrack.report import emittance_table, loss_table, optics_table, turns_lived, twiss_line, twiss_table
 from gputrack.tracker import track
 
 INTEGRATORS = {"matrix-kick": MatrixKick, "drift-kick": DriftKick}
@@ -115,21 +116,24 @@ def _finish(
 
 
 def run_twiss(
-    out: Console, ring: Lattice, delta: float, csv: Path | None, tfs: Path | None, picture: Path | None
-) -> None:
-    """Print the optics of a ring and write its tables and its picture.
+    out: Console, ring: Lattice, start: InitialTwiss | None, delta: float, slices: int | None,
+    csv: Path | None, tfs: Path | None, picture: Path | None,
+) -> None:  # fmt: skip
+    """Print the optics of a ring or of a beam line, and write its tables and its picture.
 
     Raises
     ------
     InputError
         There is no stable motion around a closed orbit, or a file cannot be written.
     """
-    optics = twiss(ring, delta=delta)
+    optics = twiss(ring, start=start, delta=delta)
     out.print(twiss_table(optics))
+    out.print(twiss_line(optics), soft_wrap=True, highlight=False)
+    rows = optics if slices is None else optics.refined(Slices(slices))
     for path, text in ((csv, tables.csv_text), (tfs, tables.tfs_text)):
         if path is not None:
-            tables.write(text(optics), path)
-            out.print(f"written: {path} ({len(optics.s)} rows)", soft_wrap=True, markup=False, highlight=False)
+            tables.write(text(rows), path)
+            out.print(f"written: {path} ({len(rows.s)} rows)", soft_wrap=True, markup=False, highlight=False)
     if picture is not None:
         from gputrack import plot  # matplotlib takes half a second to import
 

@@ -11,7 +11,8 @@ from gputrack.arrays import to_numpy
 from gputrack.beam import Beam
 from gputrack.lattice import Lattice
 from gputrack.losses import LossCode
-from gputrack.optics import Twiss
+from gputrack.optics import Match, Slices, Twiss
+from gputrack.optics.match import worst
 from gputrack.reference import SPECIES, ReferenceParticle
 
 LOSS_ROWS = 10
@@ -69,25 +70,50 @@ def optics_table(optics: Twiss) -> Table:
 
 
 def twiss_table(optics: Twiss) -> Table:
-    """Tunes, chromaticities, and the optics at the start and where they are largest."""
-    table = _table(f"{optics.lattice.name or 'ring'}: Twiss parameters", "", "horizontal", "vertical")
+    """Tunes, chromaticities, and the optics at the start and where they are largest, inside elements, too."""
+    table = _table(f"{optics.lattice.name or 'lattice'}: Twiss parameters", "", "horizontal", "vertical")
+    fine = optics.refined(Slices(10))
+    chromaticity = (("chromaticity", optics.dqx, optics.dqy, ".6f"),) if optics.periodic else ()
     rows = (
-        ("tune", optics.qx, optics.qy, ".8f"),
-        ("chromaticity", optics.dqx, optics.dqy, ".6f"),
+        ("tune" if optics.periodic else "phase advance [2 pi]", optics.qx, optics.qy, ".8f"),
+        *chromaticity,
         ("beta at start [m]", optics.betx[0], optics.bety[0], ".8g"),
         ("alpha at start", optics.alfx[0], optics.alfy[0], "z.6f"),
-        ("largest beta [m]", np.max(optics.betx), np.max(optics.bety), ".8g"),
+        ("largest beta [m]", np.max(fine.betx), np.max(fine.bety), ".8g"),
         ("dispersion at start [m]", optics.dx[0], optics.dy[0], ".6g"),
-        ("largest dispersion [m]", np.max(np.abs(optics.dx)), np.max(np.abs(optics.dy)), ".6g"),
-        ("orbit at start [m]", optics.x[0], optics.y[0], ".6g"),
-        ("largest orbit [m]", np.max(np.abs(optics.x)), np.max(np.abs(optics.y)), ".6g"),
+        ("largest dispersion [m]", np.max(np.abs(fine.dx)), np.max(np.abs(fine.dy)), ".6g"),
+        ("orbit at start [m]", _no_rounding(optics.x[0]), _no_rounding(optics.y[0]), ".6g"),
+        ("largest orbit [m]", _no_rounding(np.abs(fine.x).max()), _no_rounding(np.abs(fine.y).max()), ".6g"),
     )
     for name, x, y, form in rows:
         _row(table, name, format(float(x), form), format(float(y), form))
-    ends = [f"length {optics.s[-1]:.10g} m", f"momentum compaction {optics.momentum_compaction:.8g}"]
-    ends += [f"synchrotron tune {optics.qs:.8f}"] if optics.qs else []
-    table.caption, table.caption_justify = ", ".join(ends), "left"
     return table
+
+
+def twiss_line(optics: Twiss) -> str:
+    """What belongs to neither plane."""
+    ends = [f"length {optics.s[-1]:.10g} m"]
+    ends += [f"momentum compaction {optics.momentum_compaction:.8g}"] if optics.periodic else []
+    ends += [f"synchrotron tune {optics.qs:.8f}"] if optics.qs else []
+    return ", ".join(ends)
+
+
+def _no_rounding(value: float) -> float:
+    """An orbit that is rounding [m], shown as the 0 that it is."""
+    return 0.0 if abs(value) < 1e-14 else float(value)
+
+
+def match_tables(found: Match) -> tuple[Table, Table]:
+    """Knobs before and after, and targets wanted and reached."""
+    knobs = _table("knobs", "knob", "before", "after", "bounds", "")
+    for knob, value, (low, high) in zip(found.knobs, found.values, found.bounds, strict=True):
+        bounds = "" if np.isinf([low, high]).all() else f"{low:.6g} to {high:.6g}"
+        limit = "at its bound" if knob.handle in found.at_limit else ""
+        _row(knobs, knob.handle, f"{knob.value:.12g}", f"{value:.12g}", bounds, limit)
+    targets = _table("targets", "target", "wanted", "reached", "met")
+    for target, reached, met in zip(found.targets, found.reached, found.met, strict=True):
+        _row(targets, target.place, target.wanted, worst(target, reached).split()[-1], "yes" if met else "NO")
+    return knobs, targets
 
 
 def _clean(value: float) -> float:

@@ -40,7 +40,7 @@ LAYERS = (
     ("map_program", "map_gradient", "passage_gradient", "transfer_map"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
-    ("plot", "report", "commands", "demo", "cli", "__main__"),
+    ("plot", "report", "commands", "match_command", "demo", "cli", "__main__"),
 )
 
 #: upwards on purpose, inside functions: methods of a beam that write and read files, and a method that draws

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gputrack as gt
-from gputrack.optics.match import Target, match
+from gputrack.optics import Target, match
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,63 @@ def test_a_failed_match_says_which_target_and_which_limit(ring):
     assert "FAILED" in repr(found) and "at its bound" in repr(found)
 
 
+@pytest.fixture(scope="module")
+def spear3(lattice_path):
+    return gt.load(lattice_path("spear3.madx"))
+
+
+def test_a_match_that_ends_at_bounds_is_the_least_squares_of_what_they_leave(spear3):
+    """At the bound, the miss falls only in the direction that the bound forbids."""
+    knobs = spear3.knobs("qf.k1", "qd.k1")
+    bounds = [(1.76, 1.77), (-1.7, -1.5)]
+    found = match(spear3, knobs, [Target("qx", 14.25), Target("qy", 5.28)], bounds=bounds)
+    assert not found.success and found.at_limit == ("qf.k1",) and found.met == (False, False)
+    assert found.values[0] == pytest.approx(1.77, abs=1e-9)
+    assert "qx = 14.25 is not met" in found.failure and "qf.k1 is at its upper bound 1.77" in found.failure
+
+    def cost(values):
+        tw = gt.twiss(spear3.with_knobs(knobs, values))
+        return 1e4 * ((tw.qx - 14.25) ** 2 + (tw.qy - 5.28) ** 2)
+
+    slope = gt.grad(cost)(found.values)
+    assert slope[0] < -1.0 and abs(slope[1]) < 1e-4 * abs(slope[0])
+
+
+def test_limits_of_a_shared_ring_over_ranges(spear3):
+    knobs = spear3.knobs("qf.k1", "qd.k1", "qfc.k1", "qdx.k1", "qfx.k1")
+    bounds = [(value - 0.01, value + 0.01) for value in knobs.values]
+    whole = gt.Range("*", "end")
+    targets = [Target("qx", 14.21), Target("qy", 5.25), Target("bety", maximum=18.0, at=whole)]
+    found = match(spear3, knobs, targets, bounds=bounds)
+    assert found.success, found
+    tw = gt.twiss(found.lattice)
+    assert tw.bety.max() <= 18.0 + 1e-9 < gt.twiss(spear3).bety.max()
+    assert (tw.qx, tw.qy) == pytest.approx((14.21, 5.25), abs=1e-9)
+
+
+def test_entries_of_matrices_and_functions_as_targets(ring):
+    knobs = ring.knobs("qf.01a.k1", "qd.01a.k1")
+    goal = gt.twiss(ring.with_knobs(knobs, knobs.values * [1.001, 0.999]))
+    row = goal.rows("bpm.02b")[0]
+    targets = [
+        Target("r12", float(goal.matrices[row, 0, 1]), at="bpm.02b"),
+        Target(lambda tw: tw.betx[row] / tw.bety[row], float(goal.betx[row] / goal.bety[row])),
+    ]
+    found = match(ring, knobs, targets)
+    assert found.success, found
+    assert found.values == pytest.approx(knobs.values * [1.001, 0.999], rel=1e-9)
+    last = match(ring, knobs, [Target("r33", float(goal.matrix[2, 2])), Target("qx", float(goal.qx))])
+    assert last.success and last.values == pytest.approx(found.values, rel=1e-8)
+
+
+def test_each_step_is_reported(ring):
+    steps = []
+    found = match(ring, ring.knobs("qf.*.k1"), [Target("qx", 15.25, weight=2.0)], report=steps.append)
+    assert tuple(steps) == found.history and found.steps == steps[-1].number
+    assert steps[0].cost == pytest.approx(steps[0].miss ** 2) and steps[-1].miss <= 1e-9
+    assert "step   1" in str(steps[0]) and "qx = 15.25" in str(steps[0])
+
+
 def test_the_same_strengths_as_mad_x(ring):
     """MAD-X matches the tunes of a FODO cell; ours lands on the same strengths with the same model."""
     madx = pytest.importorskip("cpymad.madx").Madx(stdout=False)
@@ -91,6 +148,11 @@ def test_what_cannot_be_asked_says_so(ring):
         (lambda: Target("qx"), "give a value"),
         (lambda: Target("qx", 0.2, maximum=0.3), "give a value"),
         (lambda: Target("qx", 0.2, weight=0.0), "weight must be > 0"),
+        (lambda: Target("qx", "much"), "value must be finite"),
+        (lambda: Target("qx", minimum=2.0, maximum=1.0), "above maximum"),
+        (lambda: Target("r17", 0.2), "no figure 'r17'"),
+        (lambda: Target("betx", 0.2, at=3), "glob over names or a Range"),
+        (lambda: Target(lambda tw: tw.qx, 0.2, at="bpm*"), "drop at="),
         (lambda: match(ring, knobs, []), "targets"),
         (lambda: match(ring, ["qf"], [Target("qx", 0.2)]), "knobs"),
         (lambda: match(ring, knobs, [Target("betx", 1.0, at="nowhere")]), "no row matches"),

@@ -8,11 +8,12 @@ from gputrack.optics.driving_result import Detuning, DrivingTerms
 from gputrack.optics.driving_second_order import SecondOrder
 from gputrack.optics.driving_terms import driving_terms
 from gputrack.optics.functions import EdwardsTeng, MaisRipken
-from gputrack.optics.match import Match, Target, match
+from gputrack.optics.match import Match, match
 from gputrack.optics.one_turn_map import one_turn_map, transfer_map
 from gputrack.optics.places import Positions, Range, Slices
 from gputrack.optics.radiation import Radiation, radiation
 from gputrack.optics.survey import Survey, survey
+from gputrack.optics.target import Target
 from gputrack.optics.twiss import Twiss, linear_optics, twiss
 
 __all__ = [

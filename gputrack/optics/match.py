@@ -3,95 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import autograd
 import autograd.numpy as anp
 import numpy as np
-from scipy.optimize import least_squares
+from autograd import make_vjp
 
 from gputrack.arrays import untraced
 from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.lattice import Knobs, Lattice
-from gputrack.optics.twiss import Twiss, twiss
-
-#: figures of a whole lattice; all others are columns, taken at places
-FIGURES = ("qx", "qy", "qs")
-COLUMNS = (
-    "betx", "alfx", "mux", "bety", "alfy", "muy", "dx", "dpx", "dy", "dpy", "x", "px", "y", "py", "z", "delta",
-)  # fmt: skip
+from gputrack.optics.least_squares import Rows, solve
+from gputrack.optics.target import Target
+from gputrack.optics.twiss import twiss
 
 
 @dataclass(frozen=True)
-class Target:
-    """What a figure should be, or stay within.
+class Step:
+    """One evaluation of a match.
 
-    Parameters
+    Attributes
     ----------
-    figure : str
-        ``qx``, ``qy``, ``qs``, or a column of `Twiss`: betx, alfx, mux, dx, x, ...
-    value : float, optional
-        Asked value.
-    at : str, optional
-        Glob over names of rows, for columns; all of them count. ``"end"`` is the end of the lattice.
-    minimum, maximum : float, optional
-        Instead of a value: nothing is asked of what lies within.
-    weight : float
-        Of the difference in the sum of squares, > 0: one over what is tolerable.
-
-    Raises
-    ------
-    InputError
-        There is no such figure, a column has no place or a figure has one, or there is not either a value or a limit.
+    number : int
+        From 1 on.
+    cost : float
+        Sum of squares of all weighted differences.
+    miss : float
+        The largest weighted difference.
+    target : Target
+        Whose it is.
     """
 
-    figure: str
-    value: float | None = None
-    at: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.figure not in (*FIGURES, *COLUMNS):
-            raise InputError(f"Target: no figure {self.figure!r}; they are {', '.join((*FIGURES, *COLUMNS))}")
-        if (self.figure in COLUMNS) != (self.at is not None):
-            need = "needs a place, at='...'" if self.figure in COLUMNS else "is one of the whole lattice: drop at="
-            raise InputError(f"Target {self.figure!r}: {need}")
-        limits = self.minimum is not None or self.maximum is not None
-        if (self.value is not None) == limits:
-            raise InputError(f"Target {self.figure!r}: give a value, or a minimum and/or a maximum")
-        for name in ("value", "minimum", "maximum", "weight"):
-            number = getattr(self, name)
-            if number is not None and not np.isfinite(number):
-                raise InputError(f"Target {self.figure!r}: {name} must be finite, got {number!r}")
-        if not self.weight > 0.0:
-            raise InputError(f"Target {self.figure!r}: weight must be > 0, got {self.weight!r}")
-
-    def found(self, optics: Twiss) -> Any:
-        """Values (n,) of the figure."""
-        if self.at is None:
-            return anp.reshape(getattr(optics, self.figure), (1,))
-        return getattr(optics, self.figure)[optics.rows(self.at)]
-
-    def miss(self, optics: Twiss) -> Any:
-        """(n,) Weighted differences; 0 within limits."""
-        found = self.found(optics)
-        if self.value is not None:
-            return self.weight * (found - self.value)
-        over = anp.maximum(found - self.maximum, 0.0) if self.maximum is not None else 0.0 * found
-        under = anp.minimum(found - self.minimum, 0.0) if self.minimum is not None else 0.0 * found
-        return self.weight * (over + under)
+    number: int
+    cost: float
+    miss: float
+    target: Target
 
     def __str__(self) -> str:
-        place = f" at {self.at}" if self.at else ""
-        if self.value is not None:
-            return f"{self.figure}{place} = {self.value:.10g}"
-        bounds = [f">= {self.minimum:.10g}"] if self.minimum is not None else []
-        bounds += [f"<= {self.maximum:.10g}"] if self.maximum is not None else []
-        return f"{self.figure}{place} {' and '.join(bounds)}"
+        if not np.isfinite(self.cost):
+            return f"step {self.number:>3}: no stable optics, the step is made shorter"
+        return f"step {self.number:>3}: sum of squares {self.cost:.3e}, largest miss {self.miss:.3e} ({self.target})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,33 +59,83 @@ class Match:
     values : (k,) array
         Values found.
     targets : tuple of Target
+    reached : tuple of arrays
+        For each target its values, (places,).
     misses : tuple of arrays
         For each target its weighted differences, (places,).
-    success : bool
-        Whether every weighted difference is within the tolerance.
-    steps : int
-        Evaluations of optics.
+    tolerance : float
+        Within which weighted differences must be.
+    history : tuple of Step
+        Each evaluation of optics.
     at_limit : tuple of str
         Handles of knobs that ended at a bound.
+    bounds : (k, 2) array
+        Infinite where there is none.
     """
 
     lattice: Lattice
     knobs: Knobs
     values: np.ndarray
     targets: tuple[Target, ...]
+    reached: tuple[np.ndarray, ...]
     misses: tuple[np.ndarray, ...]
-    success: bool
-    steps: int
+    tolerance: float
+    history: tuple[Step, ...]
     at_limit: tuple[str, ...]
+    bounds: np.ndarray
+
+    @property
+    def met(self) -> tuple[bool, ...]:
+        """For each target whether every weighted difference is within the tolerance."""
+        return tuple(bool(np.abs(miss).max() <= self.tolerance) for miss in self.misses)
+
+    @property
+    def success(self) -> bool:
+        """Whether all targets are met."""
+        return all(self.met)
+
+    @property
+    def steps(self) -> int:
+        """Evaluations of optics."""
+        return len(self.history)
+
+    @property
+    def failure(self) -> str:
+        """Which targets are not met, and which knobs are at their bounds; empty where all are."""
+        if self.success:
+            return ""
+        missed = [f"{t} is not met: {worst(t, r)}" for t, r, met in self._rows() if not met]
+        ends = []
+        for knob, value, (low, high) in zip(self.knobs, self.values, self.bounds, strict=True):
+            if knob.handle in self.at_limit:
+                side = "lower" if abs(value - low) <= abs(value - high) else "upper"
+                ends.append(f"{knob.handle} is at its {side} bound {low if side == 'lower' else high:.10g}")
+        return "; ".join([*missed, *(ends or ["no knob is at a bound: the targets may contradict each other"])])
+
+    def _rows(self) -> list[tuple[Target, np.ndarray, bool]]:
+        return list(zip(self.targets, self.reached, self.met, strict=True))
 
     def __repr__(self) -> str:
         lines = [f"<Match {'succeeded' if self.success else 'FAILED'} after {self.steps} evaluations"]
-        for target, miss in zip(self.targets, self.misses, strict=True):
-            lines.append(f"  {target!s:<36} off by {np.abs(miss).max() / target.weight:.3g}")
+        for (target, reached, met), miss in zip(self._rows(), self.misses, strict=True):
+            mark = "" if met else "  (not met)"
+            off = np.abs(miss).max() / target.weight
+            lines.append(f"  {target!s:<36} {worst(target, reached)}, off by {off:.3g}{mark}")
         for knob, value in zip(self.knobs, self.values, strict=True):
             limit = "  (at its bound)" if knob.handle in self.at_limit else ""
             lines.append(f"  {knob.handle:<36} {knob.value:.10g} -> {value:.10g}{limit}")
         return "\n".join(lines) + ">"
+
+
+def worst(target: Target, reached: np.ndarray) -> str:
+    """The value of a target that misses most, as text; of limits, the one nearest to them."""
+    if target.value is not None:
+        chosen = reached[np.abs(reached - target.value).argmax()]
+    elif target.maximum is None or (target.minimum is not None and reached.min() < target.minimum):
+        chosen = reached.min()
+    else:
+        chosen = reached.max()
+    return f"reached {float(chosen):.10g}"
 
 
 def match(
@@ -146,11 +148,12 @@ def match(
     bounds: Sequence[tuple[float, float]] | None = None,
     tolerance: float = 1e-9,
     steps: int = 100,
-    report: Callable[[int, float], None] | None = None,
+    report: Callable[[Step], None] | None = None,
 ) -> Match:
-    """Find knobs so that targets are met, by least squares (`scipy.optimize.least_squares`).
+    """Find knobs so that targets are met, by least squares; see `gputrack.optics.least_squares`.
 
-    Each row of the Jacobian is one backward sweep through the ring, exact, whatever the number of knobs.
+    Each row of the Jacobian is one backward sweep through the ring, exact, whatever the number of knobs; limits that
+    hold cost none.
 
     Parameters
     ----------
@@ -168,7 +171,7 @@ def match(
     steps : int
         At most so many evaluations.
     report : callable, optional
-        Called with the number of each evaluation and its sum of squares.
+        Called with each `Step`.
 
     Returns
     -------
@@ -188,18 +191,17 @@ def match(
     require_integer("match", "steps", steps, at_least=1)
     lower, upper = _bounds(knobs, bounds)
     problem = _Problem(lattice, knobs, chosen, start, delta, report)
-    problem.misses(np.array(knobs.values))  # errors of the given lattice are the user's to see
-    found = least_squares(
-        problem.misses, np.array(knobs.values), problem.jacobian, (lower, upper), x_scale="jac", max_nfev=steps,
-        xtol=1e-15, ftol=1e-15, gtol=1e-15,
+    values = solve(
+        problem.values, problem.derivatives, problem.rows(), np.array(knobs.values), (lower, upper),
+        1e-3 * tolerance, lambda: len(problem.history) >= steps,
     )  # fmt: skip
-    values = np.array(found.x)
-    changed = lattice.with_knobs(knobs, values)
-    optics = twiss(changed, start=start, delta=delta)
-    misses = tuple(np.asarray(target.miss(optics)) for target in chosen)
-    at_limit = tuple(k.handle for k, mask in zip(knobs, found.active_mask, strict=True) if mask)
-    success = all(np.abs(miss).max() <= tolerance for miss in misses)
-    return Match(changed, knobs, values, chosen, misses, success, problem.evaluations, at_limit)
+    reached = tuple(np.asarray(values) for values in problem.reached(values))
+    misses = tuple(np.asarray(t.miss(r)) for t, r in zip(chosen, reached, strict=True))
+    at_limit = tuple(k.handle for k, v, *ends in zip(knobs, values, lower, upper, strict=True) if v in ends)
+    return Match(
+        lattice.with_knobs(knobs, values), knobs, values, chosen, reached, misses, tolerance, tuple(problem.history),
+        at_limit, np.stack([lower, upper], axis=1),
+    )  # fmt: skip
 
 
 def _bounds(knobs: Knobs, bounds: Sequence[tuple[float, float]] | None) -> tuple[np.ndarray, np.ndarray]:
@@ -216,35 +218,59 @@ def _bounds(knobs: Knobs, bounds: Sequence[tuple[float, float]] | None) -> tuple
 
 @dataclass
 class _Problem:
-    """Weighted differences of a lattice as functions of knobs."""
+    """Values of targets as functions of knobs."""
 
     lattice: Lattice
     knobs: Knobs
     targets: tuple[Target, ...]
     start: Any
     delta: float
-    report: Callable[[int, float], None] | None
-    evaluations: int = 0
-    size: int = 0
+    report: Callable[[Step], None] | None
+    history: list[Step] = field(default_factory=list)
+    sizes: tuple[int, ...] = ()  # places of each target
 
-    def _all(self, values: Any) -> Any:
+    def reached(self, values: Any) -> list[Any]:
+        """For each target its values."""
         optics = twiss(self.lattice.with_knobs(self.knobs, values), start=self.start, delta=self.delta)
-        return anp.concatenate([target.miss(optics) for target in self.targets])
+        return [target.found(optics) for target in self.targets]
 
-    def misses(self, values: np.ndarray) -> np.ndarray:
-        """All differences; not finite where there is no optics, from which the search turns back."""
-        self.evaluations += 1
+    def rows(self) -> Rows:
+        """What is asked of all values; errors of the lattice as it is are the user's to see."""
+        self.sizes = tuple(len(untraced(found)) for found in self.reached(np.array(self.knobs.values)))
+        ends = [(t.value, t.value) if not t.limit else (t.minimum, t.maximum) for t in self.targets]
+        low = [-np.inf if low is None else low for low, _ in ends]
+        high = [np.inf if high is None else high for _, high in ends]
+        return Rows(*(np.repeat(column, self.sizes) for column in (low, high, [t.weight for t in self.targets])))
+
+    def values(self, values: np.ndarray) -> np.ndarray | None:
+        """Values of all targets; None where there is no optics, from which the search turns back."""
         try:
-            found = np.asarray(untraced(self._all(values)))
+            reached = [np.asarray(untraced(found)) for found in self.reached(values)]
         except InputError:
-            if not self.size:
-                raise
-            return np.full(self.size, np.inf)
-        self.size = len(found)
-        if self.report is not None:
-            self.report(self.evaluations, float(found @ found))
-        return found
+            self._note(None)
+            return None
+        self._note(reached)
+        return np.concatenate(reached)
 
-    def jacobian(self, values: np.ndarray) -> np.ndarray:
-        """Their derivatives, a sweep for each row."""
-        return np.asarray(autograd.jacobian(self._all)(values))
+    def _note(self, reached: Sequence[np.ndarray] | None) -> None:
+        misses = [np.full(1, np.inf)] * len(self.targets)
+        if reached is not None:
+            misses = [target.miss(found) for target, found in zip(self.targets, reached, strict=True)]
+        largest = [float(np.abs(miss).max()) for miss in misses]
+        cost = float(sum(miss @ miss for miss in misses))
+        worst_of = int(np.argmax(largest))
+        step = Step(len(self.history) + 1, cost, largest[worst_of], self.targets[worst_of])
+        self.history.append(step)
+        if self.report is not None:
+            self.report(step)
+
+    def derivatives(self, values: np.ndarray) -> Callable[[int], np.ndarray]:
+        """What gives the derivatives of one value, by a sweep."""
+        pull, found = make_vjp(lambda knobs: anp.concatenate(self.reached(knobs)))(np.array(values))
+
+        def of(row: int) -> np.ndarray:
+            unit = np.zeros(len(found))
+            unit[row] = 1.0
+            return np.asarray(pull(unit))
+
+        return of
