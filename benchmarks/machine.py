@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("gputrack", "numpy", "cpymad", "xtrack", "accelerator-toolbox", "cupy-cuda12x")
+PACKAGES = ("gputrack", "numpy", "cpymad", "xtrack", "accelerator-toolbox", "pymadng", "cupy-cuda12x")
 
 
 def processor() -> str:

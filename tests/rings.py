@@ -25,8 +25,11 @@ def small_ring(**options):
     return gt.Lattice([*first, *second], ELECTRON, name="small", model=model, **options)
 
 
-def lens_ring(strength=1e-2, skew=0.0, **options):
-    """Drifts and thin multipoles: sextupoles and octupoles of random strength and, if asked for, skew multipoles."""
+def lens_ring(strength=1e-2, skew=0.0, kick=0.0, **options):
+    """Drifts and thin multipoles: sextupoles and octupoles of random strength; skew multipoles and correctors if asked.
+
+    In linear drifts, if not with another model.
+    """
     rng = np.random.default_rng(3)
     lens, drift, elements = gt.Multipole, gt.Drift("d", length=1.1), []
     for first, second, octupole in rng.normal(size=(5, 3)) * np.array([strength, strength, strength**2]):
@@ -34,6 +37,8 @@ def lens_ring(strength=1e-2, skew=0.0, **options):
         elements += [lens("qd", knl=(0.0, -0.3)), lens("s2", knl=(0.0, 0.0, second)), drift]
     if skew:
         elements += [lens("skew", ksl=(0.0, 0.05 * skew, strength * skew, strength**2 * skew))]
+    if kick:
+        elements += [drift, gt.HKicker("h", kick=kick), drift, gt.VKicker("v", kick=kick)]
     model = options.pop("model", gt.Model(hamiltonian=gt.Expanded()))
     return gt.Lattice(elements, ELECTRON, name="lenses", model=model, **options)
 

@@ -10,7 +10,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array
+from gputrack.arrays import Array, untraced
 from gputrack.optics.driving_names import TERMS, Powers, exponents_of
 from gputrack.optics.driving_result import Detuning, DrivingMethod, DrivingTerms
 from gputrack.optics.inside import Inside, inside
@@ -125,7 +125,7 @@ class Density:
     def of(cls, optics: Twiss) -> Density:
         """Of a ring's magnets that have more than a dipole field."""
         magnets = magnets_of(optics.lattice)
-        magnets = magnets.chosen(np.abs(magnets.fields[:, 1:]).max(axis=1, initial=0.0) > 0.0)
+        magnets = magnets.chosen(np.abs(untraced(magnets.fields[:, 1:])).max(axis=1, initial=0.0) > 0.0)
         places = magnets.places
         start = anp.stack([optics.dx, optics.dpx, optics.dy, optics.dpy], axis=1)[places]
         inner = inside(magnets, optics.bases[places], start, optics.delta[places])

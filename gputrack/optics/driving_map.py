@@ -46,6 +46,8 @@ class FromMap(DrivingMethod):
 
     def terms(self, names: tuple[str, ...] | None, optics: Twiss) -> MapTerms:
         """See `driving_terms`."""
+        if optics.lattice.traced:
+            raise InputError("driving_terms: FromMap has no gradients; differentiate FirstOrder() or SecondOrder()")
         if names is None:
             names = tuple(name for name in TERMS if 3 <= sum(exponents_of(name)) <= self.order + 1)
         for name in names:

@@ -1,48 +1,56 @@
-"""MAD-NG through pymadng: generating functions of the normal form along a ring."""
+"""MAD-NG through pymadng: generating functions of the normal form along a ring.
+
+The beam is of positrons, so that strengths act as they are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 import gputrack as gt
 
+_FIELDS = {gt.Drift: (), gt.Quadrupole: ("k1",), gt.Sextupole: ("k2",), gt.Octupole: ("k3",)}
 
-def generating_functions(ring: gt.Lattice, names: Sequence[str], order: int) -> dict[str, np.ndarray]:
-    """Columns "fjklm" of MAD-NG's ``twiss`` at the entrances of elements, for a ring of drifts and thin multipoles.
 
-    The beam is of positrons, so that strengths act as they are.
-    """
-    pymadng = pytest.importorskip("pymadng")
-    places = ", ".join(_element(i, element) for i, element in enumerate(ring))
-    asked = ", ".join(f"'{name}'" for name in names)
-    text = f"""
-        local drift, multipole in MAD.element
-        local ring = MAD.sequence 'ring' {{ refer='entry', {places} }}
+def start(ring: gt.Lattice) -> Any:
+    """A process that knows the ring; the test is skipped where pymadng is not installed."""
+    mad = pytest.importorskip("pymadng").MAD()
+    mad.send(f"""
+        local drift, marker, multipole, octupole, quadrupole, sbend, sextupole in MAD.element
+        ring = MAD.sequence 'ring' {{ refer='entry', {", ".join(_element(i, e) for i, e in enumerate(ring))} }}
         ring.beam = MAD.beam {{ particle='positron', energy={ring.reference.energy * 1e-9!r} }}
-        local names = {{ {asked} }}
+    """)
+    return mad
+
+
+def generating_functions(mad: Any, names: Sequence[str], order: int) -> np.ndarray:
+    """(rows, names) Columns "fjklm" of ``twiss``: one row for the start, then the ends of all elements."""
+    mad.send(f"""
+        local names = {{ {", ".join(f"'{name}'" for name in names)} }}
         local start = MAD.damap {{ nv=6, mo={order} }}
-        local found = MAD.twiss {{ sequence=ring, X0=start, trkrdt=names, saverdt=true, info=0, model='DKD' }}
+        local found = MAD.twiss {{ sequence=ring, X0=start, trkrdt=names, saverdt=true, info=0 }}
         local columns = MAD.cmatrix(#found, #names)
         for j, name in ipairs(names) do
           for i = 1, #found do columns:set(i, j, found[name][i]) end
         end
         py:send(columns)
-    """
-    with pymadng.MAD() as mad:
-        mad.send(text)
-        columns = mad.recv()
-    # MAD-NG's rows are ends of elements, after one for its marker at the start
-    return {name: columns[: len(ring) + 1, j] for j, name in enumerate(names)}
+    """)
+    return np.asarray(mad.recv())
 
 
 def _element(number: int, element: gt.Element) -> str:
     match element:
-        case gt.Drift():
-            return f"drift 'e{number}' {{ l={element.length!r} }}"
+        case gt.Marker():
+            return f"marker 'e{number}' {{}}"
         case gt.Multipole():
             normal, skew = ("{" + ", ".join(map(repr, values)) + "}" for values in (element.knl, element.ksl))
             return f"multipole 'e{number}' {{ knl={normal}, ksl={skew} }}"
-    raise AssertionError(f"no MAD-NG element for {element!r}")
+        case gt.SectorBend():
+            values = "".join(f", {name}={getattr(element, name)!r}" for name in ("angle", "k1", "e1", "e2"))
+            return f"sbend 'e{number}' {{ l={element.length!r}{values} }}"
+    values = "".join(f", {name}={getattr(element, name)!r}" for name in _FIELDS[type(element)])
+    return f"{type(element).__name__.lower()} 'e{number}' {{ l={element.length!r}{values} }}"
