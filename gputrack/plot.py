@@ -178,6 +178,7 @@ def driving_figure(terms: DrivingTerms) -> Figure:
         axes.tick_params(labelbottom=row == count)
     bottom.set_xlim(0.0, float(tw.s[-1]))
     bottom.set_xlabel("s [m]")
+    figure.align_ylabels()
     figure.suptitle(f"{tw.lattice.name}: $Q_x$ = {tw.qx:.6g}, $Q_y$ = {tw.qy:.6g}")
     return figure
 

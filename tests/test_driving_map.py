@@ -120,6 +120,22 @@ def test_what_sextupoles_do_in_rings_with_bends(file, patterns, lattice_path):
             assert close(even, theory.second.along(term), 1e-6), term
 
 
+def test_each_element_adds_its_part():
+    """Sextupoles and quadrupoles what theory says, bends the rest: with it, h11001 and h00111 are chromaticities."""
+    ring = gt.demo_ring()
+    names = [*GEOMETRIC[:5], *CHROMATIC[:4], "h10002"]
+    found, theory = gt.driving_terms(ring, names, method=gt.FromMap(2)), gt.driving_terms(ring, names)
+    straight = np.array([isinstance(ring[i], (gt.Sextupole, gt.Quadrupole)) for i in theory.places])
+    for name in names:
+        parts = found.contributions[name]
+        assert parts.sum() == pytest.approx(found[name], rel=1e-10), name
+        assert close(parts[theory.places[straight]], theory.contributions[name][straight], 1e-9), name
+        assert np.abs(parts[[isinstance(e, gt.Drift) for e in ring]]).max() <= 1e-9 * np.abs(parts).max()
+    optics = gt.twiss(ring)
+    assert found["h11001"] == pytest.approx(np.pi * optics.dqx, rel=1e-9)
+    assert found["h00111"] == pytest.approx(np.pi * optics.dqy, rel=1e-9)
+
+
 def test_what_sextupoles_do_in_a_ring_that_couples(lattice_path):
     """The ESR between its solenoids, to first order."""
     ring = gt.load(lattice_path("esr.madx"))

@@ -23,7 +23,8 @@ class FirstOrder(DrivingMethod):
     """Sums over magnets, which are linear in the strengths of multipoles; any terms, to any order that these have.
 
     Thick magnets are integrated with the beta functions, phases and dispersion inside them. Fields are taken on the
-    closed orbit (feed-down). Curvature and faces of bends, and what drifts contribute in higher orders, are left out.
+    closed orbit (feed-down). Curvature and faces of bends, and what drifts contribute in higher orders, are left out:
+    `FromMap` has them, and says what each element adds to terms of third order.
     What is in the linear optics or in the dispersion already is no perturbation: upright gradients at delta^0, all
     at x delta; but h10010 and h10100 are given, as if skew gradients were not in the optics.
     """

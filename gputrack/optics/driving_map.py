@@ -93,6 +93,16 @@ class MapTerms(DrivingTerms):
         term = in_phasors(functions, powers)
         return self.unwound(powers) * term if along else term[0]
 
+    @cached_property
+    def contributions(self) -> dict[str, Array]:
+        """What each element adds to terms with j + k + l + m + p = 3, (elements,): bends and their faces, too.
+
+        Of higher orders, parts of the ring have generators that do not simply add up.
+        """
+        sums = -hamiltonian(lie_logarithm(self._maps.truncated(2)))
+        powers = {name: exponents_of(name) for name in self.names}
+        return {name: np.diff(in_phasors(sums, p)) for name, p in powers.items() if sum(p) == 3}
+
     @property
     def detuning(self) -> Detuning:
         """Of everything that the map knows.

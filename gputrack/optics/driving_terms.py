@@ -10,7 +10,8 @@ the orbit, and where it is not 0, slopes px/(1 + delta) stand for momenta.
 Beyond first order, the Lie operator of one turn is M = exp(-:h:) R, R the linear motion: h is the integral of V less
 half the integrals of [V(s1), V(s2)] over s1 < s2, and so on. Generating functions take M to its normal form,
 exp(:f:) M exp(-:f:) = exp(-:K:) R, K of the actions alone; f has no terms of the actions alone. To first order
-f_jklmp = h_jklmp/(1 - exp(2 pi i ((j-k) Qx + (l-m) Qy))).
+f_jklmp = h_jklmp/(1 - exp(2 pi i ((j-k) Qx + (l-m) Qy))). Tunes shift by d Qx/d delta = h11001/pi and d Qy/d delta =
+h00111/pi.
 
 - J. Bengtsson, SLS Note 9/97: all terms of the opposite sign (his generator is -V).
 - pyAT's `get_rdts`: these, but h10010 and h10100 of the opposite sign; to second order, the same.
