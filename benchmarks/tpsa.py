@@ -4,7 +4,7 @@
 
 Times are medians per map, on one thread. `call` is all that a Python user waits for; `kernel` and `GTPSA C` are called
 in a loop of C. `GTPSA py` and `DACE py` are calls from Python through `madng-tpsa` and `daceypy`. The last columns are
-GTPSA's C over our kernel (or call, where there is none) at one map and at 64.
+GTPSA's C over our kernel at one map and at 64.
 Kernels up to order 5 are built for their space (some seconds, once); GPUTRACK_TPSA_PRODUCTS=20000 includes order 6.
 """
 
@@ -20,7 +20,7 @@ from machine import heading, version
 from tpsa_peers import dace_calls, gtpsa_calls, repeated
 
 from gputrack.tpsa import Map, Space
-from gputrack.tpsa.host import kernels
+from gputrack.tpsa.host import kernels, place
 
 BATCHES = (1, 64, 1024)
 ROUNDS = 9
@@ -72,7 +72,7 @@ def our_calls(space: Space, batch: int) -> tuple[dict[str, Callable[[], object]]
     }  # fmt: skip
     own, out = kernels(space), [x * y, x * y]
     tiles, _, lanes = x._data.shape
-    first, second, result, other = (s._data.ctypes.data for s in (x, y, *out))
+    first, second, result, other = (place(s._data) for s in (x, y, *out))
     kind, o = int(lanes > 1), space.order
     two, one = kind | o << 8 | o << 16 | o << 24, kind | o << 8 | o << 16
     kept = (a, b, x, y, out)
@@ -86,6 +86,15 @@ def our_calls(space: Space, batch: int) -> tuple[dict[str, Callable[[], object]]
         "exp": loop("exponential", one, tiles, first, result),
         "sincos": loop("sine_cosine", one, tiles, first, result, other),
     }
+    inverse, composition = np.empty((2, 6, tiles, space.size, lanes))
+    series = [[v for c in m.components for v in (place(c._data), c.order)] for m in (a, b)]
+    kept = (*kept, inverse, composition)
+    given = np.array([6, o, 0, *series[0], *series[1], place(composition)])
+    loops["compose"] = repeated(own.library.tpsa_compose, (own.tables, kind, tiles, given.ctypes.data), (kept, given))
+    backward = np.array([6, o, *series[0], place(inverse)])
+    loops["inverse"] = repeated(
+        own.library.tpsa_inverse, (own.tables, kind, tiles, backward.ctypes.data), (kept, backward)
+    )
     return calls, loops
 
 
@@ -127,7 +136,7 @@ def main() -> None:
                 row += [last, loop_seconds(loops[name], arguments.budget) / batch if name in loops else None]
             peer = loop_seconds(c[name], arguments.budget) if name in c else None
             row += [peer, *(seconds(d[name], arguments.budget) if name in d else None for d in (python, dace))]
-            ratios = (ratio(peer, row[2 * i + 1] or row[2 * i]) for i in (0, 1))
+            ratios = (ratio(peer, row[2 * i + 1]) for i in (0, 1))
             print(f"{name:9}{order:>5}{''.join(map(text, row))}{''.join(ratios)}", flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from functools import cache
 from typing import Any
 
@@ -20,10 +21,10 @@ _SIGNATURES = {
     "tpsa_product": 3, "tpsa_product_adjoint": 3, "tpsa_quotient": 3, "tpsa_exponential": 2, "tpsa_sine_cosine": 3,
     "tpsa_square_root": 2,
 }  # fmt: skip
-_COMPOSE: Any = [
-    _POINTER, _INT, _LONG, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _POINTER, _INT,
-]  # fmt: skip
+#: where an array keeps the address of its data: NumPy's own members, behind those of any object, begin with it
+_HEADER = object.__basicsize__
 _REAL = np.dtype(np.float64)
+_Parts = list[tuple[np.ndarray, int]]  # arrays, and the orders up to which they have rows
 
 
 class Tables(ctypes.Structure):
@@ -43,8 +44,8 @@ class Tables(ctypes.Structure):
 
 
 def has_kernels() -> bool:
-    """Whether there is a compiler."""
-    return find_compiler() is not None
+    """Whether there is a compiler, and arrays are laid out as the kernels read them."""
+    return find_compiler() is not None and _places_are_known()
 
 
 @cache
@@ -59,7 +60,8 @@ def _library(space: Space | None) -> ctypes.CDLL:
     for name, series in _SIGNATURES.items():
         function = getattr(lib, name)
         function.argtypes, function.restype = [_POINTER, _LONG, _LONG, *[_POINTER] * series], None
-    lib.tpsa_compose.argtypes, lib.tpsa_compose.restype = _COMPOSE, None
+    for function, result in ((lib.tpsa_compose, None), (lib.tpsa_inverse, _LONG)):
+        function.argtypes, function.restype = [_POINTER, _LONG, _LONG, _POINTER], result
     return lib
 
 
@@ -104,8 +106,8 @@ class Kernels:
         orders = self.space.order_of
         shape = (lanes > 1) | orders[rows] << 8 | orders[b.shape[1]] << 16 | order << 24
         a, b = _whole(a), _whole(b)
-        c, address = _empty(tiles, self.space.first[order + 1], lanes)
-        function(self.tables, shape, tiles, _address(a), _address(b), address)
+        c = _empty(tiles, self.space.first[order + 1], lanes)
+        function(self.tables, shape, tiles, id(a) + _HEADER, id(b) + _HEADER, id(c) + _HEADER)
         return c
 
     def _of_two_complex(self, function: Any, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
@@ -114,8 +116,8 @@ class Kernels:
         kind = 2 if lanes == 1 else 3
         shape = kind | orders[rows] << 8 | orders[b.shape[1]] << 16 | order << 24
         first, second = _split(a), _split(b)
-        c, address = _empty(tiles, 2 * self.space.first[order + 1], lanes)
-        function(self.tables, shape, tiles, _address(first), _address(second), address)
+        c = _empty(tiles, 2 * self.space.first[order + 1], lanes)
+        function(self.tables, shape, tiles, place(first), place(second), place(c))
         return _merged(c)
 
     def exp(self, a: np.ndarray, order: int) -> np.ndarray:
@@ -142,25 +144,48 @@ class Kernels:
         return self._composed(g, b, order, True)
 
     def _composed(self, a: np.ndarray, b: np.ndarray, order: int, adjoint: bool) -> np.ndarray:
-        lowest = int(not b[:, :, 0].any())
-        orders = [np.full(len(x), self.space.order_of[x.shape[2]], dtype=np.int32) for x in (a, b)]
+        orders = [self.space.order_of[x.shape[2]] for x in (a, b)]
         a, b = _alike(a, b)
-        plain = a.dtype == np.float64
-        (first, second), parts = ((a, b), 1) if plain else ((_split(a), _split(b)), 2)
-        tiles, lanes = a.shape[1], a.shape[3]
-        c, _ = _empty(len(a) * tiles, self.space.first[order + 1] * parts, lanes)
-        c = c.reshape(len(a), tiles, c.shape[1], lanes)
-        buffers, work_address = _empty(self.space.order + 1, self.space.size * parts, lanes)
-        used = np.empty(self.space.size, dtype=np.bool_)
-        lists = [_addresses(x) for x in (first, second, c)]
-        kind = (lanes > 1) + 2 * (not plain)
-        self.library.tpsa_compose(
-            self.tables, kind, tiles, _address(lists[0]), _address(orders[0]), len(a),
-            _address(lists[1]), _address(orders[1]), lowest, _address(lists[2]), order,
-            work_address, _address(used), int(adjoint),
-        )  # fmt: skip
-        del buffers  # until here they were the kernel's
-        return c if plain else _merged(c)
+        if a.dtype == np.float64:
+            return self.compose_parts(list(a), list(b), order, adjoint)
+        given = zip((_split(a), _split(b)), orders, strict=True)
+        first, second = ([(part, own) for part in x] for x, own in given)
+        return _merged(self._run_compose(first, second, a.shape[1], a.shape[3], order, adjoint, 2))
+
+    def compose_parts(self, a: list[np.ndarray], b: list[np.ndarray], order: int, adjoint: bool = False) -> np.ndarray:
+        """The same of real series (tiles, rows, lanes), contiguous, each with rows up to an order of its own."""
+        orders, (tiles, _, lanes) = self.space.order_of, b[0].shape
+        first, second = ([(x, orders[x.shape[1]]) for x in parts] for parts in (a, b))
+        return self._run_compose(first, second, tiles, lanes, order, adjoint, 0)
+
+    def _run_compose(
+        self, a: _Parts, b: _Parts, tiles: int, lanes: int, order: int, adjoint: bool, kind: int
+    ) -> np.ndarray:
+        """`kind`: 0 for real series, 2 for complex ones, whose parts lie in rows of their own."""
+        rows = self.space.first[order + 1] << (kind >> 1)
+        c = _empty(len(a) * tiles, rows, lanes).reshape(len(a), tiles, rows, lanes)
+        given = array("q", [len(a), order, adjoint])
+        for part, own in (*a, *b):
+            given.append(place(part))
+            given.append(own)
+        given.append(place(c))
+        self.library.tpsa_compose(self.tables, kind | (lanes > 1), tiles, given.buffer_info()[0])
+        return c
+
+    def inverse(self, a: list[np.ndarray], order: int) -> np.ndarray | None:
+        """(variables, tiles, rows, lanes) Inverse of a map of real series (tiles, rows, lanes), contiguous.
+
+        Up to an order >= 1; None where a constant part is not 0, or a linear part singular.
+        """
+        space, (tiles, _, lanes) = self.space, a[0].shape
+        rows = space.first[order + 1]
+        c = _empty(len(a) * tiles, rows, lanes).reshape(len(a), tiles, rows, lanes)
+        given = array("q", [len(a), order])
+        for part in a:
+            given.append(place(part))
+            given.append(space.order_of[part.shape[1]])
+        given.append(place(c))
+        return None if self.library.tpsa_inverse(self.tables, lanes > 1, tiles, given.buffer_info()[0]) else c
 
     def _weighted(self, a: np.ndarray) -> np.ndarray:
         return a * self._weights[: a.shape[1]]
@@ -172,17 +197,16 @@ class Kernels:
         tiles, rows, lanes = a.shape
         plain = a.dtype is _REAL
         own = _whole(a) if plain else _split(a)
-        results, addresses = [], []
+        results = []
         for value in values:
-            result, address = _empty(tiles, self.space.first[order + 1] * (1 if plain else 2), lanes)
+            result = _empty(tiles, self.space.first[order + 1] * (1 if plain else 2), lanes)
             if plain:
                 result[:, 0] = value
             else:
                 result[:, 0], result[:, 1] = value.real, value.imag
             results.append(result)
-            addresses.append(address)
         shape = (lanes > 1) | (0 if plain else 2) | self.space.order_of[rows] << 8 | order << 16 | flag << 24
-        function(self.tables, shape, tiles, _address(own), *addresses)
+        function(self.tables, shape, tiles, place(own), *[place(result) for result in results])
         return results if plain else [_merged(result) for result in results]
 
 
@@ -198,32 +222,27 @@ def _whole(a: np.ndarray) -> np.ndarray:
     return a if a.flags.c_contiguous else np.ascontiguousarray(a)
 
 
-def _empty(tiles: int, rows: int, lanes: int) -> tuple[np.ndarray, int]:
-    """A new array and its address; one of tiles begins on a cache line, as vectors load fastest."""
+def _empty(tiles: int, rows: int, lanes: int) -> np.ndarray:
+    """A new array; one of tiles begins on a cache line, as vectors load fastest."""
     if lanes == 1:
-        single = np.empty((tiles, rows, 1))
-        return single, _address(single)
+        return np.empty((tiles, rows, 1))
     count = tiles * rows * lanes
-    raw = np.empty(count + 8)
-    address = _address(raw)
-    shift = -address // 8 % 8
-    return raw[shift : shift + count].reshape(tiles, rows, lanes), address + 8 * shift
+    raw: Any = np.empty(count + 8)
+    shift = -ctypes.addressof(ctypes.c_char.from_buffer(raw)) // 8 % 8
+    aligned: np.ndarray = raw[shift : shift + count].reshape(tiles, rows, lanes)
+    return aligned
 
 
-def _address(array: np.ndarray) -> int:
-    """Where a contiguous array begins; several times faster than ``array.ctypes.data``, for read-only or empty ones."""
-    try:
-        start: Any = array
-        return ctypes.addressof(ctypes.c_char.from_buffer(start))
-    except (TypeError, ValueError):
-        address: int = array.ctypes.data
-        return address
+def place(data: np.ndarray) -> int:
+    """Address of what holds the address of an array's data: many times faster than asking for that itself."""
+    return id(data) + _HEADER
 
 
-def _addresses(array: np.ndarray) -> np.ndarray:
-    """Where each of the series in an array begins."""
-    begin = _address(array)
-    return np.arange(begin, begin + array.nbytes, array.strides[0], dtype=np.uint64)
+@cache
+def _places_are_known() -> bool:
+    """Whether the address of an array's data stands where it is read."""
+    sample = np.empty(3)
+    return ctypes.c_void_p.from_address(place(sample)).value == sample.ctypes.data
 
 
 def _split(a: np.ndarray) -> np.ndarray:
@@ -238,5 +257,3 @@ def _merged(a: np.ndarray) -> np.ndarray:
     *more, rows, lanes = a.shape
     parts = np.ascontiguousarray(a.reshape(*more, rows // 2, 2, lanes).swapaxes(-1, -2))
     return parts.view(np.complex128)[..., 0]
-
-

@@ -6,7 +6,7 @@ from gputrack.backends.sources import kernel_folder
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.straight_text import straight_text
 
-_FILES = ("tpsa/sums.h", "tpsa/rules.h", "tpsa/compose.h")
+_FILES = ("tpsa/sums.h", "tpsa/rules.h", "tpsa/compose.h", "tpsa/inverse.h")
 #: how a compiler is told to keep a function by itself
 _SEPARATE = {
     "tpsa/tpsa_host.h": "static __attribute__((noinline))",

@@ -13,6 +13,7 @@ from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.evaluation import evaluate
+from gputrack.tpsa.host import kernels
 from gputrack.tpsa.layout import beside, namespace, packed, padded
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
@@ -67,6 +68,13 @@ class Map:
                 f"Map: coefficients must have shape (..., {space.variables}, rows), got {tuple(array.shape)}"
             )
         return cls([Series.of(space, array[..., i, :]) for i in range(space.variables)])
+
+    @classmethod
+    def _made(cls, space: Space, components: Sequence[Series], batch: tuple[int, ...]) -> Map:
+        """Of what is known to fit."""
+        made = object.__new__(cls)
+        made.space, made.batch, made.components = space, batch, tuple(components)
+        return made
 
     @classmethod
     def identity(cls, space: Space) -> Map:
@@ -143,7 +151,8 @@ class Map:
         order : int, optional
             Highest order of the result; that of the space where not given.
         """
-        return Map(composed(self.components, inner, order))
+        components = composed(self.components, inner, order)
+        return Map._made(inner.space, components, components[0].batch)
 
     def inverse(self) -> Map:
         """The map that undoes this one, by fixed-point iteration: each round is right to one order more.
@@ -216,8 +225,12 @@ def composed(outer: Sequence[Series], inner: Map, order: int | None = None) -> l
     same = all(c.batch == inner.batch for c in outer)
     batch = inner.batch if same else np.broadcast_shapes(inner.batch, *(c.batch for c in outer))
     parts = [*inner.components, *(unit_beside(inner[0])[space.variables :] if space.parameters else ())]
-    first, second = stacked([c._spread(batch) for c in outer]), stacked([c._spread(batch) for c in parts])
-    data = ops.compose(space, first, second, highest)
+    first, second = [c._spread(batch) for c in outer], [c._spread(batch) for c in parts]
+    a, b = [c._data for c in first], [c._data for c in second]
+    if ops.plain(a) and ops.plain(b):
+        data = kernels(space).compose_parts(a, b, highest)
+    else:
+        data = ops.compose(space, stacked(first), stacked(second), highest)
     return [Series(space, data[i], batch) for i in range(len(outer))]
 
 

@@ -31,6 +31,17 @@ def _run(name: str, space: Space, *arguments: Any) -> Any:
     return getattr(reference, name)(space, *arguments)
 
 
+_REAL = np.dtype(np.float64)
+
+
+def plain(parts: list[Any]) -> bool:
+    """Whether the kernels take these series as they are: NumPy's, real, contiguous."""
+    for part in parts:
+        if type(part) is not np.ndarray or part.dtype is not _REAL or not part.flags.c_contiguous:
+            return False
+    return has_kernels()
+
+
 def _quick(traced: Any) -> Any:
     """A primitive that is left out where nothing is traced: it costs as much as a small product."""
     plain = traced.fun

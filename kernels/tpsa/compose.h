@@ -46,14 +46,15 @@ GT_INLINE void each_power(const Tables& t, const A& at, const Sums& sums, const 
   }
 }
 
-// c = a(b): sum over m of a_m b^m.
+// c = a(b): sum over m of a_m b^m. Rows of c below degree lc are not written.
 template <class A, class Sums>
 GT_INLINE void compose(const Tables& t, const A& at, const Sums& sums, const Components& a, const Components& b,
-                       int lowest, double* const* c, int hc, const bool* used, double* const* buffers) {
+                       int lowest, double* const* c, int hc, const bool* used, double* const* buffers, int lc = 0) {
   typedef typename A::Value V;
   for (int i = 0; i < a.count; ++i)
-    for (int k = 0; k < t.first[hc + 1]; ++k) at.store(c[i], k, k ? at.zero() : at.load(a.data[i], 0));
-  each_power(t, at, sums, b, lowest, hc, used, buffers, [&](int row, const double* power, int low, int high) {
+    for (int k = t.first[lc]; k < t.first[hc + 1]; ++k) at.store(c[i], k, k ? at.zero() : at.load(a.data[i], 0));
+  each_power(t, at, sums, b, lowest, hc, used, buffers, [&](int row, const double* power, int least_degree, int high) {
+    const int low = most(least_degree, lc);
     for (int i = 0; i < a.count; ++i) {
       if (t.degrees[row] > a.orders[i]) continue;
       const V coefficient = at.load(a.data[i], row);

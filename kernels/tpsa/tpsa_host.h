@@ -1,7 +1,7 @@
 // Truncated power series by a host compiler: tiles [tile][row][lane] of one or eight maps, real or complex.
 // Complex numbers have their real parts before their imaginary ones in each row: [tile][row][part][lane].
 #pragma once
-#include "compose.h"
+#include "inverse.h"
 
 constexpr int TILE = 8;
 constexpr int MOST_SERIES = 64;  // taken through the tree of monomials at once
@@ -155,96 +155,179 @@ struct Shape {
       : kind(packed & 255), first(packed >> 8 & 255), second(packed >> 16 & 255), third(packed >> 24 & 255) {}
 };
 
+// Where NumPy keeps the address of an array's data.
+typedef double* const* Place;
+
 // Where a tile of a series begins whose rows go up to an order.
 template <class A, class P>
 GT_INLINE P* tile_of(const Tables& t, const A&, P* data, long tile, int order) {
   return data + tile * t.first[order + 1] * A::ROW;
 }
 
+// Doubles in a row, by the kind of tiles.
+GT_INLINE int row_doubles(int kind) { return (kind & 1 ? TILE : 1) * (kind & 2 ? 2 : 1); }
+
+// Memory that begins on a cache line.
+template <class V>
+struct Room {
+  char* const memory;
+  V* const begin;
+  explicit Room(long count)
+      : memory(new char[count * sizeof(V) + 64]), begin((V*)(memory + (64 - (std::uintptr_t)memory % 64))) {}
+  Room(const Room&) = delete;
+  ~Room() { delete[] memory; }
+  V& operator[](long i) const { return begin[i]; }
+};
+
+// Series by pairs of numbers: where the address stands, and the order.
+struct Given {
+  const long* at;
+  const double* data(int i) const { return *(Place)at[2 * i]; }
+  int order(int i) const { return (int)at[2 * i + 1]; }
+};
+
 extern "C" {
 
 int tpsa_width() { return WIDTH; }
 
-void tpsa_product(const Tables* t, long shape, long tiles, const double* a, const double* b, double* c) {
+void tpsa_product(const Tables* t, long shape, long tiles, Place a, Place b, Place c) {
   const Shape is(shape);
   const int ha = is.first, hb = is.second, hc = is.third;
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    product(*t, at, Sums{}, tile_of(*t, at, a, n, ha), 0, ha, tile_of(*t, at, b, n, hb), 0, hb,
-            tile_of(*t, at, c, n, hc), 0, hc);
+    product(*t, at, Sums{}, tile_of(*t, at, *a, n, ha), 0, ha, tile_of(*t, at, *b, n, hb), 0, hb,
+            tile_of(*t, at, *c, n, hc), 0, hc);
   });
 }
 
-void tpsa_product_adjoint(const Tables* t, long shape, long tiles, const double* g, const double* b, double* c) {
+void tpsa_product_adjoint(const Tables* t, long shape, long tiles, Place g, Place b, Place c) {
   const Shape is(shape);
   const int hg = is.first, hb = is.second, hc = is.third;
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    product_adjoint(*t, at, tile_of(*t, at, g, n, hg), hg, tile_of(*t, at, b, n, hb), hb, tile_of(*t, at, c, n, hc),
+    product_adjoint(*t, at, tile_of(*t, at, *g, n, hg), hg, tile_of(*t, at, *b, n, hb), hb, tile_of(*t, at, *c, n, hc),
                     hc);
   });
 }
 
-void tpsa_quotient(const Tables* t, long shape, long tiles, const double* a, const double* b, double* c) {
+void tpsa_quotient(const Tables* t, long shape, long tiles, Place a, Place b, Place c) {
   const Shape is(shape);
   const int ha = is.first, hb = is.second, hc = is.third;
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    quotient(*t, at, Sums{}, tile_of(*t, at, a, n, ha), ha, tile_of(*t, at, b, n, hb), hb, tile_of(*t, at, c, n, hc),
+    quotient(*t, at, Sums{}, tile_of(*t, at, *a, n, ha), ha, tile_of(*t, at, *b, n, hb), hb, tile_of(*t, at, *c, n, hc),
              hc);
   });
 }
 
-void tpsa_exponential(const Tables* t, long shape, long tiles, const double* e, double* f) {
+void tpsa_exponential(const Tables* t, long shape, long tiles, Place e, Place f) {
   const Shape is(shape);
   const int he = is.first, hf = is.second;
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    exponential(*t, at, Sums{}, tile_of(*t, at, e, n, he), he, tile_of(*t, at, f, n, hf), hf);
+    exponential(*t, at, Sums{}, tile_of(*t, at, *e, n, he), he, tile_of(*t, at, *f, n, hf), hf);
   });
 }
 
-void tpsa_sine_cosine(const Tables* t, long shape, long tiles, const double* e, double* s, double* c) {
+void tpsa_sine_cosine(const Tables* t, long shape, long tiles, Place e, Place s, Place c) {
   const Shape is(shape);
   const int he = is.first, hf = is.second;
   const double sign = is.third ? 1.0 : -1.0;
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    sine_cosine(*t, at, Sums{}, tile_of(*t, at, e, n, he), he, sign, tile_of(*t, at, s, n, hf),
-                tile_of(*t, at, c, n, hf), hf);
+    sine_cosine(*t, at, Sums{}, tile_of(*t, at, *e, n, he), he, sign, tile_of(*t, at, *s, n, hf),
+                tile_of(*t, at, *c, n, hf), hf);
   });
 }
 
-void tpsa_square_root(const Tables* t, long shape, long tiles, const double* a, double* f) {
+void tpsa_square_root(const Tables* t, long shape, long tiles, Place a, Place f) {
   const Shape is(shape);
   const int ha = is.first, hf = is.second;
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    square_root(*t, at, Sums{}, tile_of(*t, at, a, n, ha), ha, tile_of(*t, at, f, n, hf), hf);
+    square_root(*t, at, Sums{}, tile_of(*t, at, *a, n, ha), ha, tile_of(*t, at, *f, n, hf), hf);
   });
 }
 
-// a, b, c: addresses of the series of each map; work: doubles for the buffers, used: a byte for each monomial.
-void tpsa_compose(const Tables* t, int kind, long tiles, const double* const* a, const int* ha, int na,
-                  const double* const* b, const int* hb, int lowest, double* const* c, int hc, double* work,
-                  bool* used, int adjoint) {
-  const double** const own_b = new const double*[t->dimensions];
+// `given`: number of series of a, order of the result, whether the adjoint is asked for; of each series of a, then of b,
+// where its address stands and its order; where that of the results stands, (series, tiles, rows, lanes).
+void tpsa_compose(const Tables* t, long kind, long tiles, const long* given) {
+  const int na = given[0], hc = given[1], nb = t->dimensions, size = t->first[t->order + 1];
+  const Given a{given + 3}, b{a.at + 2 * na};
+  double* const results = *(Place)b.at[2 * nb];
+  const Room<double> room((long)(t->order + 1) * size * row_doubles(kind));
+  const Room<const double*> own_b(nb);
+  const Room<int> orders_b(nb);
+  const Room<bool> used(size);
   over_tiles(kind, tiles, [&](const auto& at, long n) {
     const double* own_a[MOST_SERIES];
     double *own_c[MOST_SERIES], *buffers[MOST_ORDER + 1];
-    for (int i = 0; i < t->dimensions; ++i) own_b[i] = tile_of(*t, at, b[i], n, hb[i]);
-    for (int d = 0; d <= t->order; ++d) buffers[d] = tile_of(*t, at, work, d, t->order);
-    const Components inner{own_b, hb, t->dimensions};
+    int orders_a[MOST_SERIES];
+    bool constant = false;
+    for (int i = 0; i < nb; ++i) {
+      own_b[i] = tile_of(*t, at, b.data(i), n, orders_b[i] = b.order(i));
+      constant = constant || at.any(own_b[i], 0);
+    }
+    for (int d = 0; d <= t->order; ++d) buffers[d] = tile_of(*t, at, room.begin, d, t->order);
+    const Components inner{own_b.begin, orders_b.begin, nb};
     for (int begin = 0; begin < na; begin += MOST_SERIES) {
       const int count = least(na - begin, MOST_SERIES);
       for (int i = 0; i < count; ++i) {
-        own_a[i] = tile_of(*t, at, a[begin + i], n, ha[begin + i]);
-        own_c[i] = tile_of(*t, at, c[begin + i], n, hc);
+        own_a[i] = tile_of(*t, at, a.data(begin + i), n, orders_a[i] = a.order(begin + i));
+        own_c[i] = tile_of(*t, at, results, (begin + i) * tiles + n, hc);
       }
-      const Components outer{own_a, ha + begin, count};
-      if (adjoint) {
-        for (int m = 0; m < t->first[t->order + 1]; ++m) used[m] = t->degrees[t->tree_rows[m]] <= hc;
-        compose_adjoint(*t, at, Sums{}, outer, inner, lowest, own_c, hc, used, buffers);
+      const Components outer{own_a, orders_a, count};
+      if (given[2]) {
+        for (int m = 0; m < size; ++m) used[m] = t->degrees[t->tree_rows[m]] <= hc;
+        compose_adjoint(*t, at, Sums{}, outer, inner, !constant, own_c, hc, used.begin, buffers);
       } else {
-        mark_used(*t, at, outer, used);
-        compose(*t, at, Sums{}, outer, inner, lowest, own_c, hc, used, buffers);
+        mark_used(*t, at, outer, used.begin);
+        compose(*t, at, Sums{}, outer, inner, !constant, own_c, hc, used.begin, buffers);
       }
     }
   });
-  delete[] own_b;
+}
+
+// `given`: number of variables, order of the result; of each series where its address stands and its order; where that
+// of the results stands, (variables, tiles, rows, lanes). 0, or 1 where a linear part is singular, 2 where a constant part is not 0.
+long tpsa_inverse(const Tables* t, long kind, long tiles, const long* given) {
+  const int n = given[0], hc = given[1], dimensions = t->dimensions, size = t->first[t->order + 1], row = row_doubles(kind);
+  const Given a{given + 2};
+  double* const results = *(Place)a.at[2 * n];
+  // buffers of a composition; nonlinear parts, their images; parameters; matrices
+  const Room<double> room((long)row * ((t->order + 1 + 2 * n) * size + (1 + dimensions) * dimensions + n * n) + 2 * n * n);
+  const Room<double*> series(dimensions + 2 * n);
+  const Room<const double*> sources(n);
+  const Room<int> orders(dimensions + n);
+  const Room<bool> used(size);
+  long problem = 0;
+  const auto work = [&](const auto& at, long number) {
+    double *buffers[MOST_ORDER + 1], *free = room.begin;
+    const auto take = [&](long rows) { return free += rows * row, free - rows * row; };
+    for (int d = 0; d <= t->order; ++d) buffers[d] = take(size);
+    double **const c = series.begin, **const rest = c + dimensions, **const images = rest + n;
+    const double** const own = sources.begin;
+    for (int i = 0; i < n; ++i) {
+      orders[dimensions + i] = a.order(i);
+      c[i] = tile_of(*t, at, results, i * tiles + number, hc);
+      own[i] = tile_of(*t, at, a.data(i), number, a.order(i));
+      rest[i] = take(size);
+      images[i] = take(size);
+      if (at.any(own[i], 0)) problem = 2;
+      for (int k = 0; k < t->first[a.order(i) + 1]; ++k) at.store(rest[i], k, k < t->first[2] ? at.zero() : at.load(own[i], k));
+    }
+    for (int p = n; p < dimensions; ++p) {
+      c[p] = take(1 + dimensions);
+      for (int k = 0; k <= dimensions; ++k) at.store(c[p], k, at.zero());
+      for (int lane = 0; lane < row; ++lane) c[p][(1 + p) * row + lane] = 1.0;
+    }
+    double* const back = take(n * n);
+    const Components linear{own, orders.begin + dimensions, n};
+    if (!problem && !invert_linear(at, linear, n, free, back)) problem = 1;
+    if (problem) return;
+    invert(*t, at, Sums{}, Components{rest, linear.orders, n}, linear, n, back, c, hc,
+           Components{c, orders.begin, dimensions}, orders.begin, images, used.begin, buffers);
+  };
+  for (long tile = 0; tile < tiles && !problem; ++tile) {
+    if (kind)
+      work(Tile<Pack>{}, tile);
+    else
+      work(Tile<double>{}, tile);
+  }
+  return problem;
 }
 }
