@@ -10,6 +10,8 @@ from gputrack.optics.driving_terms import driving_terms
 from gputrack.optics.functions import EdwardsTeng, MaisRipken
 from gputrack.optics.match import Match, match
 from gputrack.optics.one_turn_map import one_turn_map, transfer_map
+from gputrack.optics.orbit_correction import Above, OrbitCorrection, Strongest, correct_orbit
+from gputrack.optics.orbit_response import OrbitResponse, orbit_response
 from gputrack.optics.places import Positions, Range, Slices
 from gputrack.optics.radiation import Radiation, radiation
 from gputrack.optics.survey import Survey, survey
@@ -17,8 +19,8 @@ from gputrack.optics.target import Target
 from gputrack.optics.twiss import Twiss, linear_optics, twiss
 
 __all__ = [
-    "Detuning", "DrivingTerms", "EdwardsTeng", "FirstOrder", "FromMap", "MaisRipken", "Match", "Positions",
-    "Radiation", "Range", "SecondOrder", "Slices", "Survey", "Target", "Twiss", "closed_orbit", "driving_terms",
-    "finite_difference_matrix", "linear_optics", "match", "one_turn_map", "radiation", "survey", "transfer_map",
-    "twiss",
+    "Above", "Detuning", "DrivingTerms", "EdwardsTeng", "FirstOrder", "FromMap", "MaisRipken", "Match",
+    "OrbitCorrection", "OrbitResponse", "Positions", "Radiation", "Range", "SecondOrder", "Slices", "Strongest",
+    "Survey", "Target", "Twiss", "closed_orbit", "correct_orbit", "driving_terms", "finite_difference_matrix",
+    "linear_optics", "match", "one_turn_map", "orbit_response", "radiation", "survey", "transfer_map", "twiss",
 ]  # fmt: skip
