@@ -84,7 +84,6 @@ class Kernels:
         self._kept = [np.ascontiguousarray(array, dtype=np.int32) for array in arrays]
         self._tables = Tables(space.order, space.dimensions, *(array.ctypes.data for array in self._kept))
         self.tables = ctypes.addressof(self._tables)
-        self._weights = space.degrees[:, None].astype(float)
         self.library = _library(space if straight else None)
 
     def product(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
@@ -122,18 +121,17 @@ class Kernels:
 
     def exp(self, a: np.ndarray, order: int) -> np.ndarray:
         """Twin of `gputrack.tpsa.reference.exp`."""
-        return self._of_one(self.library.tpsa_exponential, self._weighted(a), order, (np.exp(a[:, 0]),))[0]
+        return self._of_one(self.library.tpsa_exponential, a, order, (np.exp,))[0]
 
     def sine_cosine(self, a: np.ndarray, sign: int, order: int) -> tuple[np.ndarray, np.ndarray]:
         """Twin of `gputrack.tpsa.reference.sine_cosine`."""
-        sine, cosine = (np.sin, np.cos) if sign < 0 else (np.sinh, np.cosh)
-        values = sine(a[:, 0]), cosine(a[:, 0])
-        s, c = self._of_one(self.library.tpsa_sine_cosine, self._weighted(a), order, values, sign > 0)
+        values = (np.sin, np.cos) if sign < 0 else (np.sinh, np.cosh)
+        s, c = self._of_one(self.library.tpsa_sine_cosine, a, order, values, sign > 0)
         return s, c
 
     def square_root(self, a: np.ndarray, order: int) -> np.ndarray:
         """Twin of `gputrack.tpsa.reference.square_root`."""
-        return self._of_one(self.library.tpsa_square_root, a, order, (np.sqrt(a[:, 0]),))[0]
+        return self._of_one(self.library.tpsa_square_root, a, order, (np.sqrt,))[0]
 
     def compose(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
         """Twin of `gputrack.tpsa.reference.compose`: (series, tiles, rows, lanes)."""
@@ -187,26 +185,20 @@ class Kernels:
         given.append(place(c))
         return None if self.library.tpsa_inverse(self.tables, lanes > 1, tiles, given.buffer_info()[0]) else c
 
-    def _weighted(self, a: np.ndarray) -> np.ndarray:
-        return a * self._weights[: a.shape[1]]
-
     def _of_one(
-        self, function: Any, a: np.ndarray, order: int, values: tuple[np.ndarray, ...], flag: bool = False
+        self, function: Any, a: np.ndarray, order: int, values: tuple[Any, ...], flag: bool = False
     ) -> list[np.ndarray]:
-        """Functions whose constant parts are given, (tiles, lanes) each."""
+        """Functions, by those of their constant parts."""
         tiles, rows, lanes = a.shape
         plain = a.dtype is _REAL
         own = _whole(a) if plain else _split(a)
-        results = []
-        for value in values:
-            result = _empty(tiles, self.space.first[order + 1] * (1 if plain else 2), lanes)
-            if plain:
-                result[:, 0] = value
-            else:
-                result[:, 0], result[:, 1] = value.real, value.imag
-            results.append(result)
+        results = [_empty(tiles, self.space.first[order + 1] * (1 if plain else 2), lanes) for _ in values]
+        if not plain:
+            for result, value in zip(results, values, strict=True):
+                constant = value(a[:, 0])
+                result[:, 0], result[:, 1] = constant.real, constant.imag
         shape = (lanes > 1) | (0 if plain else 2) | self.space.order_of[rows] << 8 | order << 16 | flag << 24
-        function(self.tables, shape, tiles, place(own), *[place(result) for result in results])
+        function(self.tables, shape, tiles, id(own) + _HEADER, *[id(result) + _HEADER for result in results])
         return results if plain else [_merged(result) for result in results]
 
 

@@ -397,7 +397,12 @@ def _with_constant(data: Array, value: Any) -> Array:
 
 
 def _require_divisor(value: Any) -> None:
-    good = value != 0 if isinstance(value, _NUMBERS) else untraced(value).all()
+    if isinstance(value, _NUMBERS):
+        good = value != 0
+    elif type(value) is np.ndarray and value.size == 1:
+        good = value.item() != 0  # at once: small series are soon worked out
+    else:
+        good = untraced(value).all()
     if not good:
         raise InputError("Series: division by 0, or by a series with constant part 0")
 

@@ -167,6 +167,14 @@ GT_INLINE P* tile_of(const Tables& t, const A&, P* data, long tile, int order) {
 // Doubles in a row, by the kind of tiles.
 GT_INLINE int row_doubles(int kind) { return (kind & 1 ? TILE : 1) * (kind & 2 ? 2 : 1); }
 
+GT_INLINE int real_lanes(int kind) { return kind & 2 ? 0 : row_doubles(kind); }
+
+// e = E a, which multiplies what is of degree d by d.
+template <class A>
+GT_INLINE void weigh(const Tables& t, const A& at, const double* a, int ha, double* e) {
+  for (int k = 0; k < t.first[ha + 1]; ++k) at.store(e, k, (double)t.degrees[k] * at.load(a, k));
+}
+
 // Memory that begins on a cache line.
 template <class V>
 struct Room {
@@ -217,21 +225,33 @@ void tpsa_quotient(const Tables* t, long shape, long tiles, Place a, Place b, Pl
   });
 }
 
-void tpsa_exponential(const Tables* t, long shape, long tiles, Place e, Place f) {
+// Constant parts of functions: here of real series, by the caller of complex ones.
+void tpsa_exponential(const Tables* t, long shape, long tiles, Place a, Place f) {
   const Shape is(shape);
-  const int he = is.first, hf = is.second;
+  const int ha = is.first, hf = is.second;
+  const Room<double> e((long)t->first[ha + 1] * row_doubles(is.kind));
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    exponential(*t, at, Sums{}, tile_of(*t, at, *e, n, he), he, tile_of(*t, at, *f, n, hf), hf);
+    const double* own = tile_of(*t, at, *a, n, ha);
+    double* result = tile_of(*t, at, *f, n, hf);
+    for (int i = 0; i < real_lanes(is.kind); ++i) result[i] = std::exp(own[i]);
+    weigh(*t, at, own, ha, e.begin);
+    exponential(*t, at, Sums{}, e.begin, ha, result, hf);
   });
 }
 
-void tpsa_sine_cosine(const Tables* t, long shape, long tiles, Place e, Place s, Place c) {
+void tpsa_sine_cosine(const Tables* t, long shape, long tiles, Place a, Place s, Place c) {
   const Shape is(shape);
-  const int he = is.first, hf = is.second;
-  const double sign = is.third ? 1.0 : -1.0;
+  const int ha = is.first, hf = is.second;
+  const Room<double> e((long)t->first[ha + 1] * row_doubles(is.kind));
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    sine_cosine(*t, at, Sums{}, tile_of(*t, at, *e, n, he), he, sign, tile_of(*t, at, *s, n, hf),
-                tile_of(*t, at, *c, n, hf), hf);
+    const double* own = tile_of(*t, at, *a, n, ha);
+    double *sine = tile_of(*t, at, *s, n, hf), *cosine = tile_of(*t, at, *c, n, hf);
+    for (int i = 0; i < real_lanes(is.kind); ++i) {
+      sine[i] = is.third ? std::sinh(own[i]) : std::sin(own[i]);
+      cosine[i] = is.third ? std::cosh(own[i]) : std::cos(own[i]);
+    }
+    weigh(*t, at, own, ha, e.begin);
+    sine_cosine(*t, at, Sums{}, e.begin, ha, is.third ? 1.0 : -1.0, sine, cosine, hf);
   });
 }
 
@@ -239,7 +259,10 @@ void tpsa_square_root(const Tables* t, long shape, long tiles, Place a, Place f)
   const Shape is(shape);
   const int ha = is.first, hf = is.second;
   over_tiles(is.kind, tiles, [&](const auto& at, long n) {
-    square_root(*t, at, Sums{}, tile_of(*t, at, *a, n, ha), ha, tile_of(*t, at, *f, n, hf), hf);
+    const double* own = tile_of(*t, at, *a, n, ha);
+    double* result = tile_of(*t, at, *f, n, hf);
+    for (int i = 0; i < real_lanes(is.kind); ++i) result[i] = std::sqrt(own[i]);
+    square_root(*t, at, Sums{}, own, ha, result, hf);
   });
 }
 
