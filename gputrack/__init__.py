@@ -1,7 +1,14 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
 from gputrack.beam import Beam
-from gputrack.collective import PipeModes
+from gputrack.collective import (
+    PipeModes,
+    Quantiles,
+    ResistiveWallWake,
+    ResonatorWake,
+    TableWake,
+    UniformBins,
+)
 from gputrack.elements import (
     Aperture,
     CrabCavity,
@@ -80,12 +87,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Above", "Aperture", "Beam", "CrabCavity", "Drift", "DriftKick", "DrivingTerms", "EdwardsTeng", "Element",
     "Exact", "Expanded", "FirstOrder", "FromMap", "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs",
-    "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model",
-    "Monitor", "Multipole", "Octupole", "OrbitCorrection", "OrbitResponse", "PipeModes", "Positions", "Quadrupole",
-    "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle", "SecondOrder", "SectorBend",
-    "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Strongest", "Survey", "Target", "Tracked",
-    "Translation", "Twiss", "VKicker", "YRotation", "__version__", "closed_orbit", "correct_orbit", "demo_ring",
-    "driving_terms", "finite_difference_matrix", "grad", "jacobian", "jvp", "linear_optics", "load", "match",
-    "one_turn_map", "orbit_response", "radiation", "save", "survey", "track", "transfer_map", "twiss",
-    "value_and_grad",
+    "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor",
+    "Multipole", "Octupole", "OrbitCorrection", "OrbitResponse", "PipeModes", "Positions", "Quadrupole", "Quantiles",
+    "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle", "ResistiveWallWake", "ResonatorWake",
+    "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Strongest", "Survey",
+    "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation", "__version__",
+    "closed_orbit", "correct_orbit", "demo_ring", "driving_terms", "finite_difference_matrix", "grad", "jacobian",
+    "jvp", "linear_optics", "load", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey", "track",
+    "transfer_map", "twiss", "value_and_grad",
 ]  # fmt: skip

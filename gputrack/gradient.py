@@ -107,6 +107,7 @@ class _Forward:
             self.plain_lattice, self.plain_beam, self._program(), self.backend, self.recorders, self.limit,
             backwards=False,
         )  # fmt: skip
+        run.memory["all"] = True
         checkpoints = [Checkpoint(self.plain_beam.turn, run.particles.coordinates.copy())]
         spacing = max(1, -(-self.turns // CHECKPOINTS))
         while run.done < self.turns:

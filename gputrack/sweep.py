@@ -79,6 +79,9 @@ class _Sweep:
         self.xp = namespace(cotangents)
         self.cotangents = self.xp.array(cotangents, copy=True, order="C")
         self.gradient: Any = 0.0
+        self.memory = done.launch.memory if done.launch.memory is not None else {}
+        for key in [key for key in self.memory if key[-1] == "bar"]:  # of a sweep before this one
+            del self.memory[key]
         self.amplitude = amplitude(done)
 
     def run(self) -> tuple[Any, Any]:
@@ -92,7 +95,7 @@ class _Sweep:
 
     def stretch(self, start: Checkpoint, after: Any, end: int) -> None:
         """Sweep from `end` back to `start`; halve the way where the start is not found again."""
-        before = self.xp.array(self.cotangents, copy=True)
+        before, memory = self.xp.array(self.cotangents, copy=True), dict(self.memory)
         particles = self._particles(after, end)
         records, seeds = self._records(start.turn, end)
         turns = end - start.turn
@@ -102,6 +105,8 @@ class _Sweep:
             self.gradient = self.gradient + part
             return
         self.cotangents = before
+        self.memory.clear()
+        self.memory.update(memory)
         middle = self._forward(start, turns // 2)
         self.stretch(middle, after, end)
         self.stretch(start, middle.coordinates, middle.turn)

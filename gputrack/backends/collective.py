@@ -16,10 +16,11 @@ from autograd import make_jvp, make_vjp
 
 from gputrack.arrays import is_cupy, namespace
 from gputrack.backends.array_adjoint import packed, rebuilt
+from gputrack.backends.array_losses import acceptable, loss_codes
 from gputrack.backends.base import Launch, Particles, Tangents
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
-from gputrack.elements.map import ReferenceValues
-from gputrack.errors import BackendError
+from gputrack.elements.map import ReferenceValues, State, make_state
+from gputrack.errors import BackendError, InputError
 from gputrack.losses import LossCode
 
 
@@ -44,8 +45,12 @@ def step(backend: Any, particles: Particles, launch: Launch) -> None:
     kind, op = launch.program.collective(launch.first_op)
     if not launch.backwards:
         _lose(particles, launch, kind, op)
-    bunch = _bunch(particles, launch)
-    after = _moved(backend, kind, bunch, op, ReferenceValues.of(launch.reference), launch.backwards)
+    elif _remembers(op):
+        raise InputError("track: what earlier turns left behind is not known backwards; take turns= out of the wakes")
+    bunch, ref = _bunch(particles, launch), ReferenceValues.of(launch.reference)
+    with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
+        after = _moved(backend, kind, bunch, op, ref, launch.backwards)
+        _lose_after(particles, launch, make_state(after, ref))
     _keep(particles.coordinates, after, particles)
 
 
@@ -54,24 +59,37 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
     if is_cupy(particles.coordinates):
         raise BackendError("forward mode through collective effects needs NumPy arrays; use grad, or move the beam")
     kind, op = launch.program.collective(launch.first_op)
+    if _remembers(op):
+        raise InputError("jvp: forward mode through wakes of earlier turns is not available; use grad")
     _lose(particles, launch, kind, op)
     bunch, ref = _bunch(particles, launch), ReferenceValues.of(launch.reference)
     first, end = launch.constants_range
     rates = tangents.coordinates * (bunch.weights > 0), tangents.constants[first:end], tangents.reference
     at = bunch.coordinates, packed(kind, op), np.array(ref)
-    value, rate = make_jvp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))(_flat(*rates))
+    with np.errstate(all="ignore"):
+        value, rate = make_jvp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))(_flat(*rates))
+        _lose_after(particles, launch, make_state(value, ref))
     _keep(particles.coordinates, value, particles)
     _keep(tangents.coordinates, rate, particles)
 
 
 def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: Launch) -> Any:
-    """Undo the map, in place, pull cotangents back, then bring back to life who was lost at it."""
+    """Undo the map, in place, pull cotangents back, then bring back to life who was lost at it.
+
+    Who was lost by what the map made of it had acted on the others, and has the coordinates before it.
+    """
     kind, op = launch.program.collective(launch.first_op)
     ref, xp = ReferenceValues.of(launch.reference), namespace(cotangents)
-    after = _bunch(particles, launch)
-    before = after._replace(coordinates=_moved(backend, kind, after, op, ref, True))
-    alive = before.weights > 0
+    p = particles
+    here = (p.loss_turn == launch.first_turn) & (p.loss_op == launch.first_op)
+    acted = here & (p.loss_code != LossCode.ALIVE) & (p.loss_code != LossCode.APERTURE)
+    alive = p.loss_code == LossCode.ALIVE
+    after = _bunch(particles, launch, acted)
+    with np.errstate(all="ignore"):
+        undone = _moved(backend, kind, after, op, ref, True)
+    before = after._replace(coordinates=xp.where(acted, after.coordinates, undone))
     bars = _bars(backend, kind, before, op, ref, xp.where(alive, cotangents, 0.0))
+    cotangents[:] = xp.where(acted, cotangents + bars.coordinates, cotangents)
     _keep(particles.coordinates, before.coordinates, particles)
     _keep(cotangents, bars.coordinates, particles)
     revive(particles, launch)
@@ -86,10 +104,15 @@ def _moved(backend: Any, kind: CollectiveKind, bunch: Bunch, op: Any, ref: Refer
 
 
 def _bars(backend: Any, kind: CollectiveKind, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
-    if backend.name == "array":
+    if backend.name == "array" and not _remembers(op):  # autograd sees one turn at a time
         return judged(kind, bunch, op, ref, bar)
     kernel = _kernel(backend, kind)
     return (kind if kernel is None else kernel).adjoint(bunch, op, ref, bar)
+
+
+def _remembers(op: Any) -> bool:
+    """Whether earlier turns act too."""
+    return getattr(op.what, "turns", 0) > 0
 
 
 def _kernel(backend: Any, kind: CollectiveKind) -> Kernel | None:
@@ -119,13 +142,15 @@ def _flat_forward(kind: CollectiveKind, op: SimpleNamespace, bunch: Bunch, numbe
     return kind.forward(bunch._replace(coordinates=coordinates), own, ref)
 
 
-def _bunch(particles: Particles, launch: Launch) -> Bunch:
+def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
+    """The living particles, and `others`."""
     xp = namespace(particles.coordinates)
-    alive = particles.loss_code == LossCode.ALIVE
+    alive = (particles.loss_code == LossCode.ALIVE) | others
     weights = launch.weights
     coordinates = xp.where(alive, particles.coordinates, 0.0)
     total = float(weights.sum())
-    return Bunch(coordinates, xp.where(alive, weights, 0.0), total, launch.first_turn, launch.memory)
+    charge = abs(launch.reference.charge)
+    return Bunch(coordinates, xp.where(alive, weights, 0.0), total, charge, launch.first_turn, launch.memory)
 
 
 def _lose(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> None:
@@ -133,7 +158,7 @@ def _lose(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -
     if kind.inside is None:
         return
     bunch = _bunch(particles, launch)
-    lost = (bunch.weights > 0) & ~kind.inside(bunch, op)
+    lost = (bunch.weights > 0) & ~kind.inside(bunch, op, ReferenceValues.of(launch.reference))
     p = particles
     p.loss_code[lost] = int(LossCode.APERTURE)
     p.loss_turn[lost], p.loss_op[lost] = launch.first_turn, launch.first_op
@@ -143,6 +168,14 @@ def revive(particles: Particles, piece: Launch) -> None:
     """Who was lost at an op of this piece is alive before it, at the coordinates that were kept or brought back."""
     own = (particles.loss_op >= piece.first_op) & (particles.loss_op < piece.end_op)
     particles.loss_code[own & (particles.loss_turn == piece.first_turn)] = int(LossCode.ALIVE)
+
+
+def _lose_after(particles: Particles, launch: Launch, after: State) -> None:
+    """Particles that cannot be tracked on stay where they were before the map."""
+    p, xp = particles, namespace(particles.coordinates)
+    lost = (p.loss_code == LossCode.ALIVE) & ~acceptable(after, launch.limit)
+    p.loss_code[:] = xp.where(lost, loss_codes(after, launch.limit), p.loss_code)
+    p.loss_turn[lost], p.loss_op[lost] = launch.first_turn, launch.first_op
 
 
 def _keep(target: Any, values: Any, particles: Particles) -> None:

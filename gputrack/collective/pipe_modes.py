@@ -147,7 +147,7 @@ def pipe_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -
     return Bars(coordinates, [0.5 * k * c_bar, current_bar], reference)
 
 
-def inside_pipe(bunch: Bunch, op: Any) -> Array:
+def inside_pipe(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
     """Who is inside the pipe."""
     a, b = op.what.pipe
     return (abs(bunch.coordinates[0]) < 0.5 * a) & (abs(bunch.coordinates[2]) < 0.5 * b)

@@ -59,6 +59,8 @@ class Element:
     space_charge: SpaceChargeKicks | None = None
     current: float = 0.0
 
+    #: whether all elements of this class act on the whole beam
+    ACTS_ON_BEAM: ClassVar[bool] = False
     #: parameters that may not be negative
     _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current")
 
@@ -149,7 +151,7 @@ class Element:
     @property
     def collective(self) -> bool:
         """Whether it acts on the whole beam."""
-        return self.space_charge is not None
+        return self.ACTS_ON_BEAM or self.space_charge is not None
 
     def single_particle(self) -> Element:
         """The element without what acts on the whole beam."""

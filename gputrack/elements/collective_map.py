@@ -27,14 +27,19 @@ class Bunch(NamedTuple):
         Real particles that each one stands for; 0 for those that are lost.
     total : float
         Sum of all weights, those of lost particles among them: the charge that a current belongs to.
+    charge : float
+        Of one real particle, without its sign [e].
     turn : int
     memory : dict
-        What a map keeps from one turn to later ones, under keys that begin with the number of its op; of one run.
+        What maps keep from one turn to later ones, and in the backward sweep the derivatives with respect to it, under
+        keys ``(op.number, turn)`` and ``(op.number, turn, "bar")``; of one run. Entries are replaced, never
+        changed; they stay for all turns where there is an entry ``"all"``.
     """
 
     coordinates: Array
     weights: Array
     total: float
+    charge: float = 1.0
     turn: int = 0
     memory: dict[Any, Any] | None = None
 
@@ -73,7 +78,8 @@ class CollectiveKind:
         ``(Bunch before, op, ReferenceValues, bar (6, n)) -> Bars``, derived by hand, in array mathematics. Autograd
         through `forward` judges it.
     inside : callable, optional
-        ``(Bunch, op) -> (n,) bool array``: who is lost, with the code of apertures, where the map would act.
+        ``(Bunch, op, ReferenceValues) -> (n,) bool array``: who is lost where the map would act, with the
+        code of apertures.
     constants : tuple of str
         Real constants, each differentiable.
     series : mapping of str to str
@@ -84,7 +90,7 @@ class CollectiveKind:
     forward: CollectiveFunction
     inverse: CollectiveFunction
     adjoint: Callable[[Bunch, Any, ReferenceValues, Array], Bars]
-    inside: Callable[[Bunch, Any], Array] | None = None
+    inside: Callable[[Bunch, Any, ReferenceValues], Array] | None = None
     constants: tuple[str, ...] = ()
     series: Mapping[str, str] = field(default_factory=dict)
     integers: tuple[str, ...] = ()

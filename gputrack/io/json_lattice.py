@@ -13,7 +13,7 @@ from dataclasses import fields
 from os import PathLike
 from typing import Any
 
-from gputrack.collective import PipeModes
+from gputrack.collective import PipeModes, Quantiles, UniformBins
 from gputrack.elements import ELEMENT_TYPES, Aperture, SpaceChargeKicks
 from gputrack.errors import InputError, LatticeFileError
 from gputrack.io.files import read_text, require_path, write_text
@@ -37,6 +37,7 @@ _OBJECTS: dict[str, Classes] = {
     "model": _named(Model),
     "space_charge": _named(SpaceChargeKicks),
     "field": _named(PipeModes),
+    "slicing": _named(UniformBins, Quantiles),
     "integrator": _named(DriftKick, MatrixKick),
     "hamiltonian": _named(Exact, Expanded),
     "edge": _named(FullEdge, LinearEdge),

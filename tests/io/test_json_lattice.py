@@ -34,7 +34,8 @@ def test_round_trip_is_exact(tmp_path):
 
 def test_every_element_class_makes_the_round_trip(tmp_path):
     lattice = gt.Lattice([case.element for case in CASES.values()])
-    assert set(ELEMENT_TYPES) <= {type(e).__name__ for e in lattice}
+    single = {name for name, kind in ELEMENT_TYPES.items() if not kind.ACTS_ON_BEAM}
+    assert single <= {type(e).__name__ for e in lattice}
     gt.save(lattice, tmp_path / "a.json")
     assert gt.load(tmp_path / "a.json") == lattice
 

@@ -1,0 +1,213 @@
+"""Elements that act by wakefields; zero length, to be put where the impedance is, or once in a ring."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gputrack.checks import require_integer
+from gputrack.collective.slices import Quantiles, UniformBins
+from gputrack.collective.wake import COMPONENTS, WAKE, WakeEffect
+from gputrack.collective.wake_functions import ResistiveWall, Resonators, Table
+from gputrack.elements.base import Element
+from gputrack.elements.drift import Marker
+from gputrack.elements.map import MapCall
+from gputrack.models import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wake(Element):
+    """A wakefield of one component.
+
+    Parameters
+    ----------
+    slicing : UniformBins or Quantiles
+    component : str
+        "longitudinal", "dipolar_x", "dipolar_y" (driven by the offset of the source), "quadrupolar_x", "quadrupolar_y"
+        (proportional to that of the particle itself).
+    turns : int
+        How many earlier turns still act, of the same call of `track`.
+    period : float
+        Distance between turns [m], beta0 c times the revolution time: the circumference of a ring. Needed with `turns`.
+
+    Notes
+    -----
+    The charge is that of the beam's weights, real particles.
+    """
+
+    slicing: UniformBins | Quantiles
+    component: str = "longitudinal"
+    turns: int = 0
+    period: float = 0.0
+
+    ACTS_ON_BEAM: ClassVar[bool] = True
+    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current", "period")
+    _VALUES: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length:
+            raise self._error(f"length must be 0 m, got {self.length!r}; put a Drift beside it")
+        if not isinstance(self.slicing, (UniformBins, Quantiles)):
+            raise self._error(f"slicing must be gputrack.UniformBins or gputrack.Quantiles, got {self.slicing!r}")
+        if self.component not in COMPONENTS:
+            raise self._error(f"component must be one of {', '.join(COMPONENTS)}, got {self.component!r}")
+        require_integer(f"{type(self).__name__} {self.name!r}", "turns", self.turns, at_least=0)
+        if self.turns and not self.period:
+            raise self._error("period must be > 0 m where earlier turns act; give the circumference")
+
+    def single_particle(self) -> Element:
+        """A marker in its place."""
+        return Marker(self.name)
+
+    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        return WakeEffect(self._make(), self.component, self.slicing, self.turns, self._count())
+
+    def _make(self) -> Any:
+        raise NotImplementedError
+
+    def _count(self) -> int:
+        return sum(len(v) if isinstance(v, tuple) else 1 for v in (getattr(self, name) for name in self._VALUES))
+
+    @classmethod
+    def _lower_body(
+        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
+    ) -> list[MapCall]:
+        values: list[Any] = []
+        for name in cls._VALUES:
+            values += p[name] if isinstance(p[name], list) else [p[name]]
+        return [MapCall(WAKE, constants={"period": p["period"]}, series={"values": values}, what=statics)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResonatorWake(_Wake):
+    """Wake of RLC resonators.
+
+    Parameters
+    ----------
+    shunt_impedance : sequence of float
+        Of each resonator: [ohm] longitudinal, [ohm/m] transverse.
+    frequency : sequence of float
+        Resonance frequencies [Hz], > 0.
+    quality : sequence of float
+        Quality factors, > 0; also below 1/2.
+
+    See `_Wake` for the others.
+    """
+
+    shunt_impedance: tuple[float, ...] = ()
+    frequency: tuple[float, ...] = ()
+    quality: tuple[float, ...] = ()
+
+    _VALUES: ClassVar[tuple[str, ...]] = ("shunt_impedance", "frequency", "quality")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes = {name: len(getattr(self, name)) for name in self._VALUES}
+        if len(set(sizes.values())) > 1 or not sizes["frequency"]:
+            said = ", ".join(f"{n} of {name}" for name, n in sizes.items())
+            raise self._error(f"needs as many values of each of its parameters, at least one, got {said}")
+        for name in ("frequency", "quality"):
+            for value in getattr(self, name):
+                if not value > 0:
+                    raise self._error(f"{name} must be > 0, got {value!r}")
+
+    def _make(self) -> Any:
+        return Resonators
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResistiveWallWake(_Wake):
+    """Wake of the thick resistive wall of a round pipe, in the classical regime; there is no quadrupolar one.
+
+    Parameters
+    ----------
+    wall_length : float
+        Length of the pipe [m], >= 0.
+    radius : float
+        Inner radius [m], > 0.
+    conductivity : float
+        [S/m], > 0.
+
+    See `_Wake` for the others. `slicing` must be `UniformBins`: the wake is averaged over them, it is infinite at 0.
+    """
+
+    wall_length: float = 0.0
+    radius: float = 0.0
+    conductivity: float = 0.0
+
+    _VALUES: ClassVar[tuple[str, ...]] = ("wall_length", "radius", "conductivity")
+    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current", "period", "wall_length")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("radius", "conductivity"):
+            if not getattr(self, name) > 0:
+                raise self._error(f"{name} must be > 0, got {getattr(self, name)!r}")
+        if not isinstance(self.slicing, UniformBins):
+            raise self._error(f"slicing must be gputrack.UniformBins, which average its wake, got {self.slicing!r}")
+        if self.component.startswith("quadrupolar"):
+            raise self._error(f"a round pipe has no quadrupolar wake, got component {self.component!r}")
+
+    def _make(self) -> Any:
+        return ResistiveWall
+
+
+#: a list of numbers that is no parameter to differentiate
+WakeColumn = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _TableOf:
+    """Makes a wake function of a table."""
+
+    distances: WakeColumn
+    wake: WakeColumn
+
+    def __call__(self, values: Any, transverse: bool, beta0: Any) -> Table:
+        return Table(values, np.array(self.distances), np.array(self.wake))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableWake(_Wake):
+    """Wake given at a few distances, linear between them.
+
+    Parameters
+    ----------
+    distances : sequence of float
+        Behind the source [m], rising from 0.
+    wake : sequence of float
+        [V/C] longitudinal, [V/C/m] transverse; > 0 takes energy, and deflects towards the source's side.
+    factor : float
+        Of all of it, a parameter that can be differentiated.
+
+    See `_Wake` for the others.
+    """
+
+    distances: WakeColumn
+    wake: WakeColumn
+    factor: float = 1.0
+
+    _VALUES: ClassVar[tuple[str, ...]] = ("factor",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("distances", "wake"):
+            object.__setattr__(self, name, self._column(name, getattr(self, name)))
+        if len(self.distances) != len(self.wake) or len(self.wake) < 2:
+            sizes = len(self.distances), len(self.wake)
+            raise self._error(f"needs as many distances as wakes, at least 2, got {sizes[0]} and {sizes[1]}")
+        if self.distances[0] != 0.0 or min(np.diff(self.distances)) <= 0.0:
+            raise self._error("distances must rise from 0 m")
+
+    def _column(self, name: str, values: Any) -> WakeColumn:
+        try:
+            return tuple(self._require_number(f"{name}[{i}]", value) for i, value in enumerate(values))  # type: ignore
+        except TypeError:
+            raise self._error(f"{name} must be a list of numbers, got {values!r}") from None
+
+    def _make(self) -> Any:
+        return _TableOf(self.distances, self.wake)
