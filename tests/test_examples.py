@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-REDUCED = {"tpsa_map.py": ["--order", "4", "--particles", "5"]}
+REDUCED = {
+    "match_tunes.py": ["--qx", "15.25"],
+    "orbit_correction.py": ["--rms", "2e-5"],
+    "tpsa_map.py": ["--order", "4", "--particles", "5"],
+}
 
 
 def test_every_example_is_listed():
