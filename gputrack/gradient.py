@@ -179,19 +179,21 @@ def _rescaled(progress: Progress, turns: int) -> Progress:
     return (lambda done, _: progress(done, turns)) if callable(progress) else False
 
 
-def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Sequence[Knob], Any]]:
+def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Knobs, Any]]:
     """Traced knobs, each without the parameters that a later setting of knobs took over."""
     taken: set[tuple[int, str]] = set()
-    kept: list[tuple[Sequence[Knob], Any]] = []
-    for knobs, box in reversed(traces):
+    kept: list[tuple[Knobs, Any]] = []
+    for number, (knobs, box) in enumerate(reversed(traces)):
         if is_traced(box):
-            free = [
-                Knob(k.handle, tuple(p for p in k.places if (p, k.parameter) not in taken), k.parameter, k.value)
-                for k in knobs
-            ]
-            kept.append((free, box))
-        taken |= {(place, knob.parameter) for knob in knobs for place in knob.places}
+            kept.append((_without(knobs, taken) if taken else knobs, box))
+        if number < len(traces) - 1:
+            taken |= {(place, knob.parameter) for knob in knobs for place in knob.places}
     return kept[::-1]
+
+
+def _without(knobs: Knobs, taken: set[tuple[int, str]]) -> Knobs:
+    free = [[place for place in knob.places if (place, knob.parameter) not in taken] for knob in knobs]
+    return Knobs(tuple(Knob(k.handle, tuple(p), k.parameter, k.value) for k, p in zip(knobs, free, strict=True)))
 
 
 @primitive

@@ -375,6 +375,16 @@ class Knobs(Sequence[Knob]):
         """Present values, shape (n,)."""
         return np.array([knob.value for knob in self.items])
 
+    @cached_property
+    def driven(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """For each parameter the places where it is driven, and the number of the knob that drives it there."""
+        found: dict[str, tuple[list[int], list[int]]] = {}
+        for number, knob in enumerate(self.items):
+            places, numbers = found.setdefault(knob.parameter, ([], []))
+            places += knob.places
+            numbers += [number] * len(knob.places)
+        return {name: (np.array(p, dtype=int), np.array(n, dtype=int)) for name, (p, n) in found.items()}
+
 
 def knob_values(knobs: Knobs, values: Any) -> np.ndarray:
     """Values for knobs as an array (n,), or an error."""

@@ -11,19 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
-from gputrack.arrays import is_traced, untraced
+from gputrack.arrays import is_traced
 from gputrack.backends.series import run_series
 from gputrack.backends.series_adjoint import sweep_series
 from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.errors import InputError
-from gputrack.gradient import effective_traces
 from gputrack.lattice import Lattice
 from gputrack.map_program import identity_map, traced_program
-from gputrack.parameter_adjoint import knob_gradient
+from gputrack.parameter_trace import require_first_derivatives, traced_values
 from gputrack.program import Program
 from gputrack.tpsa.space import Space
 
@@ -52,10 +50,9 @@ def traced_maps(lattice: Lattice, space: Space, orbit: Any, places: Sequence[int
         The orbit does not reach the end.
     """
     run = _Maps(lattice, space, places)
-    reference = anp.array(list(ReferenceValues.of(lattice.require_reference())))
-    arguments = [orbit, reference, *(box for _, box in run.traces)]
-    if any(is_traced(value) for value in arguments):
-        return _passed(run, *arguments)
+    values = traced_values(lattice, run.program)
+    if is_traced(orbit) or is_traced(values):
+        return _passed(run, orbit, values)
     return run.forward(np.asarray(orbit, dtype=float))
 
 
@@ -64,7 +61,6 @@ class _Maps:
 
     def __init__(self, lattice: Lattice, space: Space, places: Sequence[int]) -> None:
         self.name, self.space, self.places = lattice.name, space, len(places)
-        self.traces = effective_traces(lattice.traces)
         self.reference = ReferenceValues.of(lattice.require_reference().plain)
         self.program = recording_at(traced_program(lattice), places)
 
@@ -80,14 +76,12 @@ class _Maps:
         self.final: np.ndarray = final[0]
         return np.concatenate([at[0], final])
 
-    def backward(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """Derivatives with respect to the orbit, the reference's values and each set of knobs."""
+    def backward(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives with respect to the orbit; to the program's constants, then the reference's values."""
         cotangents = np.array(bar[-1], order="C")
         maps = np.array(self.final, order="C")
         gradient = sweep_series(self.space, self.program, self.reference, maps, cotangents, bar[:-1])
-        n = len(self.program.constants)
-        knobs = [knob_gradient(self.program, gradient[:n], knobs) for knobs, _ in self.traces]
-        return cotangents[:, 0], gradient[n:], knobs
+        return cotangents[:, 0], gradient
 
 
 def recording_at(program: Program, places: Sequence[int]) -> Program:
@@ -104,19 +98,16 @@ def recording_at(program: Program, places: Sequence[int]) -> Program:
 
 
 @primitive
-def _passed(run: _Maps, orbit: Any, reference: Any, *values: Any) -> np.ndarray:
+def _passed(run: _Maps, orbit: Any, values: Any) -> np.ndarray:
     return run.forward(np.array(orbit, dtype=float))
 
 
 def _pull_back(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> Callable[[Any], tuple[Any, ...]]:
     run: _Maps = arguments[0]
-    shapes = [np.shape(untraced(value)) for value in arguments[3:]]
 
     def pull(bar: Any) -> tuple[Any, ...]:
-        if any(is_traced(value) for value in (bar, *arguments[1:])):
-            raise InputError("transfer map: second derivatives by reverse mode are not available")
-        orbit, reference, knobs = run.backward(np.asarray(bar))
-        bars = [None, orbit, reference, *(k.reshape(shape) for k, shape in zip(knobs, shapes, strict=True))]
+        require_first_derivatives(bar, *arguments[1:])
+        bars = [None, *run.backward(np.asarray(bar))]
         return tuple(bars[i] for i in argnums)
 
     return pull

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gputrack.elements import Element
+from gputrack.elements.map import MAPS
 from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.gradient import effective_traces
@@ -52,6 +54,12 @@ def stops_program(lattice: Lattice, stops: Stops) -> Program:
     return compile_program(bare(lattice), stops=stops)
 
 
+def without_records(program: Program) -> Program:
+    """The same program for who looks at the end alone."""
+    acting = program.ops[:, 0] != MAPS["record"].code
+    return replace(program, ops=np.ascontiguousarray(program.ops[acting]), elements=program.elements[acting])
+
+
 def traced_program(lattice: Lattice) -> Program:
     """Program with a record after every element, and with the knobs that are being differentiated in its maps.
 
@@ -68,9 +76,9 @@ def driven(lattice: Lattice) -> dict[int, frozenset[str]]:
     """Parameters that are being differentiated, by place."""
     active: dict[int, frozenset[str]] = {}
     for knobs, _ in effective_traces(lattice.traces):
-        for knob in knobs:
-            for place in knob.places:
-                active[place] = active.get(place, frozenset()) | {knob.parameter}
+        for parameter, (places, _) in knobs.driven.items():
+            for place in places.tolist():
+                active[place] = active.get(place, frozenset()) | {parameter}
     return active
 
 

@@ -2,57 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd import grad
 
+from gputrack.arrays import is_traced
 from gputrack.errors import InputError
-from gputrack.lattice import Knob
+from gputrack.lattice import Knobs
 from gputrack.program import LoweredGroup, Program
 
 
-def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Sequence[Knob]) -> np.ndarray:
+def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Knobs) -> np.ndarray:
     """Derivatives with respect to knobs, shape (n,): sums over the parameters that each one drives.
 
-    Only the groups of elements that a knob drives are differentiated.
+    Only the groups of elements that a knob drives are differentiated, with respect to what is driven.
     """
-    where = rows_of(program, {place for knob in knobs for place in knob.places})
-    numbers = {number for number, _ in where.values()}
-    bars = {number: group_adjoint(program.groups[number], constants_bar) for number in numbers}
+    driven: dict[int, list[tuple[str, np.ndarray, np.ndarray]]] = {}
+    for number, parameter, rows, driving in driven_rows(program, knobs):
+        driven.setdefault(number, []).append((parameter, rows, driving))
     total = np.zeros(len(knobs))
-    for i, knob in enumerate(knobs):
-        for place in knob.places:
-            number, row = where[place]
-            if knob.parameter not in bars[number]:
-                raise InputError(f"knob {knob.handle!r}: parameter {knob.parameter!r} is not in the maps")
-            total[i] += bars[number][knob.parameter][row]
+    for number, parts in driven.items():
+        names = parameter_table(program.groups[number])[0]
+        for parameter, _, driving in parts:
+            if parameter not in names:
+                raise InputError(f"knob {knobs[int(driving[0])].handle!r}: parameter {parameter!r} is not in the maps")
+        bars = group_adjoint(program.groups[number], constants_bar, [parameter for parameter, _, _ in parts])
+        for parameter, rows, driving in parts:
+            np.add.at(total, driving, bars[parameter][rows])
     return total
 
 
-def rows_of(program: Program, wanted: set[int]) -> dict[int, tuple[int, int]]:
-    """For each place in the lattice, the group and the row in it."""
-    found = {}
-    for number, group in enumerate(program.groups):
-        for row, place in enumerate(group.places):
-            if place in wanted:
-                found[place] = (number, row)
-    return found
+def driven_rows(program: Program, knobs: Knobs) -> Iterator[tuple[int, str, np.ndarray, np.ndarray]]:
+    """(group, parameter, rows in the group, numbers of the knobs that drive it there), in this order."""
+    numbers, rows = program.rows
+    for parameter, (places, driving) in knobs.driven.items():
+        groups = numbers[places]
+        for number in np.unique(groups):
+            here = groups == number
+            yield int(number), parameter, rows[places[here]], driving[here]
 
 
-def group_adjoint(group: LoweredGroup, constants_bar: np.ndarray) -> dict[str, np.ndarray]:
-    """Derivatives for all parameters of a group: name, or ``"knl[2]"``, to an array over its elements.
+def group_adjoint(
+    group: LoweredGroup, constants_bar: np.ndarray, wanted: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Derivatives for parameters of a group, all where not given: name, or ``"knl[2]"``, to an array over its elements.
 
     The lowering is array mathematics, so autograd pulls the cotangents of all elements back at once.
     """
     names, table = parameter_table(group)
-    if not names or not group.calls:
-        return {name: np.zeros(len(group.places)) for name in names}
+    wanted = names if wanted is None else wanted
+    if not wanted or not group.calls:
+        return {name: np.zeros(len(group.places)) for name in wanted}
     bars = [constants_bar[places] for places in group.constants]
-    gradient = grad(lambda values: _contracted(group, names, values, bars))(table)
-    return dict(zip(names, gradient, strict=True))
+    rows = [names.index(name) for name in wanted]
+    gradient = grad(lambda values: _contracted(group, names, [*table], rows, values, bars))(table[rows])
+    return dict(zip(wanted, gradient, strict=True))
 
 
 def parameter_table(group: LoweredGroup) -> tuple[list[str], np.ndarray]:
@@ -69,13 +76,19 @@ def parameter_table(group: LoweredGroup) -> tuple[list[str], np.ndarray]:
     return names, np.array(rows)
 
 
-def _contracted(group: LoweredGroup, names: list[str], values: Any, bars: list[np.ndarray]) -> Any:
-    """Sum of all constants times their cotangents, as a function of the parameters."""
-    total = 0.0 * anp.sum(values)
-    for columns, bar in zip(lowered_columns(group, names, values), bars, strict=True):
-        for i, column in enumerate(columns):
-            total = total + anp.sum(column * bar[:, i])
-    return total
+def _contracted(
+    group: LoweredGroup, names: list[str], table: list[Any], rows: list[int], values: Any, bars: list[np.ndarray]
+) -> Any:
+    """Sum of the constants that depend on some rows of the parameters, times their cotangents."""
+    for i, row in enumerate(rows):
+        table[row] = values[i]
+    columns, weights = [], []
+    for call, bar in zip(lowered_columns(group, names, table), bars, strict=True):
+        for i, column in enumerate(call):
+            if is_traced(column):
+                columns.append(column)
+                weights.append(bar[:, i])
+    return anp.sum(anp.array(columns) * np.array(weights)) if columns else 0.0 * anp.sum(values)
 
 
 def lowered_columns(group: LoweredGroup, names: list[str], values: Any) -> list[list[Any]]:

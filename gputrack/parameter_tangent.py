@@ -9,12 +9,12 @@ import numpy as np
 
 from gputrack.errors import InputError
 from gputrack.forward_trace import pushed_forward
-from gputrack.lattice import Knob
-from gputrack.parameter_adjoint import lowered_columns, parameter_table, rows_of
+from gputrack.lattice import Knobs
+from gputrack.parameter_adjoint import driven_rows, lowered_columns, parameter_table
 from gputrack.program import LoweredGroup, Program
 
 
-def constants_tangent(program: Program, directions: Sequence[tuple[Sequence[Knob], Any]]) -> np.ndarray:
+def constants_tangent(program: Program, directions: Sequence[tuple[Knobs, Any]]) -> np.ndarray:
     """Tangents of all constants, (n_constants,), for knobs with tangents (n_knobs,).
 
     Only the groups of elements that a knob drives are differentiated.
@@ -30,21 +30,18 @@ def constants_tangent(program: Program, directions: Sequence[tuple[Sequence[Knob
     return total
 
 
-def _add_parameters(
-    program: Program, knobs: Sequence[Knob], tangent: np.ndarray, tables: dict[int, np.ndarray]
-) -> None:
+def _add_parameters(program: Program, knobs: Knobs, tangent: np.ndarray, tables: dict[int, np.ndarray]) -> None:
     """Add knobs' tangents to those of the parameters that they drive, a table for each group."""
+    if tangent.shape != (len(knobs),):
+        raise InputError(f"{len(knobs)} knobs have as many tangents, got {tangent.size}")
     names: dict[int, list[str]] = {}
-    where = rows_of(program, {place for knob in knobs for place in knob.places})
-    for knob, rate in zip(knobs, tangent, strict=True):
-        for place in knob.places:
-            number, row = where[place]
-            if number not in names:
-                names[number], values = parameter_table(program.groups[number])
-                tables.setdefault(number, np.zeros(values.shape))
-            if knob.parameter not in names[number]:
-                raise InputError(f"knob {knob.handle!r}: parameter {knob.parameter!r} is not in the maps")
-            tables[number][names[number].index(knob.parameter), row] += rate
+    for number, parameter, rows, driving in driven_rows(program, knobs):
+        if number not in names:
+            names[number], values = parameter_table(program.groups[number])
+            tables.setdefault(number, np.zeros(values.shape))
+        if parameter not in names[number]:
+            raise InputError(f"knob {knobs[int(driving[0])].handle!r}: parameter {parameter!r} is not in the maps")
+        np.add.at(tables[number][names[number].index(parameter)], rows, tangent[driving])
 
 
 def group_tangent(group: LoweredGroup, table_tangent: np.ndarray) -> list[np.ndarray]:

@@ -74,6 +74,17 @@ class Program:
         return kind, op
 
 
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each place of the lattice the number of its group, and its row there."""
+        count = 1 + max((max(group.places) for group in self.groups), default=-1)
+        numbers, rows = np.zeros((2, count), dtype=int)
+        for number, group in enumerate(self.groups):
+            numbers[group.places] = number
+            rows[group.places] = np.arange(len(group.places))
+        return numbers, rows
+
+
 def _unpacked(kind: MapKind, row: list[int], constants: np.ndarray) -> tuple[MapKind, SimpleNamespace]:
     op = SimpleNamespace(**dict(zip(kind.integers, row[2:], strict=False)))
     _set_constants(op, kind, row[1], constants, op)

@@ -15,7 +15,7 @@ from gputrack.backends.base import Launch, Particles, Tangents
 from gputrack.device_box import unsealed
 from gputrack.elements.map import ReferenceValues
 from gputrack.errors import InputError
-from gputrack.lattice import Knob
+from gputrack.lattice import Knobs
 from gputrack.parameter_tangent import constants_tangent
 from gputrack.program import Program
 
@@ -88,7 +88,7 @@ class Carrier:
 
 
 def carrier(
-    backend: Any, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Sequence[Knob]]
+    backend: Any, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Knobs]
 ) -> Carrier:
     """A backend that starts at `coordinates` (6, n) along `directions`."""
     xp = namespace(coordinates)

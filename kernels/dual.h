@@ -11,11 +11,29 @@ GT_INLINE T zero_like(const T&) {
 }
 
 template <class T>
+struct Dual;
+
+// What a number of a nest of duals is made of; without a nest, nothing that a number could be.
+template <class T>
+struct Innermost {
+  struct type {};
+};
+template <class T>
+struct Innermost<Dual<T>> {
+  using type = T;
+};
+template <class T>
+struct Innermost<Dual<Dual<T>>> {
+  using type = typename Innermost<Dual<T>>::type;
+};
+
+template <class T>
 struct Dual {
   T value;
   Cotangent<T> tangent;
 
   Dual() = default;
+  GT_MEMBER Dual(const typename Innermost<T>::type& v) : value(v), tangent(zero_like(value)) {}
   GT_MEMBER Dual(const T& v) : value(v), tangent(zero_like(v)) {}
   GT_MEMBER Dual(const T& v, const Cotangent<T>& t) : value(v), tangent(t) {}
 };

@@ -7,7 +7,8 @@ import pytest
 
 import gputrack as gt
 from gputrack.errors import InputError
-from gputrack.optics.turn_tensor import turn_tensor
+from gputrack.optics.trajectory import turn_program
+from gputrack.passage_rates import matrix_rates
 from gputrack.transfer_map import pass_maps
 
 # From PTC: ptc_twiss of the shared files, model 2, method 6, nst 10, time=false (their README.md).
@@ -68,16 +69,16 @@ def test_lower_orders_do_not_depend_on_the_order_asked(coupled):
     np.testing.assert_allclose(first.chromaticity(1), third.chromaticity(1), rtol=1e-10)
 
 
-def test_second_derivatives_of_a_turn_are_those_of_the_power_series(coupled):
-    """The sweep that first orders are made of, off momentum."""
-    orbit = gt.closed_orbit(coupled, 1e-3)
-    found, passed = turn_tensor(coupled, orbit), pass_maps(coupled, 2, orbit)
-    unit = np.eye(6, dtype=int)
-    for j in range(4):
+def test_rates_of_matrices_are_second_derivatives_of_the_power_series(coupled):
+    """What first orders are made of, off momentum, along any displacement of the orbit."""
+    orbit, along = gt.closed_orbit(coupled, 1e-3), np.array([0.3, -0.2, 0.1, 0.4, 0.7, 1.0])
+    found = matrix_rates(coupled, turn_program(coupled), orbit, along)[0]
+    passed, unit, expected = pass_maps(coupled, 2, orbit), np.eye(6, dtype=int), np.zeros((6, 6))
+    for j in range(6):
         for k in range(6):
             row = passed.space.row((unit[j] + unit[k]).tolist())
-            expected = passed.final[:4, row] * (2.0 if j == k else 1.0)
-            np.testing.assert_allclose(found[:, j, k], expected, atol=1e-11 * np.abs(found).max())
+            expected[:, j] += passed.final[:, row] * (2.0 if j == k else 1.0) * along[k]
+    np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
 
 
 def test_chromatic_functions_are_derivatives_of_twiss_parameters(coupled):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import gputrack
+from gputrack.backends.matrix_rates import RatesRun
 from gputrack.backends.run import Run, Sweep, TangentRun
 from gputrack.backends.series import SeriesRun
 from gputrack.backends.series_adjoint import SeriesSweep
@@ -37,7 +38,7 @@ LAYERS = (
     ("monitor", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
-    ("map_program", "map_gradient", "passage_gradient", "transfer_map"),
+    ("parameter_trace", "map_program", "map_gradient", "passage_gradient", "passage_rates", "transfer_map"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("plot", "report", "commands", "match_command", "demo", "cli", "__main__"),
@@ -53,7 +54,7 @@ KNOWN_TO = {
     "autograd": {
         "backends.array_adjoint", "backends.array_tangent", "backends.collective", "collective", "device_box",
         "forward_rules", "forward_trace", "gradient", "interop.passes", "map_gradient", "moment_primitives",
-        "optics", "parameter_adjoint", "passage_gradient", "tangent_run", "tpsa",
+        "optics", "parameter_adjoint", "parameter_trace", "passage_gradient", "passage_rates", "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},
     "jax": {"interop.jax"},
@@ -202,6 +203,7 @@ def members(header: str, struct: str) -> list[str]:
         ("tangent.h", "TangentRun", [name for name, _ in TangentRun._fields_]),
         ("tpsa/sums.h", "Tables", [name for name, _ in Tables._fields_]),
         ("adjoint_host.h", "Sweep", [name for name, _ in Sweep._fields_]),
+        ("matrix_rates_host.h", "RatesRun", [name for name, _ in RatesRun._fields_]),
         ("series_run.h", "SeriesRun", [name for name, _ in SeriesRun._fields_]),
         ("series_adjoint_host.h", "SeriesSweep", [name for name, _ in SeriesSweep._fields_]),
     ],

@@ -92,7 +92,7 @@ def test_rows_at_ends_are_those_without_rows_inside(voltage):
             assert tuple(np.array(mine)[ends]) == tw.name
         else:
             np.testing.assert_allclose(mine[ends], getattr(tw, name), atol=1e-10, rtol=1e-10)
-    assert fine.qx == pytest.approx(tw.qx, abs=1e-12) and fine.dqx == tw.dqx
+    assert fine.qx == pytest.approx(tw.qx, abs=1e-12) and fine.dqx == pytest.approx(tw.dqx, abs=1e-12)
 
 
 def test_asked_positions_come_in_their_order():

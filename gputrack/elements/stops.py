@@ -63,12 +63,12 @@ class Stops:
         inside[self.exits] += 1
         return np.concatenate([[0], inside])
 
-    def along(self, ends: np.ndarray) -> np.ndarray:
-        """(1 + total,) Positions of all rows, from those of the entrances and of the end, (count + 1,)."""
-        found = ends[self.elements]
-        inside = 1 + self.places + np.arange(len(self.places))
-        found[inside] += self.parts * np.diff(ends)[self.places]
-        return found
+    def along(self, ends: Any) -> Any:
+        """(1 + total,) Positions of all rows, from those of entrances and end (count + 1,), which may be traced."""
+        parts = np.zeros(1 + self.total)
+        parts[1 + self.places + np.arange(len(self.places))] = self.parts
+        after = np.minimum(self.elements + 1, self.count)
+        return ends[self.elements] + parts * (ends[after] - ends[self.elements])
 
     def of(self, places: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """For each stop of some elements with equal numbers of stops: rows and parts, (elements,) each."""

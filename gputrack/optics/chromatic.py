@@ -11,21 +11,16 @@ import numpy as np
 
 from gputrack.arrays import Array, is_traced, untraced
 from gputrack.lattice import Lattice
-from gputrack.map_program import identity_map
 from gputrack.optics.functions import periodic_dispersion
-from gputrack.optics.momentum_series import (
-    basis_series,
-    cauchy_matmul,
-    dispersive_orbit,
-    matrices_on,
-    monomials,
-    start_orbit,
-    tune_series,
-)
-from gputrack.optics.trajectory import optics_program, trajectory, turn_program
-from gputrack.optics.turn_tensor import turn_tensor
+from gputrack.optics.momentum_series import basis_series, cauchy_matmul, dispersive_orbit, matrices_on, tune_series
+from gputrack.optics.normal_modes import UnstableMotionError, symplectic_inverse
+from gputrack.optics.trajectory import optics_program, turn_program
+from gputrack.passage_rates import matrix_rates
 from gputrack.tpsa.space import Space
 from gputrack.transfer_map import pass_maps
+
+#: tunes [rad] that differ by less, and coupling below it, are rounding
+_EQUAL = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +55,42 @@ class ChromaticFunctions:
     ddpy: Array
 
 
+def chromaticities(lattice: Lattice, orbit: Array, bases: Array, one_turn: Array) -> Array:
+    """(2,) First derivatives of the tunes of a ring with its cavities off, about a closed orbit.
+
+    With M the one-turn matrix, M' its derivative along the dispersive orbit and M N = N R, R the rotation of the modes,
+    the angle of mode k changes by the antisymmetric part of block k of R^-1 N^-1 M' N, (first-order perturbation).
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Knobs that are being differentiated, and a traced reference, are followed.
+    orbit : (6,) array
+        Closed orbit at the start.
+    bases : (2, 4, 4) array
+        Normal modes N at the start, and M N.
+    one_turn : (6, 6) array
+
+    Raises
+    ------
+    UnstableMotionError
+        Two modes have the same tune, and are coupled.
+    """
+    along = anp.concatenate([periodic_dispersion(one_turn), anp.array([0.0, 1.0])])
+    rates = matrix_rates(lattice, turn_program(lattice), orbit, along, columns=4)[0, :4]
+    turned = anp.dot(symplectic_inverse(bases[1]), anp.dot(rates, bases[0]))
+    _require_distinct(untraced(one_turn[:4, :4]), untraced(turned))
+    return anp.stack([turned[0, 1] - turned[1, 0], turned[2, 3] - turned[3, 2]]) / (4.0 * math.pi)
+
+
+def _require_distinct(matrix: np.ndarray, turned: np.ndarray) -> None:
+    """Modes of equal tunes may not be mixed by a change of momentum: their tunes have no derivative then."""
+    angles = np.angle(np.linalg.eigvals(matrix))
+    gaps = np.abs(np.diff(np.sort(angles[angles > 0.0])))
+    if gaps.size and gaps.min() < _EQUAL and np.abs([turned[:2, 2:], turned[2:, :2]]).max() > _EQUAL:
+        raise UnstableMotionError
+
+
 def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
     """(2, order + 1) Coefficients of the tunes (their fractions) as power series in delta, about a closed orbit.
 
@@ -72,55 +103,45 @@ def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
     order : int
     """
     traced = lattice.traced or is_traced(orbit)
-    if order == 1 and not traced:
-        return tune_series(_first_order(lattice, orbit))
     space = Space(6, order + 1)
     turn = pass_maps(lattice, order + 1, orbit, program=None if traced else turn_program(lattice)).final
     return tune_series(matrices_on(space, turn, dispersive_orbit(space, turn, order)))
 
 
-def _first_order(lattice: Lattice, orbit: np.ndarray) -> Array:
-    """(4, 4, 2) One-turn matrix and its derivative along the dispersive orbit, without power series."""
-    one_turn = trajectory(lattice, orbit)[-1, :, 1:]
-    along = np.concatenate([periodic_dispersion(one_turn), [0.0, 1.0]])
-    return anp.stack([one_turn[:4, :4], turn_tensor(lattice, orbit) @ along], axis=-1)
+def chromatic_functions(lattice: Lattice, orbit: Array, matrices: Array, start: tuple[Array, Array] | None) -> Any:
+    """Derivatives of Twiss parameters with respect to momentum, all along a lattice with its cavities off.
 
-
-def ring_functions(lattice: Lattice, orbit: np.ndarray) -> ChromaticFunctions:
-    """Those of a ring, cavities off, about its closed orbit."""
-    space, maps = _maps(lattice, orbit)
-    turn = maps[-1]
-    dispersive = dispersive_orbit(space, turn, 2)
-    start = basis_series(matrices_on(space, turn, dispersive[:, :2]))
-    return _functions(space, maps, dispersive, start)
-
-
-def line_functions(lattice: Lattice, orbit: np.ndarray, basis: Array, dispersion: Array) -> ChromaticFunctions:
-    """Those of a beam line whose Twiss parameters at the start do not depend on momentum."""
-    space, maps = _maps(lattice, orbit)
-    rates = anp.stack([dispersion, anp.zeros(4)], axis=-1)
-    return _functions(space, maps, start_orbit(rates), anp.stack([basis, anp.zeros((4, 4))], axis=-1))
-
-
-def _maps(lattice: Lattice, orbit: np.ndarray) -> tuple[Space, Array]:
-    """Maps of second order from the start to all rows, (n + 1, 6, size)."""
-    program = None if lattice.traced or is_traced(orbit) else optics_program(lattice)
-    passed = pass_maps(lattice, 2, orbit, places=range(len(lattice)), program=program)
-    # its constant part is the orbit, which nobody asks for
-    start = identity_map(passed.space, np.asarray(untraced(passed.orbit)))
-    return passed.space, anp.concatenate([start[None], passed.at])
-
-
-def _functions(space: Space, maps: Array, orbit: Array, start: Array) -> ChromaticFunctions:
-    """From maps about an orbit, the dispersive orbit (6, 3) at the start, and the basis (4, 4, 2) there."""
-    bases = cauchy_matmul(matrices_on(space, maps, orbit[:, :2]), start)
-    second = 2.0 * anp.dot(maps[:, :4], monomials(space, orbit)[:, 2])
+    Parameters
+    ----------
+    lattice : Lattice
+        Knobs that are being differentiated, and a traced reference, are followed.
+    orbit : (6,) array
+        At the start.
+    matrices : (n + 1, 6, 6) array
+        Matrices from the start.
+    start : (normal modes (4, 4), dispersion (4,)), optional
+        Of a beam line, where they do not depend on momentum; those of a ring where not given.
+    """
+    ring = start is None
+    dispersion = periodic_dispersion(matrices[-1]) if start is None else start[1]
+    along = anp.concatenate([dispersion, anp.array([0.0, 1.0])])
+    rates = matrix_rates(lattice, optics_program(lattice), orbit, along)
+    rates = anp.concatenate([np.zeros((1, 6, 6)), rates])
+    series = anp.stack([matrices[:, :4, :4], rates[:, :4, :4]], axis=-1)
+    bases = cauchy_matmul(series, basis_series(series[-1]) if start is None else _constant(start[0]))
+    second = anp.einsum("kij,j->ki", rates[:, :4], along)
+    if ring:
+        again = anp.linalg.solve(anp.eye(4) - matrices[-1, :4, :4], second[-1])
+        second = second + anp.einsum("kij,j->ki", matrices[:, :4, :4], again)
     columns: dict[str, Any] = {}
     for plane, name in enumerate("xy"):
         columns |= _plane_columns(bases[:, 2 * plane : 2 * plane + 2, 2 * plane : 2 * plane + 2], name)
-    return ChromaticFunctions(
-        **columns, **{f"dd{name}": second[:, i] for i, name in enumerate(("x", "px", "y", "py"))}
-    )
+    names = enumerate(("x", "px", "y", "py"))
+    return ChromaticFunctions(**columns, **{f"dd{name}": second[:, i] for i, name in names})
+
+
+def _constant(basis: Array) -> Array:
+    return anp.stack([basis, anp.zeros((4, 4))], axis=-1)
 
 
 def _plane_columns(bases: Array, name: str) -> dict[str, Array]:
@@ -129,9 +150,11 @@ def _plane_columns(bases: Array, name: str) -> dict[str, Array]:
     beta, alpha = anp.sum(x * x, axis=1), -anp.sum(x * p, axis=1)
     b = 2.0 * anp.sum(x * dx, axis=1) / beta
     a = -anp.sum(x * dp + dx * p, axis=1) - alpha * b
+    squared = a * a + b * b
+    still = np.asarray(untraced(squared)) == 0.0  # where there is no direction, and a root no derivative
     turned = (x[:, 0] * dx[:, 1] - x[:, 1] * dx[:, 0]) / beta
     return {
-        f"w{name}": anp.sqrt(a * a + b * b),
-        f"phi{name}": anp.arctan2(a, b) / (2.0 * math.pi),
+        f"w{name}": anp.where(still, 0.0, anp.sqrt(anp.where(still, 1.0, squared))),
+        f"phi{name}": anp.arctan2(anp.where(still, 0.0, a), anp.where(still, 1.0, b)) / (2.0 * math.pi),
         f"dmu{name}": turned / (2.0 * math.pi),
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import autograd.numpy as anp
 import numpy as np
 
+from gputrack.arrays import is_traced, untraced
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.map_program import require_single_particles, traced_program
 from gputrack.optics.trajectory import has_rf, trajectory
+from gputrack.passage_gradient import closed_orbits_and_matrices
 
 _ITERATIONS = 20
 _ROUNDING = 1e-14  # steps that change nothing
@@ -41,17 +42,17 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
     InputError
         There is no closed orbit near the guess.
     """
-    require_single_particles(lattice)
-    if lattice.traced:
-        return _traced_orbit(lattice, delta, guess)
     return closed_trajectory(lattice, delta, guess)[0, :, 0]
 
 
-def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None) -> np.ndarray:
-    """The closed orbit and the matrices around it all along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`."""
+def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | None = None) -> Any:
+    """The closed orbit and the matrices around it all along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`.
+
+    Differentiable in the knobs and the reference of the lattice, and in `delta`.
+    """
     require_single_particles(lattice)
-    if lattice.traced:
-        return trajectory(lattice, _traced_orbit(lattice, delta, guess))
+    if lattice.traced or is_traced(delta):
+        return _traced_trajectory(lattice, delta, guess)
     free = 6 if has_rf(lattice) else 4
     orbit = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if guess is None else guess, dtype=float)
     if orbit.shape != (6,) or not np.isfinite(orbit).all():
@@ -61,7 +62,7 @@ def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | 
         try:
             passed = trajectory(lattice, orbit)
         except InputError:
-            if lattice.traced or lattice.reference is None:
+            if lattice.reference is None:
                 raise
             break
         miss = (passed[-1, :, 0] - orbit)[:free]
@@ -79,20 +80,12 @@ def closed_trajectory(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | 
     raise InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {_hint(free)}")
 
 
-def _traced_orbit(lattice: Lattice, delta: float, guess: np.ndarray | None) -> Any:
-    """The closed orbit as a function of what is being differentiated.
-
-    One step of Newton's method from the closed orbit, with its matrix held fixed, has the derivative of the implicit
-    function x = M(x, p): dx = (1 - dM/dx)^-1 dM/dp.
-    """
-    plain = untraced_lattice(lattice)
+def _traced_trajectory(lattice: Lattice, delta: Any, guess: np.ndarray | None) -> Any:
+    """The same as a function of what is being differentiated."""
+    plain = untraced_lattice(lattice) if lattice.traced else lattice
     plain.__dict__["_optics_program"] = traced_program(lattice)  # the same maps: compiled once
-    found = closed_trajectory(plain, delta, guess)
-    free = 6 if has_rf(plain) else 4
-    orbit = found[0, :, 0]
-    miss = trajectory(lattice, orbit)[-1, :free, 0] - orbit[:free]
-    solve = np.linalg.inv(np.eye(free) - found[-1, :free, 1 : 1 + free])
-    return anp.concatenate([orbit[:free] + anp.dot(solve, miss), orbit[free:]])
+    found = closed_trajectory(plain, float(untraced(delta)), guess)
+    return closed_orbits_and_matrices(lattice, found, delta, 6 if has_rf(plain) else 4)
 
 
 def untraced_lattice(lattice: Lattice) -> Lattice:

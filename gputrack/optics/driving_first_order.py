@@ -126,7 +126,8 @@ class Density:
     def of(cls, optics: Twiss) -> Density:
         """Of a ring's magnets that have more than a dipole field."""
         magnets = magnets_of(optics.lattice)
-        magnets = magnets.chosen(np.abs(untraced(magnets.fields[:, 1:])).max(axis=1, initial=0.0) > 0.0)
+        sizes = np.abs(untraced(magnets.fields[:, 1:])).max(axis=1, initial=0.0)
+        magnets = magnets.chosen((sizes > 0.0) | magnets.traced)
         places = magnets.places
         start = anp.stack([optics.dx, optics.dpx, optics.dy, optics.dpy], axis=1)[places]
         inner = inside(magnets, optics.bases[places], start, optics.delta[places])

@@ -9,6 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from gputrack.arrays import Array, untraced
+from gputrack.elements.quadrupole import cos_sinc_parts
 from gputrack.numbers import cos_sinc, trig_halvings
 from gputrack.optics.magnets import Magnets
 
@@ -37,8 +38,9 @@ class Inside:
 def inside(magnets: Magnets, bases: Array, dispersion: Array, delta: Array, nodes: int = NODES) -> Inside:
     """Optics inside magnets from those at their entrances.
 
-    In the frame of the magnet x'' + kx x = h delta and y'' + ky y = 0, kx = h^2 + k1, ky = -k1, after the kick of
-    the entrance face (K. L. Brown, SLAC-75). Fields are those on the reference orbit.
+    In the frame of the magnet x'' + kx x - a y = h delta and y'' + ky y - a x = 0, kx = h^2 + k1, ky = -k1, a the skew
+    gradient (left out in bends), after the kick of the entrance face (K. L. Brown, SLAC-75). Fields are those on the
+    reference orbit.
 
     Parameters
     ----------
@@ -51,30 +53,14 @@ def inside(magnets: Magnets, bases: Array, dispersion: Array, delta: Array, node
     """
     points, weights = np.polynomial.legendre.leggauss(nodes)
     fractions, weights = 0.5 * (points + 1.0), 0.5 * weights
-    turn, kx, ky = principal_axes(magnets)
     columns = anp.concatenate([bases, dispersion[:, :, None]], axis=2)
-    columns = anp.matmul(faces(magnets), anp.matmul(_rotation(turn), columns))
-    length = magnets.length[:, None] * fractions
-    opd = 1.0 + delta[:, None]
-    body, kick = _body(length, kx[:, None] / opd, ky[:, None] / opd, magnets.curvature[:, None], opd)
+    columns = anp.matmul(faces(magnets), anp.matmul(_rotation(magnets.tilt), columns))
+    body, kick = _body(magnets, magnets.length[:, None] * fractions, 1.0 + delta[:, None])
     moved = anp.matmul(body, columns[:, None]) + kick
-    moved = anp.matmul(_rotation(-turn)[:, None], moved)
+    moved = anp.matmul(_rotation(-magnets.tilt)[:, None], moved)
     thick = np.asarray(untraced(magnets.length)) > 0.0
     sizes = anp.where(thick, magnets.length, 1.0)[:, None] * weights
     return Inside(moved[..., :4], moved[..., 4], sizes)
-
-
-def principal_axes(magnets: Magnets) -> tuple[Array, Array, Array]:
-    """Angle of the frame in which the two planes of a magnet are not coupled, and kx, ky [m^-2] there."""
-    gradient, h = magnets.fields[:, 1], magnets.curvature
-    normal, skew = anp.real(gradient), anp.imag(gradient)
-    plain = np.asarray(untraced(skew)) == 0.0
-    curved = np.asarray(untraced(h)) != 0.0
-    upright = plain | curved  # in a bend, its plane; skew gradients there are left out
-    own = anp.where(upright, 0.0, -0.5 * anp.arctan2(anp.where(upright, 1.0, skew), normal))
-    size = anp.where(upright, normal, anp.sqrt(anp.where(upright, 1.0, normal**2 + skew**2)))
-    size = anp.where(np.asarray(untraced(magnets.length)) > 0.0, size, 0.0)
-    return magnets.tilt + own, h * h + size, -size
 
 
 def faces(magnets: Magnets, leaving: bool = False) -> Array:
@@ -96,16 +82,39 @@ def _rotation(angle: Array) -> Array:
     return _assembled([[c, zero, s, zero], [zero, c, zero, s], [-s, zero, c, zero], [zero, -s, zero, c]])
 
 
-def _body(length: Array, kx: Array, ky: Array, h: Array, opd: Array) -> tuple[Array, Array]:
-    """Matrices (n, nodes, 4, 4), and what they add to five columns, the last of which is the dispersion."""
-    (cx, sx, dx), (cy, sy, _) = (_plane(length, k) for k in (kx, ky))
-    zero = 0.0 * cx
+def _body(magnets: Magnets, length: Array, opd: Array) -> tuple[Array, Array]:
+    """Matrices (n, nodes, 4, 4), and what they add to five columns, the last of which is the dispersion.
+
+    Of the gradients G = ((kx, -a), (-a, ky)), C = cos(sqrt(G/opd) l) and S = sin(sqrt(G/opd) l)/sqrt(G/opd).
+    """
+    thick = np.asarray(untraced(magnets.length)) > 0.0
+    curved = np.asarray(untraced(magnets.curvature)) != 0.0
+    h = magnets.curvature[:, None]
+    k1 = anp.where(thick, anp.real(magnets.fields[:, 1]), 0.0)[:, None]
+    a = anp.where(thick & ~curved, anp.imag(magnets.fields[:, 1]), 0.0)[:, None]
+    kx, ky = h * h + k1, -k1
+    bent, (ce, co, se, so) = curved[:, None], _parts(length, k1 / opd, a / opd)
+    (cx, sx, dx), (cy, sy, _) = (_plane(length, anp.where(bent, k, 0.0) / opd) for k in (kx, ky))
+    cx, cy, cxy = anp.where(bent, cx, ce + co * k1 / opd), anp.where(bent, cy, ce - co * k1 / opd), -co * a / opd
+    sx, sy, sxy = anp.where(bent, sx, se + so * k1 / opd), anp.where(bent, sy, se - so * k1 / opd), -so * a / opd
     rows = [
-        [cx, sx / opd, zero, zero], [-kx * sx * opd, cx, zero, zero],
-        [zero, zero, cy, sy / opd], [zero, zero, -ky * sy * opd, cy],
-    ]  # fmt: skip
+        [cx, sx / opd, cxy, sxy / opd],
+        [-(kx * sx - a * sxy), cx, -(kx * sxy - a * sy), cxy],
+        [cxy, sxy / opd, cy, sy / opd],
+        [-(ky * sxy - a * sx), cxy, -(ky * sy - a * sxy), cy],
+    ]
+    zero = 0.0 * cx
     added = [[zero, zero, zero, zero, value] for value in (h * dx / opd, h * sx, zero, zero)]
     return _assembled(rows), _assembled(added)
+
+
+def _parts(length: Array, k: Array, a: Array) -> tuple[Array, Array, Array, Array]:
+    """ce, co, se, so: cos(sqrt(G) l) = ce + co G, sin(sqrt(G) l)/sqrt(G) = se + so G for G = ((k, -a), (-a, -k))."""
+    scale = length * length
+    u = (k * k + a * a) * scale * scale
+    halvings = trig_halvings(float(np.sqrt(np.abs(untraced(u)).max(initial=0.0))))
+    ce, co, se, so = cos_sinc_parts(u, halvings)
+    return ce, co * scale, length * se, length * so * scale
 
 
 def _plane(length: Array, k: Array) -> tuple[Array, Array, Array]:

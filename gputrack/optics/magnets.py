@@ -9,11 +9,11 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array
+from gputrack.arrays import Array, is_traced, untraced
 from gputrack.elements import Multipole, RectangularBend, SectorBend
 from gputrack.elements.straight import _StraightMagnet
 from gputrack.lattice import Lattice
-from gputrack.optics.trajectory import kept, optics_program
+from gputrack.optics.trajectory import kept, optics_groups
 from gputrack.program import LoweredGroup
 
 _BENDS = (SectorBend, RectangularBend)
@@ -41,6 +41,8 @@ class Magnets:
         length [m^-order] for thin ones. Without the dipole field of bends.
     lrad : (n,) array
         Fictitious length of thin bends [m].
+    traced : (n,) bool array
+        Whether parameters of such magnets are being differentiated: what is 0 now counts too.
     """
 
     places: np.ndarray
@@ -55,6 +57,8 @@ class Magnets:
     fields: Array
     lrad: Array
 
+    traced: np.ndarray
+
     def chosen(self, rows: np.ndarray) -> Magnets:
         """Some of them, by a mask or by numbers."""
         return Magnets(**{name: value[rows] for name, value in self.__dict__.items()})
@@ -62,24 +66,28 @@ class Magnets:
     @property
     def curvature(self) -> Array:
         """Angle over length [1/m]; 0 for thin ones."""
-        thick = np.asarray(self.length) > 0.0
+        thick = np.asarray(untraced(self.length)) > 0.0
         return anp.where(thick, self.angle / anp.where(thick, self.length, 1.0), 0.0)
 
 
 def magnets_of(lattice: Lattice) -> Magnets:
-    """All magnets with fields of their own: straight ones, bends and thin multipoles. Kept with the lattice."""
+    """All magnets with fields of their own: straight ones, bends and thin multipoles. Kept with the lattice.
+
+    Their parameters are traced where they are being differentiated.
+    """
     magnets: Magnets = kept(lattice, "_magnets", lambda: _gathered(lattice))
     return magnets
 
 
 def _gathered(lattice: Lattice) -> Magnets:
-    groups = [g for g in optics_program(lattice).groups if issubclass(g.kind, (_StraightMagnet, Multipole, *_BENDS))]
+    groups = [g for g in optics_groups(lattice) if issubclass(g.kind, (_StraightMagnet, Multipole, *_BENDS))]
     tables = [_table(group) for group in groups]
     orders = max([2, *(t["fields"].shape[1] for t in tables)])
     for table in tables:
         table["fields"] = _padded(table["fields"], orders)
     empty = {name: np.zeros(0) for name in Magnets.__dataclass_fields__} | {
-        "places": np.zeros(0, dtype=int), "fields": np.zeros((0, orders), dtype=complex)
+        "places": np.zeros(0, dtype=int), "fields": np.zeros((0, orders), dtype=complex),
+        "traced": np.zeros(0, dtype=bool),
     }  # fmt: skip
     columns = {name: anp.concatenate([empty[name], *(t[name] for t in tables)]) for name in empty}
     return Magnets(**columns).chosen(np.argsort(columns["places"], kind="stable"))
@@ -94,6 +102,8 @@ def _table(group: LoweredGroup) -> dict[str, Any]:
     p, kind = group.parameters, group.kind
     zero = 0.0 * p["tilt"]
     table = dict.fromkeys(Magnets.__dataclass_fields__, zero)
+    columns = [column for value in p.values() for column in (value if isinstance(value, list) else [value])]
+    table |= {"traced": np.full(len(group.places), any(map(is_traced, columns)))}
     table |= {"places": np.array(group.places), "tilt": p["tilt"], "offset": p["dx"] + 1j * p["dy"]}
     if issubclass(kind, _BENDS):
         return table | _bend(group)
@@ -123,7 +133,7 @@ def _series(p: dict[str, Any], length: Any, strengths: Any = None) -> Array:
     """Complex multipoles (n, orders) of strengths, and of errors over a length."""
     strengths = strengths or {}
     orders = max([2, len(p["knl"]), len(p["ksl"]), *(order + 1 for order, _ in strengths.values())])
-    where = anp.where(np.asarray(length) > 0.0, length, 1.0)
+    where = anp.where(np.asarray(untraced(length)) > 0.0, length, 1.0)
     columns = [0.0 * where + 0.0j for _ in range(orders)]
     for name, (order, skew) in strengths.items():
         columns[order] = columns[order] + (1j if skew else 1.0) * p[name] / math.factorial(order)

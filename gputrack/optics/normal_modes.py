@@ -144,6 +144,13 @@ def symplectic_form(size: int) -> np.ndarray:
     return np.kron(np.eye(size // 2), np.array([[0.0, 1.0], [-1.0, 0.0]]))
 
 
+def symplectic_inverse(matrix: Array) -> Array:
+    """Inverse -S M^T S of symplectic matrices (..., 2 d, 2 d)."""
+    form = symplectic_form(matrix.shape[-1])
+    inverse: Array = -anp.matmul(form, anp.matmul(anp.swapaxes(matrix, -1, -2), form))
+    return inverse
+
+
 @primitive
 def eigenvector_basis(matrix: Array) -> Array:
     """Basis (2 d, 2 d) of a matrix of any size, by its eigenvectors v, normalised to v^H S v = i.

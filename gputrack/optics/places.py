@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.arrays import is_traced
 from gputrack.checks import require_integer, short
 from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
@@ -76,6 +77,8 @@ class Positions:
     def places(self, lattice: Lattice) -> tuple[Stops, np.ndarray]:
         """Stops, and the rows that are wanted."""
         ends, asked = positions(lattice), np.asarray(self.s)
+        if is_traced(ends):
+            raise InputError("Positions: no gradient with respect to lengths at fixed positions; ask for Slices")
         for value in asked[(asked < -_AT_END) | (asked > ends[-1] + _AT_END)][:1]:
             raise InputError(f"Positions: s must be from 0 to {ends[-1]:.10g} m, got {value:.10g}")
         first = np.searchsorted(ends, asked - _AT_END)  # the first end that is not before it

@@ -9,7 +9,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array
+from gputrack.arrays import Array, untraced
 from gputrack.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
 from gputrack.elements import RFCavity
 from gputrack.errors import InputError
@@ -17,7 +17,8 @@ from gputrack.lattice import Lattice
 from gputrack.optics.functions import dispersion_along, periodic_dispersion
 from gputrack.optics.inside import Inside, inside
 from gputrack.optics.magnets import Magnets, magnets_of
-from gputrack.optics.normal_modes import symplectic_form
+from gputrack.optics.normal_modes import symplectic_inverse
+from gputrack.optics.trajectory import optics_groups, positions
 from gputrack.optics.twiss import twiss
 
 HBAR_C = 6.626_070_15e-34 / (2.0 * math.pi * ELEMENTARY_CHARGE) * SPEED_OF_LIGHT  # eV m, exact
@@ -78,7 +79,7 @@ class Radiation:
     def damping_times(self) -> tuple[Any, Any, Any]:
         """Of the amplitudes in x, y and z [s]."""
         ref = self.lattice.require_reference()
-        turn = self.lattice.length / (ref.beta0 * SPEED_OF_LIGHT)
+        turn = positions(self.lattice)[-1] / (ref.beta0 * SPEED_OF_LIGHT)
         jx, jy, jz = (2.0 * ref.energy * turn / (j * self.energy_loss) for j in self.partition)
         return jx, jy, jz
 
@@ -102,7 +103,7 @@ class Radiation:
     def _require_damped(self) -> tuple[Any, Any, Any]:
         for name, number in zip("xyz", self.partition, strict=True):
             if not number > 0.0:
-                value = f"J{name} = {float(number):.6g}"
+                value = f"J{name} = {float(untraced(number)):.6g}"
                 raise InputError(f"Radiation: motion in {name} is not damped ({value}), there is no equilibrium")
         return self.partition
 
@@ -118,22 +119,35 @@ class Radiation:
             Cavities have different frequencies, or less voltage than is lost.
         """
         ref = self.lattice.require_reference()
-        on = [e for e in self.lattice if isinstance(e, RFCavity) and e.voltage]
-        if len({e.frequency for e in on}) != 1:
+        voltages, frequencies = _cavities(self.lattice)
+        if len(set(untraced(frequencies).tolist())) != 1:
             raise InputError("Radiation: synchrotron_tune needs cavities that are on, all of one frequency")
-        voltage, loss = abs(ref.charge) * sum(e.voltage for e in on), self.energy_loss
+        voltage, loss = abs(ref.charge) * anp.sum(voltages), self.energy_loss
         if not abs(voltage) > loss:
-            raise InputError(f"Radiation: cavities give {abs(voltage):.6g} eV per turn, {float(loss):.6g} eV are lost")
-        wave = 2.0 * math.pi * on[0].frequency / (ref.beta0 * SPEED_OF_LIGHT)
-        focusing = wave * abs(self.slip) * self.lattice.length * anp.sqrt(voltage**2 - loss**2)
+            given, lost = float(abs(untraced(voltage))), float(untraced(loss))
+            raise InputError(f"Radiation: cavities give {given:.6g} eV per turn, {lost:.6g} eV are lost")
+        # where one frequency alone is changed, each counts by its voltage
+        frequency = anp.sum(voltages * frequencies) / anp.sum(voltages)
+        wave = 2.0 * math.pi * frequency / (ref.beta0 * SPEED_OF_LIGHT)
+        focusing = wave * anp.abs(self.slip) * positions(self.lattice)[-1] * anp.sqrt(voltage**2 - loss**2)
         return anp.sqrt(focusing / (ref.beta0**2 * ref.energy)) / (2.0 * math.pi)
 
     def __repr__(self) -> str:
         names = ("i1", "i2", "i3", "i4x", "i4y", "i5x", "i5y", "energy_loss")
-        rows = [f"  {name:<14} {float(getattr(self, name)):.10g}" for name in names]
+        rows = [f"  {name:<14} {float(untraced(getattr(self, name))):.10g}" for name in names]
         for name in ("partition", "damping_times"):
-            rows.append(f"  {name:<14} {', '.join(f'{float(v):.8g}' for v in getattr(self, name))}")
+            rows.append(f"  {name:<14} {', '.join(f'{float(untraced(v)):.8g}' for v in getattr(self, name))}")
         return "\n".join([f"<Radiation of {self.lattice.name!r}:", *rows]) + ">"
+
+
+def _cavities(lattice: Lattice) -> tuple[Array, Array]:
+    """Voltages [V] and frequencies [Hz] of the cavities that are on."""
+    tables = [group.parameters for group in optics_groups(lattice) if issubclass(group.kind, RFCavity)]
+    voltages, frequencies = (
+        anp.concatenate([np.zeros(0), *(p[name] for p in tables)]) for name in ("voltage", "frequency")
+    )
+    on = np.asarray(untraced(voltages)) != 0.0
+    return voltages[on], frequencies[on]
 
 
 def radiation(lattice: Lattice) -> Radiation:
@@ -149,8 +163,9 @@ def radiation(lattice: Lattice) -> Radiation:
     """
     optics = twiss(lattice).coasting
     magnets = magnets_of(optics.lattice)
-    bends = magnets.chosen((magnets.curvature != 0.0) | ((magnets.angle != 0.0) & (magnets.lrad > 0.0)))
-    if not len(bends.places):
+    size = np.asarray(untraced(magnets.length + magnets.lrad))
+    bends = magnets.chosen(((np.asarray(untraced(magnets.angle)) != 0.0) | magnets.traced) & (size > 0.0))
+    if not np.asarray(untraced(bends.angle)).any():
         raise InputError(f"Lattice {lattice.name!r}: no bends, hence no radiation")
     dispersion = dispersion_along(optics.matrices, periodic_dispersion(optics.matrix))
     inner = inside(bends, optics.bases[bends.places], dispersion[bends.places], optics.delta[bends.places])
@@ -158,7 +173,7 @@ def radiation(lattice: Lattice) -> Radiation:
 
 
 def _integrals(bends: Magnets, inner: Inside, dispersion: Array) -> dict[str, Any]:
-    thick = np.asarray(bends.length) > 0.0
+    thick = np.asarray(untraced(bends.length)) > 0.0
     size = anp.where(thick, bends.length, bends.lrad)
     h = bends.angle / size
     weights = anp.where(thick[:, None], inner.weights, size[:, None] / inner.weights.shape[1])
@@ -178,7 +193,5 @@ def _integrals(bends: Magnets, inner: Inside, dispersion: Array) -> dict[str, An
 
 def _invariants(inner: Inside) -> tuple[Array, Array]:
     """H of both modes: the dispersion in normalised coordinates, squared."""
-    form = symplectic_form(4)
-    inverse = -anp.matmul(form, anp.matmul(anp.swapaxes(inner.bases, -1, -2), form))
-    squares = anp.matmul(inverse, inner.dispersion[..., None])[..., 0] ** 2
+    squares = anp.matmul(symplectic_inverse(inner.bases), inner.dispersion[..., None])[..., 0] ** 2
     return squares[..., 0] + squares[..., 1], squares[..., 2] + squares[..., 3]

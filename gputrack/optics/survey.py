@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gputrack.elements import Translation, YRotation
+from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.optics.magnets import magnets_of
 from gputrack.optics.trajectory import optics_program, positions, row_names
@@ -38,10 +39,12 @@ class Survey:
 
 
 def survey(lattice: Lattice) -> Survey:
-    """Floor coordinates along a lattice.
+    """Floor coordinates along a lattice; without gradients, for which it raises InputError.
 
     Each element is one rigid motion; all products from the start come from log2(n) products of all elements at once.
     """
+    if lattice.traced:
+        raise InputError(f"Lattice {lattice.name!r}: a survey has no gradient; give it a lattice of plain numbers")
     frames = _scanned(_motions(lattice))
     frames = np.concatenate([np.eye(4)[None], frames])
     turn, place = frames[:, :3, :3], frames[:, :3, 3]

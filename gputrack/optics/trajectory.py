@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 
 from gputrack.arrays import is_traced
 from gputrack.backends import choose_backend
 from gputrack.backends.base import Launch, Particles, Tangents, make_records
 from gputrack.elements import CrabCavity, RFCavity
-from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.elements.map import ReferenceValues
 from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
-from gputrack.lattice import Lattice
-from gputrack.map_program import map_program, stops_program
+from gputrack.gradient import effective_traces
+from gputrack.lattice import Knob, Knobs, Lattice
+from gputrack.map_program import map_program, stops_program, traced_program, without_records
+from gputrack.parameter_trace import traced_groups
 from gputrack.passage_gradient import orbits_and_matrices
-from gputrack.program import Program
+from gputrack.program import LoweredGroup, Program
 
 #: finite, so that its square is a number
 _LIMIT = 1e100
@@ -43,45 +45,68 @@ def coasting(lattice: Lattice) -> Lattice:
     """The lattice with its cavities switched off; itself where none is on. Kept with the lattice."""
     if not has_rf(lattice):
         return lattice
-    if lattice.traced:
-        raise InputError(
-            f"Lattice {lattice.name!r}: figures of a coasting beam cannot be differentiated with cavities on; "
-            "switch them off, with_changes(..., voltage=0.0), before with_knobs"
-        )
     quiet: Lattice = kept(lattice, "_coasting", lambda: _switched_off(lattice))
     return quiet
 
 
 def _switched_off(lattice: Lattice) -> Lattice:
     off = {
-        id(element): element.replaced(voltage=0.0)
-        for element in lattice
+        place: element.replaced(voltage=0.0)
+        for place, element in enumerate(lattice)
         if isinstance(element, (RFCavity, CrabCavity)) and element.voltage
     }
-    elements = [off.get(id(element), element) for element in lattice]
-    return Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
+    elements = [off.get(place, element) for place, element in enumerate(lattice)]
+    quiet = Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
+    quiet.traces = lattice.traces
+    if lattice.traces:  # nothing depends on these voltages any more
+        quiet.traces += ((Knobs((Knob("voltage", tuple(off), "voltage", 0.0),)), None),)
+    return quiet
 
 
 def optics_program(lattice: Lattice) -> Program:
     """The program with a record after every element; kept with the lattice, which does not change."""
     if lattice.traced:
-        raise InputError("closed orbit and optics of a lattice that is being differentiated are not available yet")
+        return traced_program(lattice)
     program: Program = kept(lattice, "_optics_program", lambda: map_program(lattice, range(len(lattice))))
     return program
 
 
+def optics_groups(lattice: Lattice) -> tuple[LoweredGroup, ...]:
+    """Elements with their parameters as arrays, in groups; traced where knobs are being differentiated."""
+    program = optics_program(lattice)
+    traces = effective_traces(lattice.traces)
+    return traced_groups(program, traces) if traces else program.groups
+
+
 def turn_program(lattice: Lattice) -> Program:
     """The same program without its records."""
-    program = optics_program(lattice)
-    acting = program.ops[:, 0] != MAPS["record"].code
-    return replace(program, ops=np.ascontiguousarray(program.ops[acting]), elements=program.elements[acting])
+    program: Program = kept(lattice, "_turn_program", lambda: without_records(optics_program(lattice)))
+    return program
 
 
-def positions(lattice: Lattice) -> np.ndarray:
-    """Entrances of elements and the end [m], (n + 1,); read-only."""
-    s: np.ndarray = kept(lattice, "_positions", lambda: lattice.s)
+def positions(lattice: Lattice) -> Any:
+    """Entrances of elements and the end [m], (n + 1,); read-only, or traced where lengths are being differentiated."""
+    return kept(lattice, "_positions", lambda: _positions(lattice))
+
+
+def _positions(lattice: Lattice) -> Any:
+    s = lattice.s
     s.flags.writeable = False
-    return s
+    parts, source = [lattice.lengths], np.arange(len(lattice))
+    for group in optics_groups(lattice) if lattice.traces else ():
+        length = arc_length(group)
+        if is_traced(length):
+            source[group.places] = sum(len(part) for part in parts) + np.arange(len(group.places))
+            parts.append(length)
+    if len(parts) == 1:
+        return s
+    return anp.concatenate([anp.zeros(1), anp.cumsum(anp.concatenate(parts)[source])])
+
+
+def arc_length(group: LoweredGroup) -> Any:
+    """(n,) Length of the reference orbit in the elements of a group [m]."""
+    own = getattr(group.kind, "_arc_length", None)
+    return own(group.parameters) if own else group.parameters["length"]
 
 
 def row_names(lattice: Lattice) -> tuple[str, ...]:
@@ -90,7 +115,7 @@ def row_names(lattice: Lattice) -> tuple[str, ...]:
     return names
 
 
-def trajectory(lattice: Lattice, orbit: np.ndarray, stops: Stops | None = None) -> np.ndarray:
+def trajectory(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
     """Orbit and matrices from the start, at the entrance of every element and at the end.
 
     Parameters

@@ -10,13 +10,13 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array
+from gputrack.arrays import Array, assembled, untraced
 from gputrack.checks import require_integer
 from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
-from gputrack.optics.chromatic import ChromaticFunctions, line_functions, ring_functions, tunes_of_momentum
+from gputrack.optics.chromatic import ChromaticFunctions, chromatic_functions, chromaticities, tunes_of_momentum
 from gputrack.optics.closed_orbit import closed_trajectory
 from gputrack.optics.functions import (
     PLANES,
@@ -210,7 +210,7 @@ class Twiss:
         if self.whole is not None:
             return self.whole.coasting
         quiet = without_rf(self.lattice)
-        return self if quiet is self.lattice else twiss(quiet, delta=float(self.delta[0]))
+        return self if quiet is self.lattice else twiss(quiet, delta=self.delta[0])
 
     def _require_periodic(self, what: str) -> None:
         if not self.periodic:
@@ -242,12 +242,20 @@ class Twiss:
         quiet = self.coasting
         if order not in self._tunes:
             try:
-                series = tunes_of_momentum(quiet.lattice, quiet.orbit, order)
+                found = quiet._tune_derivatives(order)
             except UnstableMotionError:
                 name = self.lattice.name
                 raise InputError(f"Lattice {name!r}: coupled modes of equal tunes have no chromaticity") from None
-            self._tunes.update({k: math.factorial(k) * series[:, k] for k in range(1, order + 1)})
+            self._tunes.update(found)
         return self._tunes[order]
+
+    def _tune_derivatives(self, order: int) -> dict[int, Array]:
+        """Those of a coasting beam up to an order."""
+        if order == 1:
+            ends = anp.stack([self.bases[0], self.bases[-1]])
+            return {1: chromaticities(self.lattice, self.orbit, ends, self.matrix)}
+        series = tunes_of_momentum(self.lattice, self.orbit, order)
+        return {k: math.factorial(k) * series[:, k] for k in range(1, order + 1)}
 
     @cached_property
     def _tunes(self) -> dict[int, Array]:
@@ -274,10 +282,14 @@ class Twiss:
         """W functions, d mu/d delta and second-order dispersion, of a coasting beam; at the ends of all elements."""
         if self.periodic:
             quiet = self.coasting
-            return ring_functions(quiet.lattice, quiet.orbit)
+            return quiet._chromatic(None)
         if self.whole is not None:
             return self.whole.chromatic
-        return line_functions(self.lattice, self.orbit, self.bases[0], self.dispersion[0])
+        return self._chromatic((self.bases[0], self.dispersion[0]))
+
+    def _chromatic(self, start: tuple[Array, Array] | None) -> ChromaticFunctions:
+        ends = np.unique(self.element, return_index=True)[1]  # the first row of each element is its entrance
+        return chromatic_functions(self.lattice, self.orbit, self.matrices[ends], start)
 
     # -- output --------------------------------------------------------------------------------------------------------
 
@@ -287,7 +299,8 @@ class Twiss:
         names = ["qx", "qy", "qs"]
         if self.periodic:
             names += ["dqx", "dqy", "momentum_compaction", "slip"]
-        figures = {"length": float(positions(self.lattice)[-1]), **{name: getattr(self, name) for name in names}}
+        figures = {"length": float(untraced(positions(self.lattice))[-1])}
+        figures |= {name: getattr(self, name) for name in names}
         for name in ("betx", "bety", "dx", "dy"):
             figures[f"{name}_max"] = np.max(np.abs(getattr(self, name)))
         return figures
@@ -324,8 +337,8 @@ def twiss(
     lattice: Lattice,
     *,
     start: Any = None,
-    delta: float = 0.0,
-    orbit: np.ndarray | None = None,
+    delta: Any = 0.0,
+    orbit: Any = None,
     form: MaisRipken | EdwardsTeng | None = None,
     at: Slices | Positions | None = None,
 ) -> Twiss:
@@ -373,7 +386,7 @@ def twiss(
     return ends if at is None else ends.refined(at)
 
 
-def linear_optics(lattice: Lattice, delta: float = 0.0) -> Twiss:
+def linear_optics(lattice: Lattice, delta: Any = 0.0) -> Twiss:
     """The periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta)``."""
     return twiss(lattice, delta=delta)
 
@@ -384,7 +397,7 @@ def _ring(lattice: Lattice, passed: Array, form: Any) -> Twiss:
     try:
         start = basis_of(matrices[-1][:free, :free])
     except UnstableMotionError:
-        raise unstable(lattice, matrices[-1][:free, :free]) from None
+        raise unstable(lattice, untraced(matrices[-1])[:free, :free]) from None
     bases = anp.matmul(matrices[:, :free, :free], start)
     if free == 6:
         qs = anp.abs(anp.arctan2(*_turn(start, bases[-1], 2))) / (2.0 * np.pi)
@@ -407,10 +420,11 @@ def _turn(start: Array, end: Array, mode: int) -> tuple[Any, Any]:
     return turned[0, 1], turned[0, 0]
 
 
-def _line(lattice: Lattice, start: InitialTwiss, delta: float, orbit: Any, form: Any) -> Twiss:
-    first = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if orbit is None else orbit, dtype=float)
-    if first.shape != (6,) or not np.isfinite(first).all():
-        raise InputError(f"twiss: delta and orbit must be finite numbers, six of them, got {first.tolist()}")
+def _line(lattice: Lattice, start: InitialTwiss, delta: Any, orbit: Any, form: Any) -> Twiss:
+    first = assembled([0.0, 0.0, 0.0, 0.0, 0.0, delta] if orbit is None else orbit)
+    plain = np.asarray(untraced(first), dtype=float)
+    if plain.shape != (6,) or not np.isfinite(plain).all():
+        raise InputError(f"twiss: delta and orbit must be finite numbers, six of them, got {plain.tolist()}")
     passed = trajectory(lattice, first)
     matrices = passed[:, :, 1:]
     planes = [_courant_snyder(start.betx, start.alfx), _courant_snyder(start.bety, start.alfy)]
