@@ -130,9 +130,9 @@ def show_centroids(axis: Any, ring: gt.Lattice, wake: gt.ResonatorWake, argument
 
 
 def with_chromaticity(ring: gt.Lattice, value: float) -> gt.Lattice:
-    knobs, coasting = ring.knobs("sf*.k2", "sd*.k2"), ring.with_changes("rf*", voltage=0.0)
-    found = gt.match(coasting, knobs, [gt.Target("dqx", value), gt.Target("dqy", 1.0)])
-    return ring.with_knobs(knobs, found.values)
+    """The ring with its sextupoles matched."""
+    knobs = ring.knobs("sf*.k2", "sd*.k2")
+    return gt.match(ring, knobs, [gt.Target("dqx", value), gt.Target("dqy", 1.0)]).lattice
 
 
 def rate_of(amplitude: np.ndarray, period: float) -> float:

@@ -12,6 +12,7 @@ REDUCED = {
     "match_tunes.py": ["--qx", "15.25"],
     "orbit_correction.py": ["--rms", "2e-5"],
     "tpsa_map.py": ["--order", "4", "--particles", "5"],
+    "wakefield.py": ["--particles", "300", "--turns", "400"],
 }
 
 
