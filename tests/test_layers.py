@@ -11,6 +11,7 @@ import pytest
 
 import gputrack
 from gputrack.backends.matrix_rates import RatesRun
+from gputrack.backends.pipe_tables import PipeRun
 from gputrack.backends.run import Run, Sweep, TangentRun
 from gputrack.backends.series import SeriesRun
 from gputrack.backends.series_adjoint import SeriesSweep
@@ -206,6 +207,7 @@ def members(header: str, struct: str) -> list[str]:
         ("matrix_rates_host.h", "RatesRun", [name for name, _ in RatesRun._fields_]),
         ("series_run.h", "SeriesRun", [name for name, _ in SeriesRun._fields_]),
         ("series_adjoint_host.h", "SeriesSweep", [name for name, _ in SeriesSweep._fields_]),
+        ("collective/pipe_modes.h", "PipeRun", [name for name, _ in PipeRun._fields_]),
     ],
 )
 def test_structs_have_the_same_members(header, struct, names):

@@ -1,14 +1,12 @@
 """How maps of the whole beam run: by their array mathematics, or by kernels where a backend has some.
 
-Kernels stand in `KERNELS`, by the backend's and the map's name. The backend `array` always takes the array map and
-autograd's derivative of it: it judges the others.
+The backend `array` always takes the array map and autograd's derivative of it: it judges the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
@@ -18,40 +16,38 @@ from gputrack.arrays import is_cupy, namespace
 from gputrack.backends.array_adjoint import packed, rebuilt
 from gputrack.backends.array_losses import acceptable, loss_codes
 from gputrack.backends.base import Launch, Particles, Tangents
+from gputrack.backends.collective_kernels import Kernel, kernel_of
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import ReferenceValues, State, make_state
 from gputrack.errors import BackendError, InputError
 from gputrack.losses import LossCode
 
 
-class Kernel(Protocol):
-    """A fast way to run one kind of map."""
-
-    def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Any:
-        """Coordinates (6, n) after the map, or before it."""
-        ...
-
-    def adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
-        """Derivatives with respect to what went in, for particles before the map."""
-        ...
-
-
-#: (backend, kind of map) to what makes its kernel for a number of threads, or for None on a GPU
-KERNELS: dict[tuple[str, str], Callable[[int | None], Kernel]] = {}
-
-
 def step(backend: Any, particles: Particles, launch: Launch) -> None:
     """Act with the one map that the launch holds, in place; particles outside of it are lost."""
     kind, op = launch.program.collective(launch.first_op)
-    if not launch.backwards:
-        _lose(particles, launch, kind, op)
-    elif _remembers(op):
+    if launch.backwards and _remembers(op):
         raise InputError("track: what earlier turns left behind is not known backwards; take turns= out of the wakes")
-    bunch, ref = _bunch(particles, launch), ReferenceValues.of(launch.reference)
+    bunch = _bunch(particles, launch) if launch.backwards else _entering(particles, launch, kind, op)
+    ref, kernel = ReferenceValues.of(launch.reference), kernel_of(backend, kind)
+    if kernel is not None:
+        _step_in_place(kernel, particles, launch, bunch, op, ref)
+        return
     with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
-        after = _moved(backend, kind, bunch, op, ref, launch.backwards)
+        after = (kind.inverse if launch.backwards else kind.forward)(bunch, op, ref)
         _lose_after(particles, launch, make_state(after, ref))
     _keep(particles.coordinates, after, particles)
+
+
+def _step_in_place(
+    kernel: Kernel, particles: Particles, launch: Launch, bunch: Bunch, op: Any, ref: ReferenceValues
+) -> None:
+    p, codes = particles, kernel.step(bunch, op, ref, launch.backwards)
+    if codes is not None:
+        lost = (codes > 0) & (p.loss_code == LossCode.ALIVE)
+        p.loss_code[lost] = codes[lost]
+        p.loss_turn[lost], p.loss_op[lost] = launch.first_turn, launch.first_op
+    _keep(p.coordinates, bunch.coordinates, p)
 
 
 def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> None:
@@ -61,10 +57,10 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
     kind, op = launch.program.collective(launch.first_op)
     if _remembers(op):
         raise InputError("jvp: forward mode through wakes of earlier turns is not available; use grad")
-    _lose(particles, launch, kind, op)
-    bunch, ref = _bunch(particles, launch), ReferenceValues.of(launch.reference)
+    bunch, ref = _entering(particles, launch, kind, op), ReferenceValues.of(launch.reference)
     first, end = launch.constants_range
-    rates = tangents.coordinates * (bunch.weights > 0), tangents.constants[first:end], tangents.reference
+    alive = particles.loss_code == LossCode.ALIVE
+    rates = tangents.coordinates * alive, tangents.constants[first:end], tangents.reference
     at = bunch.coordinates, packed(kind, op), np.array(ref)
     with np.errstate(all="ignore"):
         value, rate = make_jvp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))(_flat(*rates))
@@ -85,39 +81,35 @@ def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: La
     acted = here & (p.loss_code != LossCode.ALIVE) & (p.loss_code != LossCode.APERTURE)
     alive = p.loss_code == LossCode.ALIVE
     after = _bunch(particles, launch, acted)
-    with np.errstate(all="ignore"):
-        undone = _moved(backend, kind, after, op, ref, True)
-    before = after._replace(coordinates=xp.where(acted, after.coordinates, undone))
-    bars = _bars(backend, kind, before, op, ref, xp.where(alive, cotangents, 0.0))
-    cotangents[:] = xp.where(acted, cotangents + bars.coordinates, cotangents)
-    _keep(particles.coordinates, before.coordinates, particles)
+    bar = cotangents if bool(xp.all(alive)) else xp.where(alive, cotangents, 0.0)
+    kernel = kernel_of(backend, kind)
+    if kernel is not None:
+        before, bars = after.coordinates, kernel.undo_adjoint(after, op, ref, bar)
+    else:
+        before, bars = _undo_adjoint(backend, kind, after, op, ref, bar, acted)
+    if bars.coordinates is not cotangents:
+        cotangents[:] = xp.where(acted, cotangents + bars.coordinates, cotangents)
+    _keep(particles.coordinates, before, particles)
     _keep(cotangents, bars.coordinates, particles)
     revive(particles, launch)
     return np.concatenate([np.asarray(bars.constants, dtype=float), np.asarray(bars.reference, dtype=float)])
 
 
-def _moved(backend: Any, kind: CollectiveKind, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Any:
-    kernel = _kernel(backend, kind)
-    if kernel is not None:
-        return kernel.step(bunch, op, ref, backwards)
-    return (kind.inverse if backwards else kind.forward)(bunch, op, ref)
-
-
-def _bars(backend: Any, kind: CollectiveKind, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
+def _undo_adjoint(
+    backend: Any, kind: CollectiveKind, after: Bunch, op: Any, ref: ReferenceValues, bar: Any, acted: Any
+) -> tuple[Any, Bars]:
+    """Coordinates before the map, and derivatives, by array mathematics."""
+    with np.errstate(all="ignore"):
+        undone = kind.inverse(after, op, ref)
+    before = after._replace(coordinates=namespace(undone).where(acted, after.coordinates, undone))
     if backend.name == "array" and not _remembers(op):  # autograd sees one turn at a time
-        return judged(kind, bunch, op, ref, bar)
-    kernel = _kernel(backend, kind)
-    return (kind if kernel is None else kernel).adjoint(bunch, op, ref, bar)
+        return before.coordinates, judged(kind, before, op, ref, bar)
+    return before.coordinates, kind.adjoint(before, op, ref, bar)
 
 
 def _remembers(op: Any) -> bool:
     """Whether earlier turns act too."""
     return getattr(op.what, "turns", 0) > 0
-
-
-def _kernel(backend: Any, kind: CollectiveKind) -> Kernel | None:
-    make = KERNELS.get((backend.name, kind.name))
-    return None if make is None else make(getattr(backend, "threads", None))
 
 
 def judged(kind: CollectiveKind, bunch: Bunch, op: SimpleNamespace, ref: ReferenceValues, bar: np.ndarray) -> Bars:
@@ -143,25 +135,28 @@ def _flat_forward(kind: CollectiveKind, op: SimpleNamespace, bunch: Bunch, numbe
 
 
 def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
-    """The living particles, and `others`."""
+    """The living particles, and `others`. Where these are all, the coordinates are the run's own."""
     xp = namespace(particles.coordinates)
     alive = (particles.loss_code == LossCode.ALIVE) | others
-    weights = launch.weights
-    coordinates = xp.where(alive, particles.coordinates, 0.0)
+    coordinates, weights = particles.coordinates, launch.weights
     total = float(weights.sum())
+    if not bool(xp.all(alive)):
+        coordinates, weights = xp.where(alive, coordinates, 0.0), xp.where(alive, weights, 0.0)
     charge = abs(launch.reference.charge)
-    return Bunch(coordinates, xp.where(alive, weights, 0.0), total, charge, launch.first_turn, launch.memory)
+    return Bunch(coordinates, weights, total, charge, launch.first_turn, launch.memory)
 
 
-def _lose(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> None:
-    """Particles where the map cannot act stay where they are."""
+def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> Bunch:
+    """Who the map acts on; particles where it cannot act are lost and stay where they are."""
+    bunch, p = _bunch(particles, launch), particles
     if kind.inside is None:
-        return
-    bunch = _bunch(particles, launch)
-    lost = (bunch.weights > 0) & ~kind.inside(bunch, op, ReferenceValues.of(launch.reference))
-    p = particles
+        return bunch
+    lost = ~kind.inside(bunch, op, ReferenceValues.of(launch.reference)) & (p.loss_code == LossCode.ALIVE)
+    if not bool(lost.any()):
+        return bunch
     p.loss_code[lost] = int(LossCode.APERTURE)
     p.loss_turn[lost], p.loss_op[lost] = launch.first_turn, launch.first_op
+    return _bunch(particles, launch)
 
 
 def revive(particles: Particles, piece: Launch) -> None:
@@ -179,6 +174,8 @@ def _lose_after(particles: Particles, launch: Launch, after: State) -> None:
 
 
 def _keep(target: Any, values: Any, particles: Particles) -> None:
-    """Take over what belongs to living particles."""
+    """Take over what belongs to living particles, unless it is there already."""
+    if values is target:
+        return
     xp = namespace(target)
     target[:] = xp.where(particles.loss_code == LossCode.ALIVE, values, target)

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+import gputrack.backends.collective_cuda  # noqa: F401 - so that its kernels are known
 from gputrack.backends.base import Launch, Particles, Tangents
 from gputrack.backends.run import make_run
 from gputrack.backends.segments import Segmented

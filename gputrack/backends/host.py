@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import gputrack.backends.collective_host  # noqa: F401 - so that its kernels are known
 from gputrack.backends.base import Launch, Particles, Tangents, available_threads
 from gputrack.backends.compiler import build
 from gputrack.backends.run import Run, Sweep, TangentReference, TangentRun, make_run

@@ -115,6 +115,12 @@ def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: st
     return "".join(parts)
 
 
+def flattened_alone(entry: str, defines: str = "") -> str:
+    """One source text of an entry file that needs no maps of elements, such as ``collective/pipe_modes_host.h``."""
+    seen: set[Path] = set()
+    return defines + "".join(_flatten(kernel_folder() / name, seen) for name in ("target.h", entry))
+
+
 def _flatten(path: Path, seen: set[Path]) -> str:
     path = path.resolve()
     if path in seen:

@@ -1,0 +1,90 @@
+"""What kernels of the field in a rectangular pipe are given: the struct and tables of the modes, rounded up."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gputrack.collective.perveance import perveance, perveance_bars
+from gputrack.collective.pipe_modes import PipeModes
+from gputrack.elements.map import ReferenceValues
+
+ROWS = 4  # as in kernels/collective/pipe_modes.h
+
+
+class PipeRun(ctypes.Structure):
+    """Twin of `PipeRun` in kernels/collective/pipe_modes.h."""
+
+    _fields_ = (
+        ("coordinates", ctypes.c_void_p),
+        ("cotangents", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("n", ctypes.c_int64),
+        ("horizontal", ctypes.c_int32),
+        ("vertical", ctypes.c_int32),
+        ("inverse_width", ctypes.c_double),
+        ("inverse_height", ctypes.c_double),
+        ("kx", ctypes.c_void_p),
+        ("table", ctypes.c_void_p),
+        ("strength", ctypes.c_double),
+        ("inverse_total", ctypes.c_double),
+        ("lost", ctypes.c_void_p),
+    )
+
+
+def padded(modes: int) -> int:
+    """Modes rounded up to what kernels take."""
+    return -(-modes // ROWS) * ROWS
+
+
+@cache
+def modes(what: PipeModes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Wavenumbers kx and ky [1/m], and phi_lm/rho_lm [m^2], 0 for the modes that were rounded up."""
+    (a, b), (nx, ny) = what.pipe, what.modes
+    kx = (math.pi / a) * np.arange(1.0, padded(nx) + 1)
+    ky = (math.pi / b) * np.arange(1.0, padded(ny) + 1)
+    factors = (16.0 * math.pi / (a * b)) / (kx[:, None] ** 2 + ky[None, :] ** 2)
+    factors[nx:], factors[:, ny:] = 0.0, 0.0
+    for table in (kx, ky, factors):
+        table.setflags(write=False)
+    return kx, ky, factors
+
+
+def kick_table(what: PipeModes, density: np.ndarray, total: float) -> np.ndarray:
+    """What particles gather in a kick (horizontal, vertical, 2), from sum w sin sin and the sum of all weights."""
+    kx, ky, factors = modes(what)
+    phi = factors * (density / total)
+    return np.stack([0.5 * kx[:, None] * phi, 0.5 * ky * phi], axis=-1)
+
+
+class AdjointTable(NamedTuple):
+    """What particles gather in a sweep (horizontal, vertical, 6), and the derivative with respect to c."""
+
+    table: np.ndarray
+    c_bar: float
+
+
+def adjoint_table(what: PipeModes, sums: np.ndarray, total: float, c: float) -> AdjointTable:
+    """From the three sums (3, horizontal, vertical) of the kernels' `deposit_adjoint`."""
+    kx, ky, factors = modes(what)
+    x, y = 0.5 * kx[:, None], 0.5 * ky
+    phi, g = factors * (sums[0] / total), x * sums[1] + y * sums[2]
+    r = (-c * factors) * g
+    rows = [x * phi, y * phi, ky * ky * phi, x * r, y * r, np.zeros_like(phi)]
+    return AdjointTable(np.stack(rows, axis=-1), -float(np.sum(phi * g)))
+
+
+def strength(op: Any, ref: ReferenceValues) -> float:
+    """The c of the kick: length K/2."""
+    c: float = 0.5 * op.length * perveance(op.current, ref)
+    return c
+
+
+def constant_bars(op: Any, ref: ReferenceValues, c_bar: float) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives with respect to length and current, and to the reference's values."""
+    current_bar, reference = perveance_bars(0.5 * op.length * c_bar, op.current, ref)
+    return np.array([0.5 * perveance(op.current, ref) * c_bar, current_bar]), np.array(reference)

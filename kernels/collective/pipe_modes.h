@@ -1,0 +1,209 @@
+// Twin of gputrack/collective/pipe_modes.py: the field of all particles in a rectangular pipe, by sine modes. Here is what
+// one particle has to do with the modes: its waves, the kick that it gets from them, and the adjoint of that. The sums
+// over particles stand in pipe_modes_host.h and pipe_modes_cuda.h. No array of particles times modes is in memory.
+#pragma once
+
+#include "../losses.h"
+
+constexpr int ROWS = 4;  // modes in each plane are rounded up to whole multiples: those above have no potential
+
+// What a kick is given. Twin of `PipeRun` in gputrack/backends/pipe_tables.py.
+struct PipeRun {
+  double* coordinates;    // (6, n)
+  double* cotangents;     // (6, n), of a sweep
+  const double* weights;  // (n,)
+  Integer n;
+  int horizontal;  // modes, rounded up
+  int vertical;
+  double inverse_width;  // [1/m]
+  double inverse_height;
+  const double* kx;      // wavenumbers (horizontal,) [1/m]
+  const double* table;   // of the potential (horizontal, vertical, 2), or 6 for a sweep: see `gather`
+  double strength;       // c, of the kick that is done or, by a sweep, undone
+  double inverse_total;  // 1/W
+  signed char* lost;     // (n,) loss codes of those who cannot be tracked on after a kick, and stay as they were
+};
+
+// Nearest whole number, for numbers below 2^51.
+template <class N>
+GT_INLINE N nearest(const N& t) {
+  const double big = 6755399441055744.0;  // 1.5 2^52: what is added to it keeps no fraction
+  return (t + big) - big;
+}
+
+// s = sin, t = 2 cos(pi (p + 1/2)), whatever p: Taylor series of half the angle, which is at most pi/4, then doubled.
+template <class N>
+GT_INLINE void first_wave(const N& p, N& s, N& t) {
+  N rest = p, sign = broadcast(1.0);
+  if (!all_below(p * p, 0.25)) {  // outside of the pipe
+    const N whole = nearest(p), half = whole * 0.5, odd = half - nearest(half);  // 0 or +-1/2
+    sign = 1.0 - odd * odd * 8.0;
+    rest = p - whole;
+  }
+  const N h = rest * 1.5707963267948966, u = h * h;
+  N a = u * (-1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
+  N b = u * (1.0 / 20922789888000.0) - 1.0 / 87178291200.0;
+  a = a * u - 1.0 / 39916800.0;
+  b = b * u + 1.0 / 479001600.0;
+  a = a * u + 1.0 / 362880.0;
+  b = b * u - 1.0 / 3628800.0;
+  a = a * u - 1.0 / 5040.0;
+  b = b * u + 1.0 / 40320.0;
+  a = a * u + 1.0 / 120.0;
+  b = b * u - 1.0 / 720.0;
+  a = a * u - 1.0 / 6.0;
+  b = b * u + 1.0 / 24.0;
+  b = b * u - 0.5;
+  const N sine = h + h * (u * a), cosine = 1.0 + u * b;
+  s = sign * (1.0 - sine * sine * 2.0);
+  t = sign * (sine * cosine) * -4.0;
+}
+
+// Multiples of an angle, by sin((k+j) u) = 2 cos(j u) sin(k u) - sin((k-j) u) with k = j or j + 1, and likewise for
+// cosines: errors double where angles do, at every angle, unlike those of the recurrence from one multiple to the next.
+// Arrays are pointers, or what has its own stride.
+
+// t_j = 2 cos(j u) for j = 1 to count. What was just stored is kept at hand: memory would make the next ones wait.
+template <class N, class T>
+GT_INLINE void cosines(int count, const N& t1, T t) {
+  N own = t1;
+  t[0] = t1;
+  for (int j = 1; 2 * j <= count; ++j) {
+    t[2 * j - 1] = own * own - 2.0;
+    const N next = t[j];
+    if (2 * j < count) t[2 * j] = own * next - t1;
+    own = next;
+  }
+}
+
+// s_j = f sin(j u), from f sin(u), for an even count, of which half the cosines are there.
+template <class N, class T, class S>
+GT_INLINE void sines(int count, const N& s1, T t, S s) {
+  N own = s1;
+  s[0] = s1;
+  for (int j = 1; 2 * j < count; ++j) {
+    const N twice = t[j - 1];
+    s[2 * j - 1] = twice * own;
+    own = s[j];
+    s[2 * j] = twice * own - s1;
+  }
+  s[count - 1] = t[count / 2 - 1] * own;
+}
+
+// r_j = f 2 cos(j u), likewise.
+template <class N, class T, class R>
+GT_INLINE void scaled_cosines(int count, const N& f, T t, R r) {
+  const N r1 = f * t[0], twice = f + f;
+  N own = r1;
+  r[0] = r1;
+  for (int j = 1; 2 * j < count; ++j) {
+    const N factor = t[j - 1];
+    r[2 * j - 1] = factor * own - twice;
+    own = r[j];
+    r[2 * j] = factor * own - r1;
+  }
+  r[count - 1] = t[count / 2 - 1] * own - twice;
+}
+
+// Sines and twice the cosines of all modes in one plane: `sines` and `cosines` in one loop.
+template <class N, class S, class T>
+GT_INLINE void waves(const N& position, double inverse_width, int count, S s, T t) {
+  N s1, t1;
+  first_wave(position * inverse_width, s1, t1);
+  N sine = s1, cosine = t1;
+  s[0] = s1;
+  t[0] = t1;
+  for (int j = 1; 2 * j < count; ++j) {
+    t[2 * j - 1] = cosine * cosine - 2.0;
+    s[2 * j - 1] = cosine * sine;
+    const N factor = cosine;
+    cosine = t[j];
+    sine = s[j];
+    t[2 * j] = factor * cosine - t1;
+    s[2 * j] = factor * sine - s1;
+  }
+  t[count - 1] = cosine * cosine - 2.0;
+  s[count - 1] = cosine * sine;
+}
+
+// The gradient fx, fy of the potential for PACKS particles (or packs of them), whose waves lie one after the other:
+// fx = sum t_l T0_lm s_m, fy = sum s_l T1_lm t_m. The table has T0 = alpha phi/2 and T1 = phi beta/2, side by side.
+template <int PACKS, class Counts>
+GT_INLINE void gather(const Counts& counts, const double* table, const Number* sx, const Number* tx, const Number* sy,
+                      const Number* ty, Number* fx, Number* fy) {
+  const int nx = counts.horizontal, ny = counts.vertical;
+  GT_UNROLL for (int i = 0; i < PACKS; ++i) fx[i] = fy[i] = broadcast(0.0);
+  for (int l = 0; l < nx; l += ROWS) {
+    Number a[ROWS][PACKS], b[ROWS][PACKS];
+    GT_UNROLL for (int k = 0; k < ROWS; ++k)
+      GT_UNROLL for (int i = 0; i < PACKS; ++i) a[k][i] = b[k][i] = broadcast(0.0);
+    const double* row = table + 2 * l * ny;
+    for (int m = 0; m < ny; ++m)
+      GT_UNROLL for (int k = 0; k < ROWS; ++k) {
+        const double t0 = row[2 * (k * ny + m)], t1 = row[2 * (k * ny + m) + 1];
+        GT_UNROLL for (int i = 0; i < PACKS; ++i) {
+          a[k][i] += sy[i * ny + m] * t0;
+          b[k][i] += ty[i * ny + m] * t1;
+        }
+      }
+    GT_UNROLL for (int k = 0; k < ROWS; ++k)
+      GT_UNROLL for (int i = 0; i < PACKS; ++i) {
+        fx[i] += tx[i * nx + l + k] * a[k][i];
+        fy[i] += sx[i * nx + l + k] * b[k][i];
+      }
+  }
+}
+
+// What the adjoint adds up for one particle.
+struct PipeSums {
+  Number fx, fy;      // the gradient of phi, as of `gather`
+  Number xx, xy, yy;  // its second derivatives, but for the signs of xx and yy
+  Number rx, ry;      // the gradient of r, made as that of phi is
+};
+
+// The same with the table alpha phi/2, phi beta/2, phi beta^2, alpha r/2, r beta/2, 0.
+template <int PACKS, class Counts>
+GT_INLINE void gather_adjoint(const Counts& counts, const double* kx, const double* table, const Number* sx,
+                              const Number* tx, const Number* sy, const Number* ty, PipeSums* sums) {
+  const int nx = counts.horizontal, ny = counts.vertical;
+  constexpr int HALF = ROWS / 2;
+  const Number zero = broadcast(0.0);
+  GT_UNROLL for (int i = 0; i < PACKS; ++i) sums[i] = {zero, zero, zero, zero, zero, zero, zero};
+  for (int l = 0; l < nx; l += HALF) {
+    Number a[HALF][PACKS], b[HALF][PACKS], d[HALF][PACKS], e[HALF][PACKS], f[HALF][PACKS];
+    GT_UNROLL for (int k = 0; k < HALF; ++k)
+      GT_UNROLL for (int i = 0; i < PACKS; ++i) a[k][i] = b[k][i] = d[k][i] = e[k][i] = f[k][i] = zero;
+    const double* row = table + 6 * l * ny;
+    for (int m = 0; m < ny; ++m)
+      GT_UNROLL for (int k = 0; k < HALF; ++k) {
+        const double* const entry = row + 6 * (k * ny + m);
+        GT_UNROLL for (int i = 0; i < PACKS; ++i) {
+          a[k][i] += sy[i * ny + m] * entry[0];
+          b[k][i] += ty[i * ny + m] * entry[1];
+          d[k][i] += sy[i * ny + m] * entry[2];
+          e[k][i] += sy[i * ny + m] * entry[3];
+          f[k][i] += ty[i * ny + m] * entry[4];
+        }
+      }
+    GT_UNROLL for (int k = 0; k < HALF; ++k)
+      GT_UNROLL for (int i = 0; i < PACKS; ++i) {
+        const Number s = sx[i * nx + l + k], t = tx[i * nx + l + k];
+        sums[i].fx += t * a[k][i];
+        sums[i].fy += s * b[k][i];
+        sums[i].xx += s * a[k][i] * (2.0 * kx[l + k]);
+        sums[i].xy += t * b[k][i] * (0.5 * kx[l + k]);
+        sums[i].yy += s * d[k][i];
+        sums[i].rx += t * e[k][i];
+        sums[i].ry += s * f[k][i];
+      }
+  }
+}
+
+// Adjoint of a kick for one particle, which is undone meanwhile: p and q are the bars of px and py, which stay.
+GT_INLINE void pull_kick(const PipeSums& sums, double strength, const Number& share, const Number& p, const Number& q,
+                         Number& px, Number& py, Number& x_bar, Number& y_bar) {
+  px += sums.fx * strength;
+  py += sums.fy * strength;
+  x_bar += share * sums.rx - (q * sums.xy - p * sums.xx) * strength;
+  y_bar += share * sums.ry - (p * sums.xy - q * sums.yy) * strength;
+}
