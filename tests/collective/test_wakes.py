@@ -261,6 +261,19 @@ def test_gradient_through_the_memory_of_turns(slicing):
         assert abs((4 * near - far) / 3 - gradient[i]) <= 1e-6 * abs(gradient[i]), knobs[i].handle
 
 
+def test_each_row_of_a_jacobian_is_swept_by_itself():
+    """Several sweeps of one forward run: none finds what another has left in the memory."""
+    ring, beam = remembering(), bunch(ION)
+    knobs = ring.knobs("q.k1", "w.shunt_impedance[0]")
+
+    def both(values):
+        out = gt.track(ring.with_knobs(knobs, values), beam, turns=5)
+        return anp.array([out.mean[0], out.mean[1]])
+
+    rows = [gt.grad(lambda v, i=i: both(v)[i])(knobs.values) for i in range(2)]
+    np.testing.assert_allclose(gt.jacobian(both)(knobs.values), rows, rtol=1e-13)
+
+
 def test_what_memory_cannot_do_is_said():
     ring, beam = remembering(), bunch(ION)
     with pytest.raises(gt.errors.InputError, match="earlier turns"):
