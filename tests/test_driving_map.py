@@ -1,7 +1,9 @@
 """Driving terms from the map: MAD-NG, PTC, and second-order perturbation theory where that is exact."""
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from helpers import richardson
 from peers import madng, ptc
 from rings import lens_ring
 
@@ -184,3 +186,21 @@ def test_tables_and_pictures():
     drawn = {line.get_label(): line.get_ydata() for panel in axes for line in panel.lines}
     assert np.array_equal(drawn["h21000"], np.abs(found.along("h21000"))) and "h10010" not in drawn
     assert "second order" in repr(found) and "order 2" in repr(gt.driving_terms(lens_ring(), method=gt.FromMap(2)))
+
+
+def test_gradients_of_second_order():
+    """With respect to strengths and lengths, through optics, pairs and what they drive; Richardson's differences."""
+    ring = gt.demo_ring().with_changes("rf", voltage=0.0)
+    knobs = ring.knobs("sf.01.k2", "sd.03a.k2", "qf.01a.k1", "sf.07.length")
+    start = np.array(knobs.values)
+
+    def figure(values):
+        found = gt.driving_terms(ring.with_knobs(knobs, values), ("h31000", "h20020"), method=gt.SecondOrder())
+        along = anp.sum(anp.abs(found.along("h31000")) ** 2)
+        return 1e-6 * along + anp.abs(found["f20020"]) + found.detuning.dqx_djy
+
+    slopes = gt.grad(figure)(start)
+    for i, scale in enumerate(start):
+        step = np.eye(len(start))[i] * abs(scale)
+        expected = richardson(lambda t, step=step: figure(start + t * step), 1e-4) / abs(scale)
+        assert slopes[i] == pytest.approx(expected, rel=1e-6), knobs[i]

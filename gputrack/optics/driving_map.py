@@ -19,7 +19,7 @@ from gputrack.errors import InputError
 from gputrack.map_program import identity_map
 from gputrack.optics.driving_names import TERMS, Powers, exponents_of
 from gputrack.optics.driving_result import Detuning, DrivingMethod, DrivingTerms
-from gputrack.optics.mode_coordinates import ModeCoordinates, in_phasors, of_actions
+from gputrack.optics.mode_coordinates import InPhasors, ModeCoordinates, of_actions
 from gputrack.optics.trajectory import optics_program
 from gputrack.optics.twiss import Twiss
 from gputrack.tpsa.lie import exponential_map, hamiltonian, lie_logarithm
@@ -89,8 +89,8 @@ class MapTerms(DrivingTerms):
     def _f(self, powers: Powers, along: bool) -> Any:
         return self._picked(self._normalisers if along else self._normaliser, powers, along)
 
-    def _picked(self, functions: Series, powers: Powers, along: bool) -> Any:
-        term = in_phasors(functions, powers)
+    def _picked(self, functions: InPhasors, powers: Powers, along: bool) -> Any:
+        term = functions.term(powers)
         return self.unwound(powers) * term if along else term[0]
 
     @cached_property
@@ -99,9 +99,9 @@ class MapTerms(DrivingTerms):
 
         Of higher orders, parts of the ring have generators that do not simply add up.
         """
-        sums = -hamiltonian(lie_logarithm(self._maps.truncated(2)))
+        sums = InPhasors(-hamiltonian(lie_logarithm(self._maps.truncated(2))))
         powers = {name: exponents_of(name) for name in self.names}
-        return {name: np.diff(in_phasors(sums, p)) for name, p in powers.items() if sum(p) == 3}
+        return {name: np.diff(sums.term(p)) for name, p in powers.items() if sum(p) == 3}
 
     @property
     def detuning(self) -> Detuning:
@@ -146,14 +146,14 @@ class MapTerms(DrivingTerms):
         return Map([c[-1:] for c in self._maps.components])
 
     @cached_property
-    def _generator(self) -> Series:
-        return -hamiltonian(lie_logarithm(self._turn))
+    def _generator(self) -> InPhasors:
+        return InPhasors(-hamiltonian(lie_logarithm(self._turn)))
 
     @cached_property
-    def _generators(self) -> Series:
+    def _generators(self) -> InPhasors:
         """t_s^-1, then the turn without its rotation R, then R^-1 t_s R."""
         turned = self._modes.turned(self._maps)
-        return -hamiltonian(lie_logarithm(turned @ self._turn @ self._maps.inverse()))
+        return InPhasors(-hamiltonian(lie_logarithm(turned @ self._turn @ self._maps.inverse())))
 
     @cached_property
     def _normalising(self) -> Map:
@@ -161,12 +161,12 @@ class MapTerms(DrivingTerms):
         return self._modes.normalising(self.normal_form.transformation)
 
     @cached_property
-    def _normaliser(self) -> Series:
-        return normaliser(self._normalising)
+    def _normaliser(self) -> InPhasors:
+        return InPhasors(normaliser(self._normalising))
 
     @cached_property
-    def _normalisers(self) -> Series:
-        return normaliser(self._maps @ self._normalising)
+    def _normalisers(self) -> InPhasors:
+        return InPhasors(normaliser(self._maps @ self._normalising))
 
 
 def normaliser(given: Map) -> Series:

@@ -116,10 +116,17 @@ def _coasting_rows(own: Space, whole: Space) -> np.ndarray:
 # -- phasors -----------------------------------------------------------------------------------------------------------
 
 
-def in_phasors(functions: Series, powers: Powers) -> Array:
-    """(*batch,) Coefficients of h_x+^j h_x-^k h_y+^l h_y-^m delta^p, h+- = w1 -+ i w2, in functions of w."""
-    space = functions.space
-    return functions.coefficients @ _to_phasors(space)[:, space.row(powers)]
+class InPhasors:
+    """Functions of w, read as polynomials of h_x+, h_x-, h_y+, h_y- and delta, h+- = w1 -+ i w2."""
+
+    def __init__(self, functions: Series) -> None:
+        self._space, self._coefficients = functions.space, functions.coefficients
+
+    def term(self, powers: Powers) -> Array:
+        """(*batch,) Coefficients of h_x+^j h_x-^k h_y+^l h_y-^m delta^p."""
+        column = _to_phasors(self._space)[:, self._space.row(powers)]
+        rows = np.flatnonzero(column)
+        return self._coefficients[..., rows] @ column[rows]
 
 
 def of_actions(functions: Series, degree: int) -> Series:
