@@ -1,5 +1,7 @@
 """Driving terms from the map: MAD-NG, PTC, and second-order perturbation theory where that is exact."""
 
+import math
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -153,12 +155,6 @@ def test_what_sextupoles_do_in_a_ring_that_couples(lattice_path):
         assert close(0.5 * (plus.along(term) - minus.along(term)), theory.along(term), 1e-8), term
 
 
-def gradient_of_map(ring):
-    knobs = ring.knobs("qf.knl[1]")
-    terms = lambda values: gt.driving_terms(ring.with_knobs(knobs, values), method=gt.FromMap(2))  # noqa: E731
-    return gt.grad(lambda values: abs(terms(values)["h21000"]))(knobs.values)
-
-
 def test_what_cannot_be_asked():
     ring = lens_ring()
     for call, words in (
@@ -167,8 +163,7 @@ def test_what_cannot_be_asked():
         (lambda: gt.driving_terms(ring, ("h10010",), method=gt.FromMap(2)), "h10010 is linear"),
         (lambda: gt.driving_terms(ring, method="map"), "method must be"),
         (lambda: gt.driving_terms(ring, "h21000"), "sequence of names"),
-        (lambda: gradient_of_map(ring), "FromMap has no gradients"),
-        (lambda: gt.driving_terms(ring, method=gt.FromMap(2)).detuning, "map of order 3"),
+        (lambda: gt.driving_terms(ring, method=gt.FromMap(2)).detuning, r"detuning needs FromMap\(3\)"),
         (lambda: gt.driving_terms(ring, method=gt.SecondOrder())["f22000"], "no resonance"),
         (lambda: gt.driving_terms(ring, method=gt.FromMap(2)).along("f4000"), "not computed"),
     ):
@@ -188,19 +183,47 @@ def test_tables_and_pictures():
     assert "second order" in repr(found) and "order 2" in repr(gt.driving_terms(lens_ring(), method=gt.FromMap(2)))
 
 
-def test_gradients_of_second_order():
-    """With respect to strengths and lengths, through optics, pairs and what they drive; Richardson's differences."""
+@pytest.mark.parametrize("method", [gt.SecondOrder(), gt.FromMap(3)], ids=["second order", "from the map"])
+def test_gradients(method):
+    """With respect to strengths and lengths, of terms, of what they drive and of detuning; Richardson's differences."""
     ring = gt.demo_ring().with_changes("rf", voltage=0.0)
     knobs = ring.knobs("sf.01.k2", "sd.03a.k2", "qf.01a.k1", "sf.07.length")
     start = np.array(knobs.values)
 
     def figure(values):
-        found = gt.driving_terms(ring.with_knobs(knobs, values), ("h31000", "h20020"), method=gt.SecondOrder())
+        found = gt.driving_terms(ring.with_knobs(knobs, values), ("h31000", "h20020"), method=method)
         along = anp.sum(anp.abs(found.along("h31000")) ** 2)
-        return 1e-6 * along + anp.abs(found["f20020"]) + found.detuning.dqx_djy
+        return 1e-6 * along + anp.abs(found.along("f20020")[77]) + found.detuning.dqx_djy
 
     slopes = gt.grad(figure)(start)
     for i, scale in enumerate(start):
         step = np.eye(len(start))[i] * abs(scale)
         expected = richardson(lambda t, step=step: figure(start + t * step), 1e-4) / abs(scale)
-        assert slopes[i] == pytest.approx(expected, rel=1e-6), knobs[i]
+        assert slopes[i] == pytest.approx(expected, rel=1e-7), knobs[i]
+
+
+def test_detuning_is_that_of_the_normal_form():
+    """Off momentum, too: actions are those of momenta there, as in maps."""
+    ring = gt.demo_ring().with_changes("rf", voltage=0.0)
+    found, form = (
+        f(ring)
+        for f in (
+            lambda r: gt.driving_terms(r, (), delta=0.003, method=gt.FromMap(3)).detuning,
+            lambda r: gt.one_turn_map(r, 3, 0.003).normal_form(),
+        )
+    )
+    assert found.dqx_djx == pytest.approx(form.tune(0, (1,)), rel=1e-9)
+    assert found.dqx_djy == pytest.approx(form.tune(0, (0, 1)), rel=1e-9)
+    assert found.dqy_djy == pytest.approx(form.tune(1, (0, 1)), rel=1e-9)
+
+
+def test_a_resonance_has_no_generating_function():
+    """A ring of tune 1/3 and sextupoles: h30000 is there, what would take it away is not."""
+    lenses = [gt.Multipole(knl=(0.0, sign * math.sqrt(3.0), 1.0)) for sign in (1.0, -1.0)]
+    drift = gt.Drift("d", length=1.0)
+    resonant = gt.Lattice([lenses[0], drift, lenses[1], drift], gt.ReferenceParticle.electron(total=3e9))
+    assert gt.twiss(resonant).qx == pytest.approx(1.0 / 3.0, abs=1e-14)
+    found = gt.driving_terms(resonant, ("h30000",), method=gt.FromMap(2))
+    assert abs(found["h30000"]) > 0.01
+    with pytest.raises(InputError, match="resonance of order 3"):
+        found["f30000"]

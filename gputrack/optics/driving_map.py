@@ -11,21 +11,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array
+from gputrack.arrays import Array, untraced
 from gputrack.checks import require_integer
 from gputrack.errors import InputError
 from gputrack.map_program import identity_map
+from gputrack.optics.driving_first_order import detuning_of
 from gputrack.optics.driving_names import TERMS, Powers, exponents_of
+from gputrack.optics.driving_normal_form import generator, normal_form, normaliser
 from gputrack.optics.driving_result import Detuning, DrivingMethod, DrivingTerms
-from gputrack.optics.mode_coordinates import InPhasors, ModeCoordinates, of_actions
-from gputrack.optics.trajectory import optics_program
+from gputrack.optics.mode_coordinates import ModeCoordinates
+from gputrack.optics.phasors import InPhasors
+from gputrack.optics.trajectory import optics_program, turn_program
 from gputrack.optics.twiss import Twiss
-from gputrack.tpsa.lie import exponential_map, hamiltonian, lie_logarithm
 from gputrack.tpsa.maps import Map
-from gputrack.tpsa.normal_form import NormalForm
-from gputrack.tpsa.series import Series
 from gputrack.transfer_map import pass_maps
 
 
@@ -46,8 +47,6 @@ class FromMap(DrivingMethod):
 
     def terms(self, names: tuple[str, ...] | None, optics: Twiss) -> MapTerms:
         """See `driving_terms`."""
-        if optics.lattice.traced:
-            raise InputError("driving_terms: FromMap has no gradients; differentiate FirstOrder() or SecondOrder()")
         if names is None:
             names = tuple(name for name in TERMS if 3 <= sum(exponents_of(name)) <= self.order + 1)
         for name in names:
@@ -68,8 +67,6 @@ class MapTerms(DrivingTerms):
     twiss : Twiss
     order : int
         Of the map.
-    normal_form : NormalForm
-        Of the map at the start.
     """
 
     twiss: Twiss
@@ -99,9 +96,9 @@ class MapTerms(DrivingTerms):
 
         Of higher orders, parts of the ring have generators that do not simply add up.
         """
-        sums = InPhasors(-hamiltonian(lie_logarithm(self._maps.truncated(2))))
+        sums = InPhasors(generator(self._maps.truncated(2)))
         powers = {name: exponents_of(name) for name in self.names}
-        return {name: np.diff(sums.term(p)) for name, p in powers.items() if sum(p) == 3}
+        return {name: anp.diff(sums.term(p)) for name, p in powers.items() if sum(p) == 3}
 
     @property
     def detuning(self) -> Detuning:
@@ -112,24 +109,22 @@ class MapTerms(DrivingTerms):
         InputError
             The order of the map is 2.
         """
-        tune = self.normal_form.tune
-        return Detuning(tune(0, (1,)), tune(0, (0, 1)), tune(1, (0, 1)))
-
-    @cached_property
-    def normal_form(self) -> NormalForm:
-        """Of the map at the start."""
-        return Map.of(self._passed[0], self._passed[1][-1]).without_constant().normal_form()
+        if self.order < 3:
+            raise InputError(f"DrivingTerms: detuning needs FromMap(3), got FromMap({self.order})")
+        shifts = InPhasors(generator(self._normal_form[1]))
+        return detuning_of(*(shifts.term(exponents_of(name))[0] for name in ("h22000", "h11110", "h00220")))
 
     # -- maps ----------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _passed(self) -> tuple[Any, Array]:
-        """Space, and coefficients (rows of twiss, 6, size) of the maps from the start to each place."""
+    def _passed(self, places: range) -> Map:
+        """Maps t_s from the start to the exits of some elements, or of none: to the end."""
         lattice = self.twiss.lattice
-        passed = pass_maps(
-            lattice, self.order, self.twiss.orbit, places=range(len(lattice)), program=optics_program(lattice)
-        )
-        return passed.space, np.concatenate([identity_map(passed.space, passed.orbit)[None], passed.at])
+        program = None if lattice.traced else optics_program(lattice) if places else turn_program(lattice)
+        passed = pass_maps(lattice, self.order, self.twiss.orbit, places=places, program=program)
+        if not places:
+            return self._modes.maps(passed.space, passed.final[None], slice(-1, None))
+        start = identity_map(passed.space, np.array(untraced(passed.orbit)))[None]
+        return self._modes.maps(passed.space, anp.concatenate([start, passed.at]), slice(None))
 
     @cached_property
     def _modes(self) -> ModeCoordinates:
@@ -138,44 +133,33 @@ class MapTerms(DrivingTerms):
     @cached_property
     def _maps(self) -> Map:
         """t_s of all places."""
-        return self._modes.maps(*self._passed)
+        return self._passed(range(len(self.twiss.lattice)))
 
     @cached_property
     def _turn(self) -> Map:
         """t of the whole turn."""
-        return Map([c[-1:] for c in self._maps.components])
+        if "_maps" in self.__dict__:
+            return Map([c[-1:] for c in self._maps.components])
+        return self._passed(range(0))
 
     @cached_property
     def _generator(self) -> InPhasors:
-        return InPhasors(-hamiltonian(lie_logarithm(self._turn)))
+        return InPhasors(generator(self._turn))
 
     @cached_property
     def _generators(self) -> InPhasors:
         """t_s^-1, then the turn without its rotation R, then R^-1 t_s R."""
         turned = self._modes.turned(self._maps)
-        return InPhasors(-hamiltonian(lie_logarithm(turned @ self._turn @ self._maps.inverse())))
+        return InPhasors(generator(turned @ self._turn @ self._maps.inverse()))
 
     @cached_property
-    def _normalising(self) -> Map:
-        """a of the start."""
-        return self._modes.normalising(self.normal_form.transformation)
+    def _normal_form(self) -> tuple[Map, Map]:
+        return normal_form(self._modes, self._turn)
 
     @cached_property
     def _normaliser(self) -> InPhasors:
-        return InPhasors(normaliser(self._normalising))
+        return InPhasors(normaliser(self._normal_form[0]))
 
     @cached_property
     def _normalisers(self) -> InPhasors:
-        return InPhasors(normaliser(self._maps @ self._normalising))
-
-
-def normaliser(given: Map) -> Series:
-    """f without functions of the actions alone, of the maps a = exp(:f:) or a exp(:k:), k of the actions alone.
-
-    Such a k changes f from the degree above its own on: it is taken away degree by degree.
-    """
-    f = hamiltonian(lie_logarithm(given))
-    for degree in range(3, given.order + 1):
-        given = given @ exponential_map(-of_actions(f, degree))
-        f = hamiltonian(lie_logarithm(given))
-    return f
+        return InPhasors(normaliser(self._maps @ self._normal_form[0]))

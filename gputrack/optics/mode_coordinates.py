@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 
 from gputrack.arrays import Array
-from gputrack.optics.driving_names import Powers
 from gputrack.optics.twiss import COORDINATES, Twiss
 from gputrack.tpsa.maps import Map, composed, transformed
 from gputrack.tpsa.series import Series, variables
@@ -41,24 +40,12 @@ class ModeCoordinates:
         """Of w, with delta as a parameter."""
         return Space(4, self.order, 1)
 
-    def maps(self, space: Space, coefficients: Array) -> Map:
-        """Maps from the start (rows of twiss, 6, size) about the closed orbit, in w."""
-        deviations = [Series.of(self.space, coefficients[:, i][:, _coasting_rows(self.space, space)]) for i in range(4)]
+    def maps(self, space: Space, coefficients: Array, rows: slice) -> Map:
+        """Maps from the start to some rows of twiss, (rows, 6, size), about the closed orbit, in w."""
+        kept = _coasting_rows(self.space, space)
+        deviations = [Series.of(self.space, coefficients[:, i][:, kept]) for i in range(4)]
         deviations = [series - series.constant for series in deviations]
-        return self._of_coordinates(composed(deviations, self._coordinates), slice(None))
-
-    def normalising(self, transformation: Map) -> Map:
-        """exp(:f:) at the start from the transformation of a normal form, whose phasors are turned and mixed to w.
-
-        Its actions are those of momenta, 1 + delta times those of slopes.
-        """
-        rows = _coasting_rows(self.space, transformation.space)
-        parts = [Series.of(self.space, np.array(c.coefficients)[None, rows]) for c in transformation.components[:4]]
-        found = self._of_coordinates(parts, slice(1))
-        *w, delta = variables(self.space)
-        phasors = transformed(np.linalg.inv(found.matrix[0]), w)
-        size = (1.0 + delta / self._places[2][0]).sqrt()
-        return Map([c.real for c in composed(found.components, Map([size * u for u in phasors]))])
+        return self._of_coordinates(composed(deviations, self._coordinates), rows)
 
     def turned(self, given: Map) -> Map:
         """R^-1 given R with R the rotation of one turn."""
@@ -67,12 +54,9 @@ class ModeCoordinates:
         return Map(transformed(back, composed(given.components, inner)))
 
     @cached_property
-    def _rotation(self) -> np.ndarray:
-        rotation = np.zeros((4, 4))
-        for mode, tune in ((0, self.twiss.qx), (2, self.twiss.qy)):
-            c, s = np.cos(2.0 * np.pi * tune), np.sin(2.0 * np.pi * tune)
-            rotation[mode : mode + 2, mode : mode + 2] = [[c, s], [-s, c]]
-        return rotation
+    def _rotation(self) -> Array:
+        (a, b), (c, d) = ((anp.cos(2.0 * np.pi * q), anp.sin(2.0 * np.pi * q)) for q in (self.twiss.qx, self.twiss.qy))
+        return anp.array([[a, b, 0.0, 0.0], [-b, a, 0.0, 0.0], [0.0, 0.0, c, d], [0.0, 0.0, -d, c]])
 
     @cached_property
     def _coordinates(self) -> Map:
@@ -94,15 +78,14 @@ class ModeCoordinates:
         for p in (1, 3):
             parts[p] = (parts[p] - delta * (orbit[:, p] / opd)) * slopes
         parts = [x - delta * dispersion[:, i] for i, x in enumerate(parts)]
-        return Map(transformed(np.linalg.inv(self.twiss.bases[rows]), parts))
+        return Map(transformed(anp.linalg.inv(self.twiss.bases[rows]), parts))
 
     @cached_property
     def _places(self) -> tuple[Array, Array, Array]:
         """Dispersion (rows, 4) of slopes, orbit (rows, 4) and 1 + delta (rows,)."""
         tw = self.twiss
-        opd, orbit = 1.0 + tw.delta, np.stack([getattr(tw, name) for name in COORDINATES[:4]], axis=1)
-        dispersion = np.stack([tw.dx, tw.dpx, tw.dy, tw.dpy], axis=1)
-        dispersion[:, 1::2] -= orbit[:, 1::2] / opd[:, None]
+        opd, orbit = 1.0 + tw.delta, anp.stack([getattr(tw, name) for name in COORDINATES[:4]], axis=1)
+        dispersion = anp.stack([tw.dx, tw.dpx - tw.px / opd, tw.dy, tw.dpy - tw.py / opd], axis=1)
         return dispersion, orbit, opd
 
 
@@ -111,38 +94,3 @@ def _coasting_rows(own: Space, whole: Space) -> np.ndarray:
     """Where monomials of (w, delta) stand among those of six variables, z left out."""
     powers = own.exponents
     return whole.find(np.stack([*powers[:, :4].T, 0 * powers[:, 4], powers[:, 4]], axis=1))
-
-
-# -- phasors -----------------------------------------------------------------------------------------------------------
-
-
-class InPhasors:
-    """Functions of w, read as polynomials of h_x+, h_x-, h_y+, h_y- and delta, h+- = w1 -+ i w2."""
-
-    def __init__(self, functions: Series) -> None:
-        self._space, self._coefficients = functions.space, functions.coefficients
-
-    def term(self, powers: Powers) -> Array:
-        """(*batch,) Coefficients of h_x+^j h_x-^k h_y+^l h_y-^m delta^p."""
-        column = _to_phasors(self._space)[:, self._space.row(powers)]
-        rows = np.flatnonzero(column)
-        return self._coefficients[..., rows] @ column[rows]
-
-
-def of_actions(functions: Series, degree: int) -> Series:
-    """What depends on actions (and delta) alone in functions of w, of one degree."""
-    space = functions.space
-    powers = space.exponents
-    kept = (powers[:, 0] == powers[:, 1]) & (powers[:, 2] == powers[:, 3]) & (space.degrees == degree)
-    forth = _to_phasors(space)[:, kept]
-    back = np.linalg.inv(_to_phasors(space))[kept]
-    return Series.of(space, np.real(functions.coefficients @ forth @ back))
-
-
-@cache
-def _to_phasors(space: Space) -> Any:
-    """(size, size) Monomials of w (rows) as polynomials of phasors: w1 = (h+ + h-)/2, w2 = i (h+ - h-)/2."""
-    block = np.array([[0.5, 0.5], [0.5j, -0.5j]])
-    linear = transformed(np.kron(np.eye(2), block), [x + 0.0j for x in variables(space)[:4]])
-    monomials = Series.of(space, np.eye(space.size, dtype=complex))
-    return np.array(composed([monomials], Map(linear))[0].coefficients)
