@@ -7,7 +7,7 @@ from peers import ptc
 
 import gputrack as gt
 from gputrack.optics.one_turn_map import one_turn_map, transfer_map
-from gputrack.tpsa import Map
+from gputrack.tpsa import Map, Space, variables
 
 
 def thin_ring(**octupole):
@@ -91,16 +91,22 @@ def test_spear3_has_ptc_s_anharmonicities():
         assert found[name] == pytest.approx(value, rel=1e-8, abs=1e-9), name
 
 
-def test_detuning_of_second_order_is_ptc_s():
+def lenses_and_drifts(strengths, order):
+    """Map of thin lenses (k1l, k2l), each followed by a linear drift of 1 m if it is not the first."""
+    x, px, y, py, z, delta = variables(Space(6, order))
+    for number, (k1l, k2l) in enumerate(strengths):
+        px, py = px - k1l * x - 0.5 * k2l * (x * x - y * y), py + k1l * y + k2l * x * y
+        if number:
+            x, y = x + px / (1.0 + delta), y + py / (1.0 + delta)
+    return Map([x, px, y, py, z, delta])
+
+
+def test_detuning_of_second_order_is_ptc_s(series_by_tables):
     """Phasors are those of actions only if each change of variables is symplectic. PTC's are derivatives along 2 J."""
+    nf = lenses_and_drifts([(0.0, 1.0), (0.3, 0.0), (-0.35, 0.0)], 5).normal_form()
     text = """s: multipole, knl={0, 0, 1}; qf: multipole, knl={0, 0.3}; qd: multipole, knl={0, -0.35}; d: drift, l=1;
         ring: line=(s, qf, d, qd, d);"""
-    d, (s, qf, qd) = gt.Drift("d", length=1.0), (gt.Multipole(knl=k) for k in ((0, 0, 1.0), (0, 0.3), (0, -0.35)))
-    ring = gt.Lattice([s, qf, d, qd, d], gt.ReferenceParticle.electron(total=3e9)).with_model(
-        gt.Model(hamiltonian=gt.Expanded())
-    )
-    nf = one_turn_map(ring, 5).normal_form()
-    madx = ptc.start(text + ptc.beam_text(ring.reference) + "use, period=ring;")
+    madx = ptc.start(text + ptc.beam_text(gt.ReferenceParticle.electron(total=3e9)) + "use, period=ring;")
     ptc.create(madx, ptc.Layout(exact=False, model=1, method=2, nst=1, time=False))
     orders = {("anhx", 2, 0): 2, ("anhx", 1, 1): 1, ("anhy", 2, 0): 2, ("anhx", 0, 2): 2, ("anhy", 0, 2): 2}
     for name, *powers in orders:
