@@ -9,6 +9,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 REDUCED = {
+    "fodo_space_charge.py": ["--particles", "1000"],
     "match_tunes.py": ["--qx", "15.25"],
     "orbit_correction.py": ["--rms", "2e-5"],
     "tpsa_map.py": ["--order", "4", "--particles", "5"],
