@@ -18,12 +18,14 @@ struct Functional {
   Functional() = default;
   GT_MEMBER Functional(const Number& zero) : degrees(0u) {}  // no other number is a functional
   GT_MEMBER Functional(const Functional& a) { *this = a; }
-  GT_MEMBER Functional& operator=(const Functional& a) {
-    degrees = a.degrees;
-    each_in(false, degrees, [&](int i) { c[i] = a.c[i]; });
-    return *this;
-  }
+  GT_MEMBER Functional& operator=(const Functional& a);
 };
+
+GT_APART void copy(const Functional& from, Functional& to) {
+  to.degrees = from.degrees;
+  each_in(false, from.degrees, [&](int i) { to.c[i] = from.c[i]; });
+}
+GT_MEMBER Functional& Functional::operator=(const Functional& a) { return copy(a, *this), *this; }
 
 template <>
 struct CotangentOf<Series> {

@@ -1,5 +1,7 @@
 """Derivatives of maps' coefficients: the backward sweep on power series, against knobs as further variables."""
 
+import os
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -18,54 +20,53 @@ from gputrack.tpsa.space import Space
 
 ORBIT = np.array([1.1e-3, -4e-4, 0.7e-3, 3e-4, 2e-3, 1.5e-3])
 MODELS = {"default": gt.Model(), "drift-kick": gt.Model(gt.DriftKick(4, 2)), "linear": gt.Model(edge=gt.LinearEdge())}
-ORDER = 2
-PLAIN, WIDER = Space(6, ORDER), Space(6, ORDER + 1, 1, 1)
+LONG = pytest.mark.skipif(not os.environ.get("GPUTRACK_LONG_TESTS"), reason="builds kernels: set GPUTRACK_LONG_TESTS=1")
 
 
-def rates(program, reference, start, start_rate=None, slopes=None, reference_rate=None):
+def rates(space, program, reference, start, start_rate=None, slopes=None, reference_rate=None):
     """Forwards: derivatives of the coefficients of the map (6, size) along one direction, a further variable."""
-    rows = WIDER.find(np.hstack([PLAIN.exponents, np.zeros((PLAIN.size, 1), int)]))
-    along = WIDER.find(np.hstack([PLAIN.exponents, np.ones((PLAIN.size, 1), int)]))
-    maps = np.zeros((1, 6, WIDER.size))
+    wider = Space(6, space.order + 1, 1, 1)
+    rows, along = (wider.find(np.hstack([space.exponents, np.full((space.size, 1), k)])) for k in (0, 1))
+    maps = np.zeros((1, 6, wider.size))
     maps[0][:, rows] = start
     if start_rate is not None:
         maps[0][:, along] = start_rate
     members = np.stack([np.array(reference), np.zeros(4) if reference_rate is None else reference_rate], axis=1)
     slopes = None if slopes is None else slopes[:, None]
-    return run_series(WIDER, [program], members, maps, slopes=slopes)[0][0][:, along]
+    return run_series(wider, [program], members, maps, slopes=slopes)[0][0][:, along]
 
 
+@pytest.mark.parametrize("order", [2, pytest.param(4, marks=LONG)])
 @pytest.mark.parametrize("name", CASES)
-def test_each_element_backwards_against_forwards(name):
+def test_each_element_backwards_against_forwards(name, order):
     """All coefficients of a map behind another one, in all of that, the parameters and the reference."""
     element = CASES[name].element.replaced(aperture=None)
     rng = np.random.default_rng(len(name))
+    space = Space(6, order)
     for number, (model_name, model) in enumerate(MODELS.items()):
         ring = gt.Lattice([element], SPECIES[("electron", "proton")[number % 2]], model=model)
         handles = [f"{element.name}.{p}" for p in parameter_names(type(element)) if (getattr(element, p) or 0.0) != 0.0]
         knobs = ring.knobs(*handles) if handles else None
         program, reference = map_program(ring, knobs=knobs), ReferenceValues.of(ring.reference)
-        start = identity_map(PLAIN, ORBIT) + 0.1 * rng.normal(size=(6, PLAIN.size)) * (PLAIN.degrees > 0)
-        weights, start_rate = rng.normal(size=(2, 6, PLAIN.size))
-        members = np.array(reference)[:, None]
-        final = run_series(PLAIN, [program], members, start[None])[0][0]
+        start = identity_map(space, ORBIT) + 0.1 * rng.normal(size=(6, space.size)) * (space.degrees > 0)
+        weights, start_rate = rng.normal(size=(2, 6, space.size))
+        final = run_series(space, [program], np.array(reference)[:, None], start[None])[0][0]
         undone, pulled = final.copy(), weights.copy()
-        gradient = sweep_series(PLAIN, program, reference, undone, pulled, np.zeros((0, 6, PLAIN.size)))
+        gradient = sweep_series(space, program, reference, undone, pulled, np.zeros((0, 6, space.size)))
         assert np.abs(undone - start).max() <= 1e-13 * np.abs(final).max(), model_name
 
-        def agree(found, rate, what, model_name=model_name, weights=weights):
+        def agree(found, what, model=model_name, weights=weights, given=(program, reference, start), **direction):
+            rate = rates(space, *given, **direction)
             scale = np.abs(weights * rate).sum()
-            assert abs(found - np.sum(weights * rate)) <= 1e-12 * max(1.0, scale), (model_name, what)
+            assert abs(found - np.sum(weights * rate)) <= 1e-12 * max(1.0, scale), (model, what)
 
-        agree(np.sum(pulled * start_rate), rates(program, reference, start, start_rate=start_rate), "the map before")
+        agree(np.sum(pulled * start_rate), "the map before", start_rate=start_rate)
         for i, member in enumerate(ReferenceValues._fields):
-            unit = np.eye(4)[i]
-            found = gradient[len(program.constants) + i]
-            agree(found, rates(program, reference, start, reference_rate=unit), member)
-        for i, knob in enumerate(knobs or ()):
-            slopes = constants_tangent(program, [(knobs, np.eye(len(knobs))[i])])
-            found = knob_gradient(program, gradient[: len(program.constants)], knobs)[i]
-            agree(found, rates(program, reference, start, slopes=slopes), knob.handle)
+            agree(gradient[len(program.constants) + i], member, reference_rate=np.eye(4)[i])
+        if knobs:
+            found = knob_gradient(program, gradient[: len(program.constants)], knobs)
+            for knob, value, unit in zip(knobs, found, np.eye(len(knobs)), strict=True):
+                agree(value, knob.handle, slopes=constants_tangent(program, [(knobs, unit)]))
 
 
 def bent_ring():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import threading
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -15,6 +17,11 @@ from gputrack.backends.sources import flattened
 from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.program import Program
 from gputrack.tpsa.space import Space
+
+#: series and functionals that the adjoint of the largest map keeps on the stack, with those of what it calls
+_FRAMES = 400
+#: bytes of stack that every thread has
+_STACK = 2**21
 
 
 class SeriesSweep(ctypes.Structure):
@@ -83,8 +90,23 @@ def sweep_series(
     sweep = SeriesSweep(
         run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:])
     )
-    lib.gputrack_series_sweep(ctypes.byref(sweep), room.ctypes.data)
+    size = _FRAMES * lib.gputrack_functional_bytes()
+    _on_stack(size, lambda: lib.gputrack_series_sweep(ctypes.byref(sweep), room.ctypes.data))
     return gradient
+
+
+def _on_stack(size: int, call: Callable[[], None]) -> None:
+    """Call what needs so many bytes of stack: in a thread of its own where that is more than a thread has anyway."""
+    if size < _STACK:
+        return call()
+    before = threading.stack_size(-(-2 * size // 4096) * 4096)
+    try:
+        thread = threading.Thread(target=call)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    return None
 
 
 def _address(array: np.ndarray) -> int:

@@ -13,6 +13,9 @@ from gputrack.transfer_map import pass_maps
 def transfer_map(lattice: Lattice, order: int, orbit: Any = None, *, knobs: Knobs | None = None) -> Map:
     """Map of a lattice about an orbit, by compiled kernels.
 
+    Where knobs or the reference of the lattice are being differentiated, or the orbit is, so are all coefficients: one
+    backward sweep gives the derivatives of any function of them with respect to all knobs.
+
     Parameters
     ----------
     lattice : Lattice
@@ -52,6 +55,8 @@ def one_turn_map(lattice: Lattice, order: int, delta: float = 0.0, *, knobs: Kno
     Examples
     --------
     ``m = gt.one_turn_map(ring, order=4)``; ``m.matrix``, ``m @ m``, ``m.inverse()``, ``m.normal_form().tune(0, (1,))``
-    the detuning of the horizontal tune with the horizontal action.
+    the detuning of the horizontal tune with the horizontal action, and
+    ``gt.grad(lambda k: gt.one_turn_map(ring.with_knobs(knobs, k), 3).normal_form().tune(0, (1,)))(knobs.values)`` its
+    derivatives with respect to knobs.
     """
     return transfer_map(lattice, order, closed_orbit(lattice, delta), knobs=knobs)

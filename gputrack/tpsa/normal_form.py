@@ -8,11 +8,14 @@ is left in the plane j of phasors u_j, of eigenvalue exp(2 pi i q_j), is u_j exp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from gputrack.arrays import Array, is_traced, untraced
 from gputrack.checks import short
 from gputrack.errors import InputError
+from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.lie import lie_exponential
 from gputrack.tpsa.maps import Map, transformed
 from gputrack.tpsa.series import Series, variables
@@ -47,7 +50,7 @@ class NormalForm:
     transformation: Map
     map: Map
 
-    def tune(self, plane: int, powers: tuple[int, ...] = (), delta: int = 0) -> float:
+    def tune(self, plane: int, powers: tuple[int, ...] = (), delta: int = 0) -> Any:
         """Coefficient of Q of a plane: of J_1^a J_2^b ... delta^d, in derivatives' terms divided by a! b! d!.
 
         Parameters
@@ -77,7 +80,8 @@ class NormalForm:
                 f"NormalForm.tune: a term of degree {sum(exponents)} needs a map of order {sum(exponents) + 1}, "
                 f"this one has {space.order}"
             )
-        return float(np.real(self.tunes[plane].coefficient(exponents)))
+        found = self.tunes[plane].coefficient(exponents)
+        return found if is_traced(found) else float(found)
 
 
 def normal_form(given: Map) -> NormalForm:
@@ -101,7 +105,8 @@ def normal_form(given: Map) -> NormalForm:
     to_orbit = _fixed_point(start) if planes == 2 else Map.identity(given.space)
     about = to_orbit.inverse() @ start @ to_orbit
     linear, values = _phasors(about.matrix, planes)
-    basis, back = _linear_map(given.space, linear), _linear_map(given.space, np.linalg.inv(linear))
+    inverse = namespace(linear).linalg.inv(linear)
+    basis, back = _linear_map(given.space, linear), _linear_map(given.space, inverse)
     current, total = back @ about @ basis, to_orbit @ basis
     unit = variables(given.space)[:6]
     for degree in range(2, given.space.order + 1):
@@ -113,9 +118,9 @@ def normal_form(given: Map) -> NormalForm:
 
 def _coasts(given: Map) -> bool:
     """Whether delta goes through unchanged and nothing depends on z."""
-    own = np.array(given[5].coefficients)
+    own = np.array(untraced(given[5].coefficients))
     own[given.space.row(_unit(given.space, 5))] -= 1.0
-    others = np.array(given.coefficients)[[0, 1, 2, 3, 5]]
+    others = np.array(untraced(given.coefficients))[[0, 1, 2, 3, 5]]
     return not own.any() and not others[:, given.space.exponents[:, 4] > 0].any()
 
 
@@ -133,7 +138,8 @@ def _fixed_point(given: Map) -> Map:
     space = given.space
     own = variables(space)
     try:
-        back = np.linalg.inv(np.eye(4) - given.matrix[:4, :4])
+        turned = np.eye(4) - given.matrix[:4, :4]
+        back = namespace(turned).linalg.inv(turned)
     except np.linalg.LinAlgError:
         raise InputError("normal_form: the linear motion is not stable, or a tune is an integer") from None
     orbit = [0.0 * own[0]] * 4
@@ -144,24 +150,33 @@ def _fixed_point(given: Map) -> Map:
     return Map([*(x + o for x, o in zip(own[:4], orbit, strict=True)), own[4], own[5]])
 
 
-def _phasors(matrix: np.ndarray, planes: int) -> tuple[np.ndarray, np.ndarray]:
+def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
     """Columns: eigenvectors (v, conj v) of each plane, v^H S v = i, and eigenvalues in that order."""
-    size = 2 * planes
-    values, vectors = np.linalg.eig(matrix[:size, :size])
-    norm = np.imag(np.einsum("im,ij,jm->m", vectors.conj(), form(size), vectors))
-    if np.abs(np.abs(values) - 1.0).max() > _GROWTH or np.abs(norm).min() < 1e-12:
-        raise InputError(f"normal_form: the linear motion is not stable, eigenvalues {np.round(values, 6).tolist()}")
+    size, xp = 2 * planes, namespace(matrix)
+    values, vectors = xp.linalg.eig(matrix[:size, :size])
+    found = untraced(vectors)
+    norm = np.imag(np.einsum("im,ij,jm->m", found.conj(), form(size), found))
+    if np.abs(np.abs(untraced(values)) - 1.0).max() > _GROWTH or np.abs(norm).min() < 1e-12:
+        spectrum = np.round(untraced(values), 6).tolist()
+        raise InputError(f"normal_form: the linear motion is not stable, eigenvalues {spectrum}")
     chosen = np.flatnonzero(norm > 0)
-    shares = np.abs(vectors[:, chosen]) ** 2
-    order = [int(chosen[j]) for j in _by_plane(shares, planes)]
+    order = [int(chosen[j]) for j in _by_plane(np.abs(found[:, chosen]) ** 2, planes)]
     columns, eigenvalues = [], []
-    for m in order:
-        v = vectors[:, m] / np.sqrt(norm[m])
-        columns += [v, v.conj()]
-        eigenvalues += [values[m], values[m].conj()]
-    whole = np.eye(6, dtype=complex)
-    whole[:size, :size] = np.array(columns).T
-    return whole, np.array(eigenvalues + [1.0] * (6 - size))
+    for plane, m in enumerate(order):
+        v = _normalised(vectors[:, m], plane)
+        columns += [v, xp.conj(v)]
+        eigenvalues += [values[m], xp.conj(values[m])]
+    rest = 6 - size
+    whole = xp.concatenate([xp.stack(columns, axis=1), np.zeros((rest, size))])
+    other = np.concatenate([np.zeros((size, rest)), np.eye(rest)])
+    return xp.concatenate([whole, other], axis=1), xp.concatenate([xp.stack(eigenvalues), np.ones(rest)])
+
+
+def _normalised(v: Array, plane: int) -> Array:
+    """v^H S v = i, and the plane's position real: without a choice of phase there is no derivative."""
+    xp, head = namespace(v), v[2 * plane]
+    norm = xp.imag(xp.dot(xp.conj(v), xp.dot(form(len(v)), v)))
+    return v * (xp.abs(head) / (head * xp.sqrt(norm)))
 
 
 def _by_plane(shares: np.ndarray, planes: int) -> list[int]:
@@ -174,44 +189,45 @@ def _by_plane(shares: np.ndarray, planes: int) -> list[int]:
     return found
 
 
-def _linear_map(space: Space, matrix: np.ndarray) -> Map:
+def _linear_map(space: Space, matrix: Array) -> Map:
     return Map(transformed(matrix, [s + 0.0j for s in variables(space)[:6]]))
 
 
-def _removing(current: Map, values: np.ndarray, degree: int, planes: int) -> np.ndarray:
+def _removing(current: Map, values: Array, degree: int, planes: int) -> Array:
     """(6, size) The field b(u) of one degree, whose exponential leaves only rotations of that degree.
 
     A term c u^m of component j is removed by b = c / (lambda^m - lambda_j). The exponential is as symplectic as the
     map; u + b(u) would be up to this degree only, and u_j conj(u_j) no action any more.
     """
-    space = current.space
-    rows = slice(space.first[degree], space.first[degree + 1])
-    exponents = space.exponents[rows]
-    phase = np.angle(values) / (2.0 * np.pi)
-    turned = exponents[:, :6] @ phase
-    coefficients = np.zeros((6, space.size), dtype=complex)
+    space, xp = current.space, namespace(values)
+    first, end = space.first[degree], space.first[degree + 1]
+    exponents = space.exponents[first:end]
+    phase = xp.angle(values) / (2.0 * np.pi)
+    turned = xp.dot(exponents[:, :6], phase)
+    rows = []
     for j in range(2 * planes):
-        found = np.array(current[j].coefficients[rows])
+        found = current[j].coefficients[first:end]
         # what turns as u_j whatever the tunes: equal powers of each phasor and its conjugate, but one of u_j
         balance = exponents[:, 0 : 2 * planes : 2] - exponents[:, 1 : 2 * planes : 2]
         own = np.zeros(planes, dtype=int)
         own[j // 2] = 1 if j % 2 == 0 else -1
         kept = (balance == own).all(axis=1)
-        distance = turned - phase[j]
+        distance = untraced(turned - phase[j])
         near = np.abs(distance - np.round(distance)) < _RESONANT
-        if (near & ~kept & (np.abs(found) > 1e-12)).any():
+        if (near & ~kept & (np.abs(untraced(found)) > 1e-12)).any():
             raise InputError(f"normal_form: the tunes are on a resonance of order {degree + 1}; change them")
-        gap = np.where(kept | near, 1.0, np.exp(2.0j * np.pi * turned) - values[j])
-        coefficients[j, rows] = np.where(kept | near, 0.0, found / gap)
-    return coefficients
+        gap = xp.where(kept | near, 1.0, xp.exp(2.0j * np.pi * turned) - values[j])
+        field = xp.where(kept | near, 0.0, found / gap)
+        rows.append(xp.concatenate([np.zeros(first), field, np.zeros(space.size - end)]))
+    return xp.stack(rows + [np.zeros(space.size, dtype=complex)] * (6 - 2 * planes))
 
 
-def _tune(current: Map, plane: int, values: np.ndarray) -> Series:
+def _tune(current: Map, plane: int, values: Array) -> Series:
     """From u' = u lambda (1 + ...): the series in brackets is u'/(u lambda), its logarithm the phase."""
-    space = current.space
+    space, xp = current.space, namespace(values)
     lowered = space.find(space.exponents + np.array(_unit(space, 2 * plane)))
-    coefficients = np.array(current[2 * plane].coefficients) / values[2 * plane]
-    ratio = np.where(lowered >= 0, coefficients[lowered], 0.0)
+    coefficients = current[2 * plane].coefficients / values[2 * plane]
+    ratio = xp.where(lowered >= 0, coefficients[lowered], 0.0)
     phase = Series.of(space, ratio).log().imag / (2.0 * np.pi)
-    start = np.mod(np.angle(values[2 * plane]) / (2.0 * np.pi), 1.0)
+    start = xp.mod(xp.angle(values[2 * plane]) / (2.0 * np.pi), 1.0)
     return start + phase
