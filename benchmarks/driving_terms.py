@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from machine import heading
-from twiss import fodo
+from optics_codes import fodo
 
 import gputrack as gt
 

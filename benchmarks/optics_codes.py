@@ -1,32 +1,23 @@
-"""Twiss parameters, without and with chromaticities, beside MAD-X, xtrack and pyAT, in one run.
-
-    python benchmarks/twiss.py --peers madx,xtrack,at [--lattice ../shared/lattices/esr.madx]
-
-The ring is 100 FODO cells of 10 elements, 700 of them thick magnets; with --lattice, a file, on our side and in MAD-X.
-Each code has the ring ready; times are medians over repeated calls. Tunes and chromaticities are printed beside them.
-"""
+"""Rings, and the Twiss parameters of each code as calls that answer with (qx, qy, dqx, dqy), for optics.py."""
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
-from machine import heading
 
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import at_optics, at_peer, ptc, xtrack_peer
+from peers import at_optics, at_peer, madng, ptc, xtrack_peer
 
 CELLS = 100
 Figures = tuple[float, float, float, float]
+Calls = tuple[Callable[[], Figures], Callable[[], Figures]]
 
 
 def fodo() -> gt.Lattice:
@@ -51,7 +42,7 @@ def madx_text(lattice: gt.Lattice) -> str:
     return "\n".join([*lines, f"cell: line=({names}); ring: line=({CELLS}*cell);"])
 
 
-def ours(lattice: gt.Lattice) -> tuple[Callable[[], Figures], Callable[[], Figures]]:
+def ours(lattice: gt.Lattice) -> Calls:
     def linear() -> Figures:
         tw = gt.twiss(lattice)
         return tw.qx, tw.qy, math.nan, math.nan
@@ -63,7 +54,7 @@ def ours(lattice: gt.Lattice) -> tuple[Callable[[], Figures], Callable[[], Figur
     return linear, chromatic
 
 
-def madx(lattice: gt.Lattice, path: Path | None) -> tuple[Callable[[], Figures], Callable[[], Figures]]:
+def madx(lattice: gt.Lattice, path: Path | None) -> Calls:
     text = madx_text(lattice) + ptc.beam_text(lattice.reference) + "use, period=ring;"
     session = ptc.start(f'call, file="{path}"; use, sequence={lattice.name};' if path else text)
 
@@ -96,7 +87,7 @@ def xtrack_line(lattice: gt.Lattice) -> Any:
     return line
 
 
-def xtrack(lattice: gt.Lattice) -> tuple[Callable[[], Figures], Callable[[], Figures]]:
+def xtrack(lattice: gt.Lattice) -> Calls:
     line = xtrack_line(lattice)
 
     def run(chrom: bool) -> Figures:
@@ -107,7 +98,7 @@ def xtrack(lattice: gt.Lattice) -> tuple[Callable[[], Figures], Callable[[], Fig
     return lambda: run(False), lambda: run(True)
 
 
-def at(lattice: gt.Lattice) -> tuple[Callable[[], Figures], Callable[[], Figures]]:
+def at(lattice: gt.Lattice) -> Calls:
     module, ring = at_peer.module(), at_optics.ring_of(lattice, lattice.reference)
     places = np.arange(len(ring) + 1)
 
@@ -119,36 +110,15 @@ def at(lattice: gt.Lattice) -> tuple[Callable[[], Figures], Callable[[], Figures
     return lambda: run(False), lambda: run(True)
 
 
-def milliseconds(call: Callable[[], Figures], repeats: int) -> tuple[float, Figures]:
-    found, times = call(), []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        found = call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return median(times), found
+def mad_ng(lattice: gt.Lattice) -> Calls:
+    """With its default slices; it works out chromaticities in any case."""
+    mad = madng.start(lattice)
 
+    def run(chrom: bool) -> Figures:
+        mad.send(f"""
+            local found = MAD.twiss {{ sequence=ring, info=0, chrom={str(chrom).lower()} }}
+            py:send(found.q1) py:send(found.q2) py:send(found.dq1) py:send(found.dq2)
+        """)
+        return mad.recv(), mad.recv(), mad.recv(), mad.recv()
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", default="", help="some of madx,xtrack,at")
-    parser.add_argument("--lattice", type=Path, help="MAD-X file")
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--output", type=Path, help="write the record here, too")
-    options = parser.parse_args()
-    ring = gt.load(options.lattice) if options.lattice else fodo()
-    codes = {"gputrack": ours(ring)}
-    for name in filter(None, options.peers.split(",")):
-        codes[name] = madx(ring, options.lattice) if name == "madx" else {"xtrack": xtrack, "at": at}[name](ring)
-    lines = [heading(), f"{ring.name}: {len(ring)} elements; medians of {options.repeats} calls"]
-    lines.append(f"{'code':<10} {'linear [ms]':>12} {'with dq [ms]':>13} {'qx':>12} {'qy':>12} {'dqx':>10} {'dqy':>10}")
-    for name, (linear, chromatic) in codes.items():
-        first, _ = milliseconds(linear, options.repeats)
-        second, (qx, qy, dqx, dqy) = milliseconds(chromatic, options.repeats)
-        lines.append(f"{name:<10} {first:>12.3g} {second:>13.3g} {qx:>12.6f} {qy:>12.6f} {dqx:>10.4f} {dqy:>10.4f}")
-    print("\n".join(lines))
-    if options.output:
-        options.output.write_text("\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return lambda: run(False), lambda: run(True)
