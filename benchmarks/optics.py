@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from peers import at_optics, at_peer, madng
 
 Call = Callable[[], Any]
+TERMS = ("h21000", "h10110")
 SEXTUPOLE = ["f2100", "f3000", "f1011", "f1002", "f1020"]
 
 
@@ -103,6 +104,7 @@ def gradient_rows(ring: gt.Lattice, times: dict[str, float], repeats: int) -> li
     figures: dict[str, Callable[[gt.Twiss], Any]] = {
         "qx + qy + betx": lambda tw: tw.qx + tw.qy + tw.betx[middle],
         "qx + qy + betx + dqx": lambda tw: tw.qx + tw.qy + tw.betx[middle] + tw.dqx,
+        "|h21000| + |h10110|": lambda tw: sum(abs(term) for term in gt.driving_terms(tw.lattice, terms=TERMS).values()),
     }
     lines = [f"gradients by {len(knobs)} knobs       value [ms]   with gradient [ms]"]
     for name, figure in figures.items():

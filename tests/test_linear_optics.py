@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import gputrack as gt
 from gputrack.errors import InputError
@@ -144,6 +145,38 @@ def test_the_trace_is_the_one_of_the_matrix():
     trace = np.trace(finite_difference_matrix(ring)[:2, :2])
     with pytest.raises(InputError, match=f"trace {trace:.6g}"):
         linear_optics(ring)
+
+
+def on_edge(trace, cells, *more):
+    """Cells that together have a trace of both planes of 2 or -2, each a FODO cell of trace 2 cos(2 pi q)."""
+    drift = gt.Drift("d", length=1.0)
+
+    def cell(k1):
+        magnets = gt.Quadrupole("qf", length=0.5, k1=k1), gt.Quadrupole("qd", length=0.5, k1=-k1)
+        return [magnets[0], drift, magnets[1], drift]
+
+    tune = 1.0 / cells if trace > 0.0 else 0.5 / cells
+    k1 = brentq(lambda k: linear_optics(gt.Lattice(cell(k), ELECTRON)).qx - tune, 0.5, 3.0, xtol=1e-15)
+    return gt.Lattice([*cell(k1) * cells, *more], ELECTRON, name="edge")
+
+
+@pytest.mark.parametrize(
+    ("ring", "words"),
+    [
+        (lambda: on_edge(2, 6), r"horizontal motion .* \(trace 2\) and vertical .*trace of 2 is .* tune on an integer"),
+        (lambda: on_edge(-2, 2), r"horizontal motion .* \(trace -2\) .*a trace of -2 is .* tune on a half-integer"),
+        (lambda: on_edge(2, 6, gt.HKicker("h", kick=1e-3)), "no closed orbit .*horizontal 2, vertical 2; a trace of 2"),
+        (lambda: [*on_edge(2, 6)[:4], gt.HKicker("h", kick=0.9)], "no closed orbit .*horizontal .*too strong"),
+        (lambda: [], "Lattice '': a ring must be longer than 0 m, got 0 m"),
+        (lambda: [gt.Multipole("m", knl=(0.0, 0.1))], "a ring must be longer than 0 m"),
+    ],
+    ids=["integer", "half-integer", "kicked on an integer", "kicked too hard", "empty", "no length"],
+)
+def test_rings_without_optics_say_why(ring, words):
+    made = ring()
+    with pytest.raises(InputError, match=words) as caught:
+        linear_optics(made if isinstance(made, gt.Lattice) else gt.Lattice(made, ELECTRON))
+    assert "\n" not in str(caught.value)
 
 
 def test_cavity_at_the_wrong_phase_is_named():

@@ -110,6 +110,23 @@ def test_entries_of_matrices_and_functions_as_targets(ring):
     assert last.success and last.values == pytest.approx(found.values, rel=1e-8)
 
 
+def test_chromaticities_and_driving_terms_as_targets(ring):
+    quiet = ring.with_changes("rf", voltage=0.0)
+    knobs = quiet.knobs("sf.*.k2", "sd.*.k2")
+    before = abs(gt.driving_terms(quiet)["h21000"])
+    targets = [Target("dqx", 2.0), Target("dqy", 1.5), Target("h21000", maximum=before + 10.0)]
+    found = match(quiet, knobs, targets)
+    assert found.success and found.steps <= 6, found
+    tw = gt.twiss(found.lattice)
+    assert (tw.dqx, tw.dqy) == pytest.approx((2.0, 1.5), abs=1e-9)
+    term = Target("h21000", 0.5 * before, at="bpm.04b")
+    changed = match(quiet, quiet.knobs("sf.03.k2"), [term])
+    again = gt.driving_terms(changed.lattice)
+    row = gt.twiss(quiet).rows("bpm.04b")
+    assert not changed.success or abs(again.along("h21000")[row][0]) == pytest.approx(0.5 * before, abs=1e-9)
+    assert np.abs(changed.misses[0]).max() < abs(0.5 * before - abs(gt.driving_terms(quiet).along("h21000")[row][0]))
+
+
 def test_each_step_is_reported(ring):
     steps = []
     found = match(ring, ring.knobs("qf.*.k1"), [Target("qx", 15.25, weight=2.0)], report=steps.append)

@@ -153,6 +153,24 @@ def test_gradient_inside_elements_is_that_of_differences(voltage):
         assert min(errors) <= 1e-6 * abs(gradient[i]) + 1e-7 * abs(value) / size, (knob.handle, gradient[i], errors)
 
 
+def test_gradient_by_lengths_moves_the_slices():
+    """Rows stay at parts of elements; asked positions would move against them, and say so."""
+    ring = displaced_ring().with_changes("rf", voltage=0.0)
+    knobs = ring.knobs("d4.length", "bend.05b.angle", "qf.02a.length")
+
+    def objective(values):
+        tw = gt.twiss(ring.with_knobs(knobs, values), at=gt.Slices(3))
+        return anp.sum(tw.betx[200:300]) + anp.sum(tw.dx[500:900]) + tw.s[1500]
+
+    gradient = gt.grad(objective)(knobs.values)
+    for i in range(len(knobs)):
+        unit = np.eye(len(knobs))[i]
+        difference = richardson(lambda t, u=unit: objective(knobs.values + t * u), 1e-5)
+        assert gradient[i] == pytest.approx(difference, rel=1e-6)
+    with pytest.raises(InputError, match="ask for Slices"):
+        gt.grad(lambda k: gt.twiss(ring.with_knobs(knobs, k), at=gt.Positions([3.0])).betx[0])(knobs.values)
+
+
 def test_what_cannot_be_asked():
     ring = gt.demo_ring()
     tw = gt.twiss(ring)

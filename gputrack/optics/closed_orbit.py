@@ -10,6 +10,7 @@ from gputrack.arrays import is_traced, untraced
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.map_program import require_single_particles, traced_program
+from gputrack.optics.stability import no_closed_orbit
 from gputrack.optics.trajectory import has_rf, trajectory
 from gputrack.passage_gradient import closed_orbits_and_matrices
 
@@ -57,7 +58,7 @@ def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | No
     orbit = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if guess is None else guess, dtype=float)
     if orbit.shape != (6,) or not np.isfinite(orbit).all():
         raise InputError(f"closed_orbit: delta and guess must be finite numbers, six of them, got {orbit.tolist()}")
-    closed = False
+    closed, first = False, None
     for _ in range(_ITERATIONS):
         try:
             passed = trajectory(lattice, orbit)
@@ -65,6 +66,7 @@ def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | No
             if lattice.reference is None:
                 raise
             break
+        first = passed[-1, :, 1:] if first is None else first
         miss = (passed[-1, :, 0] - orbit)[:free]
         if closed or not miss.any():  # a straight line closes, though it does not determine the orbit
             return passed
@@ -77,7 +79,7 @@ def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | No
             return passed
         orbit[:free] += step
         closed = bool(size < _TOLERANCE)
-    raise InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {_hint(free)}")
+    raise no_closed_orbit(lattice, float(delta), first, free)
 
 
 def _traced_trajectory(lattice: Lattice, delta: Any, guess: np.ndarray | None) -> Any:
@@ -92,9 +94,3 @@ def untraced_lattice(lattice: Lattice) -> Lattice:
     """The lattice as it is now, without what is being differentiated."""
     reference = lattice.require_reference().plain
     return Lattice(lattice.elements, reference, name=lattice.name, model=lattice.model)
-
-
-def _hint(free: int) -> str:
-    if free == 6:
-        return "check the lag and the voltage of the cavities"
-    return "the ring may be on an integer resonance, or is a beam line"

@@ -127,9 +127,12 @@ def orbit_response(
     seen = anp.einsum("pij,pj->ip", inverse, added)
     closed = _closed(optics, anp.dot(optics.matrix, anp.dot(seen, owner)))
     past = (exits[None] <= rows[:, None]).astype(float)  # monitors behind the element
-    there = anp.einsum("mij,jp->mip", optics.matrices[rows], seen) * past[:, None]
-    response = anp.einsum("mij,jk->mik", optics.matrices[rows], closed) + anp.dot(there, owner)
-    return OrbitResponse(response[:, 0], response[:, 2], correctors, optics.chosen(rows))
+    planes = []
+    for coordinate in (0, 2):
+        row = optics.matrices[rows, coordinate]
+        planes.append(anp.dot(row, closed) + anp.dot(anp.dot(row, seen) * past, owner))
+    x, y = planes
+    return OrbitResponse(x, y, correctors, optics.chosen(rows))
 
 
 def require_element_knobs(what: str, knobs: Any) -> Knobs:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import is_traced
+from gputrack.arrays import is_traced, untraced
 from gputrack.checks import require_integer, short
 from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
@@ -42,7 +42,7 @@ class Slices:
 
     def places(self, lattice: Lattice) -> tuple[Stops, None]:
         """Stops, and that all rows are wanted."""
-        lengths = np.diff(positions(lattice))
+        lengths = np.diff(untraced(positions(lattice)))
         number = np.where(lengths > 0.0, self.number, 1)
         if self.longest is not None:
             number = np.maximum(number, np.ceil(lengths / self.longest)).astype(int)
@@ -77,6 +77,8 @@ class Positions:
     def places(self, lattice: Lattice) -> tuple[Stops, np.ndarray]:
         """Stops, and the rows that are wanted."""
         ends, asked = positions(lattice), np.asarray(self.s)
+        if is_traced(ends):
+            raise InputError("Positions: lengths are being differentiated, which would move them; ask for Slices")
         if is_traced(ends):
             raise InputError("Positions: no gradient with respect to lengths at fixed positions; ask for Slices")
         for value in asked[(asked < -_AT_END) | (asked > ends[-1] + _AT_END)][:1]:

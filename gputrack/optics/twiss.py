@@ -33,7 +33,7 @@ from gputrack.optics.functions import (
 )
 from gputrack.optics.normal_modes import UnstableMotionError, eigenvector_basis, transverse_basis
 from gputrack.optics.places import Positions, Range, Slices, require_places, rows_matching
-from gputrack.optics.stability import unstable
+from gputrack.optics.stability import require_length, unstable
 from gputrack.optics.trajectory import coasting as without_rf
 from gputrack.optics.trajectory import has_rf, positions, row_names, trajectory
 
@@ -382,6 +382,7 @@ def twiss(
     if start is not None:
         ends = _line(lattice, InitialTwiss.of(start), delta, orbit, form)
     else:
+        require_length(lattice, float(untraced(positions(lattice)[-1])))
         ends = _ring(lattice, closed_trajectory(lattice, delta, orbit), form)
     return ends if at is None else ends.refined(at)
 
