@@ -100,11 +100,26 @@ GT_FUNCTION void widen(Series& a) {
   a.pure = false;
 }
 
+// Constant parts that cancel but for rounding, as those of an orbit on the axis behind a bend, are 0: what would follow
+// from them is rounding as well, and all products would be full ones.
+GT_FUNCTION void settle_constant(Series& r, const Number& a, const Number& b) {
+  constexpr double ROUNDING = 16.0 * 2.3e-16;
+  const Number sum = a + b;
+  const unsigned lanes = less_equal(sum * sum, (ROUNDING * ROUNDING) * (a * a));
+  const Number rest = lanes ? choose(lanes, broadcast(0.0), sum) : sum;
+  set_constant(r.c, rest);
+  if (vanishes(rest))
+    r.degrees &= ~1u;
+  else
+    r.degrees |= 1u;
+}
+
 // c += factor a b up to an order; c is neither of them.
 GT_APART void add_product(Series& c, const Series& a, const Series& b, const Number& factor,
                           int order = SERIES_ORDER) {
   if (c.pure && !(a.pure && b.pure)) widen(c);
-  for (int d = 0; d <= order; ++d) {
+  if (has(a, 0) && has(b, 0)) settle_constant(c, constant_of(c), factor * (constant_of(a) * constant_of(b)));
+  for (int d = 1; d <= order; ++d) {
     const unsigned pairs = pairs_of(a, b, d, 0);
     if (!pairs) continue;
     add_pairs(a, b, d, pairs, factor, !has(c, d), c.pure, c.c);
@@ -118,19 +133,6 @@ GT_INLINE Series operator*(const Series& a, const Series& b) {
   r.degrees = 0;
   add_product(r, a, b, broadcast(1.0));
   return r;
-}
-
-// Constant parts that cancel but for rounding, as those of an orbit on the axis behind a bend, are 0: what would follow
-// from them is rounding as well, and all products would be full ones.
-GT_FUNCTION void settle_constant(Series& r, const Number& a, const Number& b) {
-  constexpr double ROUNDING = 16.0 * 2.3e-16;
-  const Number sum = a + b;
-  const Number rest = choose(less_equal(sum * sum, (ROUNDING * ROUNDING) * (a * a)), broadcast(0.0), sum);
-  set_constant(r.c, rest);
-  if (vanishes(rest))
-    r.degrees &= ~1u;
-  else
-    r.degrees |= 1u;
 }
 
 // a + sign b, by sets: where both are there, where one is.

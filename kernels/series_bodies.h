@@ -18,12 +18,6 @@ GT_INLINE Series square_sum(const Series& a, const Series& b) {
   add_product(r, b, b, broadcast(1.0));
   return r;
 }
-GT_INLINE Series square_difference(const Series& a, const Series& b) {
-  Series r = a * a;
-  add_product(r, b, b, broadcast(-1.0));
-  return r;
-}
-
 // c += factor a b
 GT_INLINE void add_times(Series& c, const Series& a, const Series& b, double factor) {
   add_product(c, a, b, broadcast(factor));
@@ -43,10 +37,10 @@ GT_INLINE void add_length(Series& c, const Series& length, const Series& a, cons
   add_product(c, length * a, b, broadcast(1.0));
 }
 
-// Adds to `lag` the part of a drift times (1 - P^2 - Q^2)^(-1/2) - 1.
+// Motion along slopes whose squares add up to u; adds to `lag` the part of a drift times (1 - u)^(-1/2) - 1.
 template <class C>
-GT_FUNCTION void drift_slopes(State<Series>& s, const Slopes& b, Series& lag, double part, const C& length, int exact) {
-  const Series u = square_sum(b.P, b.Q);
+GT_FUNCTION void drift_slopes(State<Series>& s, const Slopes& b, const Series& u, Series& lag, double part,
+                              const C& length, int exact) {
   add_length(s.x, part * length, b.P);
   add_length(s.y, part * length, b.Q);
   if (!exact) {
@@ -77,45 +71,64 @@ GT_FUNCTION void kick_slopes(const State<Series>& s, Slopes& b, double part, con
   add_times(b.Q, K, im, part);
 }
 
-// The same up to sextupoles, with strengths K bn.
-GT_FUNCTION void kick_slopes(const State<Series>& s, Slopes& b, double part, const Series (&strengths)[3]) {
-  add_scaled(b.P, strengths[0], broadcast(-part));
-  add_times(b.P, strengths[1], s.x, -part);
-  add_times(b.Q, strengths[1], s.y, part);
-  if (!strengths[2].degrees) return;
-  add_times(b.P, strengths[2], square_difference(s.x, s.y), -part);
-  add_times(b.Q, strengths[2], s.x * s.y, 2.0 * part);
+template <class C>
+GT_FUNCTION void multipole_body(State<Series>& s, const StraightConstants<C>& op, const C& length) {
+  Slopes b = slopes_of(s);
+  Series lag = no_series();
+  const Series K = length * s.inverse;
+  compose(
+      op.order, op.slices,
+      [&](double part, int) GT_LAMBDA { drift_slopes(s, b, square_sum(b.P, b.Q), lag, part, length, op.exact); },
+      [&](double part) GT_LAMBDA { kick_slopes(s, b, part, K, op.bn, op.skew ? op.an : nullptr, op.terms); });
+  set_slopes(s, b);
+  add_length(s.z, length, s.slip - lag);
+}
+
+// Up to sextupoles all transverse coordinates are divided by 1 + delta once more: then the quadratic kick has no
+// factor of delta.
+template <class C>
+GT_FUNCTION void sextupole_body(State<Series>& s, const StraightConstants<C>& op, const C& length) {
+  const Series inverse2 = s.inverse * s.inverse, opd2 = s.opd * s.opd;
+  Slopes b = {inverse2 * s.px, inverse2 * s.py};
+  s.x = s.inverse * s.x;
+  s.y = s.inverse * s.y;
+  const bool quadratic = op.terms > 2 && !vanishes(op.bn[2]);
+  Series flat = no_series(), linear = no_series(), lag = no_series();
+  if (!vanishes(op.bn[0])) flat = (length * op.bn[0]) * inverse2;
+  if (op.terms > 1 && !vanishes(op.bn[1])) linear = (length * op.bn[1]) * s.inverse;
+  compose(
+      op.order, op.slices,
+      [&](double part, int) GT_LAMBDA { drift_slopes(s, b, opd2 * square_sum(b.P, b.Q), lag, part, length, op.exact); },
+      [&](double part) GT_LAMBDA {
+        add_scaled(b.P, flat, broadcast(-part));
+        add_times(b.P, linear, s.x, -part);
+        add_times(b.Q, linear, s.y, part);
+        if (!quadratic) return;
+        const C kick = part * (length * op.bn[2]);
+        add_length(b.P, -1.0 * kick, s.x, s.x);
+        add_length(b.P, kick, s.y, s.y);
+        add_length(b.Q, 2.0 * kick, s.x, s.y);
+      });
+  s.x = s.opd * s.x;
+  s.y = s.opd * s.y;
+  s.px = opd2 * b.P;
+  s.py = opd2 * b.Q;
+  add_length(s.z, length, s.slip - lag);
 }
 
 template <class C>
 GT_FUNCTION void straight_by(State<Series>& s, const StraightConstants<C>& op, C length) {
-  Slopes b = slopes_of(s);
-  Series lag = no_series();
-  const Series K = length * s.inverse;
-  const bool few = !op.skew && op.terms <= 3;
-  Series strengths[3];
-  for (int n = 0; n < 3; ++n) {
-    strengths[n] = no_series();
-    if (few && n < op.terms && !vanishes(op.bn[n])) strengths[n] = op.bn[n] * K;
-  }
-  compose(
-      op.order, op.slices,
-      [&](double part, int) GT_LAMBDA { drift_slopes(s, b, lag, part, length, op.exact); },
-      [&](double part) GT_LAMBDA {
-        if (few)
-          kick_slopes(s, b, part, strengths);
-        else
-          kick_slopes(s, b, part, K, op.bn, op.skew ? op.an : nullptr, op.terms);
-      });
-  set_slopes(s, b);
-  add_length(s.z, length, s.slip - lag);
+  if (op.skew || op.terms > 3)
+    multipole_body(s, op, length);
+  else
+    sextupole_body(s, op, length);
 }
 
 template <class C>
 GT_FUNCTION void drift_by(State<Series>& s, C length, int exact) {
   const Slopes b = slopes_of(s);
   Series lag = no_series();
-  drift_slopes(s, b, lag, 1.0, length, exact);
+  drift_slopes(s, b, square_sum(b.P, b.Q), lag, 1.0, length, exact);
   add_length(s.z, length, s.slip - lag);
 }
 

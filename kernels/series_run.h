@@ -2,6 +2,7 @@
 #pragma once
 #include "run.h"
 #include "series.h"
+#include "series_arc.h"
 #include "series_bodies.h"
 #include "series_fringe.h"
 
