@@ -359,10 +359,13 @@ GT_APART Series horner(const double (&coefficients)[N], const Series& u) {
   return total;
 }
 
-// The constant parts without cancellation, the others from the inverse square root. About the axis there is no constant
-// part, and up to order 5 no more than two powers of u.
+// Whether there are no more than two powers of a series without constant part, as of squares of slopes about the axis up
+// to order 5.
+GT_INLINE bool has_two_powers(const Series& u, int order) { return !has(u, 0) && 3 * lowest_degree(u) > order; }
+
+// The constant parts without cancellation, the others from the inverse square root.
 GT_APART Series slope_excess(const Series& u, int order = SERIES_ORDER) {
-  if (!has(u, 0) && 3 * lowest_degree(u) > order) {
+  if (has_two_powers(u, order)) {
     Series f = 0.5 * u;
     add_product(f, u, u, broadcast(0.375), order);
     return f;

@@ -37,20 +37,35 @@ GT_INLINE void add_length(Series& c, const Series& length, const Series& a, cons
   add_product(c, length * a, b, broadcast(1.0));
 }
 
+// With v = (1 - u)^(-1/2) - 1 of the sum u of the slopes' squares: x += length v P, y += length v Q,
+// lag += part (v - u/2). About the axis v - u/2 is of degree 4, so that v itself is not needed.
+template <class C>
+GT_FUNCTION void add_excess(State<Series>& s, const Slopes& b, const Series& u, Series& lag, double part, const C& length) {
+  if (has_two_powers(u, SERIES_ORDER)) {
+    Series rest = no_series();
+    add_times(rest, u, u, 0.375);
+    add_length(s.x, 0.5 * length, u, b.P);
+    add_length(s.y, 0.5 * length, u, b.Q);
+    add_length(s.x, length, rest, b.P);
+    add_length(s.y, length, rest, b.Q);
+    add_scaled(lag, rest, broadcast(part));
+    return;
+  }
+  const Series v = slope_excess(u);
+  add_length(s.x, length, v, b.P);
+  add_length(s.y, length, v, b.Q);
+  add_scaled(lag, v, broadcast(part));
+  add_scaled(lag, u, broadcast(-0.5 * part));
+}
+
 // Motion along slopes whose squares add up to u; adds to `lag` the part of a drift times (1 - u)^(-1/2) - 1.
 template <class C>
 GT_FUNCTION void drift_slopes(State<Series>& s, const Slopes& b, const Series& u, Series& lag, double part,
                               const C& length, int exact) {
   add_length(s.x, part * length, b.P);
   add_length(s.y, part * length, b.Q);
-  if (!exact) {
-    add_scaled(lag, u, broadcast(0.5 * part));
-    return;
-  }
-  const Series w = slope_excess(u);
-  add_length(s.x, part * length, w, b.P);
-  add_length(s.y, part * length, w, b.Q);
-  add_scaled(lag, w, broadcast(part));
+  add_scaled(lag, u, broadcast(0.5 * part));
+  if (exact) add_excess(s, b, u, lag, part, part * length);
 }
 
 // P -= part K Re f, Q += part K Im f with f = sum (bn + i an)(x + i y)^n; an is nullptr without skew multipoles.
@@ -185,12 +200,11 @@ GT_FUNCTION void quadrupole_with(State<Series>& s, const QuadrupoleConstants<C>&
       },
       [&](double part) GT_LAMBDA {
         if (!op.exact) return;
-        const Series v = slope_excess(u);
-        add_scaled(lag, v, broadcast(part));
-        add_scaled(lag, u, broadcast(-0.5 * part));
-        add_times(lag, v, u, -0.25 * part);
-        add_length(s.x, part * length, v, b.P);
-        add_length(s.y, part * length, v, b.Q);
+        Series rest = no_series();
+        add_excess(s, b, u, rest, 1.0, part * length);
+        add_scaled(lag, rest, broadcast(part));
+        add_times(lag, rest, u, -0.25 * part);
+        add_times(lag, u, u, -0.125 * part);
       });
   add_times(lag, k, gap, 1.0);
   add_length(s.z, length, s.slip - lag);

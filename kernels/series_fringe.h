@@ -24,12 +24,17 @@ GT_FUNCTION void fringe(State<Series>& s, const FringeConstants<C>& op, const Re
   const Series value = op.k0 * times(times(P, 1.0 - u), both);
   const Series rates = op.k0 * s.inverse;
   const Series slope = times(rates, by_Q) * s.y;
-  const Series y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * slope));
-  const Series half = 0.5 * (y * y);
-  add_product(s.x, times(rates, by_P), half, broadcast(1.0));
+  // 2 y/(1 + sqrt(1 - 2 slope)), of which the first term is often all there is
+  Series y = s.y;
+  if (!has(slope, 0) && 2 * lowest_degree(slope) + lowest_degree(y) > SERIES_ORDER)
+    add_product(y, s.y, slope, broadcast(0.5));
+  else
+    y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * slope));
+  const Series half = 0.5 * (y * y), shift = rates * half;
   s.y = y;
+  add_product(s.x, by_P, shift, broadcast(1.0));
   add_product(s.py, value, y, broadcast(-1.0));
-  add_product(s.z, times(rates, times(P, by_P) + times(Q, by_Q)), half, broadcast(-1.0));
+  add_product(s.z, times(P, by_P) + times(Q, by_Q), shift, broadcast(-1.0));
   if (vanishes(op.cubic)) return;
   const Series bend = op.cubic * (half * s.inverse);
   s.py -= 2.0 * (bend * y);
