@@ -1,4 +1,4 @@
-"""The command line: gputrack demo, info, twiss, match and track."""
+"""The command line: gputrack demo, info, twiss, match, track and doctor."""
 
 from __future__ import annotations
 
@@ -72,6 +72,15 @@ def _options(
     """Options that stand before a command; the help where there is none."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine has, and every kernel on it against the array maps, with its speed; in about a minute."""
+    from gputrack.commands import run_doctor
+
+    if not run_doctor(console()):
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from gputrack import doctor
 from gputrack.backends import choose_backend
 from gputrack.beam import Beam
 from gputrack.errors import InputError, TrackingInterrupted
@@ -17,7 +18,16 @@ from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
 from gputrack.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
 from gputrack.optics import Slices, linear_optics, tables, twiss
-from gputrack.report import emittance_table, loss_table, optics_table, turns_lived, twiss_line, twiss_table
+from gputrack.report import (
+    emittance_table,
+    findings_table,
+    loss_table,
+    optics_table,
+    surroundings_table,
+    turns_lived,
+    twiss_line,
+    twiss_table,
+)
 from gputrack.tracker import track
 
 INTEGRATORS = {"matrix-kick": MatrixKick, "drift-kick": DriftKick}
@@ -113,6 +123,24 @@ def _finish(
     out.print(f"{done} turns in {seconds:.1f} s: {speed:.3g} particle-turns/s ({how})", highlight=False)
     after.to_device("numpy").save(output)
     out.print(f"written: {output} ({after.n} particles after turn {after.turn})", soft_wrap=True, markup=False)
+
+
+def run_doctor(out: Console) -> bool:
+    """Print what this machine has and how each kernel does on it; whether all is well."""
+    out.print(surroundings_table(doctor.surroundings()))
+    findings = []
+    for backend, reason in doctor.backends_here().items():
+        if reason:
+            out.print(f"backend {backend}: {reason}", markup=False)
+            continue
+        with out.status(f"backend {backend}: building and trying the kernels") as status:
+            for finding in doctor.examine(backend):
+                findings.append(finding)
+                status.update(f"backend {backend}: {finding.element}")
+    out.print(findings_table(findings))
+    ill = [f"{f.element} on {f.backend}" for f in findings if not f.well]
+    out.print(f"not well: {', '.join(ill)}" if ill else f"all {len(findings)} are well", markup=False)
+    return not ill
 
 
 def run_twiss(

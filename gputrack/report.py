@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich import box
 from rich.markup import escape
@@ -9,6 +11,7 @@ from rich.table import Table
 
 from gputrack.arrays import to_numpy
 from gputrack.beam import Beam
+from gputrack.doctor import Finding
 from gputrack.lattice import Lattice
 from gputrack.losses import LossCode
 from gputrack.optics import Match, Slices, Twiss
@@ -38,6 +41,25 @@ def lattice_table(lattice: Lattice) -> Table:
     kinds = np.array([type(element).__name__ for element in lattice])
     for kind, count in lattice.counts().items():
         _row(table, kind, str(count), f"{lengths[kinds == kind].sum():.12g}")
+    return table
+
+
+def surroundings_table(rows: list[tuple[str, str]]) -> Table:
+    """What the library sees of a machine."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in rows:
+        table.add_row(escape(name), escape(value))
+    return table
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """How kernels do: differences to the array maps, and speed."""
+    columns = "element", "backend", "forward", "back again", "gradient", "ns", "ns with gradient"
+    table = _table("largest differences, and time per particle", *columns)
+    for f in findings:
+        differences = (f"{value:.0e}" for value in (f.forward, f.inverse, f.gradient))
+        mark = "" if f.well else " (!)"
+        _row(table, f.element + mark, f.backend, *differences, f"{f.track_ns:.0f}", f"{f.gradient_ns:.0f}")
     return table
 
 

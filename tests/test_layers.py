@@ -42,6 +42,8 @@ LAYERS = (
     ("parameter_trace", "map_program", "map_gradient", "passage_gradient", "passage_rates", "transfer_map"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
+    ("specimens", "doctor"),
+    ("specimens", "doctor"),
     ("plot", "report", "commands", "match_command", "demo", "cli", "__main__"),
 )
 
@@ -53,7 +55,7 @@ KNOWN_TO = {
     "array_api_compat": {"arrays"},
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
-        "backends.array_adjoint", "backends.array_tangent", "backends.collective", "collective", "device_box",
+        "backends.array_adjoint", "backends.array_tangent", "backends.collective", "collective", "device_box", "doctor",
         "forward_rules", "forward_trace", "gradient", "interop.passes", "map_gradient", "moment_primitives",
         "optics", "parameter_adjoint", "parameter_trace", "passage_gradient", "passage_rates", "tangent_run", "tpsa",
     },

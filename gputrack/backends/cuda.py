@@ -182,3 +182,21 @@ def _arguments(run: Any) -> tuple[Any, ...]:
         else:
             values.append(np.float64(value) if name == "limit" else np.int64(value))
     return tuple(values)
+
+
+def devices() -> list[tuple[str, str]]:
+    """What CuPy and the driver say of this machine, as pairs of a name and a description."""
+    try:
+        import cupy
+    except ImportError:
+        return [("CuPy", "not installed: pip install 'gputrack[cuda12]' or 'gputrack[cuda13]' for NVIDIA GPUs")]
+    rows = [("CuPy", cupy.__version__)]
+    if not cupy.cuda.is_available():
+        return [*rows, ("GPU", "none that CuPy can use; is the NVIDIA driver installed?")]
+    runtime = cupy.cuda.runtime
+    rows.append(("CUDA", f"driver {runtime.driverGetVersion()}, runtime {runtime.runtimeGetVersion()}"))
+    for number in range(runtime.getDeviceCount()):
+        found = runtime.getDeviceProperties(number)
+        name, memory = found["name"].decode(), found["totalGlobalMem"] / 2**30
+        rows.append((f"GPU {number}", f"{name}, {memory:.0f} GiB, sm_{found['major']}{found['minor']}"))
+    return rows
