@@ -1,7 +1,6 @@
 """Driving terms to second order: pairs of magnets, summed in the order in which the beam meets them.
 
-Of two magnets i before j, -[V_i, V_j]/2 adds to h (K. L. Brown and R. V. Servranckx, SLAC-PUB-3381; J. Bengtsson, SLS
-Note 9/97). Brackets of monomials are monomials, so that for each pair (a, b) of first-order terms one needs the sum
+Of two magnets i before j, -[V_i, V_j]/2 adds to h (J. Bengtsson, SLS Note 9/97; C.-X. Wang, ANL/APS/LS-330). Brackets of monomials are monomials, so that for each pair (a, b) of first-order terms one needs the sum
 of a_i b_j over i < j: a running sum, in as many steps as there are magnets. Inside thick magnets it is an integral.
 """
 
@@ -28,7 +27,8 @@ class SecondOrder(DrivingMethod):
     """First-order sums, and what pairs of magnets add in second order of their strengths.
 
     So sextupoles drive h22000 h31000 h40000 h11110 h20110 h11200 h20020 h20200 h00220 h00310 h00400 and detune with
-    amplitude. All pairs of multipoles and of orders in delta are taken; what is left out is as of `FirstOrder`.
+    amplitude. All pairs of multipoles and of orders in delta are taken. With j + k + l + m + p > 4 there would be
+    products of three and more; what else is left out is as of `FirstOrder`.
     """
 
     def terms(self, names: tuple[str, ...] | None, optics: Twiss) -> SecondOrderTerms:
