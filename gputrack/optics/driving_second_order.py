@@ -1,7 +1,8 @@
 """Driving terms to second order: pairs of magnets, summed in the order in which the beam meets them.
 
-Of two magnets i before j, -[V_i, V_j]/2 adds to h (J. Bengtsson, SLS Note 9/97; C.-X. Wang, ANL/APS/LS-330). Brackets of monomials are monomials, so that for each pair (a, b) of first-order terms one needs the sum
-of a_i b_j over i < j: a running sum, in as many steps as there are magnets. Inside thick magnets it is an integral.
+Of two magnets i before j, -[V_i, V_j]/2 adds to h (J. Bengtsson, SLS Note 9/97; C.-X. Wang, ANL/APS/LS-330).
+Brackets of monomials are monomials, so that for each pair (a, b) of first-order terms one needs the sum of a_i b_j over
+i < j: a running sum, in as many steps as there are magnets. Inside thick magnets it is an integral.
 """
 
 from __future__ import annotations
