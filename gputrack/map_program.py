@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gputrack.arrays import Array, namespace
 from gputrack.elements import Element
 from gputrack.elements.map import MAPS
 from gputrack.elements.stops import Stops
@@ -82,10 +83,11 @@ def driven(lattice: Lattice) -> dict[int, frozenset[str]]:
     return active
 
 
-def identity_map(space: Space, orbit: np.ndarray) -> np.ndarray:
-    """Coefficients (6, size) of the coordinates themselves, about an orbit."""
-    maps = np.zeros((6, space.size))
-    maps[:, 0] = orbit
+def identity_map(space: Space, orbit: Array) -> Array:
+    """Coefficients (..., 6, size) of the coordinates themselves, about orbits (..., 6)."""
+    xp = namespace(orbit)
+    maps = xp.zeros((*orbit.shape, space.size))
+    maps[..., 0] = orbit
     if space.order:
-        maps[:, 1:7] += np.eye(6)
+        maps[..., 1:7] += xp.eye(6)
     return maps

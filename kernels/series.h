@@ -3,10 +3,10 @@
 // zero: maps of nearly linear elements cost what they contain, and blocks that are zero are never touched. Series in
 // delta alone, which 1/(1 + delta) and matrices of quadrupoles are, store and multiply only powers of delta.
 //
-// Where the coefficients lie, and which of them a thread works on, say series_alone.h on a host and series_team.h on a
-// GPU, which stand before this file; how products of one degree are added up, series_blocks.h and series_rows.h.
+// Where the coefficients lie, and which of them a thread works on, say series_alone.h on a host and series_team_cuda.h
+// on a GPU, which stand before this file; how products of one degree are added up, series_blocks.h and series_rows.h.
 // A thread writes only the coefficients that it owns, through each_of and set_constant, and reads those of others only
-// in add_pairs and constant_of.
+// in add_pairs and add_powers, and through `shared`.
 #pragma once
 #include "numbers.h"
 
@@ -31,7 +31,7 @@ GT_INLINE Series no_series() {
   r.pure = true;
   return r;
 }
-GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? shared_constant(a.c) : broadcast(0.0); }
+GT_INLINE Number constant_of(const Series& a) { return has(a, 0) ? shared(a.c, 0) : broadcast(0.0); }
 
 // f(i) for the coefficients of one degree: all of them, or that of the power of delta, which is the first.
 template <class F>
@@ -50,10 +50,14 @@ GT_INLINE void each_in(bool pure, unsigned degrees, F f) {
 }
 
 template <class V>
+GT_COMPACT void assign(SeriesOf<V>& r, const SeriesOf<V>& a) {
+  r.degrees = a.degrees;
+  r.pure = a.pure;
+  each_in(a.pure, a.degrees, [&](int i) { r.c[i] = a.c[i]; });
+}
+template <class V>
 GT_MEMBER SeriesOf<V>& SeriesOf<V>::operator=(const SeriesOf<V>& a) {
-  degrees = a.degrees;
-  pure = a.pure;
-  each_in(pure, degrees, [&](int i) { c[i] = a.c[i]; });
+  assign(*this, a);
   return *this;
 }
 

@@ -16,6 +16,6 @@ GT_INLINE void set_constant(V* c, const V& value) {
   c[0] = value;
 }
 template <class V>
-GT_INLINE V shared_constant(const V* c) {
-  return c[0];
+GT_INLINE V shared(const V* c, int row) {
+  return c[row];
 }

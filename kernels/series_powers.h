@@ -8,7 +8,7 @@ struct Powers {
 
 GT_INLINE Powers powers_of(const Series& a) {
   Powers r;
-  for (int d = 0; d <= SERIES_ORDER; ++d) r.c[d] = has(a, d) ? a.c[SERIES_FIRST[d]] : broadcast(0.0);
+  for (int d = 0; d <= SERIES_ORDER; ++d) r.c[d] = has(a, d) ? shared(a.c, SERIES_FIRST[d]) : broadcast(0.0);
   return r;
 }
 

@@ -75,7 +75,7 @@ GT_FUNCTION void put(const State<Series>& s, Number* maps) {
   const Number zero = broadcast(0.0);
   for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
     const Series& a = *(&s.x + c);
-    each_in(false, ~0u, [&](int i) { maps[i] = zero; });
+    each_in(false, ~0u, [&](int i) { maps[SERIES_ROW[i]] = zero; });
     each_in(a.pure, a.degrees, [&](int i) { maps[SERIES_ROW[i]] = a.c[i]; });
   }
 }

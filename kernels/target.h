@@ -8,6 +8,7 @@
 #define GT_INLINE static __device__ __forceinline__
 #define GT_MEMBER __device__ __forceinline__
 #define GT_FUNCTION static __device__
+#define GT_COMPACT static __device__ __noinline__  // code is loaded by all, and takes its compiler long
 #define GT_CONSTANT static __device__ constexpr
 #define GT_LAMBDA
 #define GT_OUT_OF_LINE static __device__ __noinline__
@@ -36,6 +37,7 @@ GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a :
 #define GT_INLINE static inline __attribute__((always_inline))
 #define GT_MEMBER inline __attribute__((always_inline))
 #define GT_FUNCTION static
+#define GT_COMPACT static inline __attribute__((always_inline))
 #define GT_CONSTANT static constexpr
 #define GT_LAMBDA __attribute__((always_inline))
 #define GT_OUT_OF_LINE static __attribute__((noinline, cold))

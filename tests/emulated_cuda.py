@@ -40,6 +40,7 @@ constexpr unsigned MOST = 1024, WARP = 32, STACK = 256 * 1024;
 static Fiber fibers[MOST];
 static double slots[2][MOST];
 static ucontext_t scheduler;
+static unsigned order;
 static void (*body)();
 
 static void enter() {
@@ -63,6 +64,25 @@ static __attribute__((noinline)) void wait(int barrier) {
   return thread % width + delta < width ? slot[thread + delta] : value;
 }
 
+// The value of one thread of the warp.
+[[maybe_unused]] static __attribute__((noinline)) double shuffle(double value, unsigned from, int line) {
+  const unsigned thread = threadIdx.x;
+  double* const slot = slots[fibers[thread].shuffles++ % 2];
+  slot[thread] = value;
+  wait(-line);
+  return slot[thread / WARP * WARP + from];
+}
+
+[[maybe_unused]] static __attribute__((noinline)) bool any(bool value, int line) {
+  const unsigned thread = threadIdx.x, first = thread / WARP * WARP;
+  double* const slot = slots[fibers[thread].shuffles++ % 2];
+  slot[thread] = value;
+  wait(-line);
+  bool found = false;
+  for (unsigned i = first; i < first + WARP && i < blockDim.x; ++i) found = found || slot[i] != 0.0;
+  return found;
+}
+
 static void start(Fiber& fiber) {
   if (!fiber.stack) fiber.stack = (char*)malloc(STACK);
   getcontext(&fiber.context);
@@ -73,14 +93,19 @@ static void start(Fiber& fiber) {
   makecontext(&fiber.context, enter, 0);
 }
 
-// Runs a warp until it waits for others or is done; false where its threads stand at different barriers.
+// Runs a warp until it waits for others or is done; false where its threads stand at different barriers. Between
+// barriers of the warp its threads come in one order or the other, by chance: who needs one finds it missing.
 static bool run_warp(unsigned first, unsigned threads) {
+  const unsigned end = first + WARP < threads ? first + WARP : threads;
   do {
-    for (unsigned i = first; i < first + WARP && i < threads; ++i) {
+    const bool back = (order = 1103515245u * order + 12345u) >> 16 & 1u;
+    for (unsigned n = 0; n < end - first; ++n) {
+      const unsigned i = back ? end - 1 - n : first + n;
       threadIdx = {i, 0, 0};
       swapcontext(&scheduler, &fibers[i].context);
-      if (fibers[i].barrier != fibers[first].barrier) return false;
     }
+    for (unsigned i = first; i < end; ++i)
+      if (fibers[i].barrier != fibers[first].barrier) return false;
   } while (fibers[first].barrier < 0);
   return true;
 }
@@ -120,6 +145,10 @@ static int launch(unsigned blocks, unsigned threads, void** values) {
 }
 }
 #define __syncthreads() emulation::wait(__LINE__)
+#define __syncwarp() emulation::wait(-__LINE__)
+#define __shfl_sync(mask, value, from) emulation::shuffle(value, from, __LINE__)
+#define __any_sync(mask, value) emulation::any(value, __LINE__)
+#define __ffs(bits) __builtin_ffs(bits)
 #define __shfl_down_sync(mask, value, delta, width) emulation::shuffle_down(value, delta, width, __LINE__)
 """
 _KERNEL = re.compile(r'extern "C" __global__ void __launch_bounds__\([^)]*\)\s+(\w+)\(')

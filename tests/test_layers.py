@@ -39,7 +39,8 @@ LAYERS = (
     ("monitor", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
-    ("parameter_trace", "map_program", "map_gradient", "passage_gradient", "passage_rates", "transfer_map"),
+    ("parameter_trace", "map_program", "map_request", "map_gradient", "passage_gradient", "passage_rates",
+     "transfer_map"),
     ("optics", "analysis", "interop"),
     ("",),  # the package itself: its public names
     ("specimens", "doctor"),

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from gputrack.backends.compiler import build
+from gputrack.backends.series_tables import SeriesTables
 from gputrack.backends.series_text import series_text
 from gputrack.backends.sources import flattened
 from gputrack.elements.map import MAPS
-from gputrack.errors import InputError
 from gputrack.program import Program
 from gputrack.tpsa.space import Space
 
@@ -85,28 +85,19 @@ def run_series(
     (array (n, 6, size), array (n, places, 6, size))
         Outgoing maps, and those at the monitor's places.
     """
-    first, n = programs[0], len(maps)
-    if any(not np.array_equal(p.ops, first.ops) for p in programs[1:]):
-        raise InputError("series: the lattices must have the same elements and models; give one at a time")
+    tables, n = SeriesTables.of(space, programs, reference, slopes), len(maps)
     lib = library(space, n > 1)
     lanes: int = lib.gputrack_lanes()
     tiles = -(-n // lanes)
     state = _tiled(maps, tiles, lanes)
-    shared = len(programs) == 1
-    table = np.stack([p.constants for p in programs])
-    constants = _spread(table[0], lanes) if shared else _tiled(table, tiles, lanes)
-    slopes = np.zeros((len(first.constants), space.parameters)) if slopes is None else slopes
-    members = np.concatenate([reference[:, 0], reference[:, 1:].reshape(-1)])
-    rates = _spread(slopes.reshape(-1), lanes) if slopes.ndim == 2 else _tiled(slopes, tiles, lanes)
-    kept = [np.ascontiguousarray(first.ops), constants, rates, _spread(members, lanes)]
     shape = (tiles, places, 6, space.size, lanes)
     records = _aligned(8 * math.prod(shape)).view(np.float64).reshape(shape)
-    ends = np.append(first.ops[1:, 1], len(first.constants)) if len(first) else np.zeros(0, dtype=int)
-    most = int(np.max(ends - first.ops[:, 1], initial=0))
+    constants, rates = (_tiled(t, tiles if len(t) > 1 else 1, lanes) for t in (tables.constants, tables.slopes))
+    members, most = _spread(tables.members, lanes), tables.most
     run = SeriesRun(
-        kept[0].ctypes.data, len(first), kept[1].ctypes.data, 0 if shared else len(first.constants),
-        kept[2].ctypes.data, 0 if slopes.ndim == 2 else slopes[0].size, kept[3].ctypes.data, len(first.constants),
-        state.ctypes.data, records.ctypes.data, places, most,
+        tables.ops.ctypes.data, len(tables.ops), constants.ctypes.data, tables.own_constants, rates.ctypes.data,
+        tables.own_slopes, members.ctypes.data, tables.constants.shape[1], state.ctypes.data, records.ctypes.data,
+        places, most,
     )  # fmt: skip
     width = lib.gputrack_constant_bytes()
 

@@ -24,13 +24,7 @@ _ARGUMENTS = "unsigned pairs, const Number& factor, bool fresh, const Number* a,
 def series_text(space: Space) -> str:
     """Constants and sums of products of `space`; straight code where it is short, else tables."""
     order = space.order
-    firsts, rows = (", ".join(str(i) for i in values) for values in (space.first, kept_rows(space).tolist()))
-    parts = [
-        f"constexpr int SERIES_ORDER = {order}, SERIES_SIZE = {space.size}, SERIES_VARIABLES = {space.variables};\n"
-        f"constexpr int SERIES_PARAMETERS = {space.parameters};\n"
-        f"GT_CONSTANT int SERIES_FIRST[{order + 2}] = {{{firsts}}};\n"
-        f"GT_CONSTANT int SERIES_ROW[{space.size}] = {{{rows}}};\n"
-    ]
+    parts = [sizes_text(space)]
     for degree in range(2, order + 1):
         terms = degree_terms(space, degree)
         straight = len(terms) <= STRAIGHT_TERMS
@@ -39,6 +33,17 @@ def series_text(space: Space) -> str:
         cases = " ".join(f"case {d}: return {name}_{d}(pairs, factor, fresh, a, b, c);" for d in range(2, order + 1))
         parts.append(f"GT_FUNCTION void add_{name}(int degree, {_ARGUMENTS}) {{ switch (degree) {{ {cases} }} }}\n")
     return "".join(parts)
+
+
+def sizes_text(space: Space) -> str:
+    """Sizes, where degrees begin, and which rows of the space the kernels' rows are."""
+    firsts, rows = (", ".join(str(i) for i in values) for values in (space.first, kept_rows(space).tolist()))
+    return (
+        f"constexpr int SERIES_ORDER = {space.order}, SERIES_SIZE = {space.size};\n"
+        f"constexpr int SERIES_VARIABLES = {space.variables}, SERIES_PARAMETERS = {space.parameters};\n"
+        f"GT_CONSTANT int SERIES_FIRST[{space.order + 2}] = {{{firsts}}};\n"
+        f"GT_CONSTANT int SERIES_ROW[{space.size}] = {{{rows}}};\n"
+    )
 
 
 @cache
