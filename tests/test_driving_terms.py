@@ -194,6 +194,7 @@ def test_what_is_not_a_term_or_was_not_computed():
         (lambda: found["h30000"], "not computed"),
         (lambda: found.h30000, "not computed"),
         (lambda: found.generating("h11001"), "no resonance"),
+        (lambda: found.generating(3), "not computed"),
         (lambda: gt.driving_terms(gt.demo_ring(), ("h2100",)), "named as"),
         (lambda: gt.driving_terms(gt.Lattice([gt.Drift("d", length=1.0)], found.twiss.lattice.reference)), "unstable"),
     ):

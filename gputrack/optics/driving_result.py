@@ -98,7 +98,7 @@ class DrivingTerms(Mapping[str, complex], ABC):
         InputError
             The term does not turn, as of h11001: it has no generating function.
         """
-        return self["f" + name[1:]]
+        return self[f"f{str(name)[1:]}"]
 
     def _found(self, name: str, along: bool) -> Any:
         of_map = "h" + name[1:] if isinstance(name, str) and name.startswith("f") else name
