@@ -53,6 +53,12 @@ def cos(value: Array) -> Array:
     return own() if own is not None else namespace(value).cos(value)
 
 
+def exp(value: Array) -> Array:
+    """Exponential function, dispatched as `sqrt` is."""
+    own = getattr(value, "exp", None)
+    return own() if own is not None else namespace(value).exp(value)
+
+
 def tan(value: Array) -> Array:
     """Tangent, dispatched as `sqrt` is."""
     own = getattr(value, "tan", None)
@@ -89,6 +95,14 @@ def untraced(value: Array) -> Array:
     while is_traced(value):
         value = value._value
     return opened(value)
+
+
+def plain_values(value: Array) -> Array:
+    """What decides between branches: the real part of a number or an array, without what is traced."""
+    value = untraced(value)
+    if is_cupy(value) or isinstance(value, (np.ndarray, np.generic, complex)):
+        return value.real
+    return value
 
 
 def assembled(values: Any) -> Array:

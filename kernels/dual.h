@@ -98,11 +98,21 @@ GT_INLINE Dual<T> sin(const Dual<T>& a) { return {sin(a.value), cos(a.value) * a
 template <class T>
 GT_INLINE Dual<T> cos(const Dual<T>& a) { return {cos(a.value), -sin(a.value) * a.tangent}; }
 
+template <class T>
+GT_INLINE Dual<T> decay(const Dual<T>& a) {
+  const T value = decay(a.value);
+  return {value, -value * a.tangent};
+}
+
 // Of constants: one for all lanes; and whether both parts allow a shortcut.
 GT_INLINE Dual<Number> broadcast(const Dual<double>& a) { return {broadcast(a.value), broadcast(a.tangent)}; }
 GT_INLINE bool vanishes(const Dual<double>& a) { return vanishes(a.value) && vanishes(a.tangent); }
 
 // Comparisons are between values.
+template <class A>
+GT_INLINE auto value_of(const Dual<A>& a) -> decltype(value_of(a.value)) {
+  return value_of(a.value);
+}
 template <class A, class B>
 GT_INLINE unsigned less_equal(const Dual<A>& a, const Dual<B>& b) { return less_equal(a.value, b.value); }
 template <class A>

@@ -11,6 +11,13 @@ struct CotangentOf {
 template <class T>
 using Cotangent = typename CotangentOf<T>::type;
 
+// What decides between branches: the number itself, without derivatives.
+GT_INLINE double value_of(double a) { return a; }
+template <class T>
+GT_INLINE T value_of(const T& a) {
+  return a;
+}
+
 // clang-format off
 GT_CONSTANT double COSINE[11] = {
     1.0, -1.0 / 2.0, 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40320.0, -1.0 / 3628800.0, 1.0 / 479001600.0,

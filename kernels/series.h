@@ -344,6 +344,21 @@ GT_INLINE int lowest_degree(const Series& a) {
   return d;
 }
 
+// f = exp(-a): n f_n = -sum i a_i f_{n-i}.
+GT_APART Series decay(const Series& a) {
+  Series f;
+  set_constant(f.c, decay(constant_of(a)));
+  f.degrees = 1u;
+  f.pure = a.pure;
+  const Series w = weighted(a, -1.0);
+  for (int n = 1; n <= SERIES_ORDER; ++n) {
+    product_of(w, f, n, 1, f.c);
+    each_of(f.pure, n, [&](int i) { f.c[i] = (1.0 / n) * f.c[i]; });
+    f.degrees |= 1u << n;
+  }
+  return f;
+}
+
 // Polynomial: its Taylor coefficients about the constant part by repeated division by (u - u_0), then Horner's rule in
 // what is left, of which no more powers than the order are other than zero.
 template <int N>
@@ -391,3 +406,21 @@ GT_INLINE bool vanishes(const Series& a) {
   return (a.degrees & ~1u) == 0u && vanishes(constant_of(a));
 }
 GT_INLINE bool all_below(const Series& a, double limit) { return false; }
+
+// Branches are chosen by the constant parts.
+GT_INLINE Number value_of(const Series& a) { return constant_of(a); }
+GT_INLINE bool stores(const Series& a, int degree, int i) {
+  return has(a, degree) && (!a.pure || i == SERIES_FIRST[degree]);
+}
+GT_APART Series choose(unsigned lanes, const Series& a, const Series& b) {
+  Series r;
+  r.pure = a.pure && b.pure;
+  r.degrees = a.degrees | b.degrees;
+  const Number zero = broadcast(0.0);
+  for (int d = 0; d <= SERIES_ORDER; ++d)
+    if (has(r, d))
+      each_of(r.pure, d, [&](int i) {
+        r.c[i] = choose(lanes, stores(a, d, i) ? a.c[i] : zero, stores(b, d, i) ? b.c[i] : zero);
+      });
+  return r;
+}

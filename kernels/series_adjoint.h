@@ -108,3 +108,13 @@ GT_INLINE Series horner_derivative(const double (&coefficients)[N], const Series
   for (int i = 1; i < N; ++i) rates[i - 1] = i * coefficients[i];
   return horner(rates, u);
 }
+
+GT_APART Functional choose(unsigned lanes, const Functional& a, const Functional& b) {
+  Functional r;
+  r.degrees = a.degrees | b.degrees;
+  const Number zero = broadcast(0.0);
+  for (int d = 0; d <= SERIES_ORDER; ++d)
+    if (has(r, d))
+      each_of(false, d, [&](int i) { r.c[i] = choose(lanes, has(a, d) ? a.c[i] : zero, has(b, d) ? b.c[i] : zero); });
+  return r;
+}

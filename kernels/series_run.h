@@ -4,6 +4,7 @@
 #include "series.h"
 #include "series_arc.h"
 #include "series_bodies.h"
+#include "series_faddeeva.h"
 #include "series_fringe.h"
 
 struct SeriesRun {

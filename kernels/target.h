@@ -24,6 +24,9 @@ GT_INLINE bool all_below(double a, double limit) { return __builtin_expect(a <= 
 GT_INLINE unsigned less_equal(double a, double b) { return a <= b ? 1u : 0u; }
 GT_INLINE double keep_lanes(double a, unsigned lanes) { return lanes ? a : 0.0; }
 GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a : b; }
+GT_INLINE double larger(double a, double b) { return a > b ? a : b; }
+GT_INLINE double sign_of(double a) { return a < 0.0 ? -1.0 : 1.0; }
+GT_INLINE double decay(double a) { return exp(-a); }
 
 #else
 
@@ -47,6 +50,7 @@ GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a :
 using Integer = std::int64_t;
 
 using std::cos;
+using std::exp;
 using std::sin;
 using std::sqrt;
 using std::tan;
@@ -62,8 +66,13 @@ GT_INLINE bool all_below(double a, double limit) { return a <= limit; }
 GT_INLINE unsigned less_equal(double a, double b) { return a <= b ? 1u : 0u; }
 GT_INLINE double keep_lanes(double a, unsigned lanes) { return lanes ? a : 0.0; }
 GT_INLINE double choose(unsigned lanes, double a, double b) { return lanes ? a : b; }
+GT_INLINE double larger(double a, double b) { return a > b ? a : b; }
+GT_INLINE double sign_of(double a) { return a < 0.0 ? -1.0 : 1.0; }
+GT_INLINE double decay(double a) { return exp(-a); }
 
 #else
+
+GT_INLINE double larger(double a, double b) { return a > b ? a : b; }
 
 #if defined(__AVX512F__)
 constexpr int WIDTH = 8;
@@ -157,6 +166,50 @@ GT_INLINE Pack cos(const Pack& a) {
   return each_lane(a, [](double v) { return std::cos(v); });
 }
 
+GT_INLINE Pack larger(const Pack& a, const Pack& b) {
+  Pack r;
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+  return r;
+}
+GT_INLINE Pack larger(const Pack& a, double b) { return larger(a, broadcast(b)); }
+
+// -1 where a < 0, else 1.
+GT_INLINE Pack sign_of(const Pack& a) {
+  Pack r;
+  const Vector one = Vector{} + 1.0;
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = a.part[i] < 0.0 ? -one : one;
+  return r;
+}
+
+// exp(-a) = 2^n exp(r), |r| <= ln(2)/2, for a >= 0; from 708 on, where it would be no normal number, that of 708.
+GT_INLINE Vector vector_decay(Vector a) {
+  typedef std::int64_t Bits __attribute__((vector_size(8 * WIDTH)));
+  const Vector most = Vector{} + 708.0, shift = Vector{} + 0x1.8p52;  // which leaves n in the lowest bits
+  a = a > most ? most : a;
+  const Vector turned = shift - a * 1.4426950408889634;
+  const Vector n = turned - shift;
+  const Vector r = (-a - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
+  Vector p = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0;
+  p = p * r + 1.0 / 39916800.0;
+  p = p * r + 1.0 / 3628800.0;
+  p = p * r + 1.0 / 362880.0;
+  p = p * r + 1.0 / 40320.0;
+  p = p * r + 1.0 / 5040.0;
+  p = p * r + 1.0 / 720.0;
+  p = p * r + 1.0 / 120.0;
+  p = p * r + 1.0 / 24.0;
+  p = p * r + 1.0 / 6.0;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  return p * (Vector)(((Bits)turned + 1023) << 52);
+}
+GT_INLINE Pack decay(const Pack& a) {
+  Pack r;
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = vector_decay(a.part[i]);
+  return r;
+}
+
 // Bit i is set where a <= b in lane i; never for a NaN.
 GT_INLINE unsigned less_equal(const Pack& a, const Pack& b) {
   unsigned bits = 0;
@@ -207,3 +260,5 @@ GT_INLINE Pack choose(unsigned lanes, const Pack& a, const Pack& b) {
 #endif
 
 #endif
+
+constexpr unsigned ALL_LANES = (1u << LANES) - 1u;

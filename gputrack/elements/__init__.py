@@ -2,6 +2,7 @@
 
 from gputrack.elements.aperture import Aperture
 from gputrack.elements.base import ELEMENT_TYPES, Element
+from gputrack.elements.beam_beam import BeamBeam
 from gputrack.elements.bend import RectangularBend, SectorBend
 from gputrack.elements.crab_cavity import CrabCavity
 from gputrack.elements.drift import Drift, Marker
@@ -17,7 +18,7 @@ from gputrack.elements.solenoid import Solenoid
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks
 
 __all__ = [
-    "ELEMENT_TYPES", "RECORD", "Aperture", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
+    "ELEMENT_TYPES", "RECORD", "Aperture", "BeamBeam", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
     "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "SectorBend", "Sextupole",
     "Solenoid", "SpaceChargeKicks", "Translation", "VKicker", "YRotation",
 ]  # fmt: skip

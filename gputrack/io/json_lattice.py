@@ -20,6 +20,7 @@ from gputrack.io.files import read_text, require_path, write_text
 from gputrack.lattice import Lattice
 from gputrack.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
 from gputrack.reference import ReferenceParticle
+from gputrack.slicing import EqualCharge, EqualDistance
 
 FORMAT, VERSION = "gputrack-lattice", 1
 _TOP = ("format", "version", "name", "reference", "model", "elements")
@@ -37,7 +38,7 @@ _OBJECTS: dict[str, Classes] = {
     "model": _named(Model),
     "space_charge": _named(SpaceChargeKicks),
     "field": _named(PipeModes),
-    "slicing": _named(UniformBins, Quantiles),
+    "slicing": _named(UniformBins, Quantiles, EqualCharge, EqualDistance),
     "integrator": _named(DriftKick, MatrixKick),
     "hamiltonian": _named(Exact, Expanded),
     "edge": _named(FullEdge, LinearEdge),
