@@ -45,6 +45,7 @@ LAYERS = (
      "transfer_map"),
     ("optics", "analysis", "interop"),
     ("luminosity",),
+    ("strong_strong",),
     ("",),  # the package itself: its public names
     ("specimens", "doctor"),
     ("specimens", "doctor"),

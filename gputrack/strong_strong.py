@@ -1,0 +1,164 @@
+"""Strong-strong collisions: two beams in their rings, each kicked by what the other one has become.
+
+The field is that of a Gaussian bunch with the other beam's moments at the point of crossing in this turn ("soft
+Gaussian"; K. Yokoya, Y. Funakoshi et al., Part. Accel. 27 (1990) 181, discuss what that leaves out). Each passage is
+tracking and a `BeamBeam` element whose parameters are moments, so that gradients go through all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import autograd.numpy as anp
+
+from gputrack.arrays import Array, untraced
+from gputrack.beam import Beam
+from gputrack.checks import require_integer, short
+from gputrack.elements import BeamBeam
+from gputrack.errors import InputError, TrackingInterrupted
+from gputrack.lattice import Lattice
+from gputrack.luminosity import luminosity
+from gputrack.tracker import track
+
+#: parameters of the collision that follow from the other beam
+MOMENTS = (
+    "particles", "emit_x", "beta_x", "alpha_x", "emit_y", "beta_y", "alpha_y", "sigma_z", "dx", "dy", "slope_x",
+    "slope_y", "crab_x", "crab_y",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Collided:
+    """Two beams after some turns.
+
+    Attributes
+    ----------
+    beams : (Beam, Beam)
+        At the point of crossing, before the next collision.
+    luminosity : (turns,) array
+        Of each crossing [1/m^2].
+    means : (turns, 2, 6) array
+        Centroids of both beams before each crossing.
+    """
+
+    beams: tuple[Beam, Beam]
+    luminosity: Array
+    means: Array
+
+    @property
+    def turns(self) -> int:
+        """Turns done."""
+        return len(self.luminosity)
+
+
+class _Side(NamedTuple):
+    ring: Lattice
+    beam: Beam
+
+
+def collide(
+    first: tuple[Lattice, Beam], second: tuple[Lattice, Beam], collision: BeamBeam, turns: int = 1,
+    *, threads: int | None = None,
+) -> Collided:  # fmt: skip
+    """Let two beams collide once per turn, and go around their rings in between.
+
+    Both beams are given in the same transverse axes: the second one travels the other way, its x and y point to where
+    those of the first one do.
+
+    Parameters
+    ----------
+    first, second : (Lattice, Beam)
+        Each lattice begins at the point of crossing and leads back to it. Knobs that are being differentiated, and
+        traced beams, are followed.
+    collision : BeamBeam
+        Slicing, crossing angles and the frequency of crab cavities; its other parameters follow from the beams, whose
+        weights are real particles. Its tilt must be 0.
+    turns : int
+        >= 0.
+    threads : int, optional
+        CPU threads.
+
+    Returns
+    -------
+    Collided
+
+    Raises
+    ------
+    InputError
+        An argument cannot be used; a beam has no particles left.
+    TrackingInterrupted
+        Ctrl-C; its ``result`` is a `Collided` after the last whole turn.
+    """
+    sides = [_Side(*_checked("first", first)), _Side(*_checked("second", second))]
+    if not isinstance(collision, BeamBeam) or collision.tilt:
+        raise InputError(f"collide: collision must be a BeamBeam without tilt, got {short(collision)}")
+    done: list[tuple[Any, Any]] = []
+    for turn in range(require_integer("collide", "turns", turns, at_least=0)):
+        try:
+            new, seen = _turn(sides, collision, threads)
+        except (TrackingInterrupted, KeyboardInterrupt):
+            text = f"interrupted after {turn} of {turns} turns; they are kept in the result"
+            raise TrackingInterrupted(text, _result(sides, done)) from None  # type: ignore[arg-type]
+        sides = new
+        done.append(seen)
+    return _result(sides, done)
+
+
+def _checked(name: str, side: Any) -> tuple[Lattice, Beam]:
+    pair = isinstance(side, (tuple, list)) and len(side) == 2
+    if not pair or not isinstance(side[0], Lattice) or not isinstance(side[1], Beam):
+        raise InputError(f"collide: {name} must be a pair of a Lattice and a Beam, got {short(side)}")
+    return side[0], side[1]
+
+
+def _result(sides: Sequence[_Side], done: list[tuple[Any, Any]]) -> Collided:
+    means = anp.stack([mean for _, mean in done]) if done else anp.zeros((0, 2, 6))
+    luminosities = anp.stack([value for value, _ in done]) if done else anp.zeros(0)
+    return Collided((sides[0].beam, sides[1].beam), luminosities, means)
+
+
+def _turn(
+    sides: Sequence[_Side], collision: BeamBeam, threads: int | None
+) -> tuple[list[_Side], tuple[Any, Any]]:
+    """The crossing, then both rings; with the luminosity and the centroids of the crossing."""
+    crossings = [crossing_with(collision, own.beam, other.beam) for own, other in (sides, sides[::-1])]
+    seen = luminosity(crossings[0], sides[0].beam), anp.stack([side.beam.mean for side in sides])
+    after = []
+    for side, crossing in zip(sides, crossings, strict=True):
+        kicked = track(crossing, side.beam, threads=threads)
+        after.append(_Side(side.ring, track(side.ring, kicked, threads=threads)))
+    return after, seen
+
+
+def crossing_with(collision: BeamBeam, beam: Beam, other: Beam) -> Lattice:
+    """A lattice of the collision alone, as `beam` sees a beam with the moments of `other`."""
+    values = moments_of(other)
+    sign = 1.0 if beam.reference.charge * other.reference.charge > 0 else -1.0
+    plain = {name: float(untraced(value)) for name, value in zip(MOMENTS, values, strict=True)}
+    element = collision.replaced(name="crossing", charge=sign * abs(other.reference.charge), **plain)
+    line = Lattice([element], beam.reference)
+    return line.with_knobs(line.knobs(*(f"crossing.{name}" for name in MOMENTS)), anp.stack(values))
+
+
+def moments_of(beam: Beam) -> list[Any]:
+    """Parameters of a `BeamBeam` that follow from a beam, in the order of `MOMENTS`.
+
+    What x and px have in common with z is the tilt of the bunch, and no part of its emittance. The other beam travels
+    along -s: its slopes change their sign.
+    """
+    mean, sigma = beam.mean, beam.sigma
+    length = sigma[4, 4]
+    values: dict[str, Any] = {"particles": anp.sum(beam.weights[beam.alive]), "sigma_z": anp.sqrt(length)}
+    for plane, row in (("x", 0), ("y", 2)):
+        tilt, turn = (sigma[row + i, 4] / length if untraced(length) > 0 else 0.0 * length for i in (0, 1))
+        xx = sigma[row, row] - tilt * sigma[row, 4]
+        xp = sigma[row, row + 1] - tilt * sigma[row + 1, 4]
+        pp = sigma[row + 1, row + 1] - turn * sigma[row + 1, 4]
+        emit = anp.sqrt(xx * pp - xp * xp)
+        values |= {
+            f"emit_{plane}": emit, f"beta_{plane}": xx / emit, f"alpha_{plane}": -xp / emit, f"d{plane}": mean[row],
+            f"slope_{plane}": -mean[row + 1], f"crab_{plane}": tilt,
+        }  # fmt: skip
+    return [values[name] for name in MOMENTS]
