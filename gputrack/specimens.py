@@ -9,6 +9,7 @@ import numpy as np
 from gputrack.beam import Beam
 from gputrack.collective import PipeModes, ResonatorWake, UniformBins
 from gputrack.elements import (
+    BeamBeam,
     CrabCavity,
     Drift,
     Element,
@@ -29,6 +30,7 @@ from gputrack.elements import (
     YRotation,
 )
 from gputrack.reference import ReferenceParticle
+from gputrack.slicing import EqualCharge
 
 REFERENCE = ReferenceParticle.proton(kinetic=1e9)
 SIZES = (2e-3, 1e-3, 2e-3, 1e-3, 5e-3, 1e-3)
@@ -58,6 +60,9 @@ def specimens() -> list[Element]:
         Translation("translation", x=1e-3, s=0.1),
         YRotation("rotation", angle=0.01),
         Marker("marker"),
+        BeamBeam(
+            "beam-beam", particles=1e11, emit_x=1e-8, emit_y=1e-8, sigma_z=0.01, slicing=EqualCharge(3), crossing_x=1e-3
+        ),
         Drift("space charge", length=1.0, space_charge=pipe, current=10.0),
         ResonatorWake(
             "wake", slicing=UniformBins(64, (-0.05, 0.05)), component="dipolar_x",

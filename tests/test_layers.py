@@ -48,7 +48,6 @@ LAYERS = (
     ("strong_strong",),
     ("",),  # the package itself: its public names
     ("specimens", "doctor"),
-    ("specimens", "doctor"),
     ("plot", "report", "commands", "match_command", "demo", "cli", "__main__"),
 )
 
@@ -62,7 +61,8 @@ KNOWN_TO = {
     "autograd": {
         "backends.array_adjoint", "backends.array_tangent", "backends.collective", "collective", "device_box", "doctor",
         "forward_rules", "forward_trace", "gradient", "interop.passes", "map_gradient", "moment_primitives",
-        "optics", "parameter_adjoint", "parameter_trace", "passage_gradient", "passage_rates", "tangent_run", "tpsa",
+        "optics", "parameter_adjoint", "parameter_trace", "passage_gradient", "passage_rates", "strong_strong",
+        "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},
     "jax": {"interop.jax"},
