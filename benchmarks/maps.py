@@ -1,15 +1,17 @@
 """One-turn maps of rings as power series: one lattice, and many side by side.
 
-    python benchmarks/maps.py [--lattice esr.madx] [--orders 1,2,3,4] [--maps 64]
+    python benchmarks/maps.py [--lattice esr.madx] [--orders 1,2,3,4] [--maps 64] [--device cuda --maps 1024]
 
 A ring of 100 FODO cells (1000 elements: quadrupoles, sextupoles, bends, drifts; default models), and a file's if given.
 Medians of the kernels' time, with the program compiled beforehand, per map. MAD-NG tracked one map through 1000 thick
 elements (one slice) in 10, 15, 27, 50 ms at orders 1 to 4 on a 2.8 GHz Ice Lake core: another machine, an anchor.
+On a GPU times include copying the constants there; the maps start and stay there, and the kernel is built beforehand.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -18,8 +20,12 @@ import numpy as np
 from machine import heading
 
 import gputrack as gt
+from gputrack.arrays import module_named
+from gputrack.backends.cuda import CudaBackend
 from gputrack.backends.series import run_series
+from gputrack.backends.series_cuda import run_series_cuda
 from gputrack.elements.map import ReferenceValues
+from gputrack.errors import BackendError
 from gputrack.map_program import identity_map, map_program
 from gputrack.tpsa.space import Space
 
@@ -35,18 +41,30 @@ def fodo_ring(cells: int = 100) -> gt.Lattice:
     return gt.Lattice(cell * cells, gt.ReferenceParticle.electron(total=3e9), name=f"{cells} FODO cells")
 
 
-def milliseconds(ring: gt.Lattice, order: int, maps: int, repeats: int) -> float:
+def milliseconds(ring: gt.Lattice, order: int, maps: int, repeats: int, device: str) -> float:
     """Median for one call, per map."""
     space = Space(6, order)
     reference = np.array(ReferenceValues.of(ring.require_reference()))[:, None]
-    program, start = map_program(ring), np.stack([identity_map(space, np.zeros(6))] * maps)
-    run_series(space, [program], reference, start)
+    program, orbits = map_program(ring), module_named("cupy" if device == "cuda" else "numpy").zeros((maps, 6))
+    start, run = identity_map(space, orbits), run_series_cuda if device == "cuda" else run_series
+    run(space, [program], reference, start)
     seconds = []
     for _ in range(repeats):
         begin = time.perf_counter()
-        run_series(space, [program], reference, start)
+        run(space, [program], reference, start)
         seconds.append(time.perf_counter() - begin)
     return 1e3 * median(seconds) / maps
+
+
+def device_text(device: str) -> str:
+    """What runs the maps; ends the program with one line where that is missing."""
+    if device == "host":
+        return "one thread"
+    try:
+        CudaBackend()
+    except BackendError as error:
+        sys.exit(f"maps.py: {error}")
+    return module_named("cupy").cuda.runtime.getDeviceProperties(0)["name"].decode()
 
 
 def main() -> None:
@@ -55,15 +73,17 @@ def main() -> None:
     parser.add_argument("--orders", default="1,2,3,4")
     parser.add_argument("--maps", type=int, default=64, help="lattices side by side")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", choices=("host", "cuda"), default="host")
     arguments = parser.parse_args()
+    where = device_text(arguments.device)
     rings = [fodo_ring()] + ([gt.load(arguments.lattice)] if arguments.lattice else [])
     print(heading())
     for ring in rings:
-        print(f"{ring.name}: {len(ring)} elements, one thread, ms per map")
+        print(f"{ring.name}: {len(ring)} elements, {where}, ms per map")
         print(f"{'order':>6} {'1 map':>9} {str(arguments.maps) + ' maps':>9} {'ratio':>6}")
         for order in (int(text) for text in arguments.orders.split(",")):
-            one = milliseconds(ring, order, 1, arguments.repeats)
-            many = milliseconds(ring, order, arguments.maps, max(1, arguments.repeats // 2))
+            one = milliseconds(ring, order, 1, arguments.repeats, arguments.device)
+            many = milliseconds(ring, order, arguments.maps, max(1, arguments.repeats // 2), arguments.device)
             print(f"{order:>6} {one:>9.2f} {many:>9.2f} {many / one:>6.2f}")
 
 
