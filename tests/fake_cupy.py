@@ -121,6 +121,14 @@ def _from_host(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _empty(*args: Any, **kwargs: Any) -> ndarray:
+    """Memory in which nothing is said to be: NaN, where the type has it."""
+    array = np.empty(*args, **kwargs)
+    if array.dtype.kind in "fc":
+        array[...] = np.nan
+    return ndarray(array)
+
+
 class Device:
     """Twin of `cupy.cuda.Device`: a number that new arrays carry."""
 
@@ -169,7 +177,7 @@ def make_cupy() -> dict[str, types.ModuleType]:
     )
     linalg, fft = _module("cupy.linalg", **_functions(np.linalg)), _module("cupy.fft", **_functions(np.fft))
     makers = {name: _from_host(getattr(np, name)) for name in ("array", "asarray", "ascontiguousarray")}
-    own = dict(ndarray=ndarray, linalg=linalg, fft=fft, cuda=cuda, RawModule=RawModule)
+    own = dict(ndarray=ndarray, empty=_empty, linalg=linalg, fft=fft, cuda=cuda, RawModule=RawModule)
     cupy = _module("cupy", **(_functions(np) | makers | own))
     return {module.__name__: module for module in (cupy, cuda, device, linalg, fft)}
 
