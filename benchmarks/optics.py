@@ -4,7 +4,7 @@
     python benchmarks/optics.py --peers madx,xtrack,at --lattice ../shared/lattices/esr.madx
 
 The ring is 100 FODO cells of 10 elements, 700 of them thick magnets; with --lattice, a file. Each code has the ring
-ready; times are medians over repeated calls of the whole work, figures of each stand beside them. Gradients are those
+ready; times are minima over repeated calls of the whole work, figures of each stand beside them. Gradients are those
 of qx + qy + betx in the middle + dqx with respect to every strength and length of every magnet: here by one backward
 sweep; the others would take two of their calls for each knob, by differences, and that is what is printed for them.
 """
@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ SEXTUPOLE = ["f2100", "f3000", "f1011", "f1002", "f1020"]
 
 
 def milliseconds(call: Call, repeats: int) -> tuple[float, Any]:
-    """Median, after one call that is not counted; calls of more than five seconds are made once."""
+    """Minimum, after one call that is not counted; calls of more than five seconds are made once."""
     start = time.perf_counter()
     found, times = call(), []
     first = 1e3 * (time.perf_counter() - start)
@@ -46,7 +45,7 @@ def milliseconds(call: Call, repeats: int) -> tuple[float, Any]:
         start = time.perf_counter()
         found = call()
         times.append(1e3 * (time.perf_counter() - start))
-    return median(times), found
+    return min(times), found
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -149,7 +148,7 @@ def main() -> None:
     for name, label, make in (("xtrack", "xtrack", xtrack), ("at", "pyAT", at)):
         if name in peers:
             codes[label] = make(ring)
-    lines = [heading(), f"{ring.name}: {len(ring)} elements; medians of {options.repeats} calls"]
+    lines = [heading(), f"{ring.name}: {len(ring)} elements; minima of {options.repeats} calls"]
     rows, times = twiss_rows(codes, options.repeats)
     others = set() if options.lattice else peers
     few = max(3, options.repeats // 3)

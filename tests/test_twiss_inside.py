@@ -48,6 +48,18 @@ def test_stops_do_not_change_what_comes_out(name):
             assert np.abs(cut[-2] - plain[-1]).max() <= 1e-11 * scale
 
 
+@pytest.mark.parametrize("place", [{}, {"dx": 2e-3, "dy": -1e-3}, {"dx": 1e-3, "tilt": 0.3}, {"dy": 1e-3, "tilt": -1.2}])
+def test_a_part_of_a_displaced_bend_is_the_shorter_bend_in_the_same_place(place):
+    """Exit faces at right angles do nothing in the linear model, so that both end inside the same field."""
+    bend = gt.SectorBend("b", length=1.2, angle=0.4, e1=0.1, k0=0.33, **place)
+    whole, short = (
+        gt.Lattice([b], SPECIES["electron"], model=gt.Model(edge=gt.LinearEdge()))
+        for b in (bend, bend.replaced(length=0.75 * 1.2, angle=0.75 * 0.4))
+    )
+    inside = trajectory(whole, ORBIT, Stops(1, np.zeros(1, int), np.array([0.75])))[1]
+    np.testing.assert_allclose(inside, trajectory(short, ORBIT)[1], atol=1e-14, rtol=1e-13)
+
+
 @pytest.mark.parametrize("coupled", [False, True])
 @pytest.mark.parametrize("hamiltonian", [gt.Exact(), gt.Expanded()])
 def test_inside_all_thick_elements_against_madx(tmp_path, coupled, hamiltonian):
