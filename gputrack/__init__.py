@@ -2,6 +2,8 @@
 
 from gputrack.beam import Beam
 from gputrack.collective import (
+    OpenField2D,
+    OpenField3D,
     PipeModes,
     Quantiles,
     ResistiveWallWake,
@@ -92,12 +94,12 @@ __all__ = [
     "Above", "Aperture", "Beam", "BeamBeam", "Collided", "CrabCavity", "Drift", "DriftKick", "DrivingTerms",
     "EdwardsTeng", "Element", "EqualCharge", "EqualDistance", "Exact", "Expanded", "FirstOrder", "FromMap",
     "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge", "LossCode", "Losses",
-    "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "OrbitCorrection",
-    "OrbitResponse", "PipeModes", "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation", "Range",
-    "RectangularBend", "ReferenceParticle", "ResistiveWallWake", "ResonatorWake", "SecondOrder", "SectorBend",
-    "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Strongest", "Survey", "TableWake", "Target", "Tracked",
-    "Translation", "Twiss", "UniformBins", "VKicker", "YRotation", "__version__", "closed_orbit", "collide",
-    "correct_orbit", "demo_ring", "driving_terms", "finite_difference_matrix", "grad", "jacobian", "jvp",
-    "linear_optics", "load", "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey",
-    "track", "transfer_map", "twiss", "value_and_grad",
+    "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "OpenField2D",
+    "OpenField3D", "OrbitCorrection", "OrbitResponse", "PipeModes", "Positions", "Quadrupole", "Quantiles",
+    "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle", "ResistiveWallWake", "ResonatorWake",
+    "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Strongest", "Survey",
+    "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation", "__version__",
+    "closed_orbit", "collide", "correct_orbit", "demo_ring", "driving_terms", "finite_difference_matrix", "grad",
+    "jacobian", "jvp", "linear_optics", "load", "luminosity", "match", "one_turn_map", "orbit_response", "radiation",
+    "save", "survey", "track", "transfer_map", "twiss", "value_and_grad",
 ]  # fmt: skip

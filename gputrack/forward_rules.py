@@ -1,4 +1,4 @@
-"""Rules of forward mode that autograd lacks for functions of matrices; reverse mode has its own.
+"""Rules of forward mode that autograd lacks, for functions of matrices and Fourier transforms; it has those of reverse.
 
 M. B. Giles, Collected matrix derivative results for forward and reverse mode, in Advances in Automatic Differentiation
 (2008), sections 2.2.3, 2.2.4, 2.3.1.
@@ -34,3 +34,7 @@ def _solve_side(g: Any, ans: Any, a: Any, b: Any) -> Any:
 for _function, _rules in ((linalg.inv, [_inv]), (linalg.det, [_det]), (linalg.solve, [_solve_matrix, _solve_side])):
     if _function not in primitive_jvps:  # a later autograd may know better
         defjvp(_function, *_rules)
+
+for _function in (anp.fft.fft, anp.fft.ifft, anp.fft.fftn, anp.fft.ifftn):
+    if _function not in primitive_jvps:
+        defjvp(_function, "same")  # linear

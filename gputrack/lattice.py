@@ -189,16 +189,22 @@ class Lattice(Sequence[Element]):
         )._traced(self.traces)
 
     def with_space_charge(
-        self, field: Any, *, current: float, kicks_per_element: int | Mapping[str, int] = 1, select: str = "*"
+        self,
+        field: Any,
+        *,
+        current: float | None = None,
+        kicks_per_element: int | Mapping[str, int] = 1,
+        select: str = "*",
     ) -> Lattice:
         """The lattice with kicks of the beam's own field inside its elements.
 
         Parameters
         ----------
-        field : PipeModes, ...
+        field : PipeModes, OpenField2D, OpenField3D
             How the field is computed.
         current : float
-            Beam current [A], >= 0: a parameter of each element, so that ``"*.current"`` is a knob.
+            Beam current [A], >= 0: a parameter of each element, so that ``"*.current"`` is a knob. The field of a
+            bunch, such as `OpenField3D`, has none: its charge is that of the particles' weights.
         kicks_per_element : int, or mapping of globs to int
             Evenly spread over the length. With a mapping, elements that no glob matches have no kicks.
         select : str
@@ -210,7 +216,7 @@ class Lattice(Sequence[Element]):
         for pattern, number in numbers.items():
             kicks = SpaceChargeKicks(field, number)
             for i in self.indices(pattern):
-                elements[i] = elements[i].replaced(space_charge=kicks, current=current)
+                elements[i] = elements[i].replaced(space_charge=kicks, current=kicks.require_current(current))
         return self._like(elements)
 
     @cached_property

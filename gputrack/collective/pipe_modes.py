@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from gputrack.arrays import Array, cos, namespace, sin
 from gputrack.checks import require_integer, require_number, short
@@ -57,6 +57,8 @@ class PipeModes:
 
     pipe: tuple[float, float]
     modes: tuple[int, int] = (12, 12)
+
+    needs_current: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name, value in (("pipe", self.pipe), ("modes", self.modes)):

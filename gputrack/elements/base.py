@@ -41,7 +41,7 @@ class Element:
     space_charge : SpaceChargeKicks, optional
         Kicks of the beam's own field inside; `Lattice.with_space_charge` puts them there.
     current : float
-        Beam current [A] that those kicks belong to, >= 0.
+        Beam current [A] that those kicks belong to, >= 0; 0 where the field is that of a bunch.
 
     Raises
     ------
@@ -87,6 +87,8 @@ class Element:
             raise self._error(f"model must be a gputrack.Model, got {self.model!r}")
         if self.space_charge is not None and not isinstance(self.space_charge, SpaceChargeKicks):
             raise self._error(f"space_charge must be gputrack.SpaceChargeKicks, got {self.space_charge!r}")
+        if self.space_charge is not None:
+            self.space_charge.require_current(self.current)
 
     # -- checks ------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from gputrack.checks import require_integer, short
 from gputrack.elements.map import MapCall
@@ -11,7 +11,15 @@ from gputrack.errors import InputError
 
 
 class Field(Protocol):
-    """A way to compute the beam's field; a hashable value, and what its map acts by."""
+    """A way to compute the beam's field; a hashable value, and what its map acts by.
+
+    Attributes
+    ----------
+    needs_current : bool
+        Whether the field is that of a long beam, with a current; otherwise its charge is that of the particles.
+    """
+
+    needs_current: ClassVar[bool]
 
     def kick(self, length: Any, current: Any) -> MapCall:
         """Kick for a length [m] and a current [A]."""
@@ -24,7 +32,7 @@ class SpaceChargeKicks:
 
     Parameters
     ----------
-    field : PipeModes, ...
+    field : PipeModes, OpenField2D, OpenField3D
         How the field is computed.
     number : int
         Kicks in each element, >= 1. The error of the splitting falls as its square.
@@ -37,6 +45,18 @@ class SpaceChargeKicks:
         if not hasattr(self.field, "kick"):
             raise InputError(f"space charge: field must be one such as gputrack.PipeModes, got {short(self.field)}")
         require_integer("space charge", "number of kicks", self.number, at_least=1)
+
+    def require_current(self, current: float | None) -> float:
+        """The current of elements [A]: needed, or not to be given; `InputError` says which."""
+        name = type(self.field).__name__
+        if not self.field.needs_current:
+            if current:
+                text = "takes its charge from the particles' weights; leave current out"
+                raise InputError(f"space charge: {name} {text}")
+            return 0.0
+        if current is None:
+            raise InputError(f"space charge: {name} needs the beam's current in A: current=...")
+        return current
 
     def call(self, length: Any, current: Any) -> MapCall:
         """One kick."""
