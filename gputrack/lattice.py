@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import accumulate
@@ -16,6 +16,7 @@ from gputrack.checks import require_flag
 from gputrack.elements import Element, SpaceChargeKicks
 from gputrack.elements.base import parameter_names, series_names
 from gputrack.errors import InputError
+from gputrack.lattice_setting import Limits, Setting, limits_of
 from gputrack.models import Model
 from gputrack.reference import ReferenceParticle
 
@@ -54,8 +55,10 @@ class Lattice(Sequence[Element]):
         name: str = "",
         model: Model | None = None,
     ) -> None:
-        self.elements = tuple(elements)
-        for place, element in enumerate(self.elements):
+        self._elements: tuple[Element, ...] | None = tuple(elements)
+        #: where elements are those of another lattice with other values of knobs, and are not made yet
+        self.setting: Setting | None = None
+        for place, element in enumerate(self._elements):
             if not isinstance(element, Element):
                 raise InputError(f"Lattice {name!r}: entry {place} must be an element, got {element!r}")
         if reference is not None and not isinstance(reference, ReferenceParticle):
@@ -68,10 +71,22 @@ class Lattice(Sequence[Element]):
         #: knobs whose values are being differentiated, with the traced values; later ones override earlier ones
         self.traces: tuple[tuple[Knobs, Any], ...] = ()
 
+    @property
+    def elements(self) -> tuple[Element, ...]:
+        """All elements in order."""
+        if self._elements is None:
+            assert self.setting is not None
+            changed = list(self.setting.origin.elements)
+            for knob, value in zip(self.setting.knobs, self.setting.numbers.tolist(), strict=True):
+                for i in knob.places:
+                    changed[i] = set_parameter(changed[i], knob.parameter, value)
+            self._elements = tuple(changed)
+        return self._elements
+
     # -- sequence ------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self.elements)
+        return len(self.elements if self.setting is None else self.setting.origin.elements)
 
     def __iter__(self) -> Iterator[Element]:
         return iter(self.elements)
@@ -126,6 +141,8 @@ class Lattice(Sequence[Element]):
     @property
     def names(self) -> list[str]:
         """Names in order; one name may occur many times."""
+        if self.setting is not None:
+            return self.setting.origin.names
         return [element.name for element in self.elements]
 
     @property
@@ -176,6 +193,8 @@ class Lattice(Sequence[Element]):
 
     def with_reference(self, reference: ReferenceParticle) -> Lattice:
         """The same (normalised) lattice for another reference particle, whose momentum may be traced."""
+        if self.setting is not None:
+            return self._set(self.setting, reference)._traced(self.traces)
         changed = Lattice(self.elements, reference, name=self.name, model=self.model)
         return changed._traced(self.traces)
 
@@ -222,6 +241,8 @@ class Lattice(Sequence[Element]):
     @cached_property
     def first_collective(self) -> Element | None:
         """The first element that acts on the whole beam."""
+        if self.setting is not None:
+            return self.setting.origin.first_collective
         return next((element for element in self.elements if element.collective), None)
 
     def without_collective_effects(self) -> Lattice:
@@ -302,17 +323,33 @@ class Lattice(Sequence[Element]):
         differentiated.
         """
         numbers = knob_values(knobs, untraced(values))
-        elements, reference = list(self.elements), self.reference
-        for number, (knob, value) in enumerate(zip(knobs, numbers, strict=True)):
-            if knob.handle == REFERENCE_KNOB:  # carries its trace itself
-                p0c = values.reshape(-1)[number] if is_traced(values) else float(value)
-                reference = self.require_reference().with_p0c(p0c)
-            for i in knob.places:
-                elements[i] = set_parameter(elements[i], knob.parameter, float(value))
+        reference = self.reference
+        for number in np.flatnonzero(knobs.of_reference):  # carries its trace itself
+            p0c = values.reshape(-1)[number] if is_traced(values) else float(numbers[number])
+            reference = self.require_reference().with_p0c(p0c)
         traces = ((knobs, values),) if is_traced(values) else ()
         fixed = () if is_traced(values) or not self.traces else ((knobs, None),)
-        changed = Lattice(elements, reference, name=self.name, model=self.model)
+        changed = self._set(Setting(self, knobs, numbers), reference)
+        if not self._limits_of(knobs).admit(numbers):
+            changed = Lattice(changed.elements, reference, name=self.name, model=self.model)
         return changed._traced((*self.traces, *traces, *fixed))
+
+    def _set(self, setting: Setting, reference: ReferenceParticle | None) -> Lattice:
+        changed = Lattice((), reference, name=self.name, model=self.model)
+        changed._elements, changed.setting = None, setting
+        return changed
+
+    def based_on(self, origin: Lattice) -> Lattice:
+        """The same values of the same knobs, differentiated likewise, set on another lattice with the same places."""
+        assert self.setting is not None
+        return self._set(replace(self.setting, origin=origin), self.reference)._traced(self.traces)
+
+    def _limits_of(self, knobs: Knobs) -> Limits:
+        """Kept for the next values of the same knobs."""
+        limits: Limits | None = self.__dict__.get("_limits")
+        if limits is None or limits.knobs is not knobs:
+            limits = self.__dict__["_limits"] = limits_of(self.elements, knobs)
+        return limits
 
     # -- text --------------------------------------------------------------------------------------
 
@@ -389,7 +426,12 @@ class Knobs(Sequence[Knob]):
             places, numbers = found.setdefault(knob.parameter, ([], []))
             places += knob.places
             numbers += [number] * len(knob.places)
-        return {name: (np.array(p, dtype=int), np.array(n, dtype=int)) for name, (p, n) in found.items()}
+        return {name: (np.array(p, dtype=int), np.array(n, dtype=int)) for name, (p, n) in found.items() if p}
+
+    @cached_property
+    def of_reference(self) -> np.ndarray:
+        """(n,) Whether a knob is the momentum of the reference particle."""
+        return np.array([knob.handle == REFERENCE_KNOB for knob in self.items], dtype=bool)
 
 
 def knob_values(knobs: Knobs, values: Any) -> np.ndarray:

@@ -15,6 +15,7 @@ from gputrack.errors import InputError
 from gputrack.gradient import effective_traces
 from gputrack.lattice import Knobs, Lattice
 from gputrack.program import Program, compile_program
+from gputrack.program_retuned import retuned
 from gputrack.tpsa.space import Space
 
 
@@ -43,11 +44,13 @@ def bare(lattice: Lattice, traced: bool = False) -> Lattice:
 
 def map_program(lattice: Lattice, places: Sequence[int] = (), knobs: Knobs | None = None) -> Program:
     """Program of a lattice for maps, with a record at each place, and with the knobs' parameters in the maps."""
-    active: dict[int, frozenset[str]] = {}
-    for knob in knobs or ():
-        for place in knob.places:
-            active[place] = active.get(place, frozenset()) | {knob.parameter}
+    active = {} if knobs is None else driven_by([knobs])
     return compile_program(bare(lattice), [(1, list(places))] if len(places) else [], active)
+
+
+def recording_program(lattice: Lattice) -> Program:
+    """Program with a record after every element, of a lattice that is not being differentiated."""
+    return retuned_program(lattice) or map_program(lattice, range(len(lattice)))
 
 
 def stops_program(lattice: Lattice, stops: Stops) -> Program:
@@ -67,16 +70,40 @@ def traced_program(lattice: Lattice) -> Program:
     Kept with the lattice, which does not change: a closed orbit needs it more than once.
     """
     if "_traced_program" not in lattice.__dict__:
-        places = [(1, range(len(lattice)))]
-        lattice.__dict__["_traced_program"] = compile_program(bare(lattice, traced=True), places, driven(lattice))
+        lattice.__dict__["_traced_program"] = retuned_program(lattice) or _recording(lattice, driven(lattice))
     kept: Program = lattice.__dict__["_traced_program"]
     return kept
 
 
+def _recording(lattice: Lattice, active: dict[int, frozenset[str]]) -> Program:
+    return compile_program(bare(lattice, traced=True), [(1, range(len(lattice)))], active)
+
+
+def retuned_program(lattice: Lattice) -> Program | None:
+    """Program with a record after every element, from that of a lattice with other values of the same knobs.
+
+    The latter is kept with the lattice that knobs were set on. None where there is no such lattice, where more than
+    these knobs is being differentiated, or where the values need maps of another form.
+    """
+    setting = lattice.setting
+    if setting is None or setting.origin.traces or len(lattice.traces) > 1:
+        return None
+    known: tuple[Knobs, Program] | None = setting.origin.__dict__.get("_recording_program")
+    if known is None or known[0] is not setting.knobs:
+        known = setting.knobs, _recording(setting.origin, driven_by([setting.knobs]))
+        setting.origin.__dict__["_recording_program"] = known
+    return retuned(known[1], setting.knobs, setting.numbers)
+
+
 def driven(lattice: Lattice) -> dict[int, frozenset[str]]:
     """Parameters that are being differentiated, by place."""
+    return driven_by([knobs for knobs, _ in effective_traces(lattice.traces)])
+
+
+def driven_by(sets: Sequence[Knobs]) -> dict[int, frozenset[str]]:
+    """Parameters of knobs, by place."""
     active: dict[int, frozenset[str]] = {}
-    for knobs, _ in effective_traces(lattice.traces):
+    for knobs in sets:
         for parameter, (places, _) in knobs.driven.items():
             for place in places.tolist():
                 active[place] = active.get(place, frozenset()) | {parameter}

@@ -238,7 +238,7 @@ def _packed(
         for call in calls:
             rows = free[where]
             free[where] += 1
-            values = _constants(call, len(places))
+            values = call_constants(call, len(places))
             ops[rows, 0] = call.kind.code
             if call.what is not None:
                 ops[rows, 2] = len(effects)
@@ -260,7 +260,7 @@ def _packed(
     return Program(ops, constants, elements, kinds, groups, tuple(effects))
 
 
-def _constants(call: MapCall, count: int) -> np.ndarray:
+def call_constants(call: MapCall, count: int) -> np.ndarray:
     """Constants of one call for `count` elements, shape (count, number of constants)."""
     columns = [call.constants[name] for name in call.kind.constants]
     for name in call.kind.series:

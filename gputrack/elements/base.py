@@ -122,6 +122,20 @@ class Element:
             )
         return tuple(self._require_number(f"{name}[{i}]", v) for i, v in enumerate(entries))  # type: ignore[misc]
 
+    # -- many values at once -------------------------------------------------------------------
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        """Parameters (of series, their names) and the open intervals in which any finite value of one is right,
+        whatever the others are; none where a class does not say so. A class says so where it has checks of its own,
+        or statics.
+        """
+        return {}
+
+    @classmethod
+    def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
+        """Whether maps of these statics do for other values `p` (arrays) of free parameters that are active."""
+        return True
+
     # -- use ---------------------------------------------------------------------------------
 
     def replaced(self: Self, **changes: Any) -> Self:
@@ -248,6 +262,21 @@ def piece_of(p: Mapping[str, Any], begin: float, end: Any, *names: str) -> Mappi
 def holds_middle(begin: float, end: float) -> bool:
     """Whether what acts in the middle of an element acts in the piece from `begin` to `end`."""
     return begin < 0.5 <= end
+
+
+ANY = (-math.inf, math.inf)
+POSITIVE = (0.0, math.inf)
+NOT_NEGATIVE = (math.nextafter(0.0, -1.0), math.inf)
+#: free parameters of all elements
+ALIGNMENT = {"dx": ANY, "dy": ANY, "tilt": ANY}
+
+
+def free_parameters(element: Element) -> Mapping[str, tuple[float, float]]:
+    """See `Element._free`; of classes derived from others, what those say does not count."""
+    for kind in type(element).__mro__:
+        if {"__post_init__", "_body_statics", "statics", "lower"} & vars(kind).keys():
+            return element._free() if "_free" in vars(kind) and kind is not Element else {}
+    return {}
 
 
 Names = Callable[[type[Element]], tuple[str, ...]]

@@ -7,6 +7,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from gputrack.arrays import untraced
 from gputrack.elements.alignment import align_calls
 from gputrack.elements.arc import (
     ARC,
@@ -16,7 +19,7 @@ from gputrack.elements.arc import (
     sector_geometry,
     turning_halvings,
 )
-from gputrack.elements.base import Element, piece_of
+from gputrack.elements.base import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, piece_of
 from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit, rigid_return
 from gputrack.elements.bend_expanded import expanded_call
 from gputrack.elements.dipole import DIPOLE, outer_fractions
@@ -155,6 +158,23 @@ class _Bend(Element):
             geometry_halvings(self.angle), self.k0 is None, self.fintx is None, soft,
         )  # fmt: skip
 
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        right, face = (-math.pi, math.pi), (-0.5 * math.pi, 0.5 * math.pi)
+        optional = [name for name in ("k0", "fintx") if getattr(self, name) is not None]
+        free = dict.fromkeys(("k1", "k2", "fint", "knl", "ksl", *optional), ANY)
+        return {**ALIGNMENT, **free, "length": POSITIVE, "hgap": NOT_NEGATIVE, "angle": right, "e1": face, "e2": face}
+
+    @classmethod
+    def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
+        _, _, _, halvings, angle_halvings, natural, symmetric, soft = body_statics
+        for fint, was in zip((p["fint"], p["fint"] if symmetric else p["fintx"]), soft, strict=True):
+            if (((p["hgap"] != 0.0) & (fint != 0.0)) != was).any():
+                return False
+        k0 = 0.0 * p["angle"] if natural else p["k0"]
+        largest = [p["angle"], k0 * cls._arc_length(p), p["e1"], p["e2"], [math.ulp(1.0)]]
+        turn, angle = max(float(np.abs(value).max()) for value in largest), float(np.abs(p["angle"]).max())
+        return turning_halvings(turn) <= halvings and geometry_halvings(angle) <= angle_halvings
+
     @classmethod
     def _align(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:
         """A displaced bend leaves as a rigid body."""
@@ -233,11 +253,11 @@ def _dipole_call(length: Any, angle: Any, k0: Any, model: Model, angle_halvings:
 
 def _arcs(length: Any, angle: Any, order: int, slices: int, angle_halvings: int) -> list[Any]:
     """Geometry of the distinct outer steps, four numbers each."""
-    arcs: list[Any] = []
-    for fraction in outer_fractions(order, slices):
-        step = sector_geometry(fraction * length, fraction * angle, angle_halvings)
-        arcs += [step[name] for name in ("sine", "cosine", "reach", "sagitta")]
-    return arcs
+    fractions = np.array(outer_fractions(order, slices))
+    each = fractions.reshape(-1, *np.ones(np.ndim(untraced(angle)), dtype=int).tolist())  # all steps at once
+    steps = sector_geometry(each * length, each * angle, angle_halvings)
+    names = ("sine", "cosine", "reach", "sagitta")
+    return [steps[name][i] for i in range(len(fractions)) for name in names]
 
 
 def _sector_call(

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.elements.base import Element, piece_of
+from gputrack.elements.base import ALIGNMENT, POSITIVE, Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.models import Model
 from gputrack.numbers import slope_excess
@@ -45,6 +45,9 @@ DRIFT = MapKind("drift", "drift", drift, undrift, integers=("exact",), constants
 @dataclass(frozen=True, kw_only=True)
 class Drift(Element):
     """Field-free space of `length` [m]."""
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        return {**ALIGNMENT, "length": POSITIVE}
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         return int(model.exact), self._uses("length", active)

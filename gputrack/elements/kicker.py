@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.elements.base import Element, holds_middle, piece_of
+from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_middle, piece_of
 from gputrack.elements.drift import DRIFT
 from gputrack.elements.map import MapCall
 from gputrack.elements.multipole import MULTIPOLE
@@ -20,6 +20,10 @@ class _Corrector(Element):
 
     #: parameter that kicks each plane
     KICKS: ClassVar[dict[str, str]] = {}
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        length = {"length": POSITIVE} if self.length else {}
+        return {**ALIGNMENT, **length, **dict.fromkeys(self.KICKS.values(), ANY)}
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         if self.length == 0 and "length" not in active:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.elements.base import Element, holds_middle
+from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_middle
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.straight import multipole_kick
 from gputrack.models import Model
@@ -68,6 +68,10 @@ class Multipole(Element):
         super().__post_init__()
         if self.length:
             raise self._error(f"length must be 0 m, got {self.length!r}; lrad is the fictitious length")
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        lrad = {"lrad": POSITIVE} if self.lrad else {}
+        return {**ALIGNMENT, **dict.fromkeys(("knl", "ksl", "angle"), ANY), **lrad}
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         terms = 1

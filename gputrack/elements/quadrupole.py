@@ -7,6 +7,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from gputrack.elements.base import piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.splitting import compose
@@ -139,6 +141,18 @@ class Quadrupole(_StraightMagnet):
         halvings = trig_halvings(2.0 * gradient * (2.0 * self.length / slices) ** 2)
         skew = terms if self._skew(active) else 0
         return "matrix", terms, skew, int(model.exact), order, slices, halvings, kicks
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        return super()._free()
+
+    @classmethod
+    def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
+        if body_statics is None or body_statics[0] != "matrix":
+            return True
+        _, _, _, _, _, slices, halvings, _ = body_statics
+        k1, k1s = ([p[k], *(v / p["length"] for v in p[s][1:2])] for k, s in (("k1", "knl"), ("k1s", "ksl")))
+        gradient = np.hypot(sum(k1), sum(k1s))
+        return trig_halvings(float(np.max(2.0 * gradient * (2.0 * p["length"] / slices) ** 2))) <= int(halvings)
 
     def _error_of(self, name: str) -> float:
         series = getattr(self, name)

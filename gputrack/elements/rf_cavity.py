@@ -9,7 +9,7 @@ from typing import Any
 
 from gputrack.arrays import sin, sqrt, untraced
 from gputrack.constants import SPEED_OF_LIGHT
-from gputrack.elements.base import Element, holds_middle, piece_of
+from gputrack.elements.base import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, holds_middle, piece_of
 from gputrack.elements.drift import DRIFT
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State, refreshed
 from gputrack.models import Model
@@ -79,6 +79,10 @@ class _Cavity(Element):
     lag: float = 0.0
 
     _NOT_NEGATIVE = ("length", "current", "frequency")
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        length = {"length": POSITIVE} if self.length else {}
+        return {**ALIGNMENT, **length, "voltage": ANY, "lag": ANY, "frequency": NOT_NEGATIVE}
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         kicks = any(self._uses(name, active) for name in ("voltage", "frequency", "lag"))

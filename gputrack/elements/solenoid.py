@@ -6,7 +6,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.elements.base import Element, piece_of
+import numpy as np
+
+from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.models import Model
 from gputrack.numbers import cos_sinc, slope_excess, trig_halvings
@@ -73,6 +75,16 @@ class Solenoid(Element):
         super().__post_init__()
         if self.ks and not self.length:
             raise self._error("length must be > 0 m where ks is not 0; a thin solenoid has no exact map")
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        return {**ALIGNMENT, "length": POSITIVE, "ks": ANY} if self.length else {}
+
+    @classmethod
+    def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
+        if body_statics is None:
+            return True
+        halvings: int = body_statics[1]
+        return trig_halvings(float(np.max((p["ks"] * p["length"]) ** 2))) <= halvings
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         if not self._uses("length", active):

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.elements.base import Element, piece_of
+from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.drift import DRIFT, drift_by
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.splitting import compose
@@ -77,6 +77,11 @@ class _StraightMagnet(Element):
         super().__post_init__()
         if self.length == 0 and any((*self.knl, *self.ksl, *(getattr(self, k) for k in self.STRENGTHS))):
             raise self._error("length must be > 0 m for a field over a length; use a Multipole for a thin one")
+
+    def _free(self) -> Mapping[str, tuple[float, float]]:
+        if not self.length:
+            return {}
+        return {**ALIGNMENT, "length": POSITIVE, **dict.fromkeys((*self.STRENGTHS, "knl", "ksl"), ANY)}
 
     def _bare(self, active: frozenset[str]) -> bool:
         """Whether there is no field at all, and none is asked for."""

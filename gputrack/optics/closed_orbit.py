@@ -92,5 +92,6 @@ def _traced_trajectory(lattice: Lattice, delta: Any, guess: np.ndarray | None) -
 
 def untraced_lattice(lattice: Lattice) -> Lattice:
     """The lattice as it is now, without what is being differentiated."""
-    reference = lattice.require_reference().plain
-    return Lattice(lattice.elements, reference, name=lattice.name, model=lattice.model)
+    plain = lattice.with_reference(lattice.require_reference().plain)
+    plain.traces = ()
+    return plain

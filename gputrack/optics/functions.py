@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import autograd.numpy as anp
+import numpy as np
 
 from gputrack.arrays import Array
+from gputrack.optics.parts import part
 
 PLANES = ("x", "y")
 
@@ -64,21 +66,24 @@ def alpha(bases: Array, plane: int, mode: int) -> Array:
     return -(bases[:, p, m] * bases[:, p + 1, m] + bases[:, p, m + 1] * bases[:, p + 1, m + 1])
 
 
-def phase(bases: Array, plane: int, mode: int) -> Array:
-    """Phase of a mode in a plane [2 pi], 0 at the start, (places,); between two places it turns by less than 1/2."""
-    p, m = 2 * plane, 2 * mode
-    c, s = bases[:, p, m], bases[:, p, m + 1]
-    turned = anp.arctan2(c[:-1] * s[1:] - s[:-1] * c[1:], c[:-1] * c[1:] + s[:-1] * s[1:])
+def phase(cosines: Array, sines: Array) -> Array:
+    """Phase of a mode in a plane [2 pi] from its position there, 0 at the start, (places,); between two places it turns
+    by less than 1/2.
+    """
+    (c, c_next), (s, s_next) = ([part(a, slice(-1)), part(a, slice(1, None))] for a in (cosines, sines))
+    turned = anp.arctan2(c * s_next - s * c_next, c * c_next + s * s_next)
     return anp.concatenate([anp.zeros(1), anp.cumsum(turned) / (2.0 * math.pi)])
 
 
 def plane_columns(bases: Array, plane: int, form: Any) -> dict[str, Array]:
     """betx, alfx, mux, or those of y."""
-    name, scale = PLANES[plane], form.scale(bases, plane)
+    name, scale, own = PLANES[plane], form.scale(bases, plane), slice(2 * plane, 2 * plane + 2)
+    block = anp.transpose(part(bases, np.s_[:, own, own]), (1, 2, 0))  # its four entries, each by itself in memory
+    (c, s), (pc, ps) = ([part(block, (i, j)) for j in range(2)] for i in range(2))
     return {
-        f"bet{name}": beta(bases, plane, plane) / scale,
-        f"alf{name}": alpha(bases, plane, plane) / scale,
-        f"mu{name}": phase(bases, plane, plane),
+        f"bet{name}": (c * c + s * s) / scale,
+        f"alf{name}": -(c * pc + s * ps) / scale,
+        f"mu{name}": phase(c, s),
     }
 
 
@@ -89,7 +94,7 @@ def periodic_dispersion(one_turn: Array) -> Array:
 
 def dispersion_along(matrices: Array, start: Array) -> Array:
     """Dispersion at all places (places, 4), from that at the start."""
-    return anp.einsum("kij,j->ki", matrices[:, :4, :4], start) + matrices[:, :4, 5]
+    return anp.dot(part(matrices, np.s_[:, :4, :4]), start) + part(matrices, np.s_[:, :4, 5])
 
 
 def dispersion_of_mode(bases: Array) -> Array:

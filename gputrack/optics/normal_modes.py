@@ -15,6 +15,7 @@ import numpy as np
 from autograd.extend import defvjp, primitive
 
 from gputrack.arrays import Array, untraced
+from gputrack.parameter_trace import require_first_derivatives
 from gputrack.tpsa.series import Series
 
 #: below this, coupling and a difference of tunes are rounding
@@ -199,9 +200,18 @@ def _real_basis(vectors: np.ndarray) -> np.ndarray:
 
 
 def _pull_back(answer: Array, matrix: np.ndarray) -> Callable[[Any], Any]:
-    vectors, values = _eigenvectors(matrix)
+    require_first_derivatives(matrix)
+    return _pulled(*_eigenvectors(matrix))
+
+
+def _pulled(vectors: np.ndarray, values: np.ndarray) -> Callable[[Any], Any]:
     rates = _basis_rates(vectors, values)
-    return lambda bar: np.einsum("abij,ij->ab", rates, bar)
+
+    def pull(bar: Any) -> Any:
+        require_first_derivatives(bar)
+        return np.einsum("abij,ij->ab", rates, bar)
+
+    return pull
 
 
 def _basis_rates(vectors: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -224,3 +234,20 @@ def _basis_rates(vectors: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 defvjp(eigenvector_basis, _pull_back)
+
+
+@primitive
+def transverse_modes(matrix: Array) -> Array:
+    """`transverse_basis` of a matrix of numbers (4, 4), as an array; derivatives by perturbation of eigenvectors."""
+    return np.array(transverse_basis(matrix), dtype=float)
+
+
+def _pull_transverse(basis: Array, matrix: np.ndarray) -> Callable[[Any], Any]:
+    require_first_derivatives(matrix)
+    turned = symplectic_inverse(basis) @ matrix @ basis
+    first = np.arange(0, 4, 2)
+    values = turned[first, first] + 1j * turned[first, first + 1]
+    return _pulled((basis[:, 0::2] + 1j * basis[:, 1::2]) / np.sqrt(2.0), values)
+
+
+defvjp(transverse_modes, _pull_transverse)

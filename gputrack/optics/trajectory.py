@@ -17,7 +17,7 @@ from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
 from gputrack.gradient import effective_traces
 from gputrack.lattice import Knob, Knobs, Lattice
-from gputrack.map_program import map_program, stops_program, traced_program, without_records
+from gputrack.map_program import recording_program, stops_program, traced_program, without_records
 from gputrack.parameter_trace import traced_groups
 from gputrack.passage_gradient import orbits_and_matrices
 from gputrack.program import LoweredGroup, Program
@@ -35,6 +35,8 @@ def kept(lattice: Lattice, key: str, make: Callable[[], Any]) -> Any:
 
 def has_rf(lattice: Lattice) -> bool:
     """Whether a cavity is switched on, so that the energy of particles can change."""
+    if lattice.setting is not None and not lattice.setting.changes("voltage"):
+        return has_rf(lattice.setting.origin)
     found: bool = kept(
         lattice, "_has_rf", lambda: any(isinstance(element, RFCavity) and element.voltage for element in lattice)
     )
@@ -50,6 +52,9 @@ def coasting(lattice: Lattice) -> Lattice:
 
 
 def _switched_off(lattice: Lattice) -> Lattice:
+    setting = lattice.setting
+    if setting is not None and not setting.origin.traces and not setting.changes("voltage"):
+        return lattice.based_on(coasting(setting.origin))
     off = {
         place: element.replaced(voltage=0.0)
         for place, element in enumerate(lattice)
@@ -67,7 +72,7 @@ def optics_program(lattice: Lattice) -> Program:
     """The program with a record after every element; kept with the lattice, which does not change."""
     if lattice.traced:
         return traced_program(lattice)
-    program: Program = kept(lattice, "_optics_program", lambda: map_program(lattice, range(len(lattice))))
+    program: Program = kept(lattice, "_optics_program", lambda: recording_program(lattice))
     return program
 
 
@@ -90,17 +95,17 @@ def positions(lattice: Lattice) -> Any:
 
 
 def _positions(lattice: Lattice) -> Any:
-    s = lattice.s
-    s.flags.writeable = False
-    parts, source = [lattice.lengths], np.arange(len(lattice))
-    for group in optics_groups(lattice) if lattice.traces else ():
-        length = arc_length(group)
-        if is_traced(length):
-            source[group.places] = sum(len(part) for part in parts) + np.arange(len(group.places))
-            parts.append(length)
-    if len(parts) == 1:
+    setting = lattice.setting
+    if setting is not None and not setting.changes("length", "angle"):
+        return positions(setting.origin)
+    if setting is None and not lattice.traces:
+        s = lattice.s
+        s.flags.writeable = False
         return s
-    return anp.concatenate([anp.zeros(1), anp.cumsum(anp.concatenate(parts)[source])])
+    groups = optics_groups(lattice)
+    order = np.argsort(np.concatenate([group.places for group in groups]))
+    lengths = anp.concatenate([arc_length(group) for group in groups])
+    return anp.concatenate([anp.zeros(1), anp.cumsum(lengths[order])])
 
 
 def arc_length(group: LoweredGroup) -> Any:
@@ -111,6 +116,8 @@ def arc_length(group: LoweredGroup) -> Any:
 
 def row_names(lattice: Lattice) -> tuple[str, ...]:
     """Names of elements, then "end"."""
+    if lattice.setting is not None:
+        return row_names(lattice.setting.origin)
     names: tuple[str, ...] = kept(lattice, "_row_names", lambda: (*lattice.names, "end"))
     return names
 

@@ -31,7 +31,8 @@ from gputrack.optics.functions import (
     periodic_dispersion,
     plane_columns,
 )
-from gputrack.optics.normal_modes import UnstableMotionError, eigenvector_basis, transverse_basis
+from gputrack.optics.normal_modes import UnstableMotionError, eigenvector_basis, transverse_modes
+from gputrack.optics.parts import part
 from gputrack.optics.places import Positions, Range, Slices, require_places, rows_matching
 from gputrack.optics.stability import require_length, unstable
 from gputrack.optics.trajectory import coasting as without_rf
@@ -393,13 +394,13 @@ def linear_optics(lattice: Lattice, delta: Any = 0.0) -> Twiss:
 
 
 def _ring(lattice: Lattice, passed: Array, form: Any) -> Twiss:
-    matrices = passed[:, :, 1:]
+    matrices = part(passed, np.s_[:, :, 1:])
     free = 6 if has_rf(lattice) else 4
     try:
         start = basis_of(matrices[-1][:free, :free])
     except UnstableMotionError:
         raise unstable(lattice, untraced(matrices[-1])[:free, :free]) from None
-    bases = anp.matmul(matrices[:, :free, :free], start)
+    bases = anp.matmul(part(passed, np.s_[:, :free, 1 : 1 + free]), start)
     if free == 6:
         qs = anp.abs(anp.arctan2(*_turn(start, bases[-1], 2))) / (2.0 * np.pi)
         return _twiss(lattice, passed, bases, dispersion_of_mode(bases), form, qs, True)
@@ -410,7 +411,7 @@ def _ring(lattice: Lattice, passed: Array, form: Any) -> Twiss:
 def basis_of(matrix: Array) -> Array:
     """Normal modes of a one-turn matrix, (4, 4) or (6, 6)."""
     if len(matrix) == 4:
-        return anp.array(transverse_basis(matrix))
+        return transverse_modes(matrix)
     return eigenvector_basis(matrix)
 
 
@@ -454,11 +455,11 @@ def _twiss(
         s=s,
         **columns,
         **{f"d{name}": dispersion[:, i] for i, name in enumerate(COORDINATES[:4])},
-        **{name: passed[:, i, 0] for i, name in enumerate(COORDINATES)},
+        **{name: part(passed, np.s_[:, i, 0]) for i, name in enumerate(COORDINATES)},
         qx=columns["mux"][-1],
         qy=columns["muy"][-1],
         qs=qs,
-        matrices=passed[:, :, 1:],
+        matrices=part(passed, np.s_[:, :, 1:]),
         bases=bases,
         lattice=lattice,
         periodic=periodic,

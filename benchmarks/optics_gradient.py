@@ -1,0 +1,104 @@
+"""Gradients of optics with respect to all magnets: how many times the optics themselves they cost.
+
+    python benchmarks/optics_gradient.py [--lattice ../shared/lattices/esr.madx]
+
+Two objectives: qx, qy and a beta function in one scalar, and the same with a chromaticity. All magnets are the strengths
+k1 of quadrupoles, k2 of sextupoles and the angles of bends, each magnet by itself. Times are those of `gt.twiss` of a
+lattice that has been asked before, of the objective with new values of all knobs, and of value and gradient: medians of
+CPU times of this process; and what differences would take. The gradient is checked along one direction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from machine import heading
+from twiss import fodo
+
+import gputrack as gt
+from gputrack.lattice import Knob, Knobs
+
+STRENGTHS = {gt.Quadrupole: "k1", gt.Sextupole: "k2", gt.SectorBend: "angle", gt.RectangularBend: "angle"}
+
+
+def all_magnets(lattice: gt.Lattice) -> Knobs:
+    """A knob for each magnet."""
+    found = []
+    for place, element in enumerate(lattice):
+        parameter = STRENGTHS.get(type(element))
+        if parameter:
+            handle = f"{element.name}.{parameter}@{place}"
+            found.append(Knob(handle, (place,), parameter, getattr(element, parameter)))
+    return Knobs(tuple(found))
+
+
+def linear(optics: gt.Twiss) -> Any:
+    return optics.qx + 2.0 * optics.qy + optics.betx[100]
+
+
+def chromatic(optics: gt.Twiss) -> Any:
+    return linear(optics) + 0.1 * optics.dqx
+
+
+def milliseconds(call: Callable[[], Any], repeats: int) -> float:
+    call()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        call()
+        times.append(1e3 * (time.process_time() - start))
+    return median(times)
+
+
+def difference(objective: Callable[[Any], Any], knobs: Knobs, gradient: np.ndarray) -> float:
+    """Relative difference to the slope along one direction, by differences."""
+    rng = np.random.default_rng(1)
+    way = rng.normal(size=len(knobs)) * np.abs(knobs.values)
+
+    def slope(h: float) -> float:
+        at = [objective(knobs.values + k * h * way) for k in (-2, -1, 1, 2)]
+        return float((at[0] - 8.0 * at[1] + 8.0 * at[2] - at[3]) / (12.0 * h))
+
+    return min(abs(slope(h) / float(gradient @ way) - 1.0) for h in (1e-7, 1e-6, 1e-5))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lattice", type=Path, help="MAD-X file; a ring of 1000 elements where not given")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--output", type=Path, help="append the record to this file, too")
+    options = parser.parse_args()
+    ring = gt.load(options.lattice) if options.lattice else fodo()
+    knobs = all_magnets(ring)
+    title = f"{ring.name}: {len(ring)} elements, {len(knobs)} knobs; ms, medians of {options.repeats} calls"
+    lines = [heading(), title]
+    titles = f"{'objective':<20} {'optics':>8} {'new values':>11} {'and gradient':>13} {'ratio':>6}"
+    lines.append(f"{titles} {'differences':>12} {'check':>8}")
+    for name, figure in {"qx qy betx": linear, "qx qy betx dqx": chromatic}.items():
+
+        def objective(values: Any, figure: Callable[[gt.Twiss], Any] = figure) -> Any:
+            return figure(gt.twiss(ring.with_knobs(knobs, values)))
+
+        both = gt.value_and_grad(objective)
+        plain = milliseconds(lambda f=figure: f(gt.twiss(ring)), options.repeats)
+        value = milliseconds(lambda f=objective: f(knobs.values), options.repeats)
+        gradient = milliseconds(lambda f=both: f(knobs.values), options.repeats)
+        check = difference(objective, knobs, both(knobs.values)[1])
+        lines.append(
+            f"{name:<20} {plain:>8.2f} {value:>11.2f} {gradient:>13.2f} {gradient / plain:>6.1f} "
+            f"{2.0 * len(knobs) * value:>12.0f} {check:>8.1e}"
+        )
+    print("\n".join(lines))
+    if options.output:
+        with options.output.open("a") as file:
+            file.write("\n".join(lines) + "\n\n")
+
+
+if __name__ == "__main__":
+    main()
