@@ -2,10 +2,10 @@
 
     python benchmarks/optics_gradient.py [--lattice ../shared/lattices/esr.madx]
 
-Two objectives: qx, qy and a beta function in one scalar, and the same with a chromaticity. All magnets are the strengths
-k1 of quadrupoles, k2 of sextupoles and the angles of bends, each magnet by itself. Times are those of `gt.twiss` of a
-lattice that has been asked before, of the objective with new values of all knobs, and of value and gradient: medians of
-CPU times of this process; and what differences would take. The gradient is checked along one direction.
+Two objectives: qx, qy and a beta function in one scalar, and these with a chromaticity. Knobs are the strengths and
+lengths of all magnets, each by itself. Times are those of `gt.twiss` of a lattice that has been asked before, of the
+objective with new values of all knobs, and of value and gradient: medians of CPU times of this process; and what
+differences would take. The gradient is checked along one direction.
 """
 
 from __future__ import annotations
@@ -18,24 +18,11 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from gradient import all_knobs
 from machine import heading
-from twiss import fodo
+from optics_codes import fodo
 
 import gputrack as gt
-from gputrack.lattice import Knob, Knobs
-
-STRENGTHS = {gt.Quadrupole: "k1", gt.Sextupole: "k2", gt.SectorBend: "angle", gt.RectangularBend: "angle"}
-
-
-def all_magnets(lattice: gt.Lattice) -> Knobs:
-    """A knob for each magnet."""
-    found = []
-    for place, element in enumerate(lattice):
-        parameter = STRENGTHS.get(type(element))
-        if parameter:
-            handle = f"{element.name}.{parameter}@{place}"
-            found.append(Knob(handle, (place,), parameter, getattr(element, parameter)))
-    return Knobs(tuple(found))
 
 
 def linear(optics: gt.Twiss) -> Any:
@@ -56,7 +43,7 @@ def milliseconds(call: Callable[[], Any], repeats: int) -> float:
     return median(times)
 
 
-def difference(objective: Callable[[Any], Any], knobs: Knobs, gradient: np.ndarray) -> float:
+def difference(objective: Callable[[Any], Any], knobs: gt.Knobs, gradient: np.ndarray) -> float:
     """Relative difference to the slope along one direction, by differences."""
     rng = np.random.default_rng(1)
     way = rng.normal(size=len(knobs)) * np.abs(knobs.values)
@@ -75,7 +62,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="append the record to this file, too")
     options = parser.parse_args()
     ring = gt.load(options.lattice) if options.lattice else fodo()
-    knobs = all_magnets(ring)
+    knobs = all_knobs(ring)
     title = f"{ring.name}: {len(ring)} elements, {len(knobs)} knobs; ms, medians of {options.repeats} calls"
     lines = [heading(), title]
     titles = f"{'objective':<20} {'optics':>8} {'new values':>11} {'and gradient':>13} {'ratio':>6}"
