@@ -219,7 +219,7 @@ class Lattice(Sequence[Element]):
 
         Parameters
         ----------
-        field : PipeModes, OpenField2D, OpenField3D
+        field : PipeModes, PipeBunch, OpenField2D, OpenField3D
             How the field is computed.
         current : float
             Beam current [A], >= 0: a parameter of each element, so that ``"*.current"`` is a knob. The field of a

@@ -74,7 +74,7 @@ class PipeModes:
         return MapCall(PIPE_KICK, constants={"length": length, "current": current}, what=self)
 
 
-class _Waves(NamedTuple):
+class Waves(NamedTuple):
     """Sines and cosines (modes, n) of all modes at all particles, and their wavenumbers (modes, 1)."""
 
     sx: Array
@@ -86,7 +86,8 @@ class _Waves(NamedTuple):
     factors: Array  # phi_lm/rho_lm
 
 
-def _waves(bunch: Bunch, what: PipeModes) -> _Waves:
+def pipe_waves(bunch: Bunch, what: Any) -> Waves:
+    """Of a pipe and modes."""
     x, y = bunch.coordinates[0], bunch.coordinates[2]
     xp = namespace(bunch.weights)
     (a, b), (nx, ny) = what.pipe, what.modes
@@ -94,10 +95,10 @@ def _waves(bunch: Bunch, what: PipeModes) -> _Waves:
     ky = (math.pi / b) * xp.arange(1, ny + 1, dtype=xp.float64)[:, None]
     u, v = kx * (x + 0.5 * a)[None, :], ky * (y + 0.5 * b)[None, :]
     factors = (16.0 * math.pi / (a * b)) / (kx * kx + (ky * ky)[:, 0][None, :])
-    return _Waves(sin(u), cos(u), sin(v), cos(v), kx, ky, factors)
+    return Waves(sin(u), cos(u), sin(v), cos(v), kx, ky, factors)
 
 
-def _density(waves: _Waves, bunch: Bunch) -> Array:
+def _density(waves: Waves, bunch: Bunch) -> Array:
     """rho_lm (horizontal, vertical)."""
     xp = namespace(waves.sx)
     return xp.matmul(waves.sx * (bunch.weights / bunch.total)[None, :], waves.sy.T)
@@ -110,7 +111,7 @@ def _gather(left: Array, matrix: Array, right: Array) -> Array:
 
 
 def _kicked(bunch: Bunch, op: Any, ref: ReferenceValues, sign: float) -> Array:
-    waves = _waves(bunch, op.what)
+    waves = pipe_waves(bunch, op.what)
     phi = waves.factors * _density(waves, bunch)
     c = sign * 0.5 * op.length * perveance(op.current, ref)
     x, px, y, py, z, delta = (bunch.coordinates[i] for i in range(6))
@@ -131,7 +132,7 @@ def unpipe_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
 
 def pipe_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
     """Derivatives, as derived above; `bunch` is the beam before the kick."""
-    waves, p, q = _waves(bunch, op.what), bar[1], bar[3]
+    waves, p, q = pipe_waves(bunch, op.what), bar[1], bar[3]
     xp = namespace(waves.sx)
     ax, ay = waves.kx * waves.cx, waves.ky * waves.cy
     phi = waves.factors * _density(waves, bunch)

@@ -32,7 +32,7 @@ class SpaceChargeKicks:
 
     Parameters
     ----------
-    field : PipeModes, OpenField2D, OpenField3D
+    field : PipeModes, PipeBunch, OpenField2D, OpenField3D
         How the field is computed.
     number : int
         Kicks in each element, >= 1. The error of the splitting falls as its square.

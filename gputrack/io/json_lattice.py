@@ -13,7 +13,7 @@ from dataclasses import fields
 from os import PathLike
 from typing import Any
 
-from gputrack.collective import OpenField2D, OpenField3D, PipeModes, Quantiles, UniformBins
+from gputrack.collective import OpenField2D, OpenField3D, PipeBunch, PipeModes, Quantiles, UniformBins
 from gputrack.elements import ELEMENT_TYPES, Aperture, SpaceChargeKicks
 from gputrack.errors import InputError, LatticeFileError
 from gputrack.io.files import read_text, require_path, write_text
@@ -37,7 +37,7 @@ _OBJECTS: dict[str, Classes] = {
     "aperture": _named(Aperture),
     "model": _named(Model),
     "space_charge": _named(SpaceChargeKicks),
-    "field": _named(PipeModes, OpenField2D, OpenField3D),
+    "field": _named(PipeModes, PipeBunch, OpenField2D, OpenField3D),
     "slicing": _named(UniformBins, Quantiles, EqualCharge, EqualDistance),
     "integrator": _named(DriftKick, MatrixKick),
     "hamiltonian": _named(Exact, Expanded),
