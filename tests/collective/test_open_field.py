@@ -235,7 +235,8 @@ def test_tracked_gradient_on_every_backend(field, backend):
 
 
 def test_json_keeps_open_fields(tmp_path):
-    line = gt.Lattice([gt.Drift("d", length=1.0), gt.Drift("e", length=1.0)], PROTON)
+    line = gt.Lattice([gt.Drift(name, length=1.0) for name in "def"], PROTON)
+    line = line.with_space_charge(gt.PipeBunch((0.02, 0.02), 0.5), select="f")
     line = line.with_space_charge(CASES["bunch"][1].what, select="d")
     line = line.with_space_charge(CASES["line"][1].what, current=1.0, select="e")
     gt.save(line, tmp_path / "line.json")
