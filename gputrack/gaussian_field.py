@@ -120,11 +120,12 @@ def _wide(x: Any, y: Any, a: Any, b: Any) -> GaussianField:
     sign = namespace(level).where(plain_values(y) < 0.0, level - 1.0, level + 1.0)
     up = sign * y
     inverse = 1.0 / (a - b)
-    scale, k = sqrt(0.5 * inverse), sqrt(b / a)
-    e = exp(-0.5 * (x * x / a + y * y / b))
-    outer, inner = faddeeva(scale * x, scale * up), faddeeva(scale * k * x, scale * up / k)
+    scale, root = sqrt(0.5 * inverse), 1.0 / sqrt(a * b)
+    k, over_k = b * root, a * root
+    e = exp(-0.5 * root * (x * x * k + y * y * over_k))
+    outer, inner = faddeeva(scale * x, scale * up), faddeeva(scale * k * x, scale * over_k * up)
     factor = 2.0 * ROOT_PI * scale
     fx, fy = factor * (outer[1] - e * inner[1]), sign * factor * (outer[0] - e * inner[0])
-    density = 2.0 * e / sqrt(a * b)
+    density = 2.0 * root * e
     xx = (2.0 - x * fx - y * fy - b * density) * inverse
     return GaussianField(fx, fy, xx, density - xx)

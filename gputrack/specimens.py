@@ -40,6 +40,7 @@ def specimens() -> list[Element]:
     """An element of each class, displaced ones and collective effects among them; each has its own name."""
     bend: dict[str, Any] = dict(length=1.5, angle=0.2, fint=0.5, hgap=0.03)
     displaced: dict[str, Any] = dict(dx=1e-3, dy=-5e-4, tilt=0.02)
+    strong: dict[str, Any] = dict(emit_x=4e-6, emit_y=1e-6, beta_x=1.0, beta_y=0.5, sigma_z=0.05)
     pipe = SpaceChargeKicks(PipeModes((0.05, 0.05), (12, 12)), 2)
     return [
         Drift("drift", length=1.0),
@@ -54,6 +55,7 @@ def specimens() -> list[Element]:
         Solenoid("solenoid", length=1.0, ks=0.5),
         RFCavity("cavity", length=0.5, voltage=1e6, frequency=2e8, lag=0.1),
         CrabCavity("crab cavity", length=0.5, voltage=1e6, frequency=4e8),
+        BeamBeam("collision", particles=1e12, crossing_x=0.02, slicing=EqualCharge(3), **strong),
         HKicker("hkicker", length=0.2, kick=1e-3),
         VKicker("vkicker", kick=1e-3),
         Kicker("kicker", length=0.2, hkick=1e-3, vkick=-1e-3),

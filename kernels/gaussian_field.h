@@ -85,12 +85,13 @@ GT_APART GaussianField<T> wide(const T x, const T y, const T a, const T b) {
   const auto sign = sign_of(value_of(y));
   const T up = sign * y;
   const T inverse = 1.0 / (a - b);
-  const T scale = sqrt(0.5 * inverse), k = sqrt(b / a);
-  const T e = decay(0.5 * (x * x / a + y * y / b));
-  const Pair<T> outer = faddeeva(T(scale * x), T(scale * up)), inner = faddeeva(T(scale * k * x), T(scale * up / k));
+  const T scale = sqrt(0.5 * inverse), root = 1.0 / sqrt(a * b);
+  const T k = b * root, over_k = a * root;
+  const T e = decay(0.5 * root * (x * x * k + y * y * over_k));
+  const Pair<T> outer = faddeeva(T(scale * x), T(scale * up)), inner = faddeeva(T(scale * k * x), T(scale * over_k * up));
   const T factor = (2.0 * ROOT_PI) * scale;
   const T fx = factor * (outer.im - e * inner.im), fy = sign * (factor * (outer.re - e * inner.re));
-  const T density = 2.0 * e / sqrt(a * b);
+  const T density = 2.0 * root * e;
   const T xx = (2.0 - x * fx - y * fy - b * density) * inverse;
   return {fx, fy, xx, density - xx};
 }

@@ -9,6 +9,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 REDUCED = {
+    "beam_beam.py": ["--particles", "1024"],
     "fodo_space_charge.py": ["--particles", "1000"],
     "match_tunes.py": ["--qx", "15.25"],
     "orbit_correction.py": ["--rms", "2e-5"],

@@ -17,7 +17,7 @@ GT_INLINE Meeting<T> meeting(const State<T>& s, const SliceKickConstants<C>& op,
   const C shift = f.gamma * op.z - f.kappa * place;
   const C z = f.gamma * f.gamma * (f.cosine * op.z - ref.inverse_gamma0_squared * place);
   T at = 0.5 * (f.gamma * f.cosine * zeta - z);
-  T reach = at / f.cosine;
+  T reach = at * (1.0 / f.cosine);
   T x = s.x + reach * s.px - (op.x + op.nx * shift + op.slope_x * at);
   T y = s.y + reach * s.py - (op.y + op.ny * shift + op.slope_y * at);
   T a_half = op.sxp + at * op.spp, b_half = op.syq + at * op.sqq;
@@ -37,7 +37,7 @@ GT_INLINE void slice_kick_by(State<T>& s, const SliceKickConstants<C>& op, const
   T px = s.px + kx, py = s.py + ky;
   T turned = kx * (s.px + px) + ky * (s.py + py);
   T step = (ref.beta0 * ref.beta0 * f.gamma) * (0.5 * f.cosine * k * rate + 0.25 * turned);
-  T reach = m.s / f.cosine;
+  T reach = m.s * (1.0 / f.cosine);
   s.x -= reach * kx;
   s.px = px;
   s.y -= reach * ky;
@@ -94,7 +94,7 @@ GT_INLINE void slice_kick_adjoint(State<T>& s, Costate<T>& g, const SliceKickOp&
   T rate = 0.5 * (m.a_rate * field.xx + m.b_rate * field.yy) - op.slope_x * field.x - op.slope_y * field.y;
   T turned = kx * (2.0 * s.px - kx) + ky * (2.0 * s.py - ky);
   T step = beta2 * (0.5 * swift * k * rate + 0.25 * f.gamma * turned);
-  const T zeta = s.z / (1.0 + s.slip), reach = m.s / f.cosine;
+  const T zeta = s.z / (1.0 + s.slip), reach = m.s * (1.0 / f.cosine);
   G step_bar;
   energy_step_adjoint(s, g, step, ref, step_bar);
   g.beta0 += (2.0 / ref.beta0) * step * step_bar;

@@ -22,17 +22,22 @@ THEIR_CHARGE_VOLTS = 1.60217662e-19 / (4.0 * math.pi * 8.854187817620e-12)
 
 def collided(element: gt.BeamBeam, coordinates: np.ndarray, reference: gt.ReferenceParticle) -> np.ndarray:
     """Coordinates (6, n) after their collision; near the speed of light, where zeta = z."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        xfields = pytest.importorskip("xfields")
     names = ("x", "px", "y", "py", "zeta", "delta")
     with compiling():
-        collision = xfields.BeamBeamBiGaussian3D(**_arguments(element, math.copysign(1.0, reference.charge)))
+        collision = collision_of(element, reference)
         particles = module().Particles(
             p0c=reference.p0c, mass0=reference.mass, q0=reference.charge, **dict(zip(names, coordinates, strict=True))
         )
         collision.track(particles)
     return np.array([getattr(particles, name) for name in names])
+
+
+def collision_of(element: gt.BeamBeam, reference: gt.ReferenceParticle) -> Any:
+    """Their element."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        xfields = pytest.importorskip("xfields")
+    return xfields.BeamBeamBiGaussian3D(**_arguments(element, math.copysign(1.0, reference.charge)))
 
 
 def _arguments(element: gt.BeamBeam, sign: float) -> dict[str, Any]:
