@@ -122,13 +122,13 @@ def gradients(beam: gt.Beam) -> np.ndarray:
     value, gradient = gt.value_and_grad(objective)(knobs.values)
     print(f"{'knob':>14} {'d ln L/d ln k, sweep':>22} {'differences':>14}")
     for i, knob in enumerate(knobs):
-        unit, step = np.eye(len(knobs))[i], 3e-5 * abs(knob.value)
+        unit, step = np.eye(len(knobs))[i], 1e-5 * abs(knob.value)
         d = [(objective(knobs.values + k * step * unit) - objective(knobs.values - k * step * unit)) / (2 * k * step)
              for k in (1, 2)]  # fmt: skip
         difference = (4.0 * d[0] - d[1]) / 3.0
         scale = knob.value / value
         print(f"{knob.handle:>14} {gradient[i] * scale:>22.9f} {difference * scale:>14.9f}")
-        assert abs(gradient[i] - difference) * abs(scale) <= 1e-6, knob.handle
+        assert abs(gradient[i] - difference) * abs(scale) <= 1e-7, knob.handle
     return gradient
 
 
