@@ -86,12 +86,14 @@ def assert_close(space, found, expected, ulps):
 def test_map_of_each_element_is_that_of_the_host(xp, name):
     """Order 2, with all that an element's parameters enter as variables too."""
     element = CASES[name].element.replaced(aperture=None)
+    # the kicks of many slices nearly cancel what crossing angles and drifts between them add
+    ulps = 128 if name.startswith("beam_beam") else 16
     for number, model in enumerate(MODELS.values()):
         line = gt.Lattice([element], SPECIES[("electron", "proton")[number % 2]], model=model)
         for orbit in (np.zeros(6), ORBIT):
             host, gpu = pass_maps(line, 2, orbit), pass_maps(line, 2, orbit, backend="cuda")
             assert isinstance(gpu.final, xp.ndarray)
-            assert_close(host.space, gpu.final.get(), host.final, 16)
+            assert_close(host.space, gpu.final.get(), host.final, ulps)
 
 
 def ring_and_knobs():
