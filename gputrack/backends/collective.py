@@ -135,12 +135,13 @@ def _flat_forward(kind: CollectiveKind, op: SimpleNamespace, bunch: Bunch, numbe
 
 
 def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
-    """The living particles, and `others`. Where these are all, the coordinates are the run's own."""
+    """The living particles, and `others`. Where nobody is lost, the coordinates are the run's own."""
     xp = namespace(particles.coordinates)
-    alive = (particles.loss_code == LossCode.ALIVE) | others
+    living = particles.loss_code == LossCode.ALIVE
     coordinates, weights = particles.coordinates, launch.weights
     total = float(weights.sum())
-    if not bool(xp.all(alive)):
+    if not bool(xp.all(living)):  # a copy: what a kernel makes of the others is not kept
+        alive = living | others
         coordinates, weights = xp.where(alive, coordinates, 0.0), xp.where(alive, weights, 0.0)
     charge = abs(launch.reference.charge)
     return Bunch(coordinates, weights, total, charge, launch.first_turn, launch.memory)

@@ -171,3 +171,23 @@ def test_json_keeps_space_charge(tmp_path):
 def test_what_cannot_be_is_said(make, message):
     with pytest.raises(gt.errors.InputError, match=message):
         make()
+
+
+def test_kicks_lose_particles_on_every_backend(backend):
+    """Whose momentum becomes too large has acted on the others, and stays where it was; derivatives know of it."""
+    line = gt.Lattice([gt.Drift("d1", length=1e-3), gt.Quadrupole("q1", length=1e-3, k1=2.0)], REFERENCE)
+    line = line.with_space_charge(FIELD, current=1e5)
+    knobs = line.knobs("d1.length", "q1.k1", "*.current")
+
+    def goal(values, name):
+        out = gt.track(line.with_knobs(knobs, values), placed(beam(), name), backend=name)
+        return out.emittance("x") * 1e4
+
+    out, judge = (gt.track(line, placed(beam(), name), backend=name) for name in (backend, "array"))
+    codes = judge.loss_code.tolist()
+    assert codes.count(gt.LossCode.UNPHYSICAL) > 3 and codes.count(gt.LossCode.ALIVE) > 10
+    for found, expected in zip(plain(out), plain(judge), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    gradients = [gt.grad(lambda v, name=name: goal(v, name))(knobs.values) for name in (backend, "array")]
+    scale = np.abs(gradients[1] * knobs.values).max()
+    assert np.abs((gradients[0] - gradients[1]) * knobs.values).max() <= 1e-11 * scale
