@@ -50,9 +50,9 @@ MOVED = dict(dx=2e-3, dy=-1e-3, tilt=0.3)
 BEND = dict(length=1.5, angle=0.2)
 GAP = dict(fint=0.5, hgap=0.02)
 # A strong bunch as wide as needed for power series of particles some millimetres apart to converge.
-FLAT = dict(particles=1e14, emit_x=1e-2, emit_y=4e-4, beta_x=1.0, beta_y=0.5)  # 100 mm by 14 mm
-TALL = FLAT | dict(emit_x=4e-4, emit_y=1e-2)
-OVAL = dict(particles=2e14, emit_x=12e-3, emit_y=4e-3, beta_x=0.4, beta_y=0.5)  # 69 mm by 45 mm
+FLAT = dict(particles=2e14, emit_x=2.5e-2, emit_y=1e-3, beta_x=1.0, beta_y=0.5)  # 158 mm by 22 mm
+TALL = FLAT | dict(emit_x=1e-3, emit_y=2.5e-2)
+OVAL = dict(particles=4e14, emit_x=27e-3, emit_y=9e-3, beta_x=0.4, beta_y=0.5)  # 104 mm by 67 mm
 NEARLY_ROUND = dict(particles=2e14, emit_x=8e-3, emit_y=4e-3, beta_x=0.4, beta_y=0.5)  # 57 mm by 45 mm
 TILTED = dict(alpha_x=0.4, alpha_y=-0.3)
 SLOPES = dict(slope_x=0.02, slope_y=0.01)
@@ -146,7 +146,7 @@ CASES = {
     "beam_beam_tall": Case(BeamBeam("i", **TALL, sigma_z=0.02, slicing=EqualCharge(3))),
     "beam_beam_long": Case(BeamBeam("i", **OVAL, **TILTED, sigma_z=0.03, slicing=EqualDistance(3, 2.0)), on_axis=False),
     "beam_beam_crossing": Case(BeamBeam("i", **NEARLY_ROUND, **CROSSED)),
-    "beam_beam_slices": Case(BeamBeam("i", **FLAT, **CROSSED, slicing=EqualCharge(9)), on_axis=False),
+    "beam_beam_slices": Case(BeamBeam("i", **FLAT, **CROSSED, slicing=EqualCharge(5)), on_axis=False),
     "beam_beam_crabs": Case(
         BeamBeam("i", **NEARLY_ROUND, **CROSSED, **SLOPES, crab_frequency=4e8, slicing=EqualCharge(3), **MOVED),
         on_axis=False,
