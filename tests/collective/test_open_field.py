@@ -103,6 +103,23 @@ def test_round_gaussian_beam():
         assert np.abs(after[row, :12] / part - expected).max() <= 2e-3 * expected.max()  # of the sample
 
 
+def test_error_falls_with_the_square_of_the_step():
+    """A Gaussian beam on points so dense that the grid alone is to blame."""
+    sigma, places = 1e-3, np.linspace(0.1, 3.0, 237) * 1e-3  # all over the cells
+    nodes = np.linspace(-4.8, 4.8, 193)
+    x, y = (grid.ravel() for grid in np.meshgrid(sigma * nodes, sigma * nodes))
+    coordinates = np.zeros((6, len(x) + 237))
+    coordinates[0, 237:], coordinates[2, 237:], coordinates[0, :237] = x, y, places
+    weights = np.concatenate([np.zeros(237), np.exp(-0.5 * (x * x + y * y) / sigma**2)])
+    expected = 0.3 * perveance(5.0, VALUES) * (1.0 - np.exp(-0.5 * (places / sigma) ** 2)) / places
+    errors = []
+    for points in (26, 50, 98):  # steps of 0.4, 0.2, 0.1 sigma
+        op = op_of(gt.OpenField2D((9.6e-3 + 1e-12, 9.6e-3 + 1e-12), (points, points)), length=0.3, current=5.0)
+        after = LINE_KICK.forward(Bunch(coordinates, weights, weights.sum()), op, VALUES)
+        errors.append(np.std(after[1, :237] - expected))
+    assert 3.3 <= errors[0] / errors[1] <= 4.7 and 3.3 <= errors[1] / errors[2] <= 4.7
+
+
 def test_uniform_cylinder():
     """Linear inside, K/r outside."""
     radius, n = 2e-3, 60000
