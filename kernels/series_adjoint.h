@@ -12,18 +12,18 @@
 #include "series.h"
 
 struct Functional {
-  unsigned degrees;       // a bit for each degree: whether it may be other than zero on monomials of it
+  int top;                // it is zero on monomials of higher degrees; -1: on all
   Number c[SERIES_SIZE];  // its values on the monomials
 
   Functional() = default;
-  GT_MEMBER Functional(const Number& zero) : degrees(0u) {}  // no other number is a functional
+  GT_MEMBER Functional(const Number& zero) : top(-1) {}  // no other number is a functional
   GT_MEMBER Functional(const Functional& a) { *this = a; }
   GT_MEMBER Functional& operator=(const Functional& a);
 };
 
 GT_APART void copy(const Functional& from, Functional& to) {
-  to.degrees = from.degrees;
-  each_in(false, from.degrees, [&](int i) { to.c[i] = from.c[i]; });
+  to.top = from.top;
+  for (int i = 0; i < SERIES_FIRST[from.top + 1]; ++i) to.c[i] = from.c[i];
 }
 GT_MEMBER Functional& Functional::operator=(const Functional& a) { return copy(a, *this), *this; }
 
@@ -32,58 +32,60 @@ struct CotangentOf<Series> {
   using type = Functional;
 };
 GT_INLINE Number zero_like(const Series&) { return broadcast(0.0); }
+GT_INLINE Number constant_of(const Functional& g) { return g.top >= 0 ? g.c[0] : broadcast(0.0); }
 
-GT_INLINE bool has(const Functional& g, int degree) { return g.degrees >> degree & 1u; }
-GT_INLINE Number constant_of(const Functional& g) { return has(g, 0) ? g.c[0] : broadcast(0.0); }
-
-// r(m) += sum of a_n g(n m) over the monomials n of one degree, for the monomials m of degree rest.
-GT_INLINE void pull_degree(const Series& a, int degree, const Functional& g, int rest, Number* r) {
-  if (a.pure) {  // delta times the monomials of one degree are the first ones of the next
-    const Number factor = a.c[SERIES_FIRST[degree]];
-    const Number* const from = g.c + SERIES_FIRST[degree + rest] - SERIES_FIRST[rest];
-    each_of(false, rest, [&](int i) { r[i] += factor * from[i]; });
-  } else if (degree == 0) {
-    each_of(false, rest, [&](int i) { r[i] += a.c[0] * g.c[i]; });
-  } else if (rest == 0) {
-    Number sum = r[0];
-    each_of(false, degree, [&](int i) { sum += a.c[i] * g.c[i]; });
-    r[0] = sum;
-  } else {
-    pull_pair(degree, rest, a.c, g.c, r);
+// What a series in delta alone does: delta times the monomials of one degree are the first ones of the next.
+GT_INLINE void pull_delta(const Number& factor, int degree, int top, const Number* g, Number* r) {
+  for (int rest = 0; rest <= top - degree; ++rest) {
+    const Number* const from = g + SERIES_FIRST[degree + rest] - SERIES_FIRST[rest];
+    for (int i = SERIES_FIRST[rest]; i < SERIES_FIRST[rest + 1]; ++i) r[i] += factor * from[i];
   }
 }
 
-GT_APART Functional operator*(const Series& a, const Functional& g) {
+// r(m) = sum of a_n g(n m) over the monomials n.
+GT_APART void pull(const Series& a, const Functional& g, Functional& r) {
+  int lowest = 0;
+  while (lowest <= g.top && !has(a, lowest)) ++lowest;
+  r.top = g.top - lowest;
+  const Number constant = constant_of(a);
+  for (int i = 0; i < SERIES_FIRST[r.top + 1]; ++i) r.c[i] = constant * g.c[i];
+  for (int d = lowest > 0 ? lowest : 1; d <= g.top; ++d) {
+    if (!has(a, d)) continue;
+    if (a.pure)
+      pull_delta(a.c[SERIES_FIRST[d]], d, g.top, g.c, r.c);
+    else
+      pull_degree(d, g.top, a.c, g.c, r.c);
+  }
+}
+GT_INLINE Functional operator*(const Series& a, const Functional& g) {
   Functional r;
-  r.degrees = 0;
-  for (int d = 0; d <= SERIES_ORDER; ++d)
-    if (has(a, d)) r.degrees |= g.degrees >> d;
-  const Number zero = broadcast(0.0);
-  each_in(false, r.degrees, [&](int i) { r.c[i] = zero; });
-  for (int d = 0; d <= SERIES_ORDER; ++d)
-    for (int rest = 0; has(a, d) && rest <= SERIES_ORDER - d; ++rest)
-      if (has(g, d + rest)) pull_degree(a, d, g, rest, r.c);
+  pull(a, g, r);
   return r;
 }
 GT_INLINE Functional operator*(const Functional& g, const Series& a) { return a * g; }
 GT_INLINE Functional operator/(const Functional& g, const Series& a) { return reciprocal(a) * g; }
 
-// a += factor b
-GT_APART void add_to(Functional& a, const Functional& b, double factor) {
-  each_in(false, b.degrees & a.degrees, [&](int i) { a.c[i] += factor * b.c[i]; });
-  each_in(false, b.degrees & ~a.degrees, [&](int i) { a.c[i] = factor * b.c[i]; });
-  a.degrees |= b.degrees;
+// r = a + factor b; r may be a.
+GT_APART void add(const Functional& a, const Functional& b, double factor, Functional& r) {
+  const int both = SERIES_FIRST[(a.top < b.top ? a.top : b.top) + 1], end = SERIES_FIRST[b.top + 1];
+  for (int i = 0; i < both; ++i) r.c[i] = a.c[i] + factor * b.c[i];
+  for (int i = both; i < end; ++i) r.c[i] = factor * b.c[i];
+  if (&r != &a)
+    for (int i = both; i < SERIES_FIRST[a.top + 1]; ++i) r.c[i] = a.c[i];
+  r.top = a.top > b.top ? a.top : b.top;
 }
-GT_INLINE Functional& operator+=(Functional& a, const Functional& b) { return add_to(a, b, 1.0), a; }
-GT_INLINE Functional& operator-=(Functional& a, const Functional& b) { return add_to(a, b, -1.0), a; }
-
-GT_APART Functional combined(const Functional& a, const Functional& b, double sign) {
-  Functional r = a;
-  add_to(r, b, sign);
+GT_INLINE Functional& operator+=(Functional& a, const Functional& b) { return add(a, b, 1.0, a), a; }
+GT_INLINE Functional& operator-=(Functional& a, const Functional& b) { return add(a, b, -1.0, a), a; }
+GT_INLINE Functional operator+(const Functional& a, const Functional& b) {
+  Functional r;
+  add(a, b, 1.0, r);
   return r;
 }
-GT_INLINE Functional operator+(const Functional& a, const Functional& b) { return combined(a, b, 1.0); }
-GT_INLINE Functional operator-(const Functional& a, const Functional& b) { return combined(a, b, -1.0); }
+GT_INLINE Functional operator-(const Functional& a, const Functional& b) {
+  Functional r;
+  add(a, b, -1.0, r);
+  return r;
+}
 Functional operator+(const Functional&, double) = delete;
 Functional operator+(double, const Functional&) = delete;
 Functional operator-(const Functional&, double) = delete;
@@ -91,8 +93,8 @@ Functional operator-(double, const Functional&) = delete;
 
 GT_APART Functional scaled(const Functional& a, double factor) {
   Functional r;
-  r.degrees = a.degrees;
-  each_in(false, a.degrees, [&](int i) { r.c[i] = factor * a.c[i]; });
+  r.top = a.top;
+  for (int i = 0; i < SERIES_FIRST[a.top + 1]; ++i) r.c[i] = factor * a.c[i];
   return r;
 }
 GT_INLINE Functional operator-(const Functional& a) { return scaled(a, -1.0); }
@@ -109,12 +111,13 @@ GT_INLINE Series horner_derivative(const double (&coefficients)[N], const Series
   return horner(rates, u);
 }
 
+// a in the given lanes, b in the others.
 GT_APART Functional choose(unsigned lanes, const Functional& a, const Functional& b) {
   Functional r;
-  r.degrees = a.degrees | b.degrees;
+  r.top = a.top > b.top ? a.top : b.top;
   const Number zero = broadcast(0.0);
-  for (int d = 0; d <= SERIES_ORDER; ++d)
-    if (has(r, d))
-      each_of(false, d, [&](int i) { r.c[i] = choose(lanes, has(a, d) ? a.c[i] : zero, has(b, d) ? b.c[i] : zero); });
+  const int of_a = SERIES_FIRST[a.top + 1], of_b = SERIES_FIRST[b.top + 1];
+  for (int i = 0; i < SERIES_FIRST[r.top + 1]; ++i)
+    r.c[i] = choose(lanes, i < of_a ? a.c[i] : zero, i < of_b ? b.c[i] : zero);
   return r;
 }

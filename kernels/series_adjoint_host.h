@@ -16,7 +16,7 @@ static_assert(SERIES_PARAMETERS == 0, "constants are numbers");
 static void take(Costate<Series>& g, const Number* from) {
   Functional* const all[] = {&g.x, &g.px, &g.y, &g.py, &g.z, &g.delta};
   for (int c = 0; c < 6; ++c, from += SERIES_SIZE) {
-    all[c]->degrees = (2u << SERIES_ORDER) - 1u;
+    all[c]->top = SERIES_ORDER;
     for (int i = 0; i < SERIES_SIZE; ++i) all[c]->c[i] = from[SERIES_ROW[i]];
   }
 }
@@ -24,8 +24,7 @@ static void take(Costate<Series>& g, const Number* from) {
 static void put(const Costate<Series>& g, Number* to) {
   const Functional* const all[] = {&g.x, &g.px, &g.y, &g.py, &g.z, &g.delta};
   for (int c = 0; c < 6; ++c, to += SERIES_SIZE)
-    for (int d = 0; d <= SERIES_ORDER; ++d)
-      each_of(false, d, [&](int i) { to[SERIES_ROW[i]] = has(*all[c], d) ? all[c]->c[i] : broadcast(0.0); });
+    for (int i = 0; i < SERIES_SIZE; ++i) to[SERIES_ROW[i]] = i < SERIES_FIRST[all[c]->top + 1] ? all[c]->c[i] : broadcast(0.0);
 }
 
 static void add_seeds(const SeriesSweep& sweep, Costate<Series>& g, const RecordOp& op) {

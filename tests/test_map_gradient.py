@@ -19,7 +19,12 @@ from gputrack.parameter_tangent import constants_tangent
 from gputrack.tpsa.space import Space
 
 ORBIT = np.array([1.1e-3, -4e-4, 0.7e-3, 3e-4, 2e-3, 1.5e-3])
-MODELS = {"default": gt.Model(), "drift-kick": gt.Model(gt.DriftKick(4, 2)), "linear": gt.Model(edge=gt.LinearEdge())}
+MODELS = {
+    "default": gt.Model(),
+    "drift-kick": gt.Model(gt.DriftKick(4, 2)),
+    "expanded": gt.Model(hamiltonian=gt.Expanded(), edge=gt.LinearEdge()),
+    "expanded drift-kick": gt.Model(gt.DriftKick(2, 2), gt.Expanded()),
+}
 LONG = pytest.mark.skipif(not os.environ.get("GPUTRACK_LONG_TESTS"), reason="builds kernels: set GPUTRACK_LONG_TESTS=1")
 
 

@@ -87,9 +87,7 @@ def sweep_series(
         ops=_address(ops), n_ops=len(program), constants=_address(constants), reference=_address(members),
         n_constants=count, maps=_address(maps), places=len(seeds), max_constants=most,
     )  # fmt: skip
-    sweep = SeriesSweep(
-        run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:])
-    )
+    sweep = SeriesSweep(run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:]))
     size = _FRAMES * lib.gputrack_functional_bytes()
     _on_stack(size, lambda: lib.gputrack_series_sweep(ctypes.byref(sweep), room.ctypes.data))
     return gradient
