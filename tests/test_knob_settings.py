@@ -59,6 +59,25 @@ def test_free_parameters_are_set_without_elements(name, factor):
         assert changed == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    [
+        ("quadrupole", "k1", 100.0), ("quadrupole_skew", "length", 8.0), ("quadrupole_errors", "knl[1]", 40.0),
+        ("sector", "angle", 3.0), ("sector_mismatch", "k0", 2.0), ("sector_faces", "e1", 1.5),
+        ("sector_gap", "hgap", 0.0),
+        ("rectangular_faces", "angle", 2.5), ("solenoid", "ks", 20.0),
+    ],
+)  # fmt: skip
+def test_values_that_need_maps_of_another_form_have_them(name, parameter, value):
+    """More halvings of angles, or a fringe without extent."""
+    lattice = line_of(CASES[name].element.replaced(aperture=None))
+    knobs = lattice.knobs(f"{lattice[1].name}.{parameter}")
+    changed = lattice.with_knobs(knobs, [value])
+    assert changed.setting is not None and retuned_program(changed) is None
+    found, wanted = recording_program(changed), map_program(one_by_one(lattice, knobs, [value]), range(3))
+    assert np.array_equal(found.ops, wanted.ops) and np.array_equal(found.constants, wanted.constants)
+
+
 def handles_of(element):
     series = [f"{s}[{n}]" for s in ("knl", "ksl") for n in range(len(getattr(element, s, ())))]
     names = [n for n in parameter_names(type(element)) if getattr(element, n) is not None]

@@ -113,9 +113,42 @@ def test_gradient_of_each_figure_with_respect_to_each_kind_of_parameter(ring, fi
     compare(figures, ring, list(KNOBS))
 
 
+def test_each_magnet_has_its_own_derivative():
+    """Of figures that are sums over magnets, too."""
+    ring = small_ring(0.0)
+    knobs = ring.knobs("sf.*.k2", "b.*.angle", "qf.*.k1", each=True)
+
+    def figure(values):
+        changed = ring.with_knobs(knobs, values)
+        terms, rad = gt.driving_terms(changed, ("h21000", "h11001")), gt.radiation(changed)
+        return anp.abs(terms["h21000"]) + anp.real(terms["h11001"]) + 100.0 * rad.i5x + gt.twiss(changed).qx
+
+    gradient = gt.grad(figure)(knobs.values)
+    for i, step in ((0, 0.1), (3, 0.1), (7, 1e-4), (11, 1e-4), (20, 1e-3)):
+        found = richardson(lambda t, i=i: figure(knobs.values + t * np.eye(len(knobs))[i]), step)
+        assert gradient[i] == pytest.approx(found, rel=1e-7), knobs[i].handle
+
+
 def test_gradient_of_a_coasting_beam_s_optics():
     """Without a cavity the orbit closes in four coordinates, at a momentum that is given."""
     compare(optics_figures, small_ring(0.0), ["qf.*.k1", "qd.2.tilt", "b.2.length", "h.1.hkick", "reference.p0c"])
+
+
+def test_gradient_of_a_real_ring(lattice_path):
+    """SPEAR3: gradient bends with faces, families of quadrupoles and sextupoles."""
+    ring = gt.load(lattice_path("spear3.madx"))
+    knobs = ring.knobs("qf.k1", "sf.k2", "bnd.e1", "bnd.k1", "bnd.length")
+    figures = lambda v: anp.stack([*_real_figures(ring.with_knobs(knobs, v))])  # noqa: E731
+    jacobian, values = autograd.jacobian(figures)(knobs.values), figures(knobs.values)
+    for i, (size, step) in enumerate(((0.1, 3e-5), (10.0, 3e-2), (0.1, 3e-5), (0.01, 1e-5), (0.1, 3e-5))):
+        found = richardson(lambda t, i=i: figures(knobs.values + t * np.eye(5)[i]), step)
+        assert (np.abs(jacobian[:, i] - found) <= 1e-7 * np.abs(found) + 1e-9 * np.abs(values) / size).all(), knobs[i]
+
+
+def _real_figures(ring):
+    tw, rad = gt.twiss(ring), gt.radiation(ring)
+    term = gt.driving_terms(ring, ("h21000",))["h21000"]
+    return tw.qx, tw.qy, tw.dqx, tw.betx[5], tw.chromatic.wy[9], tw.slip, anp.abs(term), rad.emittance[0], rad.i4
 
 
 def test_gradient_of_a_line_from_given_values():
