@@ -2,10 +2,11 @@
 
     python benchmarks/maps_gradient.py [--lattice esr.madx] [--orders 2,3,4]
 
-A ring of 100 FODO cells (1000 elements, default models), and a file's if given. Columns, best of several: the kernels
-forwards, and their backward sweep, which gives the derivatives of one function of all coefficients with respect to
-all constants; then the whole of one call of `value_and_grad` of a coefficient of the one-turn map about the
-closed orbit with respect to all strengths, beside that of the value alone.
+A ring of 100 FODO cells (1000 elements, default models), and a file's if given. Best of several, in time of the
+processor, which neighbours disturb least. First the kernels: forwards, and their backward sweep, which gives the
+derivatives of one function of all coefficients with respect to all constants. Then the whole of a call: a coefficient
+of the one-turn map about the closed orbit, alone and with its derivatives with respect to all strengths; programs that
+are kept between calls are not counted.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ STRENGTHS = {gt.Quadrupole: "k1", gt.Sextupole: "k2", gt.SectorBend: "angle", gt
 
 
 def best(call: Callable[[], Any], repeats: int) -> float:
-    """Milliseconds of the fastest of several calls, after one."""
+    """Milliseconds of the processor for the fastest of several calls, after one."""
     call()
     seconds = []
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin = time.process_time()
         call()
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.process_time() - begin)
     return 1e3 * min(seconds)
 
 
