@@ -16,7 +16,7 @@ from gputrack.tpsa.space import Space
 #: sums for one degree with more products than this go through tables, not through straight code
 STRAIGHT_TERMS = 1500
 #: rows whose sums stay in registers together
-GROUP = 8
+GROUP = 16
 
 _ARGUMENTS = "unsigned pairs, const Number& factor, bool fresh, const Number* a, const Number* b, Number* c"
 
