@@ -216,8 +216,8 @@ GT_FUNCTION void quadrupole_with(State<Series>& s, const QuadrupoleConstants<C>&
 
 template <class C>
 GT_FUNCTION void quadrupole_by(State<Series>& s, const QuadrupoleConstants<C>& op, C length) {
-  // angles of pi have no shears
-  if (op.kicks || op.halvings || (op.skew && !vanishes(op.an[1]))) return quadrupole_by<Series, C>(s, op, length);
+  // shears are good up to angles of 2 rad of a step, which two halvings allow for; angles of pi have none
+  if (op.kicks || op.halvings > 2 || (op.skew && !vanishes(op.an[1]))) return quadrupole_by<Series, C>(s, op, length);
   const Series k = op.bn[1] * s.inverse;
   if constexpr (Same<C, Number>::yes)
     if (k.pure) return quadrupole_with(s, op, length, powers_of(k));

@@ -92,6 +92,15 @@ def test_lower_orders_are_the_first_coefficients_of_higher_ones():
         assert (np.abs(low.final - high.final[:, :rows]) <= 1e-11 * np.maximum(scale, 1.0)).all()
 
 
+def test_maps_about_the_axis_are_those_close_to_it():
+    """Shortcuts are taken without a constant part, up to order 5 alone; not 1e-8 to either side, nor in the mean of both."""
+    for name, case in CASES.items():
+        ring = gt.Lattice([case.element.replaced(aperture=None)], SPECIES["electron"])
+        exact, left, right = (pass_maps(ring, 4, np.full(6, x)).final for x in (0.0, -1e-8, 1e-8))
+        scale = np.maximum(np.abs(exact).max(axis=0), 1.0)
+        assert np.abs((exact - 0.5 * (left + right)) / scale).max() <= 1e-9, name
+
+
 def test_maps_at_places_are_those_of_the_parts():
     ring = gt.demo_ring()
     passed = pass_maps(ring, 2, ORBIT, places=[4, 30])
