@@ -4,8 +4,8 @@
 
 A ring of 100 FODO cells (1000 elements: quadrupoles, sextupoles, bends, drifts; default models), and a file's if given.
 Least processor time (on a GPU: time) of a few calls, per map; `program` is that of compiling the program, once and
-beforehand. MAD-NG, through pymadng where it is installed, tracks one map through the FODO ring in the same run, in one slice
-for each element: fewer steps than our default models make.
+beforehand. MAD-NG, through pymadng where it is installed, tracks one map through the FODO ring in the same run, in one
+slice for each element: fewer steps than our default models make.
 On a GPU times include copying the constants there; the maps start and stay there, and the kernel is built beforehand.
 """
 
