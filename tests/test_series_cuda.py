@@ -176,7 +176,7 @@ def test_too_few_slots_are_noticed(monkeypatch):
     for name, value in (("THREADS", 1), ("MAP_THREADS", 1), ("SLOTS", 32)):
         monkeypatch.setattr(series_cuda, name, value)
     series_cuda.module.cache_clear()
-    line = gt.Lattice([CASES["quadrupole"].element], SPECIES["proton"])
+    line = gt.Lattice([CASES["quadrupole_skew"].element], SPECIES["proton"])
     with pytest.raises(BackendError, match="more than 32 series"):
         pass_maps(line, 1, ORBIT, backend="cuda")
     series_cuda.module.cache_clear()
