@@ -96,7 +96,7 @@ def test_longitudinal_motion_is_stable_and_at_the_synchrotron_tune():
     start = np.zeros((6, 2))
     start[5] = 1e-3, 5e-3
     turns, beam = 400, gt.Beam(start, ring.reference)
-    out = gt.track(ring, beam, turns=turns, monitors=[gt.Monitor("end")], backend="array")
+    out = gt.track(ring, beam, turns=turns, monitors=[gt.Monitor("end")])
     assert out.n_lost == 0
     delta = out.records[0].coordinates[:, 0, 5, :]
     assert np.abs(delta).max() < 6e-3
@@ -111,7 +111,7 @@ def test_dynamic_aperture_exceeds_10_mm():
     angle = np.linspace(0.0, np.pi, 9)
     start = np.zeros((6, 9))
     start[0], start[2] = 0.010 * np.cos(angle), 0.010 * np.sin(angle)
-    assert gt.track(bare, gt.Beam(start, ring.reference), turns=200, backend="array").n_lost == 0
+    assert gt.track(bare, gt.Beam(start, ring.reference), turns=200).n_lost == 0
 
 
 def test_chamber_catches_particles_where_it_is():

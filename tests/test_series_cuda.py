@@ -38,7 +38,7 @@ STACK = 6144  # bytes of each thread: handles of series, matrices in delta alone
         (Space(6, 1), LINE, "sm_70"), (Space(6, 4), LINE, "sm_80"), (Space(6, 3, 2, 1), LINE, "sm_90"),
         (Space(6, 2), list(MAPS), "sm_80"),
         pytest.param(Space(6, 2, 1, 1), list(MAPS), "sm_80", marks=pytest.mark.skipif(
-            not os.environ.get("GPUTRACK_LONG"), reason="half a minute of NVRTC: set GPUTRACK_LONG=1")),
+            not os.environ.get("GPUTRACK_LONG_TESTS"), reason="half a minute of NVRTC: set GPUTRACK_LONG_TESTS=1")),
     ],
     ids=lambda value: f"order {value.order}, {value.parameters} parameters" if isinstance(value, Space) else None,
 )  # fmt: skip

@@ -148,7 +148,7 @@ def test_knobs_as_variables_are_derivatives_of_the_map():
 @pytest.mark.parametrize(
     "name",
     ["spear3", pytest.param("esr", marks=pytest.mark.skipif(
-        not os.environ.get("GPUTRACK_LONG"), reason="PTC takes a minute: set GPUTRACK_LONG=1"))],
+        not os.environ.get("GPUTRACK_LONG_TESTS"), reason="PTC takes a minute: set GPUTRACK_LONG_TESTS=1"))],
 )  # fmt: skip
 def test_one_turn_map_of_order_three_is_that_of_ptc(name):
     """Coefficient by coefficient, with equal slices; x, px, y, py in all coordinates and delta, time off."""
