@@ -8,7 +8,9 @@ from peers import at_optics, at_peer, ptc, xtrack_peer
 
 import gputrack as gt
 
-LONG = pytest.mark.skipif(not os.environ.get("GPUTRACK_LONG_TESTS"), reason="PTC takes minutes: set GPUTRACK_LONG_TESTS=1")
+LONG = pytest.mark.skipif(
+    not os.environ.get("GPUTRACK_LONG_TESTS"), reason="PTC takes minutes: set GPUTRACK_LONG_TESTS=1"
+)
 #: PTC's names of Ripken's functions: plane, then mode
 BETAS = {"beta11": ("x", 1), "beta12": ("x", 2), "beta21": ("y", 1), "beta22": ("y", 2)}
 
