@@ -2,31 +2,12 @@
 
 import numpy as np
 import pytest
+from peers.madx_text import madx_text
 
 import gputrack as gt
 from gputrack.optics import linear_optics
 
 COLUMNS = ("s", "betx", "bety", "alfx", "mux", "muy", "dx")
-MADX = {
-    "Drift": "drift, l={e.length!r}",
-    "Quadrupole": "quadrupole, l={e.length!r}, k1={e.k1!r}",
-    "Sextupole": "sextupole, l={e.length!r}, k2={e.k2!r}",
-    "SectorBend": "sbend, l={e.length!r}, angle={e.angle!r}",
-    "Kicker": "kicker, l={e.length!r}, hkick={e.hkick!r}, vkick={e.vkick!r}",
-    "RFCavity": "rfcavity, l={e.length!r}, volt={volt!r}, freq={freq!r}, lag={e.lag!r}",
-    "Marker": "marker",
-}
-
-
-def madx_text(ring):
-    """The ring as a MAD-X line; names are places, which MAD-X needs to be unique."""
-    lines = []
-    for place, e in enumerate(ring):
-        volt, freq = getattr(e, "voltage", 0.0) * 1e-6, getattr(e, "frequency", 0.0) * 1e-6
-        lines.append(f"e{place}: " + MADX[type(e).__name__].format(e=e, volt=volt, freq=freq) + ";")
-    lines.append("ring: line=(" + ", ".join(f"e{i}" for i in range(len(ring))) + ");")
-    lines.append(f"beam, particle=electron, energy={ring.reference.energy * 1e-9!r}; use, period=ring;")
-    return "\n".join(lines)
 
 
 @pytest.fixture(scope="module")

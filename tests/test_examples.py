@@ -12,9 +12,11 @@ REDUCED = {
     "beam_beam.py": ["--particles", "1024"],
     "fodo_space_charge.py": ["--particles", "1000"],
     "match_tunes.py": ["--qx", "15.25"],
+    "optics_esr.py": [],
     "orbit_correction.py": ["--rms", "2e-5"],
     "spear3_driving_terms.py": ["--steps", "40"],
     "tpsa_map.py": ["--order", "4", "--particles", "5"],
+    "trajectory.py": ["--turns", "20"],
     "wakefield.py": ["--particles", "300", "--turns", "400"],
 }
 #: examples that assert published figures where the lattice is there
