@@ -1,5 +1,6 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
+from gputrack.analysis import DynamicAperture, FrequencyMap, Grid, Polar, dynamic_aperture, frequency_map
 from gputrack.beam import Beam
 from gputrack.collective import (
     OpenField2D,
@@ -93,15 +94,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Above", "Aperture", "Beam", "BeamBeam", "Collided", "CrabCavity", "Drift", "DriftKick", "DrivingTerms",
-    "EdwardsTeng", "Element", "EqualCharge", "EqualDistance", "Exact", "Expanded", "FirstOrder", "FromMap",
-    "FullEdge", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice", "LinearEdge", "LossCode", "Losses",
-    "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "OpenField2D",
-    "OpenField3D", "OrbitCorrection", "OrbitResponse", "PipeBunch", "PipeModes", "Positions", "Quadrupole",
-    "Quantiles", "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle", "ResistiveWallWake",
-    "ResonatorWake", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Strongest",
-    "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation",
-    "__version__", "closed_orbit", "collide", "correct_orbit", "demo_ring", "driving_terms",
-    "finite_difference_matrix", "grad", "jacobian", "jvp", "linear_optics", "load", "luminosity", "match",
-    "one_turn_map", "orbit_response", "radiation", "save", "survey", "track", "transfer_map", "twiss",
-    "value_and_grad",
+    "DynamicAperture", "EdwardsTeng", "Element", "EqualCharge", "EqualDistance", "Exact", "Expanded", "FirstOrder",
+    "FrequencyMap", "FromMap", "FullEdge", "Grid", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice",
+    "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor", "Multipole",
+    "Octupole", "OpenField2D", "OpenField3D", "OrbitCorrection", "OrbitResponse", "PipeBunch", "PipeModes", "Polar",
+    "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle",
+    "ResistiveWallWake", "ResonatorWake", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid",
+    "SpaceChargeKicks", "Strongest", "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins",
+    "VKicker", "YRotation", "__version__", "closed_orbit", "collide", "correct_orbit", "demo_ring", "driving_terms",
+    "dynamic_aperture", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp", "linear_optics", "load",
+    "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey", "track", "transfer_map",
+    "twiss", "value_and_grad",
 ]  # fmt: skip

@@ -173,7 +173,7 @@ class Run:
 
     def all(self, turns: int, progress: Progress) -> None:
         """Run all turns, with progress shown; Ctrl-C raises `TrackingInterrupted` after a whole stretch."""
-        with _interrupts() as interrupted, _shown(progress, turns) as show:
+        with interrupts() as interrupted, shown(progress, turns) as show:
             while self.done < turns:
                 self.stretch(turns)
                 show(self.done, turns)
@@ -226,7 +226,7 @@ class Run:
 
 
 @contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
+def interrupts() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a flag that is looked at between stretches; a second one stops at once."""
     seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -247,7 +247,7 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _shown(progress: Progress, turns: int) -> Iterator[Callable[[int, int], None]]:
+def shown(progress: Progress, turns: int) -> Iterator[Callable[[int, int], None]]:
     """What is called after each stretch: nothing, the user's function, or a progress bar."""
     if callable(progress):
         yield progress

@@ -48,11 +48,12 @@ LAYERS = (
     ("strong_strong",),
     ("",),  # the package itself: its public names
     ("specimens", "doctor"),
-    ("plot", "report", "commands", "match_command", "demo", "cli", "__main__"),
+    ("plot", "plot_scans", "report", "commands", "match_command", "demo", "cli", "__main__"),
 )
 
 #: upwards on purpose, inside functions: methods of a beam that write and read files, and a method that draws
-UPWARDS = {("beam", "io.beam_file"), ("optics.twiss", "plot"), ("optics.driving_result", "plot")}
+UPWARDS = {("beam", "io.beam_file"), ("optics.twiss", "plot"), ("optics.driving_result", "plot"),
+           ("analysis.dynamic_aperture", "plot_scans"), ("analysis.frequency_map", "plot_scans")}
 
 #: who may know a library
 KNOWN_TO = {

@@ -45,7 +45,7 @@ def save_beam(beam: Beam, path: str | os.PathLike[str]) -> None:
         The file cannot be written.
     """
     host = beam.to_device("numpy")
-    with _replacing(Path(path)) as file:
+    with replacing(Path(path), "beam file") as file:
         write_standard(file, host)
         group = file.create_group(GROUP)
         group.attrs["version"] = VERSION
@@ -57,7 +57,7 @@ def save_beam(beam: Beam, path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[h5py.File]:
+def replacing(path: Path, what: str) -> Iterator[h5py.File]:
     """A new file beside `path` that takes its place at the end, and vanishes if anything goes wrong."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -67,7 +67,7 @@ def _replacing(path: Path) -> Iterator[h5py.File]:
             os.fsync(written.fileno())
         draft.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write beam file {path}: {_one_line(error)}") from error
+        raise InputError(f"cannot write {what} {path}: {_one_line(error)}") from error
     finally:
         draft.unlink(missing_ok=True)
 
