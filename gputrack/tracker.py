@@ -146,8 +146,13 @@ def _check_watchers(monitors: Sequence[Monitor], progress: Progress) -> None:
     for monitor in monitors:
         if not isinstance(monitor, Monitor):
             raise InputError(f"track: each monitor must be a gputrack.Monitor, got {short(monitor)}")
+    require_progress("track", progress)
+
+
+def require_progress(owner: str, progress: object) -> None:
+    """An `InputError` where progress cannot be shown as `progress` says."""
     if not isinstance(progress, bool) and not callable(progress):
-        raise InputError(f"track: progress must be True, False or a function, got {short(progress)}")
+        raise InputError(f"{owner}: progress must be True, False or a function, got {short(progress)}")
 
 
 class Run:

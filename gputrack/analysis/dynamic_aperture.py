@@ -20,7 +20,7 @@ from gputrack.checks import require_integer, require_number
 from gputrack.errors import TrackingInterrupted
 from gputrack.lattice import Lattice
 from gputrack.losses import LossCode
-from gputrack.tracker import LIMIT, Progress, interrupts, shown, track
+from gputrack.tracker import LIMIT, Progress, interrupts, require_progress, shown, track
 
 LONGEST = 128  # turns between looks at who is lost
 
@@ -169,6 +169,7 @@ def dynamic_aperture(
     lattice, shape = require_ring("dynamic_aperture", lattice), require_shape("dynamic_aperture", shape)
     turns = require_integer("dynamic_aperture", "turns", turns, at_least=1)
     delta = require_number("dynamic_aperture", "delta", delta)
+    require_progress("dynamic_aperture", progress)
     kept = ScanFile(file, "dynamic_aperture", fingerprint(lattice, shape, delta, limit) if file is not None else "")
     orbit = orbit_at(lattice, delta)
     scan = _Scan(shape, starting_beam(lattice, orbit, shape.offsets(), xp), kept)
@@ -235,16 +236,16 @@ class _Scan:
                 self.save()
                 break
             end = min(_next_look(here), turns)
-            told = partial(_tell, show, here, turns)
+            told, stop = partial(_tell, show, here, turns), False
             try:
                 part: Any = advance(_part(self.beam, living), end - here, told)
             except TrackingInterrupted as stopped:
-                part = stopped.result
+                part, stop = stopped.result, True
             self.take(living, part)
             if self.beam.turn == _next_look(here):
                 self.given_up |= self.shape.given_up(to_numpy(self.beam.lost)) & to_numpy(self.beam.alive)
             self.save()
-            if self.beam.turn < end:
+            if stop and self.beam.turn < turns:
                 return False
         show(turns, turns)
         return True

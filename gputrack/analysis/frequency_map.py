@@ -24,7 +24,7 @@ from gputrack.losses import LossCode
 from gputrack.monitor import Monitor
 from gputrack.optics.trajectory import coasting
 from gputrack.optics.twiss import linear_optics
-from gputrack.tracker import LIMIT, Progress, interrupts, shown, track
+from gputrack.tracker import LIMIT, Progress, interrupts, require_progress, shown, track
 
 END = "end of turn"
 RECORD_BYTES = 128 * 2**20  # of coordinates kept at once
@@ -158,6 +158,7 @@ def frequency_map(
     lattice, shape = require_ring("frequency_map", lattice), require_shape("frequency_map", shape)
     turns = require_integer("frequency_map", "turns", turns, at_least=FEWEST)
     delta = require_number("frequency_map", "delta", delta)
+    require_progress("frequency_map", progress)
     mark = fingerprint(lattice, shape, turns, delta, limit) if file is not None else ""
     orbit = orbit_at(lattice, delta)
     optics = linear_optics(coasting(lattice), delta=float(orbit[5]))

@@ -27,8 +27,8 @@ def tunes(signal: Array) -> Array:
     Parameters
     ----------
     signal : (turns, n) or (turns,) complex array
-        Phasors, as ``x - 1j (alfx x + betx px)`` [any unit]; their mean is taken off. Real signals give a
-        frequency up to 1/2 or its complement.
+        Phasors, as ``x - 1j (alfx x + betx px)`` [any unit]; their mean under the window is taken off. Real
+        signals give a frequency up to 1/2 or its complement.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def _tunes(xp: Any, signal: Array) -> Array:
     fine = xp.all(xp.isfinite(signal), axis=0)
     signal = xp.where(fine, signal, 0.0)
     window = (2.0 * xp.sin(math.pi * (xp.arange(count) + 0.5) / count) ** 2) ** POWER
-    weighted = window[:, None] * (signal - xp.mean(signal, axis=0))
+    weighted = window[:, None] * (signal - xp.sum(window[:, None] * signal, axis=0) / xp.sum(window))
     fine = fine & (xp.max(xp.abs(weighted), axis=0) > 0.0)
     size = 4 * count
     spectrum = xp.abs(xp.fft.fft(weighted, n=size, axis=0))
