@@ -13,8 +13,9 @@ from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import product_terms
 
 GROUP = 8
-#: most products for which text is written, and built for some seconds: 6 variables have 6188 at order 5
-MOST_PRODUCTS = 7000
+#: most products for which text is written: 6 variables have 6188 at order 5 (some seconds to build), 18564 at order 6
+#: (15 s, once, for products three to four times as fast)
+MOST_PRODUCTS = 20000
 #: the same on GPUs, where text of more than the instruction cache holds is read again by every warp (not measured)
 MOST_GPU_PRODUCTS = 500
 
@@ -24,8 +25,7 @@ _ARGUMENTS = "const A& at, const double* x, const double* y, double* out, int fr
 def is_straight(space: Space) -> bool:
     """Whether the kernels of a space are built for it alone, rather than read its tables.
 
-    So it is up to `MOST_PRODUCTS` products, or ``$GPUTRACK_TPSA_PRODUCTS``: 20000 includes 6 variables at order 6, for
-    products twice as fast and a build of about 15 s, once.
+    So it is up to `MOST_PRODUCTS` products, or ``$GPUTRACK_TPSA_PRODUCTS``; 0 builds none.
     """
     most = int(os.environ.get("GPUTRACK_TPSA_PRODUCTS", MOST_PRODUCTS))
     return len(product_terms(space).left) <= most
