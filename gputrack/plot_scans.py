@@ -75,7 +75,12 @@ def frequency_figure(scan: FrequencyMap) -> Figure:
     colour = scan.diffusion[fine]
     low, high = (np.percentile(colour, (1.0, 99.0)) if colour.size else (-10.0, -2.0))
     look: Any = dict(c=colour, cmap="turbo", vmin=low, vmax=max(high, low + 1e-9))
-    left.scatter(1e3 * columns["x"][fine], 1e3 * columns["y"][fine], s=_marker(scan), **look)
+    if isinstance(scan.shape, Grid) and min(scan.shape.shape) > 1:
+        colours = scan.diffusion.reshape(scan.shape.shape)
+        axes = [1e3 * values for values in scan.shape.axes]
+        left.pcolormesh(*axes, colours, shading="nearest", **{name: look[name] for name in ("cmap", "vmin", "vmax")})
+    else:
+        left.scatter(1e3 * columns["x"][fine], 1e3 * columns["y"][fine], s=_marker(scan), **look)
     left.set(xlabel="x from the closed orbit [mm]", ylabel="y from the closed orbit [mm]")
     dots = right.scatter(columns["qx"][fine], columns["qy"][fine], s=4.0, **look)
     figure.colorbar(dots, ax=right, label=r"diffusion $\log_{10}\sqrt{\Delta Q_x^2 + \Delta Q_y^2}$", pad=0.02)
@@ -100,6 +105,7 @@ def _resonances(axes: Axes) -> None:
     """Lines m Qx + n Qy = integer up to order `ORDER` within the limits, thinner for higher orders."""
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     corners = [(x, y) for x in (x0, x1) for y in (y0, y1)]
+    named: list[tuple[float, float]] = []
     for m, n in _orders():
         sums = [m * x + n * y for x, y in corners]
         for whole in range(math.ceil(min(sums)), math.floor(max(sums)) + 1):
@@ -109,20 +115,27 @@ def _resonances(axes: Axes) -> None:
                 axes.plot(ends, (whole - m * ends) / n, **look)
             else:
                 axes.axvline(whole / m, **look)
-            _name(axes, m, n, whole)
+            _name(axes, m, n, whole, named)
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
 
 
 def _orders() -> list[tuple[int, int]]:
     """Pairs (m, n) without common divisor, m >= 0, that stand for different lines."""
     pairs = [(m, n) for m in range(ORDER + 1) for n in range(-ORDER, ORDER + 1) if 0 < m + abs(n) <= ORDER]
-    return [(m, n) for m, n in pairs if math.gcd(m, n) == 1 and (m > 0 or n > 0)]
+    lines = [(m, n) for m, n in pairs if math.gcd(m, n) == 1 and (m > 0 or n > 0)]
+    return sorted(lines, key=lambda line: line[0] + abs(line[1]))
 
 
-def _name(axes: Axes, m: int, n: int, whole: int) -> None:
-    """(m, n) where the line crosses the upper or the right edge."""
+def _name(axes: Axes, m: int, n: int, whole: int, named: list[tuple[float, float]]) -> None:
+    """(m, n) where the line crosses the upper or the right edge, if no name stands there yet."""
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     if m and x0 < (whole - n * y1) / m < x1:
-        axes.annotate(f"({m},{n})", ((whole - n * y1) / m, y1), ha="center", va="bottom", fontsize=7, color=GREY)
+        place, side = ((whole - n * y1) / m, y1), "center"
     elif n and y0 < (whole - m * x1) / n < y1:
-        axes.annotate(f"({m},{n})", (x1, (whole - m * x1) / n), ha="right", va="bottom", fontsize=7, color=GREY)
+        place, side = (x1, (whole - m * x1) / n), "right"
+    else:
+        return
+    here = ((place[0] - x0) / (x1 - x0), (place[1] - y0) / (y1 - y0))
+    if all(max(abs(here[0] - x), 1.5 * abs(here[1] - y)) > 0.075 for x, y in named):
+        named.append(here)
+        axes.annotate(f"({m},{n})", place, ha=side, va="bottom", fontsize=7, color=GREY)

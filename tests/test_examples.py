@@ -10,7 +10,9 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 REDUCED = {
     "beam_beam.py": ["--particles", "1024"],
+    "dynamic_aperture.py": ["--turns", "100", "--angles", "7", "--steps", "12"],
     "fodo_space_charge.py": ["--particles", "1000"],
+    "frequency_map.py": ["--points", "16", "--turns", "128"],
     "match_tunes.py": ["--qx", "15.25"],
     "optics_esr.py": [],
     "orbit_correction.py": ["--rms", "2e-5"],
