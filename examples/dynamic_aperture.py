@@ -78,7 +78,7 @@ def draw(axis: Any, scans: list[gt.DynamicAperture]) -> None:
         label = f"delta = {scan.delta:+g}: {1e6 * scan.area:.0f} mm$^2$"
         axis.plot(*(1e3 * scan.boundary.T), ".-", ms=4, color=colour, label=label)
     axis.set_xlabel("x from the closed orbit [mm]")
-    axis.legend(frameon=False, fontsize=8, loc="upper right")
+    axis.legend(framealpha=0.9, edgecolor="none", fontsize=8, loc="upper right")
 
 
 def draw_acceptance(axis: Any, ring: gt.Lattice) -> None:
@@ -88,13 +88,13 @@ def draw_acceptance(axis: Any, ring: gt.Lattice) -> None:
     ends = [np.maximum(beta[:-1], beta[1:]) for beta in (tw.betx, tw.bety)]
     x, y = (np.sqrt(np.min(halves[:, i] ** 2 / ends[i]) * beta) for i, beta in ((0, tw.betx[0]), (1, tw.bety[0])))
     axis.plot(1e3 * x * np.array([-1, -1, 1, 1]), 1e3 * y * np.array([0, 1, 1, 0]), "k:", label="linear acceptance")
-    axis.set_ylim(top=1.35e3 * y)
+    axis.set_ylim(top=1.5e3 * y)
     print(f"linear acceptance: x {1e3 * x:.2f} mm, y {1e3 * y:.2f} mm")
     shape = gt.Polar(radius=1.1 * float(y), steps=44, angles=(0.5 * np.pi,))
     found = float(gt.dynamic_aperture(ring, shape, turns=100).boundary[0, 1])
     print(f"largest surviving y: {1e3 * found:.2f} mm")
     assert 0.9 * y < found <= 1.05 * y, "the gap of the insertion devices limits y as linear optics say"
-    axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
+    axis.legend(framealpha=0.9, edgecolor="none", fontsize=8, ncols=2, loc="upper center")
 
 
 if __name__ == "__main__":
