@@ -18,15 +18,16 @@ import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from peers import at_peer, ptc, xtrack_peer
+from peers.madx_text import source
 
 Run = Callable[[int], tuple[float, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all codes do: particles at `coordinates` through `lattice`, drift-kick of order 4."""
+    """What all codes do: particles at `coordinates` through `lattice`, drift-kick of order 4; no path: bundled."""
 
-    path: Path
+    path: Path | None
     lattice: gt.Lattice
     coordinates: np.ndarray
     slices: int
@@ -65,11 +66,11 @@ def ours(work: Work, backend: str, threads: int, arcs: bool = False) -> Run:
 
 
 def with_ptc(work: Work) -> Run:
-    """MAD-X PTC reads the file itself; time of turns + 1 turns less that of one, in one process, as for us."""
+    """MAD-X PTC, reading the file itself where there is one; turns + 1 turns less one in one process, as for us."""
     reference = work.lattice.reference
     layout = ptc.Layout(exact=True, model=1, method=4, nst=work.slices)
-    sequence = work.lattice.name
-    madx = ptc.start(f'call, file="{work.path}";\n{ptc.beam_text(reference)}\nuse, sequence={sequence};')
+    madx = ptc.start(source(work.lattice, work.path and work.path.resolve()))
+    madx.input(f"{ptc.beam_text(reference)} use, sequence={work.lattice.name if work.path else 'ring'};")
     ptc.create(madx, layout, full_field=False)
 
     def once(turns: int) -> tuple[float, np.ndarray]:
