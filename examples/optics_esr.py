@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--lattice", type=Path, help="MAD-X file; the bundled ring where not given")
     parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "optics_esr.png")
     arguments = parser.parse_args()
+    if arguments.lattice and arguments.lattice.suffix == ".json":
+        parser.error(f"--lattice {arguments.lattice}: PTC reads MAD-X files only")
     plain = gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring().with_changes("rf", voltage=0.0)
     sliced = plain.with_model(gt.Model(integrator=gt.DriftKick(order=6, slices=10)))
     text = source(plain, arguments.lattice and arguments.lattice.resolve())

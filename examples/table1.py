@@ -32,6 +32,10 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU's row as well")
     parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "table1.png")
     arguments = parser.parse_args()
+    if arguments.lattice and arguments.lattice.suffix == ".json":
+        parser.error(f"--lattice {arguments.lattice}: PTC reads MAD-X files only")
+    if not 0.0 < arguments.fraction <= 1.0:
+        parser.error(f"--fraction must be above 0 and at most 1, got {arguments.fraction:g}")
     ring = gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring().with_changes("rf", voltage=0.0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     arguments.threads = "1" if cores == 1 else f"1,{cores}"

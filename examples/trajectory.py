@@ -35,6 +35,10 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "trajectory.png")
     arguments = parser.parse_args()
+    if arguments.lattice and arguments.lattice.suffix == ".json":
+        parser.error(f"--lattice {arguments.lattice}: PTC reads MAD-X files only")
+    if arguments.turns < 1:
+        parser.error(f"--turns must be at least 1, got {arguments.turns}")
     plain = gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring().with_changes("rf", voltage=0.0)
     ring = plain.with_model(gt.Model(integrator=gt.DriftKick(order=6, slices=10)))
     x, y = np.random.default_rng(arguments.seed).uniform(-AMPLITUDE, AMPLITUDE, 2)
