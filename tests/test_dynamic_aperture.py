@@ -225,6 +225,21 @@ def test_a_file_of_another_scan_is_refused(tmp_path):
         gt.dynamic_aperture(LENSES, POLAR, turns=2, file=tmp_path / "no" / "scan.h5")
 
 
+def test_scans_on_devices(backend, tmp_path):
+    """On each backend, with files too; tunes are worked out where the particles live."""
+    device = dict(xp="cupy" if backend == "cuda" else "numpy", backend=backend)
+    shape, file = gt.Polar(radius=0.12, steps=6, angles=3), tmp_path / "scan.h5"
+    gt.dynamic_aperture(LENSES, shape, turns=9, file=file, **device)
+    scan = gt.dynamic_aperture(LENSES, shape, turns=20, file=file, **device)
+    expected = gt.dynamic_aperture(LENSES, shape, turns=20)
+    assert isinstance(scan.beam.coordinates, np.ndarray) == (backend != "cuda")
+    np.testing.assert_array_equal(scan.columns["loss_turn"], expected.columns["loss_turn"])
+    assert 0 < scan.survived.sum() < 18
+    small = gt.Polar(radius=0.03, steps=3, angles=2)
+    found, expected = (gt.frequency_map(LENSES, small, turns=16, **options) for options in (device, {}))
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-9, rtol=0)
+
+
 # -- results and errors ------------------------------------------------------------------------------------------------
 
 
