@@ -19,7 +19,7 @@ REDUCED = {
     "match_tunes.py": ["--qx", "15.25"],
     "optics_esr.py": [],
     "orbit_correction.py": ["--rms", "2e-5"],
-    "spear3_driving_terms.py": ["--steps", "40"],
+    "spear3_driving_terms.py": ["--steps", "40", "--turns", "30"],
     "table1.py": ["--fraction", "1e-4"],
     "tpsa_map.py": ["--order", "4", "--particles", "5"],
     "trajectory.py": ["--turns", "20"],
