@@ -45,7 +45,7 @@ def test_what_has_no_tune():
 
 
 def test_tunes_of_particles_are_those_of_the_normal_form():
-    """Tune over the nonlinear actions, of fourth order in the coordinates; what is left out is below 1e-9 here."""
+    """Tunes are linear in the nonlinear actions at these amplitudes."""
     ring = gt.demo_ring().with_changes("rf", voltage=0.0)
     form = gt.one_turn_map(ring, order=5).normal_form()
     shape = gt.Polar(radius=(6e-4, 5e-4), steps=3, angles=(0.3, 1.2, 2.5))
@@ -55,8 +55,7 @@ def test_tunes_of_particles_are_those_of_the_normal_form():
     phasors = form.transformation.inverse().evaluate(coordinates)
     jx, jy = np.abs(phasors[0]) ** 2, np.abs(phasors[2]) ** 2
     for plane, found in enumerate(scan.values[:2]):
-        powers = [(1, 0), (0, 1), (2, 0), (1, 1), (0, 2)]
-        tune = sum(form.tune(plane, power) * jx ** power[0] * jy ** power[1] for power in powers[:2])
+        tune = form.tune(plane, (1, 0)) * jx + form.tune(plane, (0, 1)) * jy
         shift = found - (form.tune(plane) % 1.0)
         assert np.abs(tune).max() > 1e-5, "the detuning counts"
         np.testing.assert_allclose(shift, tune, atol=1e-7, rtol=0)
