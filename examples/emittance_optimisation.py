@@ -149,6 +149,10 @@ def report(design: Design, ring: gt.Lattice, change: np.ndarray) -> None:
         ("dispersion at start [m]", lambda tw, r: tw.dx[0]),
     ]
     sides = [(gt.twiss(lattice, at=INSIDE), gt.radiation(lattice)) for lattice in (design.ring, ring)]
+    before, after = sides[0][0], sides[1][0]
+    for name in ("betx", "bety"):
+        assert getattr(after, name).max() <= 1.150001 * getattr(before, name).max(), "beta rises by 15 % at most"
+    assert abs(after.qx - before.qx) + abs(after.qy - before.qy) < 1e-6, "the tunes stay"
     print(f"{'':<24} {'before':>12} {'after':>12}")
     for name, figure in rows:
         print(f"{name:<24} {figure(*sides[0]):>12.5f} {figure(*sides[1]):>12.5f}")
