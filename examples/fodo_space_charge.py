@@ -124,7 +124,7 @@ def draw(picture: Path, gradients: tuple[np.ndarray, ...], differences: tuple[np
     for i, plane in enumerate(PLANES):
         left.bar(places + 0.4 * (i - 0.5), scales * gradients[i], 0.4, label=rf"$\epsilon_{plane}$")
     left.axhline(0.0, color="k", linewidth=0.8)
-    left.set_xticks(places, [name if name.endswith("L") else f"{name}\n(times 100)" for name in PARAMETERS])
+    left.set_xticks(places, [name if name.endswith("L") else f"{name}\n× 100" for name in PARAMETERS])
     left.set(ylabel=r"derivative of $\epsilon/\epsilon_0$  [1/m; m² for k]", title="one backward sweep for each plane")
     left.legend()
     for i, name in enumerate(PARAMETERS):
