@@ -56,7 +56,7 @@ def ours(lattice: gt.Lattice) -> Calls:
 
 def madx(lattice: gt.Lattice, path: Path | None) -> Calls:
     text = madx_text(lattice) + ptc.beam_text(lattice.reference) + "use, period=ring;"
-    session = ptc.start(f'call, file="{path}"; use, sequence={lattice.name};' if path else text)
+    session = ptc.start(f'call, file="{path.resolve()}"; use, sequence={lattice.name};' if path else text)
 
     def run(chrom: bool) -> Figures:
         session.input(f"twiss, chrom={str(chrom).lower()};")

@@ -28,4 +28,4 @@ def madx_text(ring: gt.Lattice) -> str:
 
 def source(ring: gt.Lattice, path: object = None) -> str:
     """MAD-X commands that bring a ring into use: of its own file, or where there is none of its elements."""
-    return f'call, file="{path}"; use, sequence={ring.name};' if path else madx_text(ring)
+    return f'call, file="{path.resolve()}"; use, sequence={ring.name};' if path else madx_text(ring)
