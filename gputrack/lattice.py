@@ -230,11 +230,12 @@ class Lattice(Sequence[Element]):
             Glob of the elements that have kicks; those without length have none.
         """
         self._require_untraced("space charge is put in")
-        numbers = {select: kicks_per_element} if isinstance(kicks_per_element, int) else kicks_per_element
+        chosen = set(self.indices(select))
+        numbers = kicks_per_element if isinstance(kicks_per_element, Mapping) else {"*": kicks_per_element}
         elements = list(self.elements)
         for pattern, number in numbers.items():
             kicks = SpaceChargeKicks(field, number)
-            for i in self.indices(pattern):
+            for i in chosen.intersection(self.indices(pattern)):
                 elements[i] = elements[i].replaced(space_charge=kicks, current=kicks.require_current(current))
         return self._like(elements)
 

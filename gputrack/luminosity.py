@@ -86,8 +86,8 @@ def _parameters(element: BeamBeam) -> dict[str, Any]:
 def _through(calls: list[MapCall], beam: Beam) -> Array:
     """Sum over particles and slices of weight, strength and density."""
     ref = ReferenceValues.of(beam.reference)
-    s = make_state(beam.coordinates, ref)
     xp = namespace(beam.weights)
+    s = make_state(namespace(beam.coordinates).where(beam.alive, beam.coordinates, 0.0), ref)  # lost ones may be NaN
     weights = xp.where(beam.alive, beam.weights, 0.0)
     total: Array = 0.0
     for call in calls:

@@ -20,6 +20,7 @@ from gputrack.elements import BeamBeam
 from gputrack.errors import InputError, TrackingInterrupted
 from gputrack.lattice import Lattice
 from gputrack.luminosity import luminosity
+from gputrack.moments import root
 from gputrack.tracker import track
 
 #: parameters of the collision that follow from the other beam
@@ -110,6 +111,9 @@ def _checked(name: str, side: Any) -> tuple[Lattice, Beam]:
     pair = isinstance(side, (tuple, list)) and len(side) == 2
     if not pair or not isinstance(side[0], Lattice) or not isinstance(side[1], Beam):
         raise InputError(f"collide: {name} must be a pair of a Lattice and a Beam, got {short(side)}")
+    for element in side[0]:
+        if getattr(element, "turns", 0):  # what they keep from turn to turn is of one call of track
+            raise InputError(f"collide: wake {element.name!r} of the {name} ring acts over turns; leave turns= out")
     return side[0], side[1]
 
 
@@ -127,7 +131,7 @@ def _turn(
     seen = luminosity(crossings[0], sides[0].beam), anp.stack([side.beam.mean for side in sides])
     after = []
     for side, crossing in zip(sides, crossings, strict=True):
-        kicked = track(crossing, side.beam, threads=threads)
+        kicked = track(crossing, side.beam, threads=threads).replaced(turn=side.beam.turn)  # a part of the same turn
         after.append(_Side(side.ring, track(side.ring, kicked, threads=threads)))
     return after, seen
 
@@ -150,13 +154,16 @@ def moments_of(beam: Beam) -> list[Any]:
     """
     mean, sigma = beam.mean, beam.sigma
     length = sigma[4, 4]
-    values: dict[str, Any] = {"particles": anp.sum(beam.weights[beam.alive]), "sigma_z": anp.sqrt(length)}
+    values: dict[str, Any] = {"particles": anp.sum(beam.weights[beam.alive]), "sigma_z": root(length)}
     for plane, row in (("x", 0), ("y", 2)):
         tilt, turn = (sigma[row + i, 4] / length if untraced(length) > 0 else 0.0 * length for i in (0, 1))
         xx = sigma[row, row] - tilt * sigma[row, 4]
         xp = sigma[row, row + 1] - tilt * sigma[row + 1, 4]
         pp = sigma[row + 1, row + 1] - turn * sigma[row + 1, 4]
-        emit = anp.sqrt(xx * pp - xp * xp)
+        square = xx * pp - xp * xp
+        if not untraced(square) > 0.0:
+            raise InputError(f"collide: a beam has no emittance in {plane}: it needs three particles or more")
+        emit = anp.sqrt(square)
         values |= {
             f"emit_{plane}": emit, f"beta_{plane}": xx / emit, f"alpha_{plane}": -xp / emit, f"d{plane}": mean[row],
             f"slope_{plane}": -mean[row + 1], f"crab_{plane}": tilt,

@@ -26,6 +26,8 @@ from gputrack.losses import LossCode
 def step(backend: Any, particles: Particles, launch: Launch) -> None:
     """Act with the one map that the launch holds, in place; particles outside of it are lost."""
     kind, op = launch.program.collective(launch.first_op)
+    if not bool((particles.loss_code == LossCode.ALIVE).any()):
+        return
     if launch.backwards and _remembers(op):
         raise InputError("track: what earlier turns left behind is not known backwards; take turns= out of the wakes")
     bunch = _bunch(particles, launch) if launch.backwards else _entering(particles, launch, kind, op)
@@ -55,6 +57,8 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
     if is_cupy(particles.coordinates):
         raise BackendError("forward mode through collective effects needs NumPy arrays; use grad, or move the beam")
     kind, op = launch.program.collective(launch.first_op)
+    if not bool((particles.loss_code == LossCode.ALIVE).any()):
+        return
     if _remembers(op):
         raise InputError("jvp: forward mode through wakes of earlier turns is not available; use grad")
     bunch, ref = _entering(particles, launch, kind, op), ReferenceValues.of(launch.reference)
@@ -79,7 +83,13 @@ def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: La
     p = particles
     here = (p.loss_turn == launch.first_turn) & (p.loss_op == launch.first_op)
     acted = here & (p.loss_code != LossCode.ALIVE) & (p.loss_code != LossCode.APERTURE)
+    with np.errstate(all="ignore"):
+        acted = acted & acceptable(make_state(p.coordinates, ref), launch.limit)  # others were lost when they came in
     alive = p.loss_code == LossCode.ALIVE
+    if not bool((alive | acted).any()):
+        revive(particles, launch)
+        first, end = launch.constants_range
+        return np.zeros(end - first + len(ref))
     after = _bunch(particles, launch, acted)
     bar = cotangents if bool(xp.all(alive)) else xp.where(alive, cotangents, 0.0)
     kernel = kernel_of(backend, kind)
@@ -149,6 +159,8 @@ def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
 
 def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> Bunch:
     """Who the map acts on; particles where it cannot act are lost and stay where they are."""
+    with np.errstate(all="ignore"):
+        _lose_after(particles, launch, make_state(particles.coordinates, ReferenceValues.of(launch.reference)))
     bunch, p = _bunch(particles, launch), particles
     if kind.inside is None:
         return bunch
@@ -167,7 +179,7 @@ def revive(particles: Particles, piece: Launch) -> None:
 
 
 def _lose_after(particles: Particles, launch: Launch, after: State) -> None:
-    """Particles that cannot be tracked on stay where they were before the map."""
+    """Particles that cannot be tracked on are lost where they are."""
     p, xp = particles, namespace(particles.coordinates)
     lost = (p.loss_code == LossCode.ALIVE) & ~acceptable(after, launch.limit)
     p.loss_code[:] = xp.where(lost, loss_codes(after, launch.limit), p.loss_code)

@@ -170,7 +170,11 @@ class Quantiles:
         index = xp.clip(xp.searchsorted(plain, untraced(zeta)) - 1, 0, count - 2)
         table = xp.asarray(centres) if is_cupy(zeta) else centres
         first = table[index]
-        return Assignment(index, (zeta - first) / (table[index + 1] - first), owner, centres)
+        gap = table[index + 1] - first
+        apart = untraced(gap) > 0.0  # two slices at one place have the same voltage
+        own = namespace(gap, zeta)
+        fraction = own.where(apart, zeta - first, 0.0) / own.where(apart, gap, 1.0)
+        return Assignment(index, fraction, owner, centres)
 
     def voltages(self, wake: Wake, integral: Wake, source: Array, there: Array, here: Array, ahead: Any) -> Array:
         """Sum over slices of source times wake at the distance of centres; half of W(0) for a slice on itself."""

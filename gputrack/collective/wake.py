@@ -184,6 +184,7 @@ def _gather_bars(p: _Passage, felt_bar: Array) -> tuple[np.ndarray, Array, np.nd
     )
     voltages, centres = _table(p.voltages, felt_bar), _table(p.assignment.centres, felt_bar)
     gap = centres[a.index + 1] - centres[a.index]
+    gap = namespace(gap).where(gap > 0.0, gap, namespace(gap).inf)
     slope = felt_bar * (voltages[a.index + 1] - voltages[a.index]) / gap
     centre_bar = summed(a.index, slope * (a.fraction - 1.0), count) - summed(a.index + 1, slope * a.fraction, count)
     return voltage_bar, slope, centre_bar

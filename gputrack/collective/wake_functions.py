@@ -23,17 +23,19 @@ from gputrack.errors import InputError
 IMPEDANCE = 1.0 / (VACUUM_PERMITTIVITY * SPEED_OF_LIGHT)  # of free space [ohm]
 
 
-def cos_sinc(u: Array) -> tuple[Array, Array]:
-    """cos(sqrt(u)) and sin(sqrt(u))/sqrt(u) for u of either sign, smooth through 0."""
+def damped_cos_sinc(u: Array, damping: Array) -> tuple[Array, Array]:
+    """exp(-d) cos(sqrt(u)) and exp(-d) sin(sqrt(u))/sqrt(u), smooth through u = 0; u >= -d^2: none overflows."""
     plain = untraced(u)
     near, positive = abs(plain) < 1e-3, plain > 0
     root = anp.sqrt(anp.where(near, 1.0, anp.where(positive, u, -u)))
-    cosine = anp.where(positive, anp.cos(root), anp.cosh(anp.where(positive, 0.0, root)))
-    sinc = anp.where(positive, anp.sin(root), anp.sinh(anp.where(positive, 0.0, root))) / root
+    decay, growth = anp.exp(-damping), anp.where(positive | near, 0.0, root)
+    slow, fast = anp.exp(growth - damping), anp.exp(-growth - damping)
+    cosine = anp.where(positive, decay * anp.cos(root), 0.5 * (slow + fast))
+    sinc = anp.where(positive, decay * anp.sin(root), 0.5 * (slow - fast)) / root
     v = anp.where(near, u, 0.0)
     series = 1.0 - v / 2.0 * (1.0 - v / 12.0 * (1.0 - v / 30.0 * (1.0 - v / 56.0)))
     series_sinc = 1.0 - v / 6.0 * (1.0 - v / 20.0 * (1.0 - v / 42.0 * (1.0 - v / 72.0)))
-    return anp.where(near, series, cosine), anp.where(near, series_sinc, sinc)
+    return anp.where(near, decay * series, cosine), anp.where(near, decay * series_sinc, sinc)
 
 
 class Resonators:
@@ -64,12 +66,11 @@ class Resonators:
         shunt, frequency, quality = row
         w, t = 2.0 * math.pi * frequency, distance / self.speed
         a = 0.5 * w / quality
-        c, sinc = cos_sinc((w * w - a * a) * t * t)
-        decay, sine = anp.exp(-a * t), t * sinc
-        size = shunt / quality
+        c, sinc = damped_cos_sinc((w * w - a * a) * t * t, a * t)
+        sine, size = t * sinc, shunt / quality
         if self.transverse:
-            return size * w * w * decay * sine, self.speed * size * (1.0 - decay * (c + a * sine))
-        return size * w * decay * (c - a * sine), self.speed * size * w * decay * sine
+            return size * w * w * sine, self.speed * size * (1.0 - c - a * sine)
+        return size * w * (c - a * sine), self.speed * size * w * sine
 
 
 class ResistiveWall:

@@ -60,8 +60,10 @@ class _Wake(Element):
             raise self._error("period must be > 0 m where earlier turns act; give the circumference")
 
     def single_particle(self) -> Element:
-        """A marker in its place."""
-        return Marker(self.name)
+        """A marker in its place, with its aperture."""
+        return Marker(
+            self.name, dx=self.dx, dy=self.dy, tilt=self.tilt, aperture=self.aperture, model=self.model
+        )
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         return WakeEffect(self._make(), self.component, self.slicing, self.turns, self._count())

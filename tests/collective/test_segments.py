@@ -151,6 +151,14 @@ def test_optics_say_that_they_do_not_know_collective_effects():
     assert not any(element.collective for element in cell().without_collective_effects())
 
 
+def test_selection_and_mapping_of_kicks_go_together():
+    line = gt.Lattice([gt.Drift("a", length=1.0), gt.Drift("b", length=1.0)], REFERENCE)
+    chosen = line.with_space_charge(FIELD, current=1.0, kicks_per_element={"*": np.int64(2)}, select="b")
+    assert [element.space_charge is not None for element in chosen] == [False, True]
+    with pytest.raises(gt.errors.InputError, match=r"number of kicks must be an integer >= 1, got 2\.0"):
+        line.with_space_charge(FIELD, current=1.0, kicks_per_element=2.0)
+
+
 def test_json_keeps_space_charge(tmp_path):
     gt.save(cell(), tmp_path / "cell.json")
     assert gt.load(tmp_path / "cell.json") == cell()

@@ -142,3 +142,44 @@ def test_what_cannot_be_is_said():
         gt.collide((ring(ELECTRON), one), (ring(POSITRON), two), HEAD_ON.replaced(tilt=0.1))
     with pytest.raises(gt.errors.InputError, match="turns must be an integer >= 0"):
         gt.collide((ring(ELECTRON), one), (ring(POSITRON), two), HEAD_ON, turns=-1)
+
+
+def test_turns_are_counted_once():
+    out = gt.collide((ring(ELECTRON), beam(ELECTRON, 20)), (ring(POSITRON), beam(POSITRON, 20)), HEAD_ON, turns=3)
+    assert [b.turn for b in out.beams] == [3, 3]
+
+
+def test_what_collide_cannot_do_is_said():
+    one, two = beam(ELECTRON, 10), beam(POSITRON, 10)
+    wake = gt.ResonatorWake(
+        "w", slicing=gt.Quantiles(2), turns=1, period=1.0, shunt_impedance=(1.0,), frequency=(1e9,), quality=(1.0,)
+    )
+    with pytest.raises(gt.errors.InputError, match="wake 'w' of the first ring acts over turns"):
+        gt.collide((gt.Lattice([wake], ELECTRON), one), (ring(POSITRON), two), HEAD_ON)
+    flat = gt.Beam(np.zeros((6, 10)), POSITRON)
+    with pytest.raises(gt.errors.InputError, match="a beam has no emittance in x"):
+        gt.collide((ring(ELECTRON), one), (ring(POSITRON), flat), HEAD_ON)
+
+
+def test_gradient_where_a_bunch_has_no_length():
+    one, two = beam(ELECTRON, 20), beam(POSITRON, 20)
+    short = np.array(two.coordinates)
+    short[4] = 0.0
+    along = np.random.default_rng(1).normal(size=short.shape) * 1e-5
+    along[4] = 0.0
+
+    def goal(step):
+        moved = gt.Beam(short + step * along, POSITRON, weights=two.weights)
+        return gt.collide((ring(ELECTRON), one), (ring(POSITRON), moved), HEAD_ON).luminosity[0] / 1e30
+
+    slope = (goal(1e-3) - goal(-1e-3)) / 2e-3
+    assert abs(gt.grad(goal)(0.0) - slope) <= 1e-5 * abs(slope)
+
+
+def test_luminosity_of_a_beam_with_lost_particles_that_are_no_numbers():
+    one = beam(ELECTRON, 20)
+    broken = np.array(one.coordinates)
+    broken[:, 0] = np.nan
+    strong = gt.BeamBeam("b", particles=1e10, emit_x=1e-8, emit_y=1e-8)
+    lost = gt.Beam(broken, ELECTRON, weights=one.weights, loss_code=np.array([3] + [0] * 19))
+    assert 0.8 < gt.luminosity(strong, lost) / gt.luminosity(strong, one) < 1.0

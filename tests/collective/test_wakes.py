@@ -360,3 +360,49 @@ def test_particles_lost_by_the_kick_itself(backend):
     step[4] = 1e-6 * np.cos(np.arange(12))
     ends = [np.sum(seeds * goal(coordinates + sign * step, backend)) for sign in (-1, 1)]
     assert abs((ends[1] - ends[0]) / 2 - np.sum(found * step)) <= 1e-6 * abs(np.sum(found * step))
+
+
+def test_overdamped_resonators_far_behind():
+    """Finite where the cosh of the undamped motion would overflow, and 0 far behind."""
+    function = Resonators([1.0, 1e12, 0.3], True, 1.0)
+    far = np.array([0.0, 1e-4, 1.0, 1e4])
+    assert np.isfinite(function.wake(far)).all() and function.wake(far)[-1] == 0.0
+    assert np.isfinite(function.integral(far)).all()
+
+
+def test_slices_at_one_place():
+    """Particles without length: kicks are finite, each slice feels half of its own wake and none of the other's."""
+    beam = gt.Beam(np.zeros((6, 4)), ION, weights=np.full(4, 1e6))
+    out = gt.track(gt.Lattice([gt.ResonatorWake("w", slicing=gt.Quantiles(2), **CAVITY)], ION), beam)
+    assert not out.n_lost and np.isfinite(out.coordinates).all() and (out.coordinates[5] < 0.0).all()
+
+
+def test_a_dead_beam_goes_on():
+    """As without wakes: no error where nobody is left."""
+    beam = gt.Beam(np.zeros((6, 3)), ION, loss_code=np.full(3, 1))
+    assert gt.track(gt.Lattice([gt.ResonatorWake("w", slicing=gt.Quantiles(2), **CAVITY)], ION), beam, 2).n_lost == 3
+
+
+def test_who_cannot_be_tracked_does_not_act(backend):
+    """A particle beyond the limit is lost before the first map, a wake, and its derivatives are those of staying."""
+    wake = gt.ResonatorWake("w", slicing=gt.UniformBins(9, (-0.1, 0.1)), component="dipolar_x", **CAVITY)
+    coordinates = np.zeros((6, 4))
+    coordinates[0], coordinates[4] = (5.0, 1e-3, 0.0, -1e-3), (0.05, 0.02, 0.0, -0.05)
+    beam = placed(gt.Beam(coordinates, ION, weights=np.full(4, 1e12)), backend)
+    alone = gt.track(gt.Lattice([wake], ION), beam, backend=backend)
+    behind = gt.track(gt.Lattice([gt.Drift("d", length=0.0), gt.HKicker("k"), wake], ION), beam, backend=backend)
+    assert host_copy(alone.loss_code).tolist() == [gt.LossCode.LIMIT, 0, 0, 0]
+    assert np.abs(host_copy(alone.coordinates) - host_copy(behind.coordinates)).max() == 0.0
+    if backend != "cuda":
+        seeds = np.random.default_rng(1).normal(size=(6, 4))
+        gradient = gt.grad(
+            lambda c: anp.sum(seeds * gt.track(gt.Lattice([wake], ION), beam.replaced(coordinates=c)).coordinates)
+        )(coordinates)
+        assert np.array_equal(gradient[:, 0], seeds[:, 0])
+
+
+def test_without_collective_effects_apertures_stay():
+    opening = gt.Aperture(ellipse=(1e-3, 1e-3))
+    wake = gt.ResonatorWake("w", slicing=BINS, aperture=opening, dx=1e-4, **CAVITY)
+    (marker,) = gt.Lattice([wake], ION).without_collective_effects()
+    assert (marker.aperture, marker.dx, marker.name) == (opening, 1e-4, "w")
