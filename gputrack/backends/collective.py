@@ -83,8 +83,9 @@ def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: La
     p = particles
     here = (p.loss_turn == launch.first_turn) & (p.loss_op == launch.first_op)
     acted = here & (p.loss_code != LossCode.ALIVE) & (p.loss_code != LossCode.APERTURE)
-    with np.errstate(all="ignore"):
-        acted = acted & acceptable(make_state(p.coordinates, ref), launch.limit)  # others were lost when they came in
+    if launch.first_op == 0:
+        with np.errstate(all="ignore"):  # others were lost when they came in
+            acted = acted & acceptable(make_state(p.coordinates, ref), launch.limit)
     alive = p.loss_code == LossCode.ALIVE
     if not bool((alive | acted).any()):
         revive(particles, launch)
@@ -159,8 +160,9 @@ def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
 
 def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> Bunch:
     """Who the map acts on; particles where it cannot act are lost and stay where they are."""
-    with np.errstate(all="ignore"):
-        _lose_after(particles, launch, make_state(particles.coordinates, ReferenceValues.of(launch.reference)))
+    if launch.first_op == 0:  # all other ops have left only what can be tracked on
+        with np.errstate(all="ignore"):
+            _lose_after(particles, launch, make_state(particles.coordinates, ReferenceValues.of(launch.reference)))
     bunch, p = _bunch(particles, launch), particles
     if kind.inside is None:
         return bunch
