@@ -165,7 +165,7 @@ def draw(beam: gt.Beam, picture: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--particles", type=int, default=8192)
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "beam_beam.png")
+    parser.add_argument("--picture", type=Path, default=Path("beam_beam.png"))
     arguments = parser.parse_args()
     beam = protons(arguments.particles)
     report(beam)

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--chamber", type=float, nargs=2, default=(0.025, 0.008), help="the same with apertures [m]")
     parser.add_argument("--delta", type=float, default=0.02, help="momentum deviation, scanned at both signs")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "dynamic_aperture.png")
+    parser.add_argument("--picture", type=Path, default=Path("dynamic_aperture.png"))
     arguments = parser.parse_args()
     ring = gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring()
     bare = gt.Lattice([e.replaced(aperture=None) for e in ring], ring.reference, name=ring.name, model=ring.model)

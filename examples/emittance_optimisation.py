@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--lattice", type=Path, help="spear3.madx")
     parser.add_argument("--lower", type=float, default=0.9, help="asserted: emittance after over before, at most")
     parser.add_argument(
-        "--picture", type=Path, default=Path(__file__).parent / "pictures" / "emittance_optimisation.png"
+        "--picture", type=Path, default=Path("emittance_optimisation.png")
     )
     arguments = parser.parse_args()
     design = bundled() if arguments.lattice is None else spear3(arguments.lattice)

@@ -65,7 +65,7 @@ class Task:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lattice", type=Path, help="esr.madx")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "esr_crab_phase.png")
+    parser.add_argument("--picture", type=Path, default=Path("esr_crab_phase.png"))
     arguments = parser.parse_args()
     task = bundled() if arguments.lattice is None else esr(arguments.lattice)
     print(task.ring)

@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--particles", type=int, default=5000)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "fodo_space_charge.png")
+    parser.add_argument("--picture", type=Path, default=Path("fodo_space_charge.png"))
     arguments = parser.parse_args()
     cell = fodo()
     beam = matched(cell, arguments.particles)

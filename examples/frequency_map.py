@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--size", type=float, nargs=2, default=(0.03, 0.015), help="of the grid [m]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--file", type=Path, help="keeps the state; a scan that was interrupted goes on from it")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "frequency_map.png")
+    parser.add_argument("--picture", type=Path, default=Path("frequency_map.png"))
     arguments = parser.parse_args()
     ring = coasting_without_apertures(gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring())
     shape = gt.Grid(x=(2e-4, arguments.size[0], arguments.points), y=(2e-4, arguments.size[1], arguments.points // 2))

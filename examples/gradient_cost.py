@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--order", type=int, default=3, help="of the map")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "gradient_cost.png")
+    parser.add_argument("--picture", type=Path, default=Path("gradient_cost.png"))
     arguments = parser.parse_args()
     ring = gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring().with_changes("rf", voltage=0.0)
     studied = cases(ring, arguments.particles, arguments.order, arguments.device)

@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--qx", type=float, default=15.28)
     parser.add_argument("--qy", type=float, default=6.36)
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "match_tunes.png")
+    parser.add_argument("--picture", type=Path, default=Path("match_tunes.png"))
     arguments = parser.parse_args()
     ring = gt.demo_ring().with_changes("rf", voltage=0.0)
     tunes = [gt.Target("qx", arguments.qx), gt.Target("qy", arguments.qy)]

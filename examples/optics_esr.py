@@ -35,7 +35,7 @@ Columns = dict[str, np.ndarray]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lattice", type=Path, help="MAD-X file; the bundled ring where not given")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "optics_esr.png")
+    parser.add_argument("--picture", type=Path, default=Path("optics_esr.png"))
     arguments = parser.parse_args()
     if arguments.lattice and arguments.lattice.suffix == ".json":
         parser.error(f"--lattice {arguments.lattice}: PTC reads MAD-X files only")

@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rms", type=float, default=30e-6, help="of the offsets [m]")
     parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "orbit_correction.png")
+    parser.add_argument("--picture", type=Path, default=Path("orbit_correction.png"))
     arguments = parser.parse_args()
     ring = displaced(gt.demo_ring(), arguments.rms, arguments.seed)
     correctors = ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)

@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--lattice", type=Path, help="spear3.madx")
     parser.add_argument("--steps", type=int, default=200, help="of the steepest descent")
     parser.add_argument("--turns", type=int, default=300, help="of the dynamic apertures")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "spear3_driving_terms.png")
+    parser.add_argument("--picture", type=Path, default=Path("spear3_driving_terms.png"))
     arguments = parser.parse_args()
     study = bundled() if arguments.lattice is None else spear3(arguments.lattice)
     print(study.ring, *(f"{k.handle}: {len(k.places)} sextupoles" for k in study.knobs), sep="\n")

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--fraction", type=float, default=0.0005, help="of the workload, by PTC")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU's row as well")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "table1.png")
+    parser.add_argument("--picture", type=Path, default=Path("table1.png"))
     arguments = parser.parse_args()
     if arguments.lattice and arguments.lattice.suffix == ".json":
         parser.error(f"--lattice {arguments.lattice}: PTC reads MAD-X files only")

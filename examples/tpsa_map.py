@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
     parser.add_argument("--order", type=int, default=5, choices=(4, 5, 6))
     parser.add_argument("--particles", type=int, default=12)
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "tpsa_map.png")
+    parser.add_argument("--picture", type=Path, default=Path("tpsa_map.png"))
     arguments = parser.parse_args()
     ring = gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring()
     if arguments.lattice:  # the slices that PTC is asked for below

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=200)
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "trajectory.png")
+    parser.add_argument("--picture", type=Path, default=Path("trajectory.png"))
     arguments = parser.parse_args()
     if arguments.lattice and arguments.lattice.suffix == ".json":
         parser.error(f"--lattice {arguments.lattice}: PTC reads MAD-X files only")

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--particles", type=int, default=1000)
     parser.add_argument("--turns", type=int, default=600)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "wakefield.png")
+    parser.add_argument("--picture", type=Path, default=Path("wakefield.png"))
     arguments = parser.parse_args()
     ring = gt.demo_ring()
     real = 2e10
