@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import gputrack as gt
+from gputrack.arrays import to_numpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from peers import at_peer, ptc, xtrack_peer
@@ -48,11 +49,12 @@ class Work:
 def ours(work: Work, backend: str, threads: int, arcs: bool = False) -> Run:
     lattice = work.tracked(arcs)
     beam = gt.Beam(work.coordinates, lattice.reference)
+    beam = beam.to_device("cupy") if backend == "cuda" else beam
 
     def once(turns: int) -> tuple[float, np.ndarray]:
         start = time.perf_counter()
         out = gt.track(lattice, beam, turns=turns, backend=backend, threads=threads)
-        return time.perf_counter() - start, np.asarray(out.coordinates)
+        return time.perf_counter() - start, to_numpy(out.coordinates)
 
     once(1)
 

@@ -64,12 +64,14 @@ def start_of(particles: int) -> np.ndarray:
 
 
 def own_entries(work: Work, options: argparse.Namespace) -> list[Entry]:
-    """One per backend and number of threads, and the first again with exact arcs."""
-    settings = [(b, int(n), False) for b in options.backends.split(",") for n in options.threads.split(",")]
+    """One per backend, and of `host` per number of threads; the first again with exact arcs."""
+    counts = [int(n) for n in options.threads.split(",")]
+    settings = [(b, n, False) for b in options.backends.split(",") for n in (counts if b == "host" else counts[:1])]
     entries = []
     for backend, threads, arcs in [*settings, (*settings[0][:2], True)]:
         bends = "exact arcs in bends" if arcs else "all field in kicks"
-        setting = f"{backend}, {threads} thread{'s' * (threads > 1)}, {bends}"
+        pool = f", {threads} thread{'s' * (threads > 1)}" if backend == "host" else ""
+        setting = f"{backend}{pool}, {bends}"
         entries.append(Entry("gputrack", setting, ours(work, backend, threads, arcs), arcs))
     return entries
 
@@ -175,7 +177,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--slices", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", default="", help="some of ptc,xtrack,at")
-    parser.add_argument("--threads", default="1", help="thread counts, for example 1,2")
+    parser.add_argument("--threads", default="1", help="thread counts of backend host, for example 1,2")
     parser.add_argument("--backends", default="host", help="some of host,array,cuda")
     parser.add_argument("--table1", action="store_true", help="the published workload")
     parser.add_argument("--fraction", type=float, default=0.001, help="of the published workload")

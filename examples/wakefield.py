@@ -11,6 +11,7 @@ is damped where the chromaticity is positive, and grows where it is negative (th
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, default=Path("wakefield.png"))
     arguments = parser.parse_args()
     ring = gt.demo_ring()
+    least = math.ceil(2.0 / gt.twiss(ring).qs)
+    if arguments.turns < least:
+        parser.error(f"--turns must be at least {least}, two synchrotron periods, got {arguments.turns}")
     real = 2e10
     wake = gt.ResonatorWake(
         "wake", slicing=gt.UniformBins(121, (-6 * SIGMA, 6 * SIGMA)), component="dipolar_x", shunt_impedance=(SHUNT,),
