@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from gputrack.errors import GputrackError, InputError, TrackingInterrupted
+from gputrack.errors import GputrackError, InputError, TrackingInterrupted, TrackingStopped
 from gputrack.lattice import Lattice
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -201,8 +202,8 @@ def track(
 ) -> None:
     """Track a Gaussian beam, matched to the ring, for many turns and write it to a file.
 
-    Ctrl-C keeps the turns done so far. Give all four of --sigma-x, --sigma-px, --sigma-y and --sigma-py for a
-    beam that is not matched, as for a beam line.
+    Ctrl-C and errors on the way keep the turns done so far. Give all four of --sigma-x, --sigma-px, --sigma-y and
+    --sigma-py for a beam that is not matched, as for a beam line.
     """
     from gputrack import commands
 
@@ -217,11 +218,12 @@ def track(
 
 @contextmanager
 def saying_what_was_kept(where: str) -> Iterator[None]:
-    """After Ctrl-C, one line about the turns that were computed."""
+    """After Ctrl-C, or an error during the turns, one line about those that were computed."""
     try:
         yield
-    except TrackingInterrupted as error:
-        raise typer.Exit(note(str(error).replace("in the result", where), INTERRUPTED)) from None
+    except (TrackingInterrupted, TrackingStopped) as error:
+        status = INTERRUPTED if isinstance(error, TrackingInterrupted) else FAILED
+        raise typer.Exit(note(str(error).replace("in the result", where), status)) from None
 
 
 def load_lattice(name: str, sequence: str | None) -> tuple[Lattice, Sequence[str]]:
@@ -248,6 +250,11 @@ def require_writable(path: Path, option: str = "--output") -> None:
         raise InputError(f"{option} {path}: this is a folder; give a file name")
     if not path.absolute().parent.is_dir():
         raise InputError(f"{option} {path}: there is no folder {path.absolute().parent}")
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{option} {path}: cannot be written: {error.strerror or error}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

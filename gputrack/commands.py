@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +15,7 @@ from rich.console import Console
 from gputrack import doctor
 from gputrack.backends import choose_backend
 from gputrack.beam import Beam
-from gputrack.errors import InputError, TrackingInterrupted
+from gputrack.errors import InputError, TrackingInterrupted, TrackingStopped
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
 from gputrack.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
@@ -92,13 +94,17 @@ def track_to_file(
     ------
     TrackingInterrupted
         Ctrl-C, after the file of what was computed has been written.
+    TrackingStopped
+        Another error during the turns, likewise.
+    InputError
+        The file cannot be written; the message says where the particles are instead.
     """
     moved = beam.to_device("cupy") if backend == "cuda" else beam
     how = prepare(out, moved, backend, threads)
     start = time.perf_counter()
     try:
         after: Beam = track(ring, moved, turns=turns, progress=True, threads=threads, backend=backend)
-    except TrackingInterrupted as stopped:
+    except (TrackingInterrupted, TrackingStopped) as stopped:
         _finish(ring, beam, stopped.result, start, how, output, out)  # type: ignore[arg-type]
         raise
     _finish(ring, beam, after, start, how, output, out)
@@ -121,8 +127,29 @@ def _finish(
     out.print(loss_table(ring, after))
     speed = turns_lived(after, before.turn, done) / seconds
     out.print(f"{done} turns in {seconds:.1f} s: {speed:.3g} particle-turns/s ({how})", highlight=False)
-    after.to_device("numpy").save(output)
+    save_somewhere(after.to_device("numpy"), output)
     out.print(f"written: {output} ({after.n} particles after turn {after.turn})", soft_wrap=True, markup=False)
+
+
+def save_somewhere(beam: Beam, output: Path) -> None:
+    """Write the beam; where that fails, to the folder for temporary files: hours of tracking may be in it.
+
+    Raises
+    ------
+    InputError
+        It could not be written to `output`; with the place where it is.
+    """
+    try:
+        beam.save(output)
+    except InputError as error:
+        handle, name = tempfile.mkstemp(prefix=f"{output.stem}-", suffix=".h5")
+        os.close(handle)
+        try:
+            beam.save(name)
+        except InputError as again:
+            Path(name).unlink(missing_ok=True)
+            raise InputError(f"{error}; {again}: the particles are lost") from error
+        raise InputError(f"{error}; the particles after turn {beam.turn} are in {name} instead") from error
 
 
 def run_doctor(out: Console) -> bool:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gputrack.beam import Beam
 from gputrack.commands import prepare
-from gputrack.errors import TrackingInterrupted
+from gputrack.errors import TrackingInterrupted, TrackingStopped
 from gputrack.lattice import Lattice
 from gputrack.optics import Twiss, linear_optics
 from gputrack.report import emittance_table, lattice_table, loss_table, optics_table, reference_text, turns_lived
@@ -44,6 +44,8 @@ def run_demo(
         A number is out of range, or the picture cannot be written.
     TrackingInterrupted
         Ctrl-C, after the tables and the picture of what was computed.
+    TrackingStopped
+        Another error during the turns, likewise.
     """
     ring = storage_ring()
     console.print(lattice_table(ring))
@@ -55,11 +57,12 @@ def run_demo(
     if backend == "cuda":
         beam = beam.to_device("cupy")
     how = prepare(console, beam, backend, threads)
-    start, stopped = time.perf_counter(), None
+    start = time.perf_counter()
+    stopped: TrackingInterrupted | TrackingStopped | None = None
     try:
         after: Any = track(ring, beam, turns=turns, progress=True, backend=backend, threads=threads)
-    except TrackingInterrupted as interruption:
-        stopped, after = interruption, interruption.result
+    except (TrackingInterrupted, TrackingStopped) as error:
+        stopped, after = error, error.result
     seconds = time.perf_counter() - start
     speed = turns_lived(after, beam.turn, after.turn - beam.turn) / seconds
     console.print(emittance_table(beam, after))

@@ -17,6 +17,22 @@ class BackendError(GputrackError, RuntimeError):
     """A backend was asked for that this machine cannot run."""
 
 
+class TrackingStopped(GputrackError, RuntimeError):
+    """An error ended a run after some turns.
+
+    Attributes
+    ----------
+    result : object
+        What was computed until then, as `TrackingInterrupted` has it.
+    __cause__ : Exception
+        The error, with its own type.
+    """
+
+    def __init__(self, message: str, result: object) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 class TrackingInterrupted(KeyboardInterrupt):
     """The user interrupted tracking; ``result`` holds what was computed until then."""
 

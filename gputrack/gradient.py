@@ -57,7 +57,7 @@ class _Forward:
         self, lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress,
         backend: str | None, threads: int | None, limit: float,
     ) -> None:  # fmt: skip
-        self.plain_lattice, self.plain_beam = _plain_lattice(lattice), _plain_beam(beam)
+        self.plain_lattice, self.plain_beam = _plain_lattice(lattice), plain_beam(beam)
         turns = tracker.check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
         if any(monitor.path is not None for monitor in monitors):
             raise InputError("track: a monitor that streams to a file cannot be differentiated; drop its path")
@@ -111,7 +111,8 @@ class _Forward:
         checkpoints = [Checkpoint(self.plain_beam.turn, run.particles.coordinates.copy())]
         spacing = max(1, -(-self.turns // CHECKPOINTS))
         while run.done < self.turns:
-            run.all(min(self.turns, run.done + spacing), _rescaled(self.progress, self.turns))
+            told = self.progress if callable(self.progress) else False
+            run.all(self.turns, told, until=min(self.turns, run.done + spacing))
             if run.done < self.turns:
                 checkpoints.append(Checkpoint(self.plain_beam.turn + run.done, run.particles.coordinates.copy()))
         self.plain = run.result()
@@ -163,7 +164,8 @@ def _plain_lattice(lattice: Lattice) -> Lattice:
     return lattice.with_reference(lattice.reference.plain)
 
 
-def _plain_beam(beam: Beam) -> Beam:
+def plain_beam(beam: Beam) -> Beam:
+    """The beam without traces."""
     if not isinstance(beam, Beam):
         return beam
     return beam.replaced(coordinates=untraced(beam.coordinates), reference=beam.reference.plain)
@@ -172,11 +174,6 @@ def _plain_beam(beam: Beam) -> Beam:
 def _record(monitor: Monitor, record: Record, coordinates: Any, weights: Any) -> Record:
     parts = moments_of(coordinates, weights) if monitor.moments else {"coordinates": coordinates}
     return Record(monitor, record.places, record.names, record.s, record.turns, **parts)
-
-
-def _rescaled(progress: Progress, turns: int) -> Progress:
-    """A progress function that counts to all turns, not to the next checkpoint."""
-    return (lambda done, _: progress(done, turns)) if callable(progress) else False
 
 
 def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Knobs, Any]]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import namespace, to_numpy, untraced
+from gputrack.arrays import is_traced, namespace, untraced
 from gputrack.checks import require_integer, short
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.moment_primitives import mean_and_sigma
+from gputrack.monitor_file import MonitorFile
 
 
 @dataclass(frozen=True)
@@ -108,19 +109,35 @@ class Recorder:
 
     def record(self) -> Record:
         """Everything recorded so far; from a file, the names and places only."""
-        arrays: dict[str, Any] = {}
-        if self._parts:
-            xp = namespace(next(iter(self._parts[0].values())))
-            arrays = {
-                name: xp.concatenate([part[name] for part in self._parts]) for name in self._parts[0]
-            }
+        if len(self._parts) > 1:
+            self._parts = [{name: _joined(self._parts, name) for name in list(self._parts[0])}]
+        arrays = self._parts[0] if self._parts else {}
         turns = np.array(self._turns if self._file is None else self._file.turns, dtype=np.int64)
         return Record(self.monitor, self.places, self.names, self.s, turns, **arrays)
 
     def close(self) -> None:
-        """Close the file, if there is one."""
+        """Close the file, if there is one; an `InputError` where it cannot be completed."""
         if self._file is not None:
             self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file while another error is on its way, or after `close`."""
+        if self._file is not None:
+            self._file.abandon()
+
+
+def _joined(parts: list[dict[str, Any]], name: str) -> Any:
+    """One array of all parts, which are given free one by one: a long record is in memory once, not twice."""
+    first = parts[0][name]
+    if is_traced(first):
+        return namespace(first).concatenate([part.pop(name) for part in parts])
+    whole = namespace(first).empty((sum(len(part[name]) for part in parts), *first.shape[1:]), dtype=first.dtype)
+    end = 0
+    for part in parts:
+        values = part.pop(name)
+        end += len(values)
+        whole[end - len(values) : end] = values
+    return whole
 
 
 def moments_of(buffer: Any, weights: Any) -> dict[str, Any]:
@@ -130,40 +147,7 @@ def moments_of(buffer: Any, weights: Any) -> dict[str, Any]:
     return {"mean": both[:, :, 0, :], "sigma": both[:, :, 1:, :]}
 
 
-class _Stream:
-    """An HDF5 file that grows by one stretch at a time and is complete after each."""
-
-    def __init__(self, monitor: Monitor, recorder: Recorder) -> None:
-        import h5py
-
-        try:
-            self.file = h5py.File(monitor.path, "w")
-        except OSError as error:
-            raise InputError(f"Monitor {monitor.select!r}: cannot write {monitor.path}: {error}") from error
-        self.file.attrs["format"] = "gputrack monitor 1"
-        self.file.attrs["select"] = monitor.select
-        self.file["place"] = recorder.places
-        self.file["name"] = np.array(recorder.names, dtype=h5py.string_dtype())
-        self.file["s"] = recorder.s
-        self.file.create_dataset("turn", shape=(0,), maxshape=(None,), dtype="i8")
-        self.turns: list[int] = []
-
-    def append(self, turns: Sequence[int], part: dict[str, Any]) -> None:
-        for name, values in {"turn": np.array(turns), **part}.items():
-            host = to_numpy(values)
-            if name not in self.file:
-                rest = host.shape[1:]
-                self.file.create_dataset(name, shape=(0, *rest), maxshape=(None, *rest), dtype=host.dtype)
-            data = self.file[name]
-            data.resize(data.shape[0] + len(host), axis=0)
-            data[-len(host) :] = host
-        self.turns += turns
-        self.file.flush()
-
-    def close(self) -> None:
-        self.file.close()
-
-
-def open_stream(monitor: Monitor, recorder: Recorder) -> _Stream:
+def open_stream(monitor: Monitor, recorder: Recorder) -> MonitorFile:
     """The file of a monitor that streams."""
-    return _Stream(monitor, recorder)
+    heading = {"select": monitor.select, "place": recorder.places, "name": recorder.names, "s": recorder.s}
+    return MonitorFile(f"Monitor {monitor.select!r}", Path(monitor.path or ""), heading)

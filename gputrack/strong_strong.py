@@ -18,16 +18,21 @@ from gputrack.beam import Beam
 from gputrack.checks import require_integer, short
 from gputrack.elements import BeamBeam
 from gputrack.errors import InputError, TrackingInterrupted
+from gputrack.gradient import plain_beam
+from gputrack.keeping import keeping
 from gputrack.lattice import Lattice
 from gputrack.luminosity import luminosity
 from gputrack.moments import root
-from gputrack.tracker import track
+from gputrack.tracker import interrupts, track
 
 #: parameters of the collision that follow from the other beam
 MOMENTS = (
     "particles", "emit_x", "beta_x", "alpha_x", "emit_y", "beta_y", "alpha_y", "sigma_z", "dx", "dy", "slope_x",
     "slope_y", "crab_x", "crab_y",
 )  # fmt: skip
+
+
+FEWEST = 3  # particles with an emittance in spite of a tilt along the bunch
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,23 +93,29 @@ def collide(
     Raises
     ------
     InputError
-        An argument cannot be used; a beam has no particles left.
+        An argument cannot be used; a beam has too few particles from the start.
     TrackingInterrupted
         Ctrl-C; its ``result`` is a `Collided` after the last whole turn.
+    TrackingStopped
+        Another error after the first turn; with the same ``result``. That a beam is
+        lost, but for two particles, is one: it has no emittance, and no field. Go on with the other by `track`.
     """
     sides = [_Side(*_checked("first", first)), _Side(*_checked("second", second))]
     if not isinstance(collision, BeamBeam) or collision.tilt:
         raise InputError(f"collide: collision must be a BeamBeam without tilt, got {short(collision)}")
-    done: list[tuple[Any, Any]] = []
-    for turn in range(require_integer("collide", "turns", turns, at_least=0)):
-        try:
-            new, seen = _turn(sides, collision, threads)
-        except (TrackingInterrupted, KeyboardInterrupt):
-            text = f"interrupted after {turn} of {turns} turns; they are kept in the result"
-            raise TrackingInterrupted(text, _result(sides, done)) from None  # type: ignore[arg-type]
-        sides = new
-        done.append(seen)
-    return _result(sides, done)
+    turns = require_integer("collide", "turns", turns, at_least=0)
+    run = _Run(sides, collision, threads)
+    with keeping(lambda: len(run.seen), f"{turns} turns", run.plain_result), interrupts() as interrupted:
+        for _ in range(turns):
+            try:
+                run.turn()
+                stop = interrupted()
+            except TrackingInterrupted:  # in the middle of a turn
+                stop = True
+            if stop:
+                text = f"interrupted after {len(run.seen)} of {turns} turns; they are kept in the result"
+                raise TrackingInterrupted(text, run.plain_result())
+    return run.result()
 
 
 def _checked(name: str, side: Any) -> tuple[Lattice, Beam]:
@@ -117,23 +128,44 @@ def _checked(name: str, side: Any) -> tuple[Lattice, Beam]:
     return side[0], side[1]
 
 
-def _result(sides: Sequence[_Side], done: list[tuple[Any, Any]]) -> Collided:
-    means = anp.stack([mean for _, mean in done]) if done else anp.zeros((0, 2, 6))
-    luminosities = anp.stack([value for value, _ in done]) if done else anp.zeros(0)
-    return Collided((sides[0].beam, sides[1].beam), luminosities, means)
+class _Run:
+    """State of one call of `collide`."""
 
+    def __init__(self, sides: Sequence[_Side], collision: BeamBeam, threads: int | None) -> None:
+        self.sides, self.collision, self.threads = sides, collision, threads
+        self.seen: list[tuple[Any, Any]] = []  # luminosity and centroids of each crossing
 
-def _turn(
-    sides: Sequence[_Side], collision: BeamBeam, threads: int | None
-) -> tuple[list[_Side], tuple[Any, Any]]:
-    """The crossing, then both rings; with the luminosity and the centroids of the crossing."""
-    crossings = [crossing_with(collision, own.beam, other.beam) for own, other in (sides, sides[::-1])]
-    seen = luminosity(crossings[0], sides[0].beam), anp.stack([side.beam.mean for side in sides])
-    after = []
-    for side, crossing in zip(sides, crossings, strict=True):
-        kicked = track(crossing, side.beam, threads=threads).replaced(turn=side.beam.turn)  # a part of the same turn
-        after.append(_Side(side.ring, track(side.ring, kicked, threads=threads)))
-    return after, seen
+    def turn(self) -> None:
+        """The crossing, then both rings."""
+        sides, threads = self.sides, self.threads
+        for name, side in zip(("first", "second"), sides, strict=True):
+            living = side.beam.n - side.beam.n_lost
+            if living < FEWEST:
+                raise InputError(
+                    f"collide: the {name} beam has {living} living particles of {side.beam.n}, its field needs "
+                    f"{FEWEST} or more; give it more, or track the other beam alone"
+                )
+        crossings = [crossing_with(self.collision, own.beam, other.beam) for own, other in (sides, sides[::-1])]
+        seen = luminosity(crossings[0], sides[0].beam), anp.stack([side.beam.mean for side in sides])
+        after = []
+        for side, crossing in zip(sides, crossings, strict=True):
+            kicked: Beam = track(crossing, side.beam, threads=threads)
+            kicked = kicked.replaced(turn=side.beam.turn)  # a part of the same turn
+            after.append(_Side(side.ring, track(side.ring, kicked, threads=threads)))
+        self.sides = after
+        self.seen.append(seen)
+
+    def result(self) -> Collided:
+        """Whole turns."""
+        means = anp.stack([mean for _, mean in self.seen]) if self.seen else anp.zeros((0, 2, 6))
+        luminosities = anp.stack([value for value, _ in self.seen]) if self.seen else anp.zeros(0)
+        return Collided((self.sides[0].beam, self.sides[1].beam), luminosities, means)
+
+    def plain_result(self) -> Collided:
+        """The same without traces, for those who are told of an error."""
+        self.seen = [(untraced(value), untraced(mean)) for value, mean in self.seen]
+        self.sides = [_Side(side.ring, plain_beam(side.beam)) for side in self.sides]
+        return self.result()
 
 
 def crossing_with(collision: BeamBeam, beam: Beam, other: Beam) -> Lattice:
@@ -162,7 +194,7 @@ def moments_of(beam: Beam) -> list[Any]:
         pp = sigma[row + 1, row + 1] - turn * sigma[row + 1, 4]
         square = xx * pp - xp * xp
         if not untraced(square) > 0.0:
-            raise InputError(f"collide: a beam has no emittance in {plane}: it needs three particles or more")
+            raise InputError(f"collide: a beam has no emittance in {plane}: give it a size and a spread of slopes")
         emit = anp.sqrt(square)
         values |= {
             f"emit_{plane}": emit, f"beta_{plane}": xx / emit, f"alpha_{plane}": -xp / emit, f"d{plane}": mean[row],

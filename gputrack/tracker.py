@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from gputrack.arrays import is_traced, namespace, on_device
@@ -15,6 +15,7 @@ from gputrack.backends.base import Backend, Launch, Particles, make_records
 from gputrack.beam import Beam
 from gputrack.checks import require_integer, short
 from gputrack.errors import InputError, TrackingInterrupted
+from gputrack.keeping import keeping
 from gputrack.lattice import Lattice
 from gputrack.monitor import Monitor, Record, Recorder
 from gputrack.program import Program, cached_program
@@ -68,6 +69,7 @@ def track(
     monitors : sequence of Monitor
     progress : bool or callable
         Show a progress bar, or call ``progress(turns_done, turns)`` a few times a second.
+        An error that it raises ends the run, see `TrackingStopped`.
     backend : {"array", "host", "cuda"}, optional
     threads : int, optional
         CPU threads; all cores that the process may use where not given.
@@ -88,6 +90,9 @@ def track(
         An argument cannot be used.
     TrackingInterrupted
         Ctrl-C; its ``result`` is the beam after the last whole stretch of turns.
+    TrackingStopped
+        Any other error once some turns are done: a full disk or memory, a wake's table that ends, what `progress`
+        raised. Its ``result`` is the same, its ``__cause__`` the error.
     """
     if _is_traced(lattice, beam) and differentiated:
         return differentiated[-1](
@@ -104,10 +109,13 @@ def track(
         with on_device(beam.coordinates):
             run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
             run.all(turns, progress)
+            with run.keeping(turns):
+                for recorder in recorders:
+                    recorder.close()
             return run.result()
     finally:
         for recorder in recorders:
-            recorder.close()
+            recorder.abandon()
 
 
 def _is_traced(lattice: object, beam: object) -> bool:
@@ -176,15 +184,23 @@ class Run:
         self.done = 0
         self.pace = 0.0  # seconds per turn
 
-    def all(self, turns: int, progress: Progress) -> None:
-        """Run all turns, with progress shown; Ctrl-C raises `TrackingInterrupted` after a whole stretch."""
-        with interrupts() as interrupted, shown(progress, turns) as show:
-            while self.done < turns:
-                self.stretch(turns)
+    def all(self, turns: int, progress: Progress, until: int | None = None) -> None:
+        """Run all turns, or the first ones `until` a later call, with progress shown.
+
+        Ctrl-C raises `TrackingInterrupted` after a whole stretch, errors `TrackingStopped`.
+        """
+        until = turns if until is None else until
+        with self.keeping(turns), interrupts() as interrupted, shown(progress, turns) as show:
+            while self.done < until:
+                self.stretch(until)
                 show(self.done, turns)
                 if interrupted():
                     text = f"interrupted after {self.done} of {turns} turns; they are kept in the result"
                     raise TrackingInterrupted(text, self.result())
+
+    def keeping(self, turns: int) -> AbstractContextManager[None]:
+        """Errors carry the turns that are done."""
+        return keeping(lambda: self.done, f"{turns} turns", self.result)
 
     def stretch(self, turns: int) -> None:
         """Run a few turns, as many as fit the time between two looks and the memory for records."""
@@ -193,13 +209,24 @@ class Run:
         rows = [recorder.rows(first, count) for recorder in self.recorders]
         shapes = [(len(r), len(rec.places)) for r, rec in zip(rows, self.recorders, strict=True)]
         launch = self.launch(first, count, shapes)
+        before = self.particles.copied() if self.done else None
         start = time.perf_counter()
-        self.backend.run(self.particles, launch)
+        try:
+            self.backend.run(self.particles, launch)
+        except BaseException:  # somewhere between two turns
+            self.particles = before or self.particles
+            raise
         self.pace = (time.perf_counter() - start) / count
         self.done += count
         order = slice(None, None, -1 if self.backwards else 1)
+        failures = []
         for recorder, buffer, kept in zip(self.recorders, launch.records.views, rows, strict=True):
-            recorder.take(buffer[order], kept[order], self.beam.weights)
+            try:
+                recorder.take(buffer[order], kept[order], self.beam.weights)
+            except Exception as error:  # the others have these turns all the same
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def launch(self, first: int, count: int, shapes: Sequence[tuple[int, int]] = ()) -> Launch:
         """`count` turns from `first` on, with buffers of the given shapes for the monitors."""

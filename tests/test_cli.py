@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 import gputrack as gt
 from gputrack.cli import main
+from gputrack.commands import save_somewhere
 
 
 @pytest.fixture
@@ -187,3 +189,27 @@ def test_interruption_keeps_what_was_computed(tmp_path):
     done = int(re.search(r"interrupted after (\d+) of 100000000 turns", err)[1])
     assert str(output) in err and "Traceback" not in err and err.count("\n") == 1
     assert 0 < done == gt.Beam.load(output).turn
+
+
+def test_an_error_on_the_way_keeps_the_turns_done(run, tmp_path):
+    """A wake whose table ends: the file is written, one line says why, and the exit status is 1."""
+    proton = gt.ReferenceParticle.proton(kinetic=5e7)
+    wake = gt.TableWake("tw", slicing=gt.Quantiles(2), distances=(0.0, 5.0), wake=(1.0, 0.0))
+    path, output = tmp_path / "ring.json", tmp_path / "run.h5"
+    gt.save(gt.Lattice([gt.Drift("d", length=100.0), wake], proton), path)
+    sizes = [part for name in ("x", "px", "y", "py") for part in (f"--sigma-{name}", 1e-6)]
+    status, _, err = run("track", path, "--output", output, *sizes, "--particles", 50, "--turns", 1000)
+    assert status == 1 and err.count("\n") == 1
+    done = int(re.search(r"stopped after (\d+) of 1000 turns; they are kept in .*run.h5: TableWake 'tw'", err)[1])
+    assert 0 < done == gt.Beam.load(output).turn
+
+
+def test_particles_are_saved_somewhere(tmp_path):
+    """Where the file cannot be written in the end, the error says where they are."""
+    beam = gt.Beam(np.ones((6, 3)), gt.ReferenceParticle.proton(kinetic=5e7), turn=7)
+    with pytest.raises(gt.errors.InputError, match=r"cannot write .* after turn 7 are in .*h5 instead") as e:
+        save_somewhere(beam, tmp_path / "gone" / "run.h5")
+    instead = Path(re.search(r"are in (\S+) instead", str(e.value))[1])
+    assert instead.name.startswith("run-")
+    assert np.array_equal(gt.Beam.load(instead).coordinates, beam.coordinates)
+    instead.unlink()

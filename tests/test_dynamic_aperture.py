@@ -1,6 +1,5 @@
 """Dynamic aperture: physical apertures, independent maps, pyAT; early stop; going on from a file."""
 
-import importlib
 import os
 import signal
 
@@ -12,10 +11,9 @@ from rings import ELECTRON, lens_ring, small_ring
 
 import gputrack as gt
 from gputrack import tracker
+from gputrack.analysis import apertures as module
 from gputrack.errors import InputError, LatticeFileError, TrackingInterrupted
 
-#: a function of the same name stands before the module
-module = importlib.import_module("gputrack.analysis.dynamic_aperture")
 LENSES = lens_ring(strength=0.3)
 POLAR = gt.Polar(radius=0.12, steps=24, angles=7)
 ONE_TURN = ("coordinates", "loss_code", "loss_turn", "loss_element")

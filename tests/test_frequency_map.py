@@ -1,18 +1,15 @@
 """Tunes of signals, and of particles against the normal form; diffusion; going on from a file."""
 
-import importlib
-
 import numpy as np
 import pytest
 from rings import ELECTRON, lens_ring
 from test_dynamic_aperture import press
 
 import gputrack as gt
+from gputrack.analysis import frequencies as module
 from gputrack.analysis import tunes
 from gputrack.errors import InputError, TrackingInterrupted
 
-#: a function of the same name stands before the module
-module = importlib.import_module("gputrack.analysis.frequency_map")
 RING = lens_ring(strength=0.3)
 TURNS = np.arange(512)[:, None]
 

@@ -27,7 +27,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Lowest first. A module imports from its own layer and from those before it; names stand for all below them too.
 LAYERS = (
     ("constants", "errors", "device_array"),
-    ("arrays", "checks", "losses", "models"),
+    ("arrays", "checks", "frames", "losses", "models"),
     ("reference", "numbers", "faddeeva", "device_box", "moments", "moment_primitives", "tpsa.space", "tpsa.tables",
      "slicing"),
     ("gaussian_field",),
@@ -38,7 +38,7 @@ LAYERS = (
     ("program",),
     ("backends",),
     ("tpsa",),  # of the backends, it knows only how kernels are found and built
-    ("monitor", "tracker"),
+    ("keeping", "monitor_file", "monitor", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
     ("program_retuned", "parameter_trace", "map_program", "map_request", "map_gradient", "passage_gradient",
@@ -53,7 +53,7 @@ LAYERS = (
 
 #: upwards on purpose, inside functions: methods of a beam that write and read files, and a method that draws
 UPWARDS = {("beam", "io.beam_file"), ("optics.twiss", "plot"), ("optics.driving_result", "plot"),
-           ("analysis.dynamic_aperture", "plot_scans"), ("analysis.frequency_map", "plot_scans")}
+           ("analysis.apertures", "plot_scans"), ("analysis.frequencies", "plot_scans")}
 
 #: who may know a library
 KNOWN_TO = {

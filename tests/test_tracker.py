@@ -218,8 +218,9 @@ def test_an_error_of_the_progress_function_reaches_the_caller(tmp_path):
     def fail(done, turns):
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(gt.errors.TrackingStopped) as caught:
         gt.track(RING, BEAM, 3, progress=fail, monitors=[gt.Monitor("bpm1", path=tmp_path / "m.h5")])
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
     with h5py.File(tmp_path / "m.h5") as file:  # closed and readable
         assert len(file["turn"]) >= 1
 

@@ -133,7 +133,7 @@ def test_without_pandas_there_is_a_clear_error(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(InputError, match="pip install pandas"):
+    with pytest.raises(InputError, match=r"pip install gputrack\[pandas\]"):
         gt.twiss(gt.demo_ring()).to_pandas()
 
 

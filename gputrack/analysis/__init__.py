@@ -1,7 +1,7 @@
 """Long-term motion: dynamic aperture, frequency maps, tunes of signals."""
 
-from gputrack.analysis.dynamic_aperture import DynamicAperture, dynamic_aperture
-from gputrack.analysis.frequency_map import FrequencyMap, frequency_map
+from gputrack.analysis.apertures import DynamicAperture, dynamic_aperture
+from gputrack.analysis.frequencies import FrequencyMap, frequency_map
 from gputrack.analysis.shapes import Grid, Polar
 from gputrack.analysis.tunes import tunes
 

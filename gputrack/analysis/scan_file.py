@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,16 @@ class ScanFile:
             file.attrs.update({"format": FORMAT, "kind": self.kind, "fingerprint": self.mark, "turns": turns})
             for name, values in arrays.items():
                 file[name] = to_numpy(values) if is_cupy(values) else values
+
+    def require_writable(self) -> None:
+        """Refuse before the work what cannot be written after it; as `write` does."""
+        if self.path is None:
+            return
+        try:
+            with tempfile.TemporaryFile(dir=self.path.absolute().parent):
+                pass
+        except OSError as error:
+            raise InputError(f"cannot write {self.kind} file {self.path}: {error.strerror or error}") from error
 
     def read(self) -> tuple[int, dict[str, np.ndarray]] | None:
         """Turns done and arrays; None where there is no file yet.

@@ -29,6 +29,10 @@ class Particles:
     loss_turn: Any
     loss_op: Any
 
+    def copied(self) -> Particles:
+        """The same in memory of their own."""
+        return Particles(*(array.copy() for array in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Records:

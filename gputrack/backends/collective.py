@@ -26,11 +26,13 @@ from gputrack.losses import LossCode
 def step(backend: Any, particles: Particles, launch: Launch) -> None:
     """Act with the one map that the launch holds, in place; particles outside of it are lost."""
     kind, op = launch.program.collective(launch.first_op)
-    if not bool((particles.loss_code == LossCode.ALIVE).any()):
-        return
     if launch.backwards and _remembers(op):
-        raise InputError("track: what earlier turns left behind is not known backwards; take turns= out of the wakes")
+        raise InputError(
+            f"track: {op.what.owner}: what earlier turns left behind is not known backwards; leave its turns= out"
+        )
     bunch = _bunch(particles, launch) if launch.backwards else _entering(particles, launch, kind, op)
+    if not _somebody(particles):
+        return
     ref, kernel = ReferenceValues.of(launch.reference), kernel_of(backend, kind)
     if kernel is not None:
         _step_in_place(kernel, particles, launch, bunch, op, ref)
@@ -57,11 +59,11 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
     if is_cupy(particles.coordinates):
         raise BackendError("forward mode through collective effects needs NumPy arrays; use grad, or move the beam")
     kind, op = launch.program.collective(launch.first_op)
-    if not bool((particles.loss_code == LossCode.ALIVE).any()):
-        return
     if _remembers(op):
-        raise InputError("jvp: forward mode through wakes of earlier turns is not available; use grad")
+        raise InputError(f"jvp: {op.what.owner}: forward mode through earlier turns is not available; use grad")
     bunch, ref = _entering(particles, launch, kind, op), ReferenceValues.of(launch.reference)
+    if not _somebody(particles):
+        return
     first, end = launch.constants_range
     alive = particles.loss_code == LossCode.ALIVE
     rates = tangents.coordinates * alive, tangents.constants[first:end], tangents.reference
@@ -145,6 +147,11 @@ def _flat_forward(kind: CollectiveKind, op: SimpleNamespace, bunch: Bunch, numbe
     return kind.forward(bunch._replace(coordinates=coordinates), own, ref)
 
 
+def _somebody(particles: Particles) -> bool:
+    """Whether anybody is alive: without, there are no means and no shares."""
+    return bool((particles.loss_code == LossCode.ALIVE).any())
+
+
 def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
     """The living particles, and `others`. Where nobody is lost, the coordinates are the run's own."""
     xp = namespace(particles.coordinates)
@@ -164,7 +171,7 @@ def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: An
         with np.errstate(all="ignore"):
             _lose_after(particles, launch, make_state(particles.coordinates, ReferenceValues.of(launch.reference)))
     bunch, p = _bunch(particles, launch), particles
-    if kind.inside is None:
+    if kind.inside is None or not _somebody(particles):
         return bunch
     lost = ~kind.inside(bunch, op, ReferenceValues.of(launch.reference)) & (p.loss_code == LossCode.ALIVE)
     if not bool(lost.any()):

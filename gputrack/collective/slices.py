@@ -136,7 +136,9 @@ class UniformBins:
 class Quantiles:
     """Slices with equal numbers of particles, each at the mean of its own.
 
-    They follow the bunch; derivatives are those for the order that the particles are in.
+    They follow the bunch; derivatives are those for the order that the particles are in. Where fewer particles are
+    alive than there are slices, as after losses, each is a slice of its own, and the slices left over are empty: they
+    do not act.
 
     Parameters
     ----------
@@ -154,18 +156,20 @@ class Quantiles:
         return zeta == zeta
 
     def assign(self, zeta: Array, weights: Array) -> Assignment:
-        """Assign particles by rank; those of weight 0 do not count."""
+        """Assign particles by rank; those of weight 0 do not count, at least one must."""
         xp, count = namespace(weights), self.number
         alive = weights > 0
         living = int(alive.sum())
-        if living < count:
-            raise InputError(f"Quantiles: {count} slices need as many particles, {living} are alive")
+        filled = min(count, living)  # the slices behind stay empty
         order = xp.argsort(xp.where(alive, untraced(zeta), xp.inf), stable=True)
         rank = xp.zeros(order.shape, dtype=xp.int64)
         rank[order] = xp.arange(order.shape[0])
-        owner = xp.minimum(rank * count // living, count - 1)
+        owner = xp.minimum(rank * filled // living, filled - 1)
         loaded = Assignment(owner, zeta, owner, None)
-        centres = deposited(loaded, weights * zeta, count) / deposited(loaded, weights + 0.0 * zeta, count)
+        loads = deposited(loaded, weights + 0.0 * zeta, count)[:filled]
+        centres = deposited(loaded, weights * zeta, count)[:filled] / loads
+        if filled < count:  # at the place of the last one, so that nobody lies between them
+            centres = anp.concatenate([centres, anp.repeat(centres[-1:], count - filled)])
         plain = xp.asarray(untraced(centres))
         index = xp.clip(xp.searchsorted(plain, untraced(zeta)) - 1, 0, count - 2)
         table = xp.asarray(centres) if is_cupy(zeta) else centres

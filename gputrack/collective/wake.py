@@ -47,6 +47,8 @@ class WakeEffect:
 
     Parameters
     ----------
+    owner : str
+        The element, for messages.
     make : callable
         ``make(values, transverse, beta0)``: the wake function with its parameters' values.
     component : str
@@ -58,6 +60,7 @@ class WakeEffect:
         Number of the wake's parameters.
     """
 
+    owner: str
     make: Callable[..., Any]
     component: str
     slices: UniformBins | Quantiles
@@ -248,8 +251,8 @@ def _centre_bars(bunch: Bunch, p: _Passage, centre_bar: np.ndarray) -> Array:
     owner, w = p.assignment.owner, bunch.weights
     if owner is None:
         return 0.0 * w
-    loads = summed(owner, w, len(centre_bar))
-    return w * _table(centre_bar / loads, w)[owner]
+    loads = summed(owner, w, len(centre_bar))  # of empty slices 0
+    return w * _table(centre_bar / np.where(loads > 0.0, loads, 1.0), w)[owner]
 
 
 def inside_slices(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:

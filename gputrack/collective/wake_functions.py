@@ -99,10 +99,14 @@ class ResistiveWall:
 
 
 class Table:
-    """Wake given at distances from 0 on, linear between them: the value is a common factor."""
+    """Wake given at distances from 0 on, linear between them: the value is a common factor.
 
-    def __init__(self, values: Sequence[Any], distances: np.ndarray, wakes: np.ndarray) -> None:
+    Distances beyond the last one are an `InputError` that names the `owner`.
+    """
+
+    def __init__(self, values: Sequence[Any], distances: np.ndarray, wakes: np.ndarray, owner: str = "wake") -> None:
         (self.factor,) = values
+        self.owner = owner
         self.distances, self.wakes = distances, wakes
         self.sums = np.concatenate([[0.0], np.cumsum(0.5 * (wakes[1:] + wakes[:-1]) * np.diff(distances))])
 
@@ -125,8 +129,8 @@ class Table:
         farthest = float(np.max(untraced(distance), initial=0.0))
         if farthest > self.distances[-1]:
             raise InputError(
-                f"wake: the table ends at {self.distances[-1]:g} m, but slices are up to {farthest:g} m apart; give a "
-                "longer table, shorter slices or fewer turns of memory"
+                f"{self.owner}: the table ends at {self.distances[-1]:g} m, but slices are up to {farthest:g} m apart; "
+                "give a longer table, shorter slices or fewer turns of memory"
             )
         i = np.clip(np.searchsorted(self.distances, untraced(distance)) - 1, 0, len(self.distances) - 2)
         return i, distance - self.distances[i]

@@ -55,7 +55,7 @@ class _Wake(Element):
             raise self._error(f"slicing must be gputrack.UniformBins or gputrack.Quantiles, got {self.slicing!r}")
         if self.component not in COMPONENTS:
             raise self._error(f"component must be one of {', '.join(COMPONENTS)}, got {self.component!r}")
-        require_integer(f"{type(self).__name__} {self.name!r}", "turns", self.turns, at_least=0)
+        require_integer(self._owner, "turns", self.turns, at_least=0)
         if self.turns and not self.period:
             raise self._error("period must be > 0 m where earlier turns act; give the circumference")
 
@@ -66,7 +66,12 @@ class _Wake(Element):
         )
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        return WakeEffect(self._make(), self.component, self.slicing, self.turns, self._count())
+        return WakeEffect(self._owner, self._make(), self.component, self.slicing, self.turns, self._count())
+
+    @property
+    def _owner(self) -> str:
+        """Whose effect it is, for messages."""
+        return f"{type(self).__name__} {self.name!r}"
 
     def _make(self) -> Any:
         raise NotImplementedError
@@ -166,11 +171,12 @@ WakeColumn = tuple[float, ...]
 class _TableOf:
     """Makes a wake function of a table."""
 
+    owner: str
     distances: WakeColumn
     wake: WakeColumn
 
     def __call__(self, values: Any, transverse: bool, beta0: Any) -> Table:
-        return Table(values, np.array(self.distances), np.array(self.wake))
+        return Table(values, np.array(self.distances), np.array(self.wake), self.owner)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,4 +218,4 @@ class TableWake(_Wake):
             raise self._error(f"{name} must be a list of numbers, got {values!r}") from None
 
     def _make(self) -> Any:
-        return _TableOf(self.distances, self.wake)
+        return _TableOf(self._owner, self.distances, self.wake)

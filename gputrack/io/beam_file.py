@@ -6,6 +6,7 @@ A file holds the beam twice: as the standard asks (`gputrack.io.openpmd`), for o
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 from collections.abc import Iterator
@@ -60,10 +61,13 @@ def save_beam(beam: Beam, path: str | os.PathLike[str]) -> None:
 def replacing(path: Path, what: str) -> Iterator[h5py.File]:
     """A new file beside `path` that takes its place at the end, and vanishes if anything goes wrong."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    image = io.BytesIO()  # HDF5 itself does not survive a full disk
+    with h5py.File(image, "w") as file:
+        yield file
     try:
-        with h5py.File(draft, "x") as file:
-            yield file
-        with draft.open("rb") as written:
+        with draft.open("xb") as written:
+            written.write(image.getbuffer())
+            written.flush()
             os.fsync(written.fileno())
         draft.replace(path)
     except OSError as error:

@@ -12,6 +12,7 @@ import autograd.numpy as anp
 
 from gputrack.arrays import Array, untraced
 from gputrack.errors import InputError
+from gputrack.frames import data_frame
 from gputrack.optics.driving_names import Powers, exponents_of, turns
 from gputrack.optics.twiss import Twiss
 
@@ -137,13 +138,7 @@ class DrivingTerms(Mapping[str, complex], ABC):
         InputError
             pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise InputError("to_pandas: pandas is not installed; pip install pandas") from None
-        return pandas.DataFrame(
-            {"name": self.twiss.name, "s": self.twiss.s, **{name: self.along(name) for name in self}}
-        )
+        return data_frame({"name": self.twiss.name, "s": self.twiss.s, **{name: self.along(name) for name in self}})
 
     def plot(self) -> Any:
         """|h| along the ring under a strip of the lattice, order by order, as a `matplotlib.figure.Figure`."""

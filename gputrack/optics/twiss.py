@@ -14,6 +14,7 @@ from gputrack.arrays import Array, assembled, untraced
 from gputrack.checks import require_integer
 from gputrack.elements.stops import Stops
 from gputrack.errors import InputError
+from gputrack.frames import data_frame
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
 from gputrack.optics.chromatic import ChromaticFunctions, chromatic_functions, chromaticities, tunes_of_momentum
@@ -321,11 +322,7 @@ class Twiss:
         InputError
             pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise InputError("to_pandas: pandas is not installed; pip install pandas") from None
-        return pandas.DataFrame(self.columns)
+        return data_frame(self.columns)
 
     def plot(self) -> Any:
         """Beta functions and dispersion under a strip of the lattice, as a `matplotlib.figure.Figure`."""

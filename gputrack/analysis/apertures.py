@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.analysis.frames import data_frame
 from gputrack.analysis.scan_file import ScanFile, fingerprint
 from gputrack.analysis.shapes import Grid, Polar, require_shape
 from gputrack.analysis.start import orbit_at, require_ring, starting_beam
 from gputrack.arrays import namespace, to_numpy
 from gputrack.beam import Beam
 from gputrack.checks import require_integer, require_number
-from gputrack.errors import TrackingInterrupted
+from gputrack.errors import TrackingInterrupted, TrackingStopped
+from gputrack.frames import data_frame
+from gputrack.keeping import keeping
 from gputrack.lattice import Lattice
 from gputrack.losses import LossCode
 from gputrack.tracker import LIMIT, Progress, interrupts, require_progress, shown, track
@@ -165,6 +166,8 @@ def dynamic_aperture(
         The file cannot be read, or is of another scan.
     TrackingInterrupted
         Ctrl-C; ``result`` is the `DynamicAperture` after the turns done, which are in the file as well.
+    TrackingStopped
+        Another error once some turns are done, a full disk for one; with the same ``result``.
     """
     lattice, shape = require_ring("dynamic_aperture", lattice), require_shape("dynamic_aperture", shape)
     turns = require_integer("dynamic_aperture", "turns", turns, at_least=1)
@@ -174,6 +177,7 @@ def dynamic_aperture(
     orbit = orbit_at(lattice, delta)
     scan = _Scan(shape, starting_beam(lattice, orbit, shape.offsets(), xp), kept)
     scan.resume(turns)
+    kept.require_writable()
 
     def advance(beam: Beam, count: int, told: Callable[[int, int], None]) -> Beam:
         return track(lattice, beam, count, progress=told, backend=backend, threads=threads, limit=limit)
@@ -182,7 +186,8 @@ def dynamic_aperture(
         done = scan.beam.turn
         return DynamicAperture(lattice, shape, delta, orbit, done, scan.beam, scan.given_up, scan.particle_turns)
 
-    with interrupts() as interrupted, shown(progress, turns) as show:
+    kept_turns = keeping(lambda: scan.beam.turn, f"{turns} turns", result)
+    with kept_turns, interrupts() as interrupted, shown(progress, turns) as show:
         if not scan.all(turns, advance, show, interrupted):
             text = f"interrupted after {scan.beam.turn} of {turns} turns; they are kept in the result"
             raise TrackingInterrupted(text, result())
@@ -236,16 +241,19 @@ class _Scan:
                 self.save()
                 break
             end = min(_next_look(here), turns)
-            told, stop = partial(_tell, show, here, turns), False
+            told = partial(_tell, show, here, turns)
+            error: TrackingInterrupted | TrackingStopped | None = None
             try:
                 part: Any = advance(_part(self.beam, living), end - here, told)
-            except TrackingInterrupted as stopped:
-                part, stop = stopped.result, True
+            except (TrackingInterrupted, TrackingStopped) as stopped:
+                part, error = stopped.result, stopped
             self.take(living, part)
             if self.beam.turn == _next_look(here):
                 self.given_up |= self.shape.given_up(to_numpy(self.beam.lost)) & to_numpy(self.beam.alive)
             self.save()
-            if stop and self.beam.turn < turns:
+            if isinstance(error, TrackingStopped):
+                raise error
+            if error and self.beam.turn < turns:
                 return False
         show(turns, turns)
         return True

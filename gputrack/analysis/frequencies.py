@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.analysis.frames import data_frame
 from gputrack.analysis.scan_file import ScanFile, fingerprint
 from gputrack.analysis.shapes import NUDGE, Grid, Polar, require_shape
 from gputrack.analysis.start import orbit_at, require_ring, starting_beam
@@ -19,6 +18,8 @@ from gputrack.beam import Beam
 from gputrack.checks import require_integer, require_number
 from gputrack.elements import Marker
 from gputrack.errors import TrackingInterrupted
+from gputrack.frames import data_frame
+from gputrack.keeping import keeping
 from gputrack.lattice import Lattice
 from gputrack.losses import LossCode
 from gputrack.monitor import Monitor
@@ -154,6 +155,8 @@ def frequency_map(
         The file cannot be read, or is of another scan.
     TrackingInterrupted
         Ctrl-C; ``result`` is the `FrequencyMap` of the blocks done, which are in the file as well.
+    TrackingStopped
+        Another error once a block is done; with the same ``result``.
     """
     lattice, shape = require_ring("frequency_map", lattice), require_shape("frequency_map", shape)
     turns = require_integer("frequency_map", "turns", turns, at_least=FEWEST)
@@ -164,7 +167,9 @@ def frequency_map(
     optics = linear_optics(coasting(lattice), delta=float(orbit[5]))
     offsets = shape.offsets()
     offsets = np.where(np.abs(offsets) < NUDGE, NUDGE, offsets)
-    scan = _Scan(starting_beam(lattice, orbit, offsets, xp), _Phasors(optics.start, orbit), turns, mark, file)
+    kept = ScanFile(file, "frequency_map", mark)
+    scan = _Scan(starting_beam(lattice, orbit, offsets, xp), _Phasors(optics.start, orbit), turns, kept)
+    kept.require_writable()
     marked = Lattice([*lattice, Marker(END)], lattice.reference, name=lattice.name, model=lattice.model)
 
     def advance(beam: Beam, told: Any) -> Any:
@@ -177,7 +182,8 @@ def frequency_map(
         code, turn, place = scan.losses
         return FrequencyMap(lattice, shape, delta, turns, scan.done, qx, qy, scan.values, code, turn, place)
 
-    with interrupts() as interrupted, shown(progress, 2 * turns * scan.blocks) as show:
+    kept_blocks = keeping(lambda: scan.done, f"{scan.beam.n} particles", result)
+    with kept_blocks, interrupts() as interrupted, shown(progress, 2 * turns * scan.blocks) as show:
         if not scan.all(advance, show, interrupted):
             text = f"interrupted after {scan.done} of {scan.beam.n} particles; they are kept in the result"
             raise TrackingInterrupted(text, result())
@@ -204,11 +210,11 @@ class _Phasors:
 class _Scan:
     """State of one call of `frequency_map`."""
 
-    def __init__(self, beam: Beam, phasors: _Phasors, turns: int, mark: str, file: Any) -> None:
+    def __init__(self, beam: Beam, phasors: _Phasors, turns: int, kept: ScanFile) -> None:
         self.beam, self.phasors, self.turns = beam, phasors, turns
         self.width = max(1, RECORD_BYTES // (48 * turns))
         self.blocks = -(-beam.n // self.width)
-        self.kept = ScanFile(file, "frequency_map", mark)
+        self.kept = kept
         self.done = 0
         self.values = np.full((4, beam.n), np.nan)
         self.losses = [np.zeros(beam.n, dtype=np.int32), *np.full((2, beam.n), -1)]
