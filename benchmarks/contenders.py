@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from timing import less_setup
 
 import gputrack as gt
 from gputrack.arrays import to_numpy
@@ -59,16 +60,14 @@ def ours(work: Work, backend: str, threads: int, arcs: bool = False) -> Run:
     once(1)
 
     def run(turns: int) -> tuple[float, np.ndarray]:
-        """Time of turns + 1 turns less that of one, which leaves out lowering the lattice."""
-        setup, _ = once(1)
-        seconds, _ = once(turns + 1)
-        return seconds - setup, once(turns)[1]
+        """Without lowering the lattice."""
+        return less_setup(once, turns)[0], once(turns)[1]
 
     return run
 
 
 def with_ptc(work: Work) -> Run:
-    """MAD-X PTC, reading the file itself where there is one; turns + 1 turns less one in one process, as for us."""
+    """MAD-X PTC, reading the file itself where there is one; without setting up, as for us."""
     reference = work.lattice.reference
     layout = ptc.Layout(exact=True, model=1, method=4, nst=work.slices)
     madx = ptc.start(source(work.lattice, work.path and work.path.resolve()))
@@ -83,9 +82,8 @@ def with_ptc(work: Work) -> Run:
         return seconds, out
 
     def run(turns: int) -> tuple[float, np.ndarray]:
-        setup, _ = once(1)
-        seconds, out = once(turns + 1)
-        return seconds - setup, out[turns - 1]
+        seconds, out = less_setup(once, turns)
+        return seconds, out[turns - 1]
 
     return run
 

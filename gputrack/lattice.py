@@ -243,8 +243,14 @@ class Lattice(Sequence[Element]):
     def first_collective(self) -> Element | None:
         """The first element that acts on the whole beam."""
         if self.setting is not None:
-            return self.setting.origin.first_collective
+            return self.setting.origin.first_collective or self.first_growing(self.setting.knobs)
         return next((element for element in self.elements if element.collective), None)
+
+    def first_growing(self, knobs: Knobs) -> Element | None:
+        """The first element with kicks of space charge, which act where there is a length, whose length is a knob."""
+        elements = self.elements if self.setting is None else self.setting.origin.elements
+        places = knobs.driven["length"][0].tolist() if "length" in knobs.driven else []
+        return next((elements[i] for i in sorted(places) if elements[i].space_charge is not None), None)
 
     def without_collective_effects(self) -> Lattice:
         """The lattice without what acts on the whole beam: space charge is taken out, other effects are markers."""

@@ -19,9 +19,13 @@ from gputrack.program_retuned import retuned
 from gputrack.tpsa.space import Space
 
 
-def require_single_particles(lattice: Lattice) -> None:
-    """An error where particles do not travel alone: optics and maps are those of one particle."""
-    element = lattice.first_collective
+def require_single_particles(lattice: Lattice, knobs: Knobs | None = None) -> None:
+    """An error where particles do not travel alone: optics and maps are those of one particle.
+
+    Neither where they would not once knobs, those of the lattice that are being differentiated or others, change.
+    """
+    sets = [*(own for own, _ in lattice.traces), *([] if knobs is None else [knobs])]
+    element = lattice.first_collective or next(filter(None, map(lattice.first_growing, sets)), None)
     if element is not None:
         raise InputError(
             f"Lattice {lattice.name!r}: {type(element).__name__} {element.name!r} acts on the whole beam, which optics "
@@ -45,6 +49,7 @@ def bare(lattice: Lattice, traced: bool = False) -> Lattice:
 def map_program(lattice: Lattice, places: Sequence[int] = (), knobs: Knobs | None = None) -> Program:
     """Program of a lattice for maps, with a record at each place, and with the knobs' parameters in the maps."""
     active = {} if knobs is None else driven_by([knobs])
+    require_single_particles(lattice, knobs)
     return compile_program(bare(lattice), [(1, list(places))] if len(places) else [], active)
 
 

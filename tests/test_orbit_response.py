@@ -124,6 +124,33 @@ def test_derivatives_of_the_response():
         assert min(errors) <= 1e-6 * abs(gradient[i]) + 1e-7 * abs(value) / size, (knob.handle, gradient[i], errors)
 
 
+def test_derivatives_of_the_response_to_frequency():
+    """With respect to the frequency itself, by one knob or one for each cavity, and to a quadrupole."""
+    cavity = gt.demo_ring()["rf"][0]
+    ring = displaced(gt.demo_ring().with_changes("rf", voltage=1.5e6))
+    ring = gt.Lattice([*ring, cavity.replaced(name="rf2", voltage=1.5e6)], ring.reference, model=ring.model)
+    correctors = ring.knobs("cor.01a.hkick")
+    weights = np.random.default_rng(5).normal(size=120)
+
+    def of(knobs):
+        def objective(values):
+            return anp.sum(weights * gt.orbit_response(ring.with_knobs(knobs, values), correctors, "bpm.*").frequency)
+
+        return objective
+
+    both = ring.knobs("rf*.frequency", "qf.*.k1")
+    value, gradient = gt.value_and_grad(of(both))(both.values)
+    for i, (step, tolerance) in enumerate(((1e3, 2e-6), (1e-5, 1e-7))):  # 1 kHz is 2e-6 of it: digits cancel
+        unit = np.eye(2)[i]
+        expected = richardson(lambda t, u=unit: of(both)(both.values + t * u), step)
+        assert abs(gradient[i] - expected) <= tolerance * abs(expected)
+    assert abs(gradient[0]) > 0.5 * abs(value) / both.values[0]
+    each = ring.knobs("rf*.frequency", each=True)
+    assert sum(gt.grad(of(each))(each.values)) == pytest.approx(gradient[0], rel=1e-12)
+    with pytest.raises(InputError, match="some cavities alone; let the knobs drive rf2 too"):
+        gt.grad(of(each[:1]))(each.values[:1])
+
+
 def test_correction_leaves_what_the_correctors_cannot_reach(ring):
     """Least squares: the response to every corrector is at right angles to the orbit that is left."""
     correctors = ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)

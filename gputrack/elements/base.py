@@ -39,7 +39,7 @@ class Element:
     model : Model, optional
         Overrides the lattice's model for this element.
     space_charge : SpaceChargeKicks, optional
-        Kicks of the beam's own field inside; `Lattice.with_space_charge` puts them there.
+        Kicks of the beam's own field inside, in elements with a length; `Lattice.with_space_charge` puts them there.
     current : float
         Beam current [A] that those kicks belong to, >= 0; 0 where the field is that of a bunch.
 
@@ -166,8 +166,8 @@ class Element:
 
     @property
     def collective(self) -> bool:
-        """Whether it acts on the whole beam."""
-        return self.ACTS_ON_BEAM or self.space_charge is not None
+        """Whether it acts on the whole beam; kicks of space charge do where there is a length."""
+        return self.ACTS_ON_BEAM or (self.space_charge is not None and self.length > 0.0)
 
     def single_particle(self) -> Element:
         """The element without what acts on the whole beam."""

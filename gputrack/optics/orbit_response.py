@@ -62,21 +62,19 @@ class OrbitResponse:
     def frequency(self) -> Array:
         """(2 m,) Response to the frequency of the cavities [m/Hz]: - dispersion/(slip f).
 
-        A ring keeps in step with its cavities: df/f = -slip d delta.
+        A ring keeps in step with its cavities: df/f = -slip d delta. Traced where the lattice is, in the frequency of
+        all cavities too.
 
         Raises
         ------
         InputError
-            No cavity is on, or they have different frequencies; or this is no ring at its own momentum.
+            No cavity is on, or they have different frequencies, or the frequencies of some of them alone are being
+            differentiated; or this is no ring at its own momentum.
         """
-        lattice = self.twiss.lattice
-        found = {e.frequency for e in lattice if isinstance(e, RFCavity) and e.voltage and e.frequency}
-        if len(found) != 1:
-            listed = f"{sorted(found)} Hz" if found else "none"
-            raise InputError(f"OrbitResponse: frequency needs cavities that are on, all of one frequency, got {listed}")
+        frequency = _common_frequency(self.twiss.lattice)
         quiet = self.twiss.coasting
         rows = self.twiss.element
-        return -anp.concatenate([quiet.dx[rows], quiet.dy[rows]]) / (quiet.slip * found.pop())
+        return -anp.concatenate([quiet.dx[rows], quiet.dy[rows]]) / (quiet.slip * frequency)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"|d{p}| <= {float(np.abs(getattr(self, p)).max()):.4g} m" for p in "xy")
@@ -133,6 +131,27 @@ def orbit_response(
         planes.append(anp.dot(row, closed) + anp.dot(anp.dot(row, seen) * past, owner))
     x, y = planes
     return OrbitResponse(x, y, correctors, optics.chosen(rows))
+
+
+def _common_frequency(lattice: Lattice) -> Any:
+    """The one frequency of all cavities that are on, traced where it is being differentiated."""
+    plain = {i: e.frequency for i, e in enumerate(lattice) if isinstance(e, RFCavity) and e.voltage and e.frequency}
+    if len(set(plain.values())) != 1:
+        listed = f"{sorted(set(plain.values()))} Hz" if plain else "none"
+        raise InputError(f"OrbitResponse: frequency needs cavities that are on, all of one frequency, got {listed}")
+    traced: dict[int, Any] = {}
+    for knobs, box in effective_traces(lattice.traces):
+        for number, knob in enumerate(knobs):
+            if knob.parameter == "frequency":
+                traced |= dict.fromkeys(plain.keys() & set(knob.places), anp.reshape(box, (-1,))[number])
+    if traced and len(traced) < len(plain):
+        free = sorted({lattice[i].name for i in plain.keys() - traced.keys()})
+        raise InputError(
+            "OrbitResponse: frequency has no derivative with respect to that of some cavities alone; let the knobs "
+            f"drive {', '.join(free)} too"
+        )
+    # where each has a knob of its own, what counts is that they change together
+    return sum(traced.values()) / len(traced) if traced else next(iter(plain.values()))
 
 
 def require_element_knobs(what: str, knobs: Any) -> Knobs:

@@ -151,6 +151,27 @@ def test_optics_say_that_they_do_not_know_collective_effects():
     assert not any(element.collective for element in cell().without_collective_effects())
 
 
+def test_optics_take_kicks_in_elements_without_length():
+    """They do nothing there, in tracking neither; once a length is varied, optics refuse as they do elsewhere."""
+    bare = cell().without_collective_effects()
+    thin = gt.Lattice([gt.Marker("m"), *bare, gt.Multipole("k", knl=(0.0, 0.1)), gt.Drift("d0", length=0.0)], REFERENCE)
+    full = gt.Lattice([e if e.length else e.replaced(space_charge=gt.SpaceChargeKicks(FIELD), current=1e3)
+                       for e in thin], REFERENCE)  # fmt: skip
+    assert not any(element.collective for element in full) and full[0].space_charge is not None
+    assert gt.twiss(full).qx == gt.twiss(thin).qx
+    assert np.array_equal(gt.track(full, beam()).coordinates, gt.track(thin, beam()).coordinates)
+    knobs, strength = full.knobs("d0.length"), full.knobs("q1.k1")
+    assert gt.grad(lambda k: gt.twiss(full.with_knobs(strength, k)).qx)(strength.values) != 0.0
+    said = r"Drift 'd0' acts on the whole beam.*without_collective_effects"
+    for figure in (
+        lambda: gt.twiss(full.with_knobs(knobs, [0.1])),
+        lambda: gt.grad(lambda k: gt.twiss(full.with_knobs(knobs, k)).qx)(knobs.values),
+        lambda: gt.one_turn_map(full, order=2, knobs=knobs),
+    ):
+        with pytest.raises(gt.errors.InputError, match=said):
+            figure()
+
+
 def test_selection_and_mapping_of_kicks_go_together():
     line = gt.Lattice([gt.Drift("a", length=1.0), gt.Drift("b", length=1.0)], REFERENCE)
     chosen = line.with_space_charge(FIELD, current=1.0, kicks_per_element={"*": np.int64(2)}, select="b")
