@@ -51,6 +51,11 @@ KNOWN = {
     "angle": (gt.SectorBend("b", length=L), dict(x=X, delta=DELTA), dict(
         x=DELTA * L / 2 / (1 + DELTA), px=DELTA, y=0.0, z=-X)),
     "e1": (gt.SectorBend("b", length=L), dict(x=X, y=Y), dict(x=0.0, px=0.0, y=0.0, py=0.0)),
+    # a kick h spread over a short length: drifts before and after it, half of the length each in the mean
+    "length": (gt.Kicker("k", hkick=1e-3, vkick=-2e-3), dict(px=PX), dict(
+        x=PX + 0.5e-3, y=-1e-3, px=0.0, py=0.0)),
+    "length_dead": (gt.VKicker("k"), dict(px=PX, delta=DELTA), dict(x=PX / (1 + DELTA), y=0.0, py=0.0)),
+    "lrad": (gt.Multipole("m", knl=(1e-3, 0.2)), dict(x=X), dict(px=0.0, x=0.0)),
     "voltage": (gt.RFCavity("c", lag=0.25), dict(x=X), dict(
         x=0.0, px=0.0, delta=1.0 / (ELECTRON.p0c * ELECTRON.beta0))),
 }  # fmt: skip
@@ -70,6 +75,55 @@ def test_gradient_at_the_limit_is_the_known_one(case):
     derivative = dict(zip(NAMES, gt.jacobian(outgoing)(knobs.values)[:, 0], strict=True))
     for name, value in known.items():
         assert derivative[name] == pytest.approx(value, rel=1e-9, abs=1e-18), name
+
+
+@pytest.mark.parametrize("order", [2, 4, 6])
+def test_a_corrector_without_length_has_the_derivatives_of_a_short_one(order):
+    """In all knobs, by both modes, in optics too; and lengths set from there give the thick corrector."""
+    model = gt.Model(gt.MatrixKick(order, 1))
+    line = gt.Lattice(
+        [gt.Drift("d", length=1.0), gt.Kicker("k", hkick=2e-3, vkick=1e-3, dx=1e-3, tilt=0.3), gt.HKicker("h"),
+         gt.Drift("e", length=0.5)], ELECTRON, model=model,
+    )  # fmt: skip
+    knobs = line.knobs("k.length", "k.hkick", "h.length", "h.kick", "d.length")
+    start = np.array(places()[:, 1:])
+    weights = np.random.default_rng(1).normal(size=start.shape)
+
+    def goal(values):
+        return anp.sum(weights * gt.track(line.with_knobs(knobs, values), gt.Beam(start, ELECTRON)).coordinates)
+
+    gradient = gt.grad(goal)(knobs.values)
+    step = np.array([1e-5, 0.0, 1e-5, 0.0, 0.0])
+    for i in range(len(knobs)):
+        unit = np.eye(len(knobs))[i]
+        if i in (0, 2):  # lengths: from one side, without what is linear in them
+            f = [goal(knobs.values + k * step * unit) for k in range(4)]
+            slope = (-11 * f[0] + 18 * f[1] - 9 * f[2] + 2 * f[3]) / 6e-5
+        else:
+            slope = (goal(knobs.values + 1e-4 * unit) - goal(knobs.values - 1e-4 * unit)) / 2e-4
+        assert abs(gradient[i] - slope) <= 1e-7 * np.abs(gradient).max()
+        assert abs(gt.jvp(goal, (knobs.values,), (unit,))[1] - gradient[i]) <= 1e-12 * np.abs(gradient).max()
+    thick = line.with_changes("k", length=0.2)
+    again = line.with_knobs(line.knobs("k.length"), [0.2])
+    np.testing.assert_allclose(
+        gt.track(again, gt.Beam(start, ELECTRON)).coordinates, gt.track(thick, gt.Beam(start, ELECTRON)).coordinates,
+        rtol=0, atol=1e-17,
+    )  # fmt: skip
+
+    alike, beginning = line.knobs("h.length", "e.length"), gt.InitialTwiss(betx=3.0, alfx=0.0, bety=2.0, alfy=0.0)
+    slopes = gt.grad(lambda v: gt.twiss(line.with_knobs(alike, v), start=beginning).betx[-1])(alike.values)
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-12)  # without a kick, length is length
+
+
+def test_a_length_that_is_none_has_no_derivative():
+    """lrad = 0 stands for no weak focusing, which is no limit of anything: said where it would matter."""
+    line = gt.Lattice([gt.Multipole("m", knl=(1e-3, 0.2), angle=1e-3)], ELECTRON)
+    knobs = line.knobs("m.lrad")
+    with pytest.raises(gt.errors.InputError, match=r"Multipole 'm': lrad = 0 m stands for no weak focusing"):
+        gt.grad(lambda k: gt.track(line.with_knobs(knobs, k), beam_of({"x": 1e-3})).centroid("px"))(knobs.values)
+    bent = line.knobs("m.knl[0]", "m.angle")
+    slopes = gt.grad(lambda k: gt.track(line.with_knobs(bent, k), beam_of({"x": 1e-3})).centroid("px"))(bent.values)
+    np.testing.assert_allclose(slopes, [-1.0, 1.0], rtol=1e-14)
 
 
 # -- lost particles -------------------------------------------------------------------------------------------------

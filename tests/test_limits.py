@@ -42,6 +42,8 @@ LIMITS = {
     "thin_kicker": (gt.Kicker("k"), ["hkick", "vkick"], gt.Marker("m")),
     "multipole": (gt.Multipole("m", knl=(0.0,) * 4), ["angle", "knl[3]"], gt.Marker("m")),
     "short_quadrupole": (gt.Quadrupole("q"), ["length", "k1"], gt.Marker("m")),
+    "short_kicker": (gt.Kicker("k"), ["length", "hkick", "vkick"], gt.Marker("m")),
+    "unknown_length": (gt.Multipole("m", knl=(0.0, 0.0)), ["lrad", "knl[1]"], gt.Marker("m")),
     "short_drift": (gt.Drift("d"), ["length", "dx", "tilt"], gt.Marker("m")),
     "short_solenoid": (gt.Solenoid("s"), ["length", "ks"], gt.Marker("m")),
     "rotation": (gt.YRotation("r"), ["angle"], gt.Marker("m")),

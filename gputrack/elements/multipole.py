@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gputrack.arrays import namespace, plain_values
 from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_middle
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.straight import multipole_kick
@@ -54,7 +55,8 @@ class Multipole(Element):
     angle : float
         Angle by which the reference orbit is bent here [rad]. MAD-X bends it by ``knl[0]``.
     lrad : float
-        Fictitious length [m] over which the angle is bent; gives the weak focusing knl[0] angle/lrad.
+        Fictitious length [m] over which the angle is bent; gives the weak focusing knl[0] angle/lrad. 0 is none of it,
+        and no limit of what small lengths give: where there are a field and an angle, it has no derivative there.
     """
 
     knl: tuple[float, ...] = ()
@@ -74,6 +76,10 @@ class Multipole(Element):
         return {**ALIGNMENT, **dict.fromkeys(("knl", "ksl", "angle"), ANY), **lrad}
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+        if "lrad" in active and not self.lrad and self.angle and any(self.knl[:1]):
+            raise self._error(
+                "lrad = 0 m stands for no weak focusing, there is no derivative with respect to it; give lrad > 0"
+            )
         terms = 1
         for name in ("knl", "ksl"):
             for n, value in enumerate(getattr(self, name)):
@@ -90,6 +96,13 @@ class Multipole(Element):
         terms, curved = statics
         zero = 0.0 * p["angle"]
         bn, an = ([*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl"))
-        constants = {"angle": p["angle"], "curvature": bn[0] * p["angle"] / p["lrad"] if curved else zero}
+        constants = {"angle": p["angle"], "curvature": _curvature(bn[0] * p["angle"], p["lrad"]) if curved else zero}
         scaled = ([v / math.factorial(n) for n, v in enumerate(series)] for series in (bn, an))
         return [MapCall(MULTIPOLE, {"terms": terms}, constants, dict(zip(("bn", "an"), scaled, strict=True)))]
+
+
+def _curvature(bent: Any, lrad: Any) -> Any:
+    """Field times angle over length, 0 for those without length."""
+    long = plain_values(lrad) > 0.0
+    xp = namespace(bent, lrad)
+    return xp.where(long, bent, 0.0) / xp.where(long, lrad, 1.0)
