@@ -23,7 +23,7 @@ from machine import heading, version
 
 import gputrack as gt
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 from peers import xfields_peer
 from peers.xtrack_peer import compiling, module
 

@@ -18,7 +18,7 @@ from timing import less_setup
 import gputrack as gt
 from gputrack.arrays import to_numpy
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from peers import at_peer, ptc, xtrack_peer
 from peers.madx_text import source
 

@@ -104,7 +104,7 @@ def cheetah_gradient(count: int, passes: int, threads: int, method: str) -> Grad
             beam = segment.track(beam)
         value = torch.sum((beam.particles[:, :4] / sizes) ** 2) / count
         value.backward()
-        return value.item(), strengths.grad.numpy().copy()
+        return value.item(), strengths.grad.cpu().numpy().copy()
 
     return call
 

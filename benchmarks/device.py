@@ -1,0 +1,243 @@
+"""All that is to be measured on an NVIDIA GPU, in one go; the record names the device, the driver and the versions.
+
+    python benchmarks/device.py [--lattice esr.madx] [--parts tracking,gradient] [--output record.txt]
+
+Without arguments: the bundled ring, all parts, and a record benchmarks/results/device_NAME_DATE.txt. A part that fails
+says why and the others go on; what is measured is written at once. Parts:
+
+peaks         operations and bytes per second by simple kernels, beside what the clocks say
+kernels       registers, memory, occupancy of those of the lattice
+tracking      1e3 ... 1e7 particles, drift-kick of order 4, exact: particle-turns/s, share of the peaks
+launch        threads per block and bounds on registers
+gradient      of all strengths and lengths, for several turns: over forward, memory, the same to the bit
+space_charge  kick and its adjoint; beam_beam: a collision, and with gradient
+tpsa          power series and maps of many
+xtrack        on the same GPU and lattice (ContextCupy); cheetah: the same line, forward and backward (PyTorch)
+
+Operations are counted by running the kernels' text with numbers that count (benchmarks/counting.py), which needs g++.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from contenders import Work
+from counting import Counts, in_child
+from device_facts import Facts, measured_bandwidth, measured_peak, shown, tera
+from machine import heading
+from ring import start_of
+
+import gputrack as gt
+from gputrack.errors import BackendError
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+@dataclass
+class Setup:
+    """What all parts share.
+
+    Attributes
+    ----------
+    ring : Lattice
+        With the model that is measured.
+    peak, bandwidth : float or None
+        The best that is known: measured, else by the clocks.
+    counts : dict
+        Operations per particle and turn, "forward" and "sweep"; empty where they could not be counted.
+    """
+
+    options: argparse.Namespace
+    facts: Facts
+    plain: gt.Lattice
+    ring: gt.Lattice
+    peak: float | None = None
+    bandwidth: float | None = None
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+    def beam(self, n: int) -> gt.Beam:
+        """A small beam on the device."""
+        return gt.Beam(start_of(n), self.ring.require_reference()).to_device("cupy")
+
+    def seconds(self, call: Callable[[], object]) -> float:
+        """Median of a few calls, after one that may compile."""
+        call()
+        times: list[float] = []
+        while len(times) < 3 or (len(times) < 9 and sum(times) < self.options.seconds):
+            start = time.perf_counter()
+            call()
+            self.facts.synchronize()
+            times.append(time.perf_counter() - start)
+        return median(times)
+
+    def turn_seconds(self, ring: gt.Lattice, beam: gt.Beam) -> tuple[float, float, int]:
+        """Of one turn more, and of what a call takes besides; the turns are doubled until their time is enough."""
+        turns = 1
+        one = self.seconds(lambda: gt.track(ring, beam))
+        while True:
+            more = self.seconds(lambda n=turns + 1: gt.track(ring, beam, n))
+            if more - one >= self.options.seconds / 3 or turns >= 1024:
+                each = (more - one) / turns
+                return each, one - each, turns
+            turns *= 2
+
+
+Part = Callable[[Setup], Iterator[str]]
+
+
+def peaks(setup: Setup) -> Iterator[str]:
+    """What simple kernels reach; the shares below are of these."""
+    facts, small = setup.facts, setup.options.small
+    setup.peak = measured_peak(facts, setup.seconds, 2 if small else 20_000)
+    setup.bandwidth = measured_bandwidth(facts, setup.seconds, 1000 if small else 2**27)
+    reached = (
+        (setup.peak, facts.peak, "fused multiply-adds", "TFLOP/s"),
+        (setup.bandwidth, facts.bandwidth, "copy", "TB/s"),
+    )
+    for found, clocks, name, unit in reached:
+        yield f"{name}: {shown(tera(found), '.4g')} {unit}, by the clocks {shown(tera(clocks), '.4g')}"
+
+
+def tracking(setup: Setup) -> Iterator[str]:
+    """The ring by numbers of particles."""
+    elements, counts = len(setup.ring), setup.counts.get("forward")
+    if counts:
+        yield (
+            f"counted: {counts.operations:.4g} operations per particle and turn, about {counts.instructions:.4g} "
+            "instructions of the double-precision pipe"
+        )
+    yield (
+        f"{'particles':>10} {'turns':>6} {'us/turn':>10} {'particle-turns/s':>17} {'ns/particle/element':>20} "
+        f"{'of FP64 peak':>13} {'of pipe':>8} {'of bandwidth':>13} {'call besides ms':>16}"
+    )
+    for n in setup.options.particles:
+        each, besides, turns = setup.turn_seconds(setup.ring, setup.beam(n))
+        rate = n / each
+        flops = share(counts and rate * counts.operations, setup.peak)
+        pipe = share(counts and 2.0 * rate * counts.instructions, setup.peak)
+        moved = share(n * 2 * (6 * 8 + 4) / (turns * each), setup.bandwidth)  # coordinates and codes, in and out
+        yield (
+            f"{n:>10} {turns:>6} {1e6 * each:>10.1f} {rate:>17.4g} {1e9 / rate / elements:>20.4g} "
+            f"{flops:>13} {pipe:>8} {moved:>13} {1e3 * besides:>16.2f}"
+        )
+    yield "all turns are one launch: a graph of launches could only save of what a call takes besides"
+
+
+def share(part: float | None, whole: float | None) -> str:
+    """In per cent."""
+    return "-" if not part or not whole else f"{100.0 * part / whole:.3g} %"
+
+
+def everything() -> dict[str, Part]:
+    """All parts in their order; those in files of their own are imported here."""
+    import device_effects
+    import device_kernels
+    import device_peers
+
+    return {
+        "peaks": peaks,
+        "kernels": device_kernels.kernels,
+        "tracking": tracking,
+        "launch": device_kernels.launch,
+        "gradient": device_kernels.gradient,
+        "space_charge": device_effects.space_charge,
+        "beam_beam": device_effects.beam_beam,
+        "tpsa": device_effects.tpsa,
+        "xtrack": device_peers.xtrack,
+        "cheetah": device_peers.cheetah,
+    }
+
+
+def run(parts: dict[str, Part], setup: Setup, say: Callable[[str], None]) -> list[str]:
+    """Each part in turn; names of those that failed, which say why in the record."""
+    failed = []
+    for name, part in parts.items():
+        say(f"\n== {name}: {(part.__doc__ or '').strip().splitlines()[0]}")
+        try:
+            for line in part(setup):
+                say(line)
+        except Exception as error:  # whatever it is: what the other parts measure must not be lost
+            failed.append(name)
+            say(f"{name} failed: {type(error).__name__}: {error}")
+            traceback.print_exc(limit=-3)
+    return failed
+
+
+def prepared(options: argparse.Namespace, facts: Facts, say: Callable[[str], None]) -> Setup:
+    """The lattice, and its operations where they can be counted."""
+    plain = gt.load(options.lattice) if options.lattice else gt.demo_ring()
+    ring = Work(options.lattice, plain, np.zeros((6, 1)), options.slices).tracked(arcs=False)
+    setup = Setup(options, facts, plain, ring, facts.peak, facts.bandwidth)
+    say(f"{plain.name}: {len(plain)} elements, {options.slices} slices of order 4 in every magnet, exact")
+    try:
+        setup.counts = in_child(options.lattice, options.slices) if options.count else {}
+    except (RuntimeError, OSError) as error:
+        say(f"operations were not counted: {str(error).strip().splitlines()[-1]}")
+    return setup
+
+
+def numbers(text: str) -> list[int]:
+    """1000,1e6 as integers."""
+    return [int(float(word)) for word in text.split(",")]
+
+
+def parse(known: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--slices", type=int, default=10)
+    parser.add_argument("--particles", type=numbers, default=[10**k for k in range(3, 8)], help="for tracking")
+    parser.add_argument("--gradient-particles", type=int, default=100_000)
+    parser.add_argument("--turns", type=numbers, default=[1, 10, 100], help="for the gradient")
+    parser.add_argument("--charges", type=numbers, default=[10**k for k in range(5, 8)], help="for collective effects")
+    parser.add_argument("--maps", type=int, default=10_000)
+    parser.add_argument("--orders", type=numbers, default=[2, 3, 4], help="of power series")
+    parser.add_argument("--seconds", type=float, default=1.0, help="spent on each figure")
+    parser.add_argument("--parts", default=",".join(known), help="comma-separated")
+    parser.add_argument("--no-count", dest="count", action="store_false", help="do not count operations")
+    parser.add_argument("--small", action="store_true", help="kernels of the peaks are short: to try the script")
+    parser.add_argument("--output", type=Path, help="default: benchmarks/results/device_NAME_DATE.txt")
+    options = parser.parse_args()
+    options.parts = options.parts.split(",")
+    if unknown := set(options.parts) - set(known):
+        parser.error(f"--parts knows {', '.join(known)}; not {', '.join(sorted(unknown))}")
+    return options
+
+
+def main() -> int:
+    parts = everything()
+    options = parse(list(parts))
+    try:
+        gt.Beam(np.zeros((6, 1)), gt.ReferenceParticle.electron(total=1e9)).to_device("cupy")
+        import cupy
+
+        if not cupy.cuda.is_available():
+            raise BackendError("CuPy finds no NVIDIA GPU that it can use")
+    except (BackendError, ImportError) as error:
+        print(f"no device, nothing measured: {error}")
+        return 1
+    facts = Facts(cupy)
+    output = options.output or RESULTS / f"device_{facts.short_name}_{datetime.now(UTC):%Y-%m-%d}.txt"
+    with output.open("w") as file:
+
+        def say(line: str) -> None:
+            print(line, flush=True)
+            print(line, file=file, flush=True)
+
+        say("\n".join([heading(), *facts.lines()]))
+        failed = run({name: parts[name] for name in options.parts}, prepared(options, facts, say), say)
+        say("\nall parts are done" if not failed else f"\nfailed: {', '.join(failed)}")
+    print(f"record: {output}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
