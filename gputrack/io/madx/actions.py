@@ -65,11 +65,13 @@ def use(attributes: Attributes, environment: Environment, report: Report, where:
 
 
 def option(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
-    """``option, rbarc``: whether the length of an rbend is that of its chord; all others are ignored."""
+    """``option``: rbarc, whether the length of an rbend is that of its chord; those of beambeam; others are ignored."""
     for attribute in attributes:
         if attribute.name == "rbarc":
             environment.rbarc = require_flag(attribute, environment, where)
             environment.changed()
+        elif attribute.name in environment.collisions:
+            environment.collisions[attribute.name] = require_flag(attribute, environment, where)
         else:
             report.note(f"option '{attribute.name}' does not enter the lattice", where)
 

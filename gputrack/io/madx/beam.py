@@ -1,4 +1,4 @@
-"""The beam command: species and energy, in eV."""
+"""The beam command: species, energy in eV, and the number of particles."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ GEV = 1e9
 ENERGIES = ("energy", "pc", "gamma", "beta", "brho")
 #: attributes that do not enter tracking here
 IGNORED = words(
-    "bunched radiate ex exn ey eyn et sigt sige kbunch npart bcurrent freq0 circ dtbyds deltap alfa u0 qs arad pdamp "
-    "n1min"
+    "bunched radiate ex exn ey eyn et sigt sige kbunch freq0 circ dtbyds deltap alfa u0 qs arad pdamp n1min"
 )
-NUMBERS = frozenset((*ENERGIES, "mass", "charge", "bv"))
+NUMBERS = frozenset((*ENERGIES, "mass", "charge", "bv", "npart", "bcurrent"))
 #: masses and energies of one beam command that differ by less are taken to be the same
 TOLERANCE = 1e-6
 
@@ -36,6 +35,10 @@ class Beam:
         Rest and total energy [eV].
     charge : float
         In units of the elementary charge.
+    npart : float
+        Particles in a bunch.
+    bcurrent : float
+        Current [A], from which MAD-X takes npart where it knows the revolution frequency.
     assumed : tuple of str
         What no command has given, and MAD-X's defaults stand for.
     """
@@ -45,6 +48,8 @@ class Beam:
     charge: float = 1.0
     energy: float = GEV
     pc: float = math.sqrt((GEV - ELECTRON_MASS) * (GEV + ELECTRON_MASS))
+    npart: float = 1.0
+    bcurrent: float = 0.0
     assumed: tuple[str, ...] = ("particle", "energy")
 
     def attribute(self, name: str, where: Where) -> float:
@@ -52,7 +57,7 @@ class Beam:
         values = {
             "mass": self.mass / GEV, "charge": self.charge, "energy": self.energy / GEV, "pc": self.pc / GEV,
             "gamma": self.energy / self.mass, "beta": self.pc / self.energy,
-            "brho": self.pc / (abs(self.charge) * SPEED_OF_LIGHT), "bv": 1.0,
+            "brho": self.pc / (abs(self.charge) * SPEED_OF_LIGHT), "bv": 1.0, "npart": self.npart,
         }  # fmt: skip
         if name not in values:
             raise where.error(f"'beam->{name}' is not known here; known are {', '.join(values)}")
@@ -69,6 +74,7 @@ class Beam:
         if given.get("bv", 1.0) != 1.0:
             raise where.error(f"beam: bv = {given['bv']:g}: only bv = 1 is supported; reverse the sequence instead")
         beam = _with_species(self, particle, given, where)
+        beam = replace(beam, npart=given.get("npart", beam.npart), bcurrent=given.get("bcurrent", beam.bcurrent))
         return _with_energy(beam, given, where)
 
     def reference(self, where: Where) -> ReferenceParticle:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from gputrack.constants import SPEED_OF_LIGHT
 from gputrack.elements import Element
 from gputrack.errors import InputError
-from gputrack.io.madx import magnets, others
+from gputrack.io.madx import collisions, magnets, others
+from gputrack.io.madx.beam import Beam
 from gputrack.io.madx.environment import Environment
 from gputrack.io.madx.given import Given
 from gputrack.io.madx.report import Report
@@ -33,16 +34,18 @@ ACTIVE: dict[str, Callable[[Given], Element]] = {
 #: cavities need to know the charge of the beam
 CAVITIES = {"rfcavity": others.rfcavity, "crabcavity": others.crabcavity}
 #: classes whose effect does not vanish with their attributes
-REFUSED = ("beambeam", "changerefp0")
+REFUSED = ("changerefp0",)
 
 
 class Converter:
     """Converts each element once; the same element may then stand in many places."""
 
-    def __init__(self, environment: Environment, report: Report, reference: ReferenceParticle | None) -> None:
+    def __init__(
+        self, environment: Environment, report: Report, reference: ReferenceParticle | None, beam: Beam | None
+    ) -> None:
         self.environment = environment
         self.report = report
-        self.reference = reference
+        self.reference, self.beam = reference, beam
         self._done: dict[str, Element] = {}
         self._harmonics: dict[str, float] = {}
 
@@ -71,6 +74,8 @@ class Converter:
             if number := others.harmonic(given):
                 self._harmonics[given.element.name] = number
             return CAVITIES[kind](given, self.reference)
+        if kind == "beambeam":
+            return collisions.beambeam(given, self.beam, self.report)
         if kind in REFUSED:
             raise given.error("this class has no counterpart in gputrack")
         if kind != "marker":

@@ -91,6 +91,8 @@ class Environment:
         self.macros: set[str] = set()
         self.beams: dict[str, Beam] = {}
         self.rbarc = True
+        #: options of MAD-X for beambeam: kick of the orbit, factor for the speed of light, sizes that follow the optics
+        self.collisions = {"bborbit": False, "bb_ultra_relati": False, "bb_sxy_update": False}
         self.open_sequence: MadxSequence | None = None
         self.used: str | None = None
         self.used_rbarc = True

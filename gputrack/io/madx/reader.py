@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gputrack.errors import InputError, LatticeFileError
 from gputrack.io.files import require_path
+from gputrack.io.madx.beam import Beam
 from gputrack.io.madx.convert import Converter
 from gputrack.io.madx.environment import Environment
 from gputrack.io.madx.expansion import expand
@@ -65,8 +66,9 @@ def read_madx(path: str | PathLike[str], sequence: str | None = None) -> MadxFil
     interpreter.run_main(path)
     environment, report = interpreter.environment, interpreter.report
     chosen = _choose(sequence, environment, path)
-    reference = _reference(chosen, environment, report, path)
-    elements = expand(chosen, environment, Converter(environment, report, reference))
+    beam = environment.beams.get(chosen) or environment.beams.get("")
+    reference = _reference(beam, report, path)
+    elements = expand(chosen, environment, Converter(environment, report, reference, beam))
     lattice = Lattice(elements, reference, name=chosen)
     return MadxFile(lattice, chosen, (*environment.sequences, *environment.lines), tuple(report.lines()))
 
@@ -104,8 +106,7 @@ def _placed_in_others(environment: Environment) -> set[str]:
     return names
 
 
-def _reference(name: str, environment: Environment, report: Report, path: Path) -> ReferenceParticle | None:
-    beam = environment.beams.get(name) or environment.beams.get("")
+def _reference(beam: Beam | None, report: Report, path: Path) -> ReferenceParticle | None:
     where = Where(path.name, 1)
     if beam is None:
         report.note("no beam command: the lattice has no reference particle", where)
