@@ -1,6 +1,7 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
 from gputrack.analysis import DynamicAperture, FrequencyMap, Grid, Polar, dynamic_aperture, frequency_map
+from gputrack.backends.streamed import Streamed
 from gputrack.beam import Beam
 from gputrack.collective import (
     OpenField2D,
@@ -100,9 +101,9 @@ __all__ = [
     "Octupole", "OpenField2D", "OpenField3D", "OrbitCorrection", "OrbitResponse", "PipeBunch", "PipeModes", "Polar",
     "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle",
     "ResistiveWallWake", "ResonatorWake", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid",
-    "SpaceChargeKicks", "Strongest", "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins",
-    "VKicker", "YRotation", "__version__", "closed_orbit", "collide", "correct_orbit", "demo_ring", "driving_terms",
-    "dynamic_aperture", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp", "linear_optics", "load",
-    "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey", "track", "transfer_map",
-    "twiss", "value_and_grad",
+    "SpaceChargeKicks", "Streamed", "Strongest", "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss",
+    "UniformBins", "VKicker", "YRotation", "__version__", "closed_orbit", "collide", "correct_orbit", "demo_ring",
+    "driving_terms", "dynamic_aperture", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp",
+    "linear_optics", "load", "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey",
+    "track", "transfer_map", "twiss", "value_and_grad",
 ]  # fmt: skip

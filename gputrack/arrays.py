@@ -85,6 +85,12 @@ def on_device(value: Array) -> AbstractContextManager[Any]:
     return device
 
 
+def out_of_memory() -> tuple[type[Exception], ...]:
+    """What CuPy raises where a GPU has no memory left, for ``except``; nothing where it was not imported."""
+    cupy = sys.modules.get("cupy")
+    return () if cupy is None else (cupy.cuda.memory.OutOfMemoryError,)
+
+
 def is_traced(value: Array) -> bool:
     """Whether `value` is one of autograd's boxed arrays, seen while a gradient is worked out."""
     return type(value).__module__.startswith(_TRACERS)

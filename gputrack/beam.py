@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_cupy, is_traced, module_named, namespace, to_numpy
+from gputrack.arrays import Array, is_cupy, is_traced, module_named, namespace, out_of_memory, to_numpy
 from gputrack.beam_arrays import (
     beam_coordinates,
     beam_vector,
@@ -19,7 +19,7 @@ from gputrack.beam_moments import BeamMoments
 from gputrack.beam_sources import BeamSources
 from gputrack.checks import short
 from gputrack.device_box import to_cupy
-from gputrack.errors import InputError
+from gputrack.errors import DeviceMemoryError, InputError
 from gputrack.losses import LossCode, Losses
 from gputrack.moments import PLANES
 from gputrack.reference import ReferenceParticle
@@ -113,10 +113,18 @@ class Beam(BeamSources, BeamMoments):
         ------
         BackendError
             CuPy is asked for and not installed.
+        DeviceMemoryError
+            The beam does not fit the GPU's memory.
         """
         module = module_named(xp)
         move = to_numpy if module is np else to_cupy
-        return self.replaced(**{name: move(getattr(self, name)) for name in _ARRAYS})
+        try:
+            return self.replaced(**{name: move(getattr(self, name)) for name in _ARRAYS})
+        except out_of_memory() as error:
+            raise DeviceMemoryError(
+                f"Beam.to_device: {self.n} particles need {76 * self.n} bytes and more on the GPU ({error}); leave "
+                "them in host memory, and track with backend='cuda': they are streamed in chunks"
+            ) from error
 
     # -- particles -----------------------------------------------------------------------------
 

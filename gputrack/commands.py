@@ -88,7 +88,7 @@ def make_beam(
 def track_to_file(
     ring: Lattice, beam: Beam, turns: int, output: Path, threads: int | None, backend: str | None, out: Console
 ) -> None:
-    """Track with a progress bar, print what became of the beam, and write it.
+    """Track with a progress bar, print what became of the beam, and write it. A GPU is sent the beam in chunks.
 
     Raises
     ------
@@ -99,11 +99,10 @@ def track_to_file(
     InputError
         The file cannot be written; the message says where the particles are instead.
     """
-    moved = beam.to_device("cupy") if backend == "cuda" else beam
-    how = prepare(out, moved, backend, threads)
+    how = prepare(out, beam, backend, threads)
     start = time.perf_counter()
     try:
-        after: Beam = track(ring, moved, turns=turns, progress=True, threads=threads, backend=backend)
+        after: Beam = track(ring, beam, turns=turns, progress=True, threads=threads, backend=backend)
     except (TrackingInterrupted, TrackingStopped) as stopped:
         _finish(ring, beam, stopped.result, start, how, output, out)  # type: ignore[arg-type]
         raise

@@ -54,8 +54,6 @@ def run_demo(
     optics = linear_optics(ring)
     console.print(optics_table(optics))
     beam = demo_beam(ring, optics, particles)
-    if backend == "cuda":
-        beam = beam.to_device("cupy")
     how = prepare(console, beam, backend, threads)
     start = time.perf_counter()
     stopped: TrackingInterrupted | TrackingStopped | None = None

@@ -17,6 +17,10 @@ class BackendError(GputrackError, RuntimeError):
     """A backend was asked for that this machine cannot run."""
 
 
+class DeviceMemoryError(BackendError):
+    """A run does not fit the memory of its GPU; the message has the numbers."""
+
+
 class TrackingStopped(GputrackError, RuntimeError):
     """An error ended a run after some turns.
 

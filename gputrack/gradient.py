@@ -16,7 +16,8 @@ from autograd.extend import defjvp_argnums, defvjp_argnums, primitive
 
 from gputrack import tracker
 from gputrack.arrays import is_cupy, is_traced, namespace, on_device, untraced
-from gputrack.backends import choose_backend
+from gputrack.backends import Choice, choose_backend
+from gputrack.backends.memory import Kind
 from gputrack.beam import Beam
 from gputrack.device_box import sealed, unsealed
 from gputrack.elements.map import ReferenceValues
@@ -26,6 +27,7 @@ from gputrack.lattice import Knob, Knobs, Lattice
 from gputrack.monitor import Monitor, Record, Recorder, moments_of
 from gputrack.parameter_adjoint import knob_gradient
 from gputrack.program import Program, compile_program
+from gputrack.room import require_room, said_with_mend
 from gputrack.sweep import CHECKPOINTS, Checkpoint, Pass, sweep
 from gputrack.tangent_run import Directions, carrier, directions_of
 from gputrack.tracker import Progress, Tracked
@@ -33,7 +35,7 @@ from gputrack.tracker import Progress, Tracked
 
 def differentiated_track(
     lattice: Lattice, beam: Beam, turns: int, *, monitors: Sequence[Monitor], progress: Progress,
-    backend: str | None, threads: int | None, limit: float, backwards: bool,
+    backend: Choice, threads: int | None, limit: float, backwards: bool,
 ) -> Tracked:  # fmt: skip
     """What `gputrack.track` does where its lattice or its beam are being differentiated."""
     if backwards:
@@ -55,7 +57,7 @@ class _Forward:
 
     def __init__(
         self, lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress,
-        backend: str | None, threads: int | None, limit: float,
+        backend: Choice, threads: int | None, limit: float,
     ) -> None:  # fmt: skip
         self.plain_lattice, self.plain_beam = _plain_lattice(lattice), plain_beam(beam)
         turns = tracker.check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
@@ -67,7 +69,7 @@ class _Forward:
         self.monitors = list(monitors)
         self.recorders = [Recorder(Monitor(m.select, every=m.every), lattice) for m in monitors]
         self.backend = choose_backend(backend, self.plain_beam.coordinates, threads)
-        if not hasattr(self.backend, "step_adjoint"):
+        if not hasattr(self.backend, "run_adjoint"):
             raise BackendError(f"backend {self.backend.name!r} has no backward sweep; try backend='host'")
         if self.backend.name == "array" and is_cupy(self.plain_beam.coordinates):
             raise BackendError("backend 'array' has gradients on NumPy arrays only; leave it out, or move the beam")
@@ -81,17 +83,23 @@ class _Forward:
         with on_device(self.plain_beam.coordinates):
             return self._run() if self.directions is None else self._run_along(self.directions)
 
-    def _program(self) -> Program:
+    def _program(self, kind: Kind) -> Program:
+        """The lattice as a program, once it is clear that its run fits the device."""
         active: dict[int, frozenset[str]] = {}
         for knobs, _ in self.traces:
             for knob in knobs:
                 for place in knob.places:
                     active[place] = active.get(place, frozenset()) | {knob.parameter}
         where = [(r.monitor.every, r.places.tolist()) for r in self.recorders]
-        return compile_program(self.plain_lattice, where, active)
+        program = compile_program(self.plain_lattice, where, active)
+        require_room(
+            self.backend, self.plain_lattice, self.plain_beam, program, self.recorders, self.turns, kind,
+            checkpoints=CHECKPOINTS if kind is Kind.SWEEP else 0,
+        )  # fmt: skip
+        return program
 
     def _run_along(self, directions: Directions) -> tuple[Any, ...]:
-        program, start = self._program(), self.plain_beam.coordinates
+        program, start = self._program(Kind.TANGENT), self.plain_beam.coordinates
         push = carrier(self.backend, program, start, directions, [knobs for knobs, _ in self.traces])
         run = tracker.Run(
             self.plain_lattice, self.plain_beam, program, push, self.recorders, self.limit, backwards=False
@@ -104,7 +112,7 @@ class _Forward:
 
     def _run(self) -> tuple[Any, ...]:
         run = tracker.Run(
-            self.plain_lattice, self.plain_beam, self._program(), self.backend, self.recorders, self.limit,
+            self.plain_lattice, self.plain_beam, self._program(Kind.SWEEP), self.backend, self.recorders, self.limit,
             backwards=False,
         )  # fmt: skip
         run.memory["all"] = True
@@ -149,7 +157,7 @@ class _Forward:
     def backward(self, cotangents: tuple[Any, ...]) -> tuple[Any, np.ndarray, list[np.ndarray]]:
         """Derivatives with respect to the coordinates, the reference's values and each set of knobs."""
         seed, *seeds = unsealed(cotangents)
-        with on_device(seed):
+        with on_device(seed), said_with_mend():
             coordinates, constants = sweep(self.pass_, seed, seeds)
         program = self.pass_.launch.program
         bars = np.zeros(len(program.constants) + len(ReferenceValues._fields)) + constants

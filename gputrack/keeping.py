@@ -20,7 +20,7 @@ def keeping(done: Callable[[], int], what: str, result: Callable[[], Any]) -> It
     what : str
         Its measure, and how far it should go: "50 turns".
     result : callable
-        What was computed.
+        What was computed, or None where it cannot be had.
     """
     try:
         yield
@@ -29,8 +29,9 @@ def keeping(done: Callable[[], int], what: str, result: Callable[[], Any]) -> It
         if not done() and not part:
             raise
         cause = error.__cause__ if part else error
-        text = f"stopped after {done()} of {what}; they are kept in the result: {_said(cause)}"
-        raise TrackingStopped(text, result()) from cause
+        found = result()
+        kept = "they are kept in the result" if found is not None else "there is no memory left to put them together"
+        raise TrackingStopped(f"stopped after {done()} of {what}; {kept}: {_said(cause)}", found) from cause
 
 
 def _said(error: BaseException | None) -> str:

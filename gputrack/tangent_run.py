@@ -73,6 +73,11 @@ class Carrier:
     tangents: Tangents
     recorded: list[list[Any]] = field(default_factory=list)
 
+    @property
+    def copying(self) -> float:
+        """That of the backend."""
+        return float(self.backend.copying)
+
     def run(self, particles: Particles, launch: Launch) -> None:
         """Run one stretch of turns, in place."""
         flat = self.backend.run_tangent(particles, self.tangents, launch)

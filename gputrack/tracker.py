@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from gputrack.arrays import is_traced, namespace, on_device
-from gputrack.backends import choose_backend
+from gputrack.arrays import is_traced, namespace, on_device, out_of_memory
+from gputrack.backends import Choice, choose_backend
 from gputrack.backends.base import Backend, Launch, Particles, make_records
 from gputrack.beam import Beam
 from gputrack.checks import require_integer, short
@@ -19,8 +19,10 @@ from gputrack.keeping import keeping
 from gputrack.lattice import Lattice
 from gputrack.monitor import Monitor, Record, Recorder
 from gputrack.program import Program, cached_program
+from gputrack.room import record_bytes, require_room, said_with_mend
 
 STRETCH_SECONDS = 0.25  # between looks at the progress bar and at Ctrl-C
+COPIES = 4  # times as long as the copies of a streamed beam a stretch should take, so that they hardly count
 RECORD_BYTES = 256 * 2**20  # recorded at most in one stretch
 LIMIT = 1.0
 LARGEST_LIMIT = 1e150  # its square is still a number
@@ -50,7 +52,7 @@ def track(
     *,
     monitors: Sequence[Monitor] = (),
     progress: Progress = False,
-    backend: str | None = None,
+    backend: Choice = None,
     threads: int | None = None,
     limit: float = LIMIT,
     backwards: bool = False,
@@ -70,7 +72,8 @@ def track(
     progress : bool or callable
         Show a progress bar, or call ``progress(turns_done, turns)`` a few times a second.
         An error that it raises ends the run, see `TrackingStopped`.
-    backend : {"array", "host", "cuda"}, optional
+    backend : {"array", "host", "cuda"} or Streamed, optional
+        ``"cuda"`` for a beam of NumPy arrays streams it through the GPU, chunk by chunk, see `gputrack.Streamed`.
     threads : int, optional
         CPU threads; all cores that the process may use where not given.
     limit : float
@@ -88,11 +91,13 @@ def track(
     ------
     InputError
         An argument cannot be used.
+    DeviceMemoryError
+        The run does not fit the GPU's memory; nothing was tracked.
     TrackingInterrupted
         Ctrl-C; its ``result`` is the beam after the last whole stretch of turns.
     TrackingStopped
         Any other error once some turns are done: a full disk or memory, a wake's table that ends, what `progress`
-        raised. Its ``result`` is the same, its ``__cause__`` the error.
+        raised. Its ``result`` is the same, or None where a GPU has no memory left for it; its ``__cause__`` the error.
     """
     if _is_traced(lattice, beam) and differentiated:
         return differentiated[-1](
@@ -106,6 +111,7 @@ def track(
         for monitor in monitors:
             recorders.append(Recorder(monitor, lattice))
         program = cached_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
+        require_room(runner, lattice, beam, program, recorders, turns, backwards=bool(backwards))
         with on_device(beam.coordinates):
             run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
             run.all(turns, progress)
@@ -190,7 +196,7 @@ class Run:
         Ctrl-C raises `TrackingInterrupted` after a whole stretch, errors `TrackingStopped`.
         """
         until = turns if until is None else until
-        with self.keeping(turns), interrupts() as interrupted, shown(progress, turns) as show:
+        with self.keeping(turns), said_with_mend(), interrupts() as interrupted, shown(progress, turns) as show:
             while self.done < until:
                 self.stretch(until)
                 show(self.done, turns)
@@ -200,7 +206,14 @@ class Run:
 
     def keeping(self, turns: int) -> AbstractContextManager[None]:
         """Errors carry the turns that are done."""
-        return keeping(lambda: self.done, f"{turns} turns", self.result)
+        return keeping(lambda: self.done, f"{turns} turns", self._kept)
+
+    def _kept(self) -> Tracked | None:
+        """The beam as it is now, if a GPU has memory enough to put its records together."""
+        try:
+            return self.result()
+        except out_of_memory():
+            return None
 
     def stretch(self, turns: int) -> None:
         """Run a few turns, as many as fit the time between two looks and the memory for records."""
@@ -238,9 +251,11 @@ class Run:
         )  # fmt: skip
 
     def _turns_per_stretch(self) -> int:
-        count = max(1, int(STRETCH_SECONDS / self.pace)) if self.pace else 1
+        seconds = max(STRETCH_SECONDS, COPIES * self.backend.copying)
+        count = max(1, int(seconds / self.pace)) if self.pace else 1
         per_turn = sum(len(r.places) / r.monitor.every for r in self.recorders) * 48.0 * self.beam.n
-        return max(1, min(count, int(RECORD_BYTES / per_turn))) if per_turn else count
+        most = record_bytes(self.beam.coordinates, RECORD_BYTES) if per_turn else 0
+        return max(1, min(count, int(most / per_turn))) if per_turn else count
 
     def result(self) -> Tracked:
         """The beam as it is now."""

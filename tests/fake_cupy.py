@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+import emulated_cuda
+import fake_streams
 import numpy as np
 import pytest
-from emulated_cuda import RawModule
+from fake_streams import Device, get_current_stream
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-_METHODS = ("all", "any", "argmax", "argmin", "astype", "copy", "max", "mean", "min", "ravel", "reshape", "sum")
+_METHODS = ("all", "any", "argmax", "argmin", "astype", "copy", "max", "mean", "min", "ravel", "sum")
 
 
 class ndarray(NDArrayOperatorsMixin):
@@ -26,6 +28,7 @@ class ndarray(NDArrayOperatorsMixin):
     def __init__(self, host: Any) -> None:
         self._host = np.asarray(host)
         self.device = Device()
+        fake_streams.counted(self._host)
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed")
@@ -42,6 +45,7 @@ class ndarray(NDArrayOperatorsMixin):
         return ndarray(self._host[to_host(key)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        get_current_stream().synchronize()
         self._host[to_host(key)] = to_host(value)
 
     def __len__(self) -> int:
@@ -68,10 +72,20 @@ class ndarray(NDArrayOperatorsMixin):
     size = property(lambda self: self._host.size)
     flags = property(lambda self: self._host.flags)
     T = property(lambda self: ndarray(self._host.T))
-    data = property(lambda self: types.SimpleNamespace(ptr=self._host.ctypes.data))
+    data = property(lambda self: fake_streams.MemoryPointer(self._host))
 
     def get(self) -> np.ndarray:
+        get_current_stream().synchronize()
         return self._host.copy()
+
+    def reshape(self, *shape: Any) -> ndarray:
+        return ndarray(self._host.reshape(*shape))
+
+    def view(self, dtype: Any) -> ndarray:
+        return ndarray(self._host.view(dtype))
+
+    def fill(self, value: Any) -> None:
+        get_current_stream().queue(lambda: self._host.fill(value))
 
     def item(self) -> Any:
         return self._host.item()
@@ -104,6 +118,7 @@ def on_host(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of NumPy as one of our arrays."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        get_current_stream().synchronize()  # what is worked out at once comes after all before it on its stream
         with np.errstate(all="ignore"):  # CuPy never warns
             return to_device(function(*map(to_host, args), **{key: to_host(v) for key, v in kwargs.items()}))
 
@@ -129,28 +144,17 @@ def _empty(*args: Any, **kwargs: Any) -> ndarray:
     return ndarray(array)
 
 
-class Device:
-    """Twin of `cupy.cuda.Device`: a number that new arrays carry."""
+class RawModule(emulated_cuda.RawModule):
+    """Twin of `cupy.RawModule`, on streams."""
 
-    current = 0
+    def get_function(self, name: str) -> Callable[..., None]:
+        kernel = super().get_function(name)
 
-    def __init__(self, device: int | None = None) -> None:
-        self.id = Device.current if device is None else device
-        self._outside: list[int] = []
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+            pointers = [int(value) for value in args if getattr(value, "dtype", None) == np.uint64]
+            get_current_stream().queue(lambda: fake_streams.require_alive(pointers) and kernel(grid, block, args))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and self.id == other.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    def __enter__(self) -> Device:
-        self._outside.append(Device.current)
-        Device.current = self.id
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        Device.current = self._outside.pop()
+        return launch
 
 
 def _module(name: str, **members: Any) -> types.ModuleType:
@@ -170,16 +174,23 @@ def _functions(source: Any) -> dict[str, Any]:
 @cache
 def make_cupy() -> dict[str, types.ModuleType]:
     """The modules that ``import cupy`` and imports from below it find."""
-    stream = types.SimpleNamespace(synchronize=lambda: None)
     device = _module("cupy.cuda.device", Device=Device)
+    memory = _module("cupy.cuda.memory", OutOfMemoryError=fake_streams.OutOfMemoryError)
+    runtime = _module(
+        "cupy.cuda.runtime", CUDARuntimeError=fake_streams.CUDARuntimeError,
+        getDeviceCount=lambda: fake_streams.DEVICES,
+    )  # fmt: skip
     cuda = _module(
-        "cupy.cuda", device=device, Device=Device, is_available=lambda: True, get_current_stream=lambda: stream
-    )
+        "cupy.cuda", device=device, memory=memory, runtime=runtime, Device=Device, Stream=fake_streams.Stream,
+        Event=fake_streams.Event, is_available=lambda: True, get_current_stream=get_current_stream,
+        alloc_pinned_memory=fake_streams.alloc_pinned_memory,
+    )  # fmt: skip
     linalg, fft = _module("cupy.linalg", **_functions(np.linalg)), _module("cupy.fft", **_functions(np.fft))
     makers = {name: _from_host(getattr(np, name)) for name in ("array", "asarray", "ascontiguousarray")}
     own = dict(ndarray=ndarray, empty=_empty, linalg=linalg, fft=fft, cuda=cuda, RawModule=RawModule)
+    own["get_default_memory_pool"] = fake_streams.Pool
     cupy = _module("cupy", **(_functions(np) | makers | own))
-    return {module.__name__: module for module in (cupy, cuda, device, linalg, fft)}
+    return {module.__name__: module for module in (cupy, cuda, device, memory, runtime, linalg, fft)}
 
 
 def install(patch: pytest.MonkeyPatch) -> None:

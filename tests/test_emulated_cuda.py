@@ -212,8 +212,8 @@ def test_tracking_stays_on_the_device():
 def test_arrays_on_the_wrong_side():
     ring = gt.demo_ring()
     beam = gt.Beam(start_of(4), ring.reference)
-    with pytest.raises(InputError, match="needs CuPy coordinates"):
-        gt.track(ring, beam, backend="cuda")
+    with pytest.raises(InputError, match="for beams in host memory"):
+        gt.track(ring, beam.to_device("cupy"), backend=gt.Streamed())
     with pytest.raises(InputError, match="needs NumPy coordinates"):
         gt.track(ring, beam.to_device("cupy"), backend="host")
     with pytest.raises(InputError, match="weights is a NumPy array"):

@@ -38,7 +38,7 @@ LAYERS = (
     ("program",),
     ("backends",),
     ("tpsa",),  # of the backends, it knows only how kernels are found and built
-    ("keeping", "monitor_file", "monitor", "tracker"),
+    ("keeping", "monitor_file", "monitor", "room", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
     ("program_retuned", "parameter_trace", "map_program", "map_request", "map_gradient", "passage_gradient",

@@ -188,7 +188,6 @@ WRONG = {
     "monitors_number": dict(monitors=3),
     "monitor_nowhere": dict(monitors=[gt.Monitor("bpx*")]),
     "progress": dict(progress="yes"),
-    "cuda_of_numpy": dict(backend="cuda"),
 }
 
 
@@ -232,5 +231,7 @@ def test_missing_gpu_is_named():
     except ImportError:
         with pytest.raises(BackendError, match="gputrack\\[cuda12\\]"):
             BEAM.to_device("cupy")
+        with pytest.raises(BackendError, match="gputrack\\[cuda12\\]"):
+            gt.track(RING, BEAM, backend="cuda")
     else:
         pytest.skip("CuPy is installed")

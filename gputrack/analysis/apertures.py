@@ -14,6 +14,7 @@ from gputrack.analysis.scan_file import ScanFile, fingerprint
 from gputrack.analysis.shapes import Grid, Polar, require_shape
 from gputrack.analysis.start import orbit_at, require_ring, starting_beam
 from gputrack.arrays import namespace, to_numpy
+from gputrack.backends import Choice
 from gputrack.beam import Beam
 from gputrack.checks import require_integer, require_number
 from gputrack.errors import TrackingInterrupted, TrackingStopped
@@ -125,7 +126,7 @@ def dynamic_aperture(
     file: str | os.PathLike[str] | None = None,
     progress: Progress = False,
     xp: str = "numpy",
-    backend: str | None = None,
+    backend: Choice = None,
     threads: int | None = None,
     limit: float = LIMIT,
 ) -> DynamicAperture:

@@ -14,6 +14,7 @@ from gputrack.analysis.shapes import NUDGE, Grid, Polar, require_shape
 from gputrack.analysis.start import orbit_at, require_ring, starting_beam
 from gputrack.analysis.tunes import FEWEST, tunes
 from gputrack.arrays import to_numpy
+from gputrack.backends import Choice
 from gputrack.beam import Beam
 from gputrack.checks import require_integer, require_number
 from gputrack.elements import Marker
@@ -117,7 +118,7 @@ def frequency_map(
     file: str | os.PathLike[str] | None = None,
     progress: Progress = False,
     xp: str = "numpy",
-    backend: str | None = None,
+    backend: Choice = None,
     threads: int | None = None,
     limit: float = LIMIT,
 ) -> FrequencyMap:

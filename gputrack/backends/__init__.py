@@ -8,13 +8,22 @@ from typing import Any
 
 from gputrack.arrays import is_cupy
 from gputrack.backends.base import Backend
+from gputrack.backends.cuda import CudaBackend
+from gputrack.backends.streamed import Streamed, StreamedBackend
+from gputrack.checks import short
 from gputrack.errors import BackendError, InputError
 
 NAMES = ("array", "host", "cuda")
 
 
-def choose_backend(name: str | None, coordinates: Any, threads: int | None) -> Backend:
+#: what `gputrack.track` and others take for `backend`
+Choice = str | Streamed | None
+
+
+def choose_backend(name: Choice, coordinates: Any, threads: int | None) -> Backend:
     """Backend by name, or by where the coordinates are: NumPy on `host`, CuPy on `cuda`.
+
+    NumPy coordinates for which `cuda` is asked are streamed through the current device, as by ``Streamed()``.
 
     Raises
     ------
@@ -23,24 +32,21 @@ def choose_backend(name: str | None, coordinates: Any, threads: int | None) -> B
     BackendError
         The backend cannot run on this machine.
     """
-    if name is not None and name not in NAMES:
-        raise InputError(f"backend must be one of {', '.join(NAMES)} or None, got {name!r}")
+    if not (name is None or isinstance(name, Streamed) or (isinstance(name, str) and name in NAMES)):
+        text = f"one of {', '.join(NAMES)}, gputrack.Streamed(...) or None"
+        raise InputError(f"backend must be {text}, got {short(name)}")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise InputError(f"threads must be an integer >= 1, got {threads!r}")
     on_gpu = is_cupy(coordinates)
+    if isinstance(name, Streamed):
+        if on_gpu:
+            raise InputError("Streamed is for beams in host memory; move the beam with beam.to_device('numpy')")
+        return StreamedBackend(name)
     if name == "cuda" or (name is None and on_gpu):
-        return _cuda(on_gpu)
+        return CudaBackend() if on_gpu else StreamedBackend(Streamed())
     if name == "host" and on_gpu:
         raise InputError("backend='host' needs NumPy coordinates; move the beam with beam.to_device('numpy')")
     return _cpu(name, threads)
-
-
-def _cuda(on_gpu: bool) -> Backend:
-    if not on_gpu:
-        raise InputError("backend='cuda' needs CuPy coordinates; move the beam with beam.to_device('cupy')")
-    from gputrack.backends.cuda import CudaBackend
-
-    return CudaBackend()
 
 
 def _cpu(name: str | None, threads: int | None) -> Backend:

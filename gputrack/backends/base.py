@@ -138,9 +138,19 @@ class Tangents:
 
 
 class Backend(Protocol):
-    """A way to run a program."""
+    """A way to run a program.
+
+    Attributes
+    ----------
+    name : str
+    copying : float
+        Seconds of the last launch that do not depend on its turns, spent on copies between host and device.
+    """
 
     name: str
+
+    @property
+    def copying(self) -> float: ...  # noqa: D102 (above)
 
     def run(self, particles: Particles, launch: Launch) -> None:
         """Run one stretch of turns, in place."""

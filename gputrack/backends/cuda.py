@@ -74,39 +74,49 @@ class CudaBackend(Segmented):
         """Run one stretch of turns, in place; the call returns when it is done."""
         if not len(launch.program) or not launch.turns:
             return
-        name = "gputrack_untrack" if launch.backwards else "gputrack_track"
-        n = particles.coordinates.shape[1]
-        device = particles.coordinates.device
-        with device:
-            ops, constants = _on_device(launch.program, device.id, self._cupy)
-            run = make_run(particles, launch, ops, constants, _address)
-            kernel = module(launch.program.kinds).get_function(name)
-            kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
+        with particles.coordinates.device:
+            self.queue(particles, launch)
             self._cupy.cuda.get_current_stream().synchronize()
+
+    def queue(self, particles: Particles, launch: Launch) -> None:
+        """Have the current stream run one stretch of turns, in place; device and stream are set."""
+        n = particles.coordinates.shape[1]
+        run = make_run(particles, launch, *self.tables(launch.program), _address)
+        kernel = module(launch.program.kinds).get_function(
+            "gputrack_untrack" if launch.backwards else "gputrack_track"
+        )
+        kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
 
     def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
         """Run one stretch of turns forwards and carry tangents through it; see `HostBackend.step_tangent`."""
-        program, n = launch.program, particles.coordinates.shape[1]
-        device = particles.coordinates.device
-        with device:
+        with particles.coordinates.device:
             records = self._cupy.zeros(launch.records.flat.shape)
-            if not len(program) or not launch.turns:
+            if not len(launch.program) or not launch.turns:
                 return records
-            run = make_run(particles, launch, *_on_device(program, device.id, self._cupy), _address)
-            constants = self._cupy.asarray(np.stack([program.constants, tangents.constants], axis=-1))
-            arrays = (tangents.coordinates, constants, records)
-            more = (*(np.uint64(_address(a)) for a in arrays), *map(np.float64, tangents.reference))
-            kernel = tangent_module(program.kinds).get_function("gputrack_tangent")
-            kernel((-(-n // THREADS),), (THREADS,), (*_arguments(run), *more))
+            self.queue_tangent(particles, tangents, launch, self.dual_constants(launch.program, tangents), records)
             self._cupy.cuda.get_current_stream().synchronize()
         return records
 
+    def queue_tangent(
+        self, particles: Particles, tangents: Tangents, launch: Launch, constants: Any, records: Any
+    ) -> None:
+        """Have the current stream carry tangents along, with `dual_constants`; their records are written."""
+        program, n = launch.program, particles.coordinates.shape[1]
+        run = make_run(particles, launch, *self.tables(program), _address)
+        more = [np.uint64(_address(a)) for a in (tangents.coordinates, constants, records)]
+        kernel = tangent_module(program.kinds).get_function("gputrack_tangent")
+        kernel((-(-n // THREADS),), (THREADS,), (*_arguments(run), *more, *map(np.float64, tangents.reference)))
+
+    def dual_constants(self, program: Program, tangents: Tangents) -> Any:
+        """The program's constants with their tangents, on the current device."""
+        return self._cupy.asarray(np.stack([program.constants, tangents.constants], axis=-1))
+
+    def tables(self, program: Program) -> tuple[Any, Any]:
+        """The program's ops and constants on the current device, copied once."""
+        return _on_device(program, self._cupy.cuda.Device().id, self._cupy)
+
     def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> np.ndarray:
         """Undo one stretch of turns, in place; see `HostBackend.step_adjoint`.
-
-        Derivatives with respect to the constants are added up within blocks, then over blocks, always in the same
-        order. Each block has a row of ``n_constants + 4`` numbers; blocks are at most `SWEEP_BLOCKS`, and so many that
-        all rows fit `ROW_BYTES` (one row always fits), a number that depends on particles and constants alone.
 
         Returns
         -------
@@ -114,28 +124,38 @@ class CudaBackend(Segmented):
             Of the launch's ops. The only thing that crosses to the host: elements' parameters live there.
         """
         program = launch.program
-        size = len(program.constants) + len(ReferenceValues._fields)
-        device = particles.coordinates.device
-        with device:
-            total = self._cupy.zeros(size)
+        with particles.coordinates.device:
+            total = self._cupy.zeros(len(program.constants) + len(ReferenceValues._fields))
             if len(program) and launch.turns:
-                self._sweep(particles, cotangents, launch, seeds, total)
+                self.queue_sweep(particles, cotangents, launch, seeds, total)
             result: np.ndarray = total.get()
         first, end = launch.constants_range
         return np.concatenate([result[first:end], result[len(program.constants) :]])
 
-    def _sweep(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any, total: Any) -> None:
+    def queue_sweep(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any, total: Any) -> Any:
+        """Have the current stream undo one stretch of turns and write derivatives to `total` (n_constants + 4,).
+
+        Derivatives with respect to the constants are added up within blocks, then over blocks, always in the same
+        order. Each block has a row of ``n_constants + 4`` numbers; blocks are at most `SWEEP_BLOCKS`, and so many that
+        all rows fit `ROW_BYTES` (one row always fits), a number that depends on particles and constants alone.
+
+        Returns
+        -------
+        array
+            The rows, which must live until the stream is done.
+        """
         program = launch.program
         n, size = particles.coordinates.shape[1], total.shape[0]
         blocks = sweep_blocks(n, size)
         rows = self._cupy.zeros((blocks, size))
-        run = make_run(particles, launch, *_on_device(program, particles.coordinates.device.id, self._cupy), _address)
+        run = make_run(particles, launch, *self.tables(program), _address)
         kernels = adjoint_module(program.kinds, most_constants(program))
         more = [0 if array is None else _address(array) for array in (cotangents, seeds, rows)]
         arguments = (*_arguments(run), *map(np.uint64, more), np.int32(len(program.constants)))
         kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), arguments)
         arguments = (np.uint64(_address(rows)), np.int32(blocks), np.int64(size), np.uint64(_address(total)))
         kernels.get_function("gputrack_sum_rows")((-(-size // THREADS),), (THREADS,), arguments)
+        return rows
 
 
 def sweep_blocks(n: int, size: int) -> int:

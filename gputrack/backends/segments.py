@@ -23,6 +23,7 @@ _REFERENCE = len(ReferenceValues._fields)
 class Segmented:
     """A backend that runs whole stretches, cut where it must be; what it does itself are the segments."""
 
+    copying = 0.0
     step: Any
     step_tangent: Any
     step_adjoint: Any

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gputrack.backends import Choice
 from gputrack.errors import InputError
 from gputrack.interop.passes import Pass, PullBack
 from gputrack.lattice import Knobs, Lattice
@@ -36,7 +37,7 @@ def track(
     *,
     monitors: Sequence[Monitor] = (),
     weights: Any = None,
-    backend: str | None = None,
+    backend: Choice = None,
     threads: int | None = None,
     limit: float = LIMIT,
 ) -> Outgoing:

@@ -10,6 +10,7 @@ from autograd import make_vjp
 from autograd.builtins import tuple as traced_tuple
 
 from gputrack import tracker
+from gputrack.backends import Choice
 from gputrack.beam import Beam
 from gputrack.checks import short
 from gputrack.errors import InputError
@@ -42,7 +43,7 @@ class Pass:
     turns: int = 1
     monitors: Sequence[Monitor] = ()
     weights: Any = None
-    backend: str | None = None
+    backend: Choice = None
     threads: int | None = None
     limit: float = tracker.LIMIT
 

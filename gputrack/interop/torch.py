@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from gputrack.arrays import module_named
+from gputrack.backends import Choice
 from gputrack.errors import InputError
 from gputrack.interop.passes import Pass
 from gputrack.lattice import Knobs, Lattice
@@ -46,7 +47,7 @@ def track(
     *,
     monitors: Sequence[Monitor] = (),
     weights: Any = None,
-    backend: str | None = None,
+    backend: Choice = None,
     threads: int | None = None,
     limit: float = LIMIT,
 ) -> Outgoing:
