@@ -9,6 +9,7 @@ peaks         operations and bytes per second by simple kernels, beside what the
 kernels       registers, memory, occupancy of those of the lattice
 tracking      1e3 ... 1e7 particles, drift-kick of order 4, exact: particle-turns/s, share of the peaks
 launch        threads per block and bounds on registers
+streamed      the same from host memory, in chunks of several sizes, beside a beam on the device
 gradient      of all strengths and lengths, for several turns: over forward, memory, the same to the bit
 space_charge  kick and its adjoint; beam_beam: a collision, and with gradient
 tpsa          power series and maps of many
@@ -148,6 +149,7 @@ def everything() -> dict[str, Part]:
         "kernels": device_kernels.kernels,
         "tracking": tracking,
         "launch": device_kernels.launch,
+        "streamed": device_kernels.streamed,
         "gradient": device_kernels.gradient,
         "space_charge": device_effects.space_charge,
         "beam_beam": device_effects.beam_beam,

@@ -72,6 +72,28 @@ def launch(setup: Setup) -> Iterator[str]:
                 yield f"    {n} particles: {1e6 * each:.1f} us/turn, {n / each:.4g} particle-turns/s"
 
 
+def streamed(setup: Setup) -> Iterator[str]:
+    """A beam in host memory, sent through the device in chunks, beside the same one that lives there."""
+    n = setup.options.particles[-1]
+    there = setup.beam(n)
+    here = there.to_device("numpy")
+    chunks = sorted({max(1, n // parts) for parts in (64, 16, 4, 1)})
+    yield f"{n} particles; one call of track, milliseconds"
+    titles = "".join(f"{f'chunks of {chunk}':>20}" for chunk in chunks)
+    yield f"{'turns':>6} {'on the device':>14}{titles}{'same to the bit':>17}"
+    for turns in setup.options.turns:
+        resident = setup.seconds(lambda t=turns: gt.track(setup.ring, there, t))
+        expected = gt.track(setup.ring, there, turns).coordinates.get()
+        times, same = [], True
+        for chunk in chunks:
+            backend = gt.Streamed(chunk=chunk)
+            times.append(setup.seconds(lambda t=turns, b=backend: gt.track(setup.ring, here, t, backend=b)))
+            found = gt.track(setup.ring, here, turns, backend=backend).coordinates
+            same = same and np.array_equal(found, expected, equal_nan=True)
+        cells = "".join(f"{1e3 * time:>20.2f}" for time in times)
+        yield f"{turns:>6} {1e3 * resident:>14.2f}{cells}{'yes' if same else 'NO':>17}"
+
+
 def gradient(setup: Setup) -> Iterator[str]:
     """All strengths and lengths of all magnets, value and gradient together over the forward run."""
     knobs, n = all_knobs(setup.ring), setup.options.gradient_particles

@@ -80,7 +80,7 @@ class _Forward:
 
     def run(self) -> tuple[Any, ...]:
         """Track; return the coordinates and those of each record."""
-        with on_device(self.plain_beam.coordinates):
+        with on_device(self.plain_beam.coordinates), said_with_mend():
             return self._run() if self.directions is None else self._run_along(self.directions)
 
     def _program(self, kind: Kind) -> Program:

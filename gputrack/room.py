@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gputrack.arrays import is_cupy, out_of_memory
+from gputrack.backends import memory
 from gputrack.backends.collective_kernels import kernel_of
 from gputrack.backends.memory import (
     SIX,
@@ -51,10 +52,10 @@ def require_room(
         return
     device = backend.device if streamed else beam.coordinates.device.id
     each, fixed = bytes_per_particle(work), fixed_bytes(program, kind, beam.n)
-    free = free_bytes(device)[0]
-    if beam.n * each + fixed > free:
+    needed = beam.n * each + fixed
+    if needed > memory.ALWAYS and needed > (free := free_bytes(device)[0]):
         mend = _mend(lattice, program, work, max(0, (free - fixed) // each))
-        raise too_large("track", beam.n, beam.n * each + fixed, device, mend)
+        raise too_large("track", beam.n, needed, device, mend)
 
 
 def _work(
@@ -101,9 +102,11 @@ def _mend(lattice: Lattice, program: Program, work: Work, fit: int) -> str:
     return chunks
 
 
-def record_bytes(coordinates: Any, most: int) -> int:
+def record_bytes(coordinates: Any, wanted: float, most: int) -> int:
     """Bytes that a stretch may record: less than `most` where little is free, since moments of them take more."""
-    return min(most, free_bytes(coordinates.device.id)[0] // 8) if is_cupy(coordinates) else most
+    if wanted <= memory.ALWAYS or not is_cupy(coordinates):
+        return most
+    return min(most, free_bytes(coordinates.device.id)[0] // 8)
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def track(
             recorders.append(Recorder(monitor, lattice))
         program = cached_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
         require_room(runner, lattice, beam, program, recorders, turns, backwards=bool(backwards))
-        with on_device(beam.coordinates):
+        with on_device(beam.coordinates), said_with_mend():
             run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
             run.all(turns, progress)
             with run.keeping(turns):
@@ -254,8 +254,9 @@ class Run:
         seconds = max(STRETCH_SECONDS, COPIES * self.backend.copying)
         count = max(1, int(seconds / self.pace)) if self.pace else 1
         per_turn = sum(len(r.places) / r.monitor.every for r in self.recorders) * 48.0 * self.beam.n
-        most = record_bytes(self.beam.coordinates, RECORD_BYTES) if per_turn else 0
-        return max(1, min(count, int(most / per_turn))) if per_turn else count
+        if not per_turn:
+            return count
+        return max(1, min(count, int(record_bytes(self.beam.coordinates, count * per_turn, RECORD_BYTES) / per_turn)))
 
     def result(self) -> Tracked:
         """The beam as it is now."""

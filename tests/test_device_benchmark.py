@@ -22,7 +22,7 @@ SMALL = [
     "--maps", "3", "--orders", "2", "--seconds", "1e-4", "--small",
 ]  # fmt: skip
 SHOWN = (
-    "particle-turns/s", "same to the bit", "memory flat in turns: yes", "kernels of this lattice",
+    "particle-turns/s", "chunks of 5", "same to the bit", "memory flat in turns: yes", "kernels of this lattice",
     "registers, memory and occupancy are not available here",
     "operations per particle and turn", "12 x 12 pipe_kick_adjoint", "nearly round, 1.2:1", "quotient",
     "maps of the ring about 3 orbits", "ContextCupy is not available", "all parts are done",

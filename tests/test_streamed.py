@@ -40,6 +40,7 @@ def ring():
 def gpu(monkeypatch):
     """The memory of the first device, which a test may make small."""
     monkeypatch.setattr(MEMORY[0], "total", MEMORY[0].total)
+    monkeypatch.setattr(memory, "ALWAYS", 0)
     gc.collect()
     MEMORY[0].peak = MEMORY[0].used
     return MEMORY[0]
@@ -221,7 +222,8 @@ def test_bytes_per_particle(name, gpu):
     each = (gpu.peak - before) / beam.n
     said = memory.bytes_per_particle(work)
     assert said <= 1.02 * each, (said, each)
-    assert each <= 1.02 * said + (4 * memory.SIX * (1 + work.kept) if work.resident else 0), (said, each)
+    ways = 0 if not work.resident else 4 if work.kind is TANGENT else 1.5  # forward mode of moments takes most
+    assert each <= 1.02 * said + ways * memory.SIX * (1 + work.kept), (said, each)
 
 
 def test_automatic_chunks(gpu):
@@ -317,16 +319,22 @@ def test_memory_that_others_take_on_the_way(ring, gpu, one_by_one, resident):
 
 
 def test_one_chunk_is_on_its_way_while_another_is_worked_on(ring, monkeypatch):
-    waiting, run = [], Stream.run
+    waiting, waited_for, run, wait = [], [], Stream.run, Stream.wait_event
+
+    def waits(stream, event):
+        waited_for.append(event.stream)
+        wait(stream, event)
 
     def watched(stream, place=None):
         waiting.append(len(stream._waiting))
         run(stream, place)
 
     monkeypatch.setattr(Stream, "run", watched)
-    gt.track(ring, beams(ring)[0], backend=CHUNKS)
-    # up, kernel and down of a chunk each time, but for the looks of the main stream
-    assert waiting.count(4) == 2 and waiting.count(3) == 2
+    monkeypatch.setattr(Stream, "wait_event", waits)
+    with Stream(non_blocking=True) as own:
+        gt.track(ring, beams(ring)[0], backend=CHUNKS)
+    # up, kernel and down of four chunks, the first two behind what the caller's stream has to do
+    assert waiting.count(4) == 2 and waiting.count(3) == 2 and waited_for == [own, own]
 
 
 def test_second_device(ring):
@@ -363,6 +371,7 @@ def test_stretches_are_long_beside_their_copies(ring, monkeypatch):
     monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.0)
     monkeypatch.setattr(tracker, "COPIES", 1e4)
     seen = []
+    gt.track(ring[:10], beams(ring)[0], backend=CHUNKS)  # kernels are built
     gt.track(ring[:10], beams(ring)[0], 12, backend=CHUNKS, progress=lambda done, turns: seen.append(done))
     assert seen == [1, 12]
 
@@ -376,6 +385,12 @@ def test_scans(ring):
     theirs = gt.dynamic_aperture(ring, shape, turns=3, xp="cupy")
     assert_same(ours.beam, theirs.beam)
     assert 0 < ours.survived.sum() < 20
+
+
+def test_blocks_of_a_frequency_map(ring):
+    shape = gt.Grid(x=(0.0, 1e-3, 3), y=(0.0, 0.0, 1))
+    ours = gt.frequency_map(ring, shape, turns=16, backend=gt.Streamed(chunk=2))
+    np.testing.assert_array_equal(ours.values, gt.frequency_map(ring, shape, turns=16, xp="cupy").values)
 
 
 def test_command_line(tmp_path):

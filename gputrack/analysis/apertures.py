@@ -151,7 +151,8 @@ def dynamic_aperture(
     progress : bool or callable
         Show a progress bar, or call ``progress(turns_done, turns)``.
     xp : {"numpy", "cupy"}
-        Where the particles live.
+        Where the particles live. With "numpy" and ``backend="cuda"`` they are sent through the GPU in chunks: scans
+        may be larger than its memory.
     backend, threads, limit
         As for `gputrack.track`.
 

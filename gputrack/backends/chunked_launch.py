@@ -85,8 +85,6 @@ class ChunkedLaunch:
     def _work(self, on: Views, size: int) -> Any:
         for name, (_, empty) in self.written.items():
             on[name].fill(empty)
-        if self.total is not None:
-            on["total"].fill(0.0)
         # the sweep reads places of records, not what stands there: the seeds have the same ones
         flat = on.get("records", on.get("seeds", self.nothing))
         launch = replace(self.launch, records=Records(flat, self.starts[size], []))

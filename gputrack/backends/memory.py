@@ -16,6 +16,7 @@ LOSS = 4 + 8 + 4  # code, turn, op
 WEIGHT = 8
 SLOTS = 2  # chunks under way at a time: one is copied while the other is worked on
 CHUNK = 2**20  # particles that keep any GPU busy
+ALWAYS = 64 * 2**20  # bytes that are not asked about: asking takes as long as tracking a small beam
 SLOT_BYTES = 256 * 2**20  # of page-locked memory on the host for one chunk, at most
 
 
