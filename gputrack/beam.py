@@ -39,7 +39,8 @@ class Beam(BeamSources, BeamMoments):
     coordinates : (6, n) array
         Rows x [m], px, y [m], py, z [m], delta, normalised to the reference momentum; z = -beta c tau is the
         distance ahead of the reference particle. NumPy or CuPy; the beam lives on the device of this array.
-        NumPy arrays are copied and cannot be written to; do not write to CuPy arrays once given.
+        NumPy arrays are copied and cannot be written to; do not write to CuPy arrays once given. Lost particles have
+        those that they had before the map that lost them, in the lattice's frame also where the element is displaced.
     reference : ReferenceParticle
     weights : (n,) array or float, optional
         Number of real particles that each one stands for, > 0; 1 where not given.

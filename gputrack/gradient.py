@@ -24,6 +24,7 @@ from gputrack.elements.map import ReferenceValues
 from gputrack.errors import BackendError, InputError
 from gputrack.forward_mode import forward_jacobian
 from gputrack.lattice import Knob, Knobs, Lattice
+from gputrack.lost_places import lost_places
 from gputrack.monitor import Monitor, Record, Recorder, moments_of
 from gputrack.parameter_adjoint import knob_gradient
 from gputrack.program import Program, compile_program
@@ -107,7 +108,12 @@ class _Forward:
         run.all(self.turns, self.progress)
         self.plain = run.result()
         recorded = [push.record(i, len(record.places)) for i, record in enumerate(self.plain.records)]
-        self.tangents = sealed((push.tangents.coordinates, *recorded))
+        t, lost = push.tangents, lost_places(program, run.particles)
+        ref = ReferenceValues.of(self.plain_lattice.require_reference())
+        moved = t.coordinates
+        if lost is not None:
+            moved = lost.pushed(run.particles.coordinates, ref, moved, t.constants, t.reference)
+        self.tangents = sealed((moved, *recorded))
         return self._parts()
 
     def _run(self) -> tuple[Any, ...]:
@@ -157,10 +163,16 @@ class _Forward:
     def backward(self, cotangents: tuple[Any, ...]) -> tuple[Any, np.ndarray, list[np.ndarray]]:
         """Derivatives with respect to the coordinates, the reference's values and each set of knobs."""
         seed, *seeds = unsealed(cotangents)
+        program, ends = self.pass_.launch.program, self.pass_.particles
+        bars = np.zeros(len(program.constants) + len(ReferenceValues._fields))
         with on_device(seed), said_with_mend():
+            lost = lost_places(program, ends)
+            if lost is not None:
+                ref = ReferenceValues.of(self.pass_.launch.reference)
+                seed, own = lost.pulled(ends.coordinates, ref, seed)
+                bars += own
             coordinates, constants = sweep(self.pass_, seed, seeds)
-        program = self.pass_.launch.program
-        bars = np.zeros(len(program.constants) + len(ReferenceValues._fields)) + constants
+        bars += constants
         knob_bars = [knob_gradient(program, bars, knobs) for knobs, _ in self.traces]
         return sealed(coordinates), bars[len(program.constants) :], knob_bars
 

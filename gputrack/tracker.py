@@ -14,9 +14,11 @@ from gputrack.backends import Choice, choose_backend
 from gputrack.backends.base import Backend, Launch, Particles, make_records
 from gputrack.beam import Beam
 from gputrack.checks import require_integer, short
+from gputrack.elements.map import ReferenceValues
 from gputrack.errors import InputError, TrackingInterrupted
 from gputrack.keeping import keeping
 from gputrack.lattice import Lattice
+from gputrack.lost_places import lost_places
 from gputrack.monitor import Monitor, Record, Recorder
 from gputrack.program import Program, cached_program
 from gputrack.room import record_bytes, require_room, said_with_mend
@@ -265,8 +267,11 @@ class Run:
         elements = xp.asarray(self.program.elements) if len(self.program) else xp.zeros(1, dtype=xp.int32)
         where = xp.where(fresh, elements[xp.where(fresh, p.loss_op, 0)], self.beam.loss_element)
         turn = self.beam.turn + (-self.done if self.backwards else self.done)
+        lost = lost_places(self.program, p, self.backwards)
+        ref = ReferenceValues.of(self.lattice.require_reference())
+        coordinates = p.coordinates if lost is None else lost.moved(p.coordinates, ref)
         out = Tracked(
-            p.coordinates, self.beam.reference, weights=self.beam.weights, loss_code=p.loss_code,
+            coordinates, self.beam.reference, weights=self.beam.weights, loss_code=p.loss_code,
             loss_turn=p.loss_turn, loss_element=where, turn=turn,
         )  # fmt: skip
         out.records = tuple(recorder.record() for recorder in self.recorders)

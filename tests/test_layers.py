@@ -38,7 +38,7 @@ LAYERS = (
     ("program",),
     ("backends",),
     ("tpsa",),  # of the backends, it knows only how kernels are found and built
-    ("keeping", "monitor_file", "monitor", "room", "tracker"),
+    ("keeping", "lost_places", "monitor_file", "monitor", "room", "tracker"),
     ("sweep", "parameter_adjoint", "parameter_tangent", "forward_rules", "forward_trace", "tangent_run",
      "forward_mode", "gradient"),
     ("program_retuned", "parameter_trace", "map_program", "map_request", "map_gradient", "passage_gradient",
@@ -61,9 +61,9 @@ KNOWN_TO = {
     "cupy": {"arrays", "backends.cuda"},
     "autograd": {
         "backends.array_adjoint", "backends.array_tangent", "backends.collective", "collective", "device_box", "doctor",
-        "forward_rules", "forward_trace", "gradient", "interop.passes", "map_gradient", "moment_primitives",
-        "optics", "parameter_adjoint", "parameter_trace", "passage_gradient", "passage_rates", "strong_strong",
-        "tangent_run", "tpsa",
+        "forward_rules", "forward_trace", "gradient", "interop.passes", "lost_places", "map_gradient",
+        "moment_primitives", "optics", "parameter_adjoint", "parameter_trace", "passage_gradient", "passage_rates",
+        "strong_strong", "tangent_run", "tpsa",
     },
     "torch": {"interop.torch"},
     "jax": {"interop.jax"},

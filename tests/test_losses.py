@@ -50,8 +50,8 @@ LOSSES = {
     ),
     "both_by_rectangle": Loss([mask(**BOTH)], dict(y=0.004), APERTURE, 0, 0, dict(y=0.004)),
     "both_by_ellipse": Loss([mask(**BOTH)], dict(x=0.0099, y=0.00299), APERTURE, 0, 0, dict(x=0.0099, y=0.00299)),
-    "offset": Loss([gt.Drift("d", dx=0.015, **WIDE)], dict(x=0.003), APERTURE, 0, 0, dict(x=0.003 - 0.015)),
-    "tilted": Loss([gt.Drift("d", tilt=math.pi / 2, **WIDE)], dict(x=0.005), APERTURE, 0, 0, dict(y=-0.005)),
+    "offset": Loss([gt.Drift("d", dx=0.015, **WIDE)], dict(x=0.003), APERTURE, 0, 0, dict(x=0.003)),
+    "tilted": Loss([gt.Drift("d", tilt=math.pi / 2, **WIDE)], dict(x=0.005), APERTURE, 0, 0, dict(x=0.005)),
     "at_the_exit": Loss(
         [METRE, gt.Drift("d", length=2.0, aperture=gt.Aperture(rectangle=(0.0025, 1.0)))], dict(px=SLOPE), APERTURE,
         0, 1, dict(x=3 * STEP, px=SLOPE, z=3 * LATE),
