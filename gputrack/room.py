@@ -55,7 +55,7 @@ def require_room(
     needed = beam.n * each + fixed
     if needed > memory.ALWAYS and needed > (free := free_bytes(device)[0]):
         mend = _mend(lattice, program, work, max(0, (free - fixed) // each))
-        raise too_large("track", beam.n, needed, device, mend)
+        raise too_large(beam.n, each, fixed, device, mend)
 
 
 def _work(
@@ -117,5 +117,6 @@ def said_with_mend() -> Iterator[None]:
     except out_of_memory() as error:
         raise DeviceMemoryError(
             f"track: memory of the GPU ran out ({error}); give some back (cupy.get_default_memory_pool()."
-            "free_all_blocks()), record less, or leave the beam in host memory and stream it: backend='cuda'"
+            "free_all_blocks()), record less, or, where nothing acts on the whole beam, leave it in host memory and "
+            "stream it: backend='cuda'"
         ) from error

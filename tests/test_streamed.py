@@ -241,10 +241,10 @@ def test_automatic_chunks(gpu):
     assert small == 2**12 and 2 * small * each < 2.5 * 2**20 < 4 * small * each
     assert size(10**8) == small
     assert memory.chunk_size(memory.Work(recorded=1000), program, 10**8, 0) <= memory.SLOT_BYTES // 48000
-    with pytest.raises(DeviceMemoryError, match=r"100000 particles need .* on GPU 0 .*smaller chunks, or leave chunk="):
+    with pytest.raises(DeviceMemoryError, match=r"200000 particles at a time .*smaller chunks, or leave chunk="):
         size(10**8, 10**5)
     gpu.total = gpu.used + 1000
-    with pytest.raises(DeviceMemoryError, match=r"1 particles need .* 1 kB are free; free some of it"):
+    with pytest.raises(DeviceMemoryError, match=r"2 particles at a time need .* 1 kB are free; free some of it"):
         size(10**8)
 
 
@@ -263,7 +263,7 @@ def test_more_than_fit(ring, gpu):
     host, there = beams(ring, 4000)
     expected = gt.track(ring, there, 2)
     gpu.total, seen = gpu.used + 200_000, []
-    text = r"track: 4000 particles need 5\d\d kB on GPU 0 \(\d+ bytes each\), of whose .* 200 kB are free; leave"
+    text = r"4000 particles .*need 5\d\d kB on GPU 0 \(128 bytes each and .*\), of whose .* 200 kB are free; leave"
     with pytest.raises(DeviceMemoryError, match=rf"{text} the beam in host memory.*backend='cuda'"):
         gt.track(ring, there, 2, progress=lambda *done: seen.append(done))
     assert not seen
@@ -274,11 +274,11 @@ def test_more_records_than_fit(gpu):
     beam = gt.Beam(0.1 * start_of(1000), LINE.reference)
     there = beam.to_device("cupy")
     gpu.total = gpu.used + 1_000_000
-    with pytest.raises(DeviceMemoryError, match=r"\(9664 bytes each\).*record less \(Monitor\(every="):
+    with pytest.raises(DeviceMemoryError, match=r"\(9664 bytes each .*record less \(Monitor\(every="):
         gt.track(LINE, there, 100, monitors=RECORDS)
     assert gt.track(LINE, beam, 100, monitors=RECORDS, backend="cuda").records[0].coordinates.shape == (100, 1, 6, 1000)
     assert gt.track(LINE, there, 100, monitors=SIZES).records[0].sigma.shape == (100, 1, 6, 6)
-    with pytest.raises(DeviceMemoryError, match="1000 particles need"):
+    with pytest.raises(DeviceMemoryError, match="1000 particles at a time need"):
         gradient(there, 100, SIZES)
 
 
@@ -304,7 +304,7 @@ def test_memory_that_others_take_on_the_way(ring, gpu, one_by_one, resident):
     with pytest.raises(TrackingStopped, match=r"stopped after 3 of 9 turns") as caught:
         gt.track(ring, beam, 9, progress=fill, **options)
     assert isinstance(caught.value.__cause__, DeviceMemoryError)
-    text = "memory of the GPU ran out .*stream it" if resident else "16 particles need .* smaller chunks"
+    text = "memory of the GPU ran out .*stream it" if resident else "32 particles at a time need .* smaller chunks"
     assert re.search(text, str(caught.value))
     assert resident == (caught.value.result is None)  # put together there, where there is no room
     assert ("no memory left" in str(caught.value)) == resident
@@ -451,7 +451,7 @@ def test_space_charge_of_more_than_fit(crowded, gpu, resident):
     beam = beam.to_device("cupy") if resident else beam
     gpu.total = gpu.used + 40_000
     backend = "cuda" if resident else gt.Streamed(chunk=10)
-    text = r"1000 particles need .* kB on GPU 0 .*4\d(\.\d)? kB are free; 'd1' acts on the whole beam"
+    text = r"1000 particles at a time need .* kB on GPU 0 .*4\d(\.\d)? kB are free; 'd1' acts on the whole beam"
     with pytest.raises(DeviceMemoryError, match=text) as caught:
         gt.track(crowded, beam, 3, backend=backend, progress=lambda *done: seen.append(done))
     assert not seen

@@ -117,24 +117,23 @@ def chunk_size(work: Work, program: Program, n: int, device: int, wanted: int | 
     if wanted is not None:
         size = min(wanted, n)
         slots = SLOTS if size < n else 1
-        needed = slots * size * each + fixed_bytes(program, work.kind, size, slots)
-        if needed > free:
-            raise too_large("track", size, needed, device, "take smaller chunks, or leave chunk= out")
+        fixed = fixed_bytes(program, work.kind, size, slots)
+        if slots * size * each + fixed > free:
+            raise too_large(slots * size, each, fixed, device, "take smaller chunks, or leave chunk= out")
         return size
     fixed = fixed_bytes(program, work.kind, min(n, CHUNK), SLOTS)
     fit = min((free - fixed) // 2 // (SLOTS * each), SLOT_BYTES // each, CHUNK)  # half of it is left to others
     if fit < 1:
-        needed = 2 * SLOTS * each + fixed
-        raise too_large("track", 1, needed, device, "free some of it, or record at fewer places")
+        raise too_large(SLOTS, each, fixed, device, "free some of it, or record at fewer places")
     return n if n <= fit else 1 << (int(fit).bit_length() - 1)
 
 
-def too_large(owner: str, n: int, needed: int, device: int, mend: str) -> DeviceMemoryError:
-    """The error with the numbers."""
+def too_large(n: int, each: int, fixed: int, device: int, mend: str) -> DeviceMemoryError:
+    """The error with the numbers, for so many particles at a time, bytes for each of them and besides."""
     free, total = free_bytes(device)
     return DeviceMemoryError(
-        f"{owner}: {n} particles need {in_words(needed)} on GPU {device} ({needed // n} bytes each), of whose "
-        f"{in_words(total)} {in_words(free)} are free; {mend}"
+        f"track: {n} particles at a time need {in_words(n * each + fixed)} on GPU {device} ({each} bytes each and "
+        f"{in_words(fixed)} besides), of whose {in_words(total)} {in_words(free)} are free; {mend}"
     )
 
 
