@@ -104,6 +104,8 @@ def track_to_file(
     try:
         after: Beam = track(ring, beam, turns=turns, progress=True, threads=threads, backend=backend)
     except (TrackingInterrupted, TrackingStopped) as stopped:
+        if stopped.result is None:
+            raise
         _finish(ring, beam, stopped.result, start, how, output, out)  # type: ignore[arg-type]
         raise
     _finish(ring, beam, after, start, how, output, out)

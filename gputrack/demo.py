@@ -60,6 +60,8 @@ def run_demo(
     try:
         after: Any = track(ring, beam, turns=turns, progress=True, backend=backend, threads=threads)
     except (TrackingInterrupted, TrackingStopped) as error:
+        if error.result is None:
+            raise
         stopped, after = error, error.result
     seconds = time.perf_counter() - start
     speed = turns_lived(after, beam.turn, after.turn - beam.turn) / seconds

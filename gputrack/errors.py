@@ -1,5 +1,9 @@
 """Errors raised at the public door. Each message names the culprit, the value and the mend."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class GputrackError(Exception):
     """Base of every error that gputrack raises on purpose."""
@@ -36,6 +40,9 @@ class TrackingStopped(GputrackError, RuntimeError):
         super().__init__(message)
         self.result = result
 
+    def __reduce__(self) -> tuple[Any, ...]:  # so that it comes back from another process
+        return type(self), (str(self), self.result)
+
 
 class TrackingInterrupted(KeyboardInterrupt):
     """The user interrupted tracking; ``result`` holds what was computed until then."""
@@ -43,3 +50,6 @@ class TrackingInterrupted(KeyboardInterrupt):
     def __init__(self, message: str, result: object) -> None:
         super().__init__(message)
         self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:  # so that it comes back from another process
+        return type(self), (str(self), self.result)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import resource
 
 import autograd.numpy as anp
@@ -51,6 +52,15 @@ def test_what_progress_raises_carries_the_turns(backend):
     same_beams(caught.value.result, whole)
     kept, expected = (host_copy(b.records[0].coordinates) for b in (caught.value.result, whole))
     np.testing.assert_array_equal(kept, expected)
+
+
+@pytest.mark.parametrize("kind", [TrackingStopped, TrackingInterrupted])
+def test_they_come_back_from_other_processes(kind):
+    out = gt.track(RING, wide_beam(3), 2, monitors=[gt.Monitor("bpm*")])
+    back = pickle.loads(pickle.dumps(kind("stopped after 2 turns", out)))
+    assert type(back) is kind and str(back) == "stopped after 2 turns"
+    same_beams(back.result, out)
+    assert back.result.records[0].turns.tolist() == [0, 1]
 
 
 def stopping_wake(**options):

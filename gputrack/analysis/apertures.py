@@ -248,6 +248,8 @@ class _Scan:
             try:
                 part: Any = advance(_part(self.beam, living), end - here, told)
             except (TrackingInterrupted, TrackingStopped) as stopped:
+                if stopped.result is None:
+                    raise
                 part, error = stopped.result, stopped
             self.take(living, part)
             if self.beam.turn == _next_look(here):
