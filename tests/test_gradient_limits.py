@@ -126,6 +126,20 @@ def test_a_length_that_is_none_has_no_derivative():
     np.testing.assert_allclose(slopes, [-1.0, 1.0], rtol=1e-14)
 
 
+def test_magnets_without_length():
+    """Beside others with errors of theirs; integrated strengths have no derivative there, which is said."""
+    errors = gt.Sextupole("s1", length=0.1, k2=3.0, knl=(0.0, 0.2), ksl=(0.1,))
+    line = gt.Lattice([errors, gt.Sextupole("s2", ksl=(0.0,)), gt.Drift("e", length=0.5)], ELECTRON)
+    knobs = line.knobs("s*.length", "s*.k2", each=True) + line.knobs("e.length")
+    start = gt.Beam(places(), ELECTRON)
+    slopes = gt.grad(lambda k: weighted(gt.track(line.with_knobs(knobs, k), start)))(knobs.values)
+    assert np.isfinite(slopes).all()
+    assert slopes[1] == pytest.approx(slopes[-1], rel=1e-12)  # without a field, length is length
+    integrated = line.knobs("s2.knl[1]", "s2.length")
+    with pytest.raises(gt.errors.InputError, match=r"Sextupole 's2': knl\[1\] has no derivative at length 0 m"):
+        gt.grad(lambda k: weighted(gt.track(line.with_knobs(integrated, k), start)))(integrated.values)
+
+
 # -- lost particles -------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from gputrack.arrays import namespace, plain_values
 from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.drift import DRIFT, drift_by
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
@@ -102,8 +103,12 @@ class _StraightMagnet(Element):
         return terms
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        if self.length == 0 and "length" not in active:
-            return None
+        if self.length == 0:
+            integrated = sorted(name for name in active if name.startswith(("knl[", "ksl[")))
+            if integrated:
+                raise self._error(f"{integrated[0]} has no derivative at length 0 m; give a length, or a Multipole")
+            if "length" not in active:
+                return None
         if self._bare(active):
             return 0, int(model.exact)
         terms = self._orders(active)
@@ -141,5 +146,12 @@ def field_terms(
             target[order] = target[order] + p[name] / math.factorial(order)
     for target, name in ((bn, "knl"), (an, "ksl")):
         for n, value in enumerate(p[name][:terms]):
-            target[n] = target[n] + value / (p["length"] * math.factorial(n))
+            target[n] = target[n] + _spread(value / math.factorial(n), p["length"])
     return bn, an
+
+
+def _spread(integrated: Any, length: Any) -> Any:
+    """An integrated strength over the length; 0 where there is no length, and hence no strength."""
+    long = plain_values(length) != 0.0
+    xp = namespace(integrated, length)
+    return xp.where(long, integrated, 0.0) / xp.where(long, length, 1.0)
