@@ -87,6 +87,7 @@ from gputrack.optics import (
 )
 from gputrack.reference import ReferenceParticle
 from gputrack.rings import storage_ring as demo_ring
+from gputrack.schemes import BlanesMoan, LaskarRobutel
 from gputrack.slicing import EqualCharge, EqualDistance
 from gputrack.strong_strong import Collided, collide
 from gputrack.tracker import Tracked, track
@@ -94,16 +95,16 @@ from gputrack.tracker import Tracked, track
 __version__ = "0.1.0"
 
 __all__ = [
-    "Above", "Aperture", "Beam", "BeamBeam", "Collided", "CrabCavity", "Drift", "DriftKick", "DrivingTerms",
-    "DynamicAperture", "EdwardsTeng", "Element", "EqualCharge", "EqualDistance", "Exact", "Expanded", "FirstOrder",
-    "FrequencyMap", "FromMap", "FullEdge", "Grid", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs", "Lattice",
-    "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick", "Model", "Monitor", "Multipole",
-    "Octupole", "OpenField2D", "OpenField3D", "OrbitCorrection", "OrbitResponse", "PipeBunch", "PipeModes", "Polar",
-    "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation", "Range", "RectangularBend", "ReferenceParticle",
-    "ResistiveWallWake", "ResonatorWake", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid",
-    "SpaceChargeKicks", "Streamed", "Strongest", "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss",
-    "UniformBins", "VKicker", "YRotation", "__version__", "closed_orbit", "collide", "correct_orbit", "demo_ring",
-    "driving_terms", "dynamic_aperture", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp",
-    "linear_optics", "load", "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey",
-    "track", "transfer_map", "twiss", "value_and_grad",
+    "Above", "Aperture", "Beam", "BeamBeam", "BlanesMoan", "Collided", "CrabCavity", "Drift", "DriftKick",
+    "DrivingTerms", "DynamicAperture", "EdwardsTeng", "Element", "EqualCharge", "EqualDistance", "Exact", "Expanded",
+    "FirstOrder", "FrequencyMap", "FromMap", "FullEdge", "Grid", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs",
+    "LaskarRobutel", "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick",
+    "Model", "Monitor", "Multipole", "Octupole", "OpenField2D", "OpenField3D", "OrbitCorrection", "OrbitResponse",
+    "PipeBunch", "PipeModes", "Polar", "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation", "Range",
+    "RectangularBend", "ReferenceParticle", "ResistiveWallWake", "ResonatorWake", "SecondOrder", "SectorBend",
+    "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Streamed", "Strongest", "Survey", "TableWake", "Target",
+    "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation", "__version__", "closed_orbit",
+    "collide", "correct_orbit", "demo_ring", "driving_terms", "dynamic_aperture", "finite_difference_matrix",
+    "frequency_map", "grad", "jacobian", "jvp", "linear_optics", "load", "luminosity", "match", "one_turn_map",
+    "orbit_response", "radiation", "save", "survey", "track", "transfer_map", "twiss", "value_and_grad",
 ]  # fmt: skip

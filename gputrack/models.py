@@ -5,8 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gputrack.errors import InputError
+from gputrack.schemes import BlanesMoan, LaskarRobutel, Scheme
 
 ORDERS = (2, 4, 6)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a kind of magnet needs where the integrator leaves it open.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        Where no order is given.
+    slices : int
+        With that scheme, or another of its family.
+    classical : int
+        Slices where order 2, 4 or 6 is asked for.
+    """
+
+    scheme: Scheme
+    slices: int
+    classical: int
 
 
 @dataclass(frozen=True)
@@ -15,29 +35,33 @@ class Integrator:
 
     Parameters
     ----------
-    order : int, optional
-        2 (leap-frog), 4 (Forest-Ruth) or 6 (Yoshida's solution A).
+    order : int or BlanesMoan or LaskarRobutel, optional
+        2 (leap-frog), 4 (Forest-Ruth), 6 (Yoshida's solution A), or a scheme of `gputrack.schemes`.
     slices : int, optional
         Number of equal slices per magnet, >= 1.
 
     Either may be None: what the kind of magnet needs (see `MatrixKick`).
     """
 
-    order: int | None = None
+    order: Scheme | None = None
     slices: int | None = None
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        if self.order is not None and self.order not in ORDERS:
-            raise InputError(f"{name}: order must be 2, 4 or 6, got {self.order!r}")
+        known = isinstance(self.order, (BlanesMoan, LaskarRobutel)) or self.order is None
+        if not known and (isinstance(self.order, bool) or self.order not in ORDERS):
+            raise InputError(
+                f"{name}: order must be 2, 4, 6, gputrack.BlanesMoan() or gputrack.LaskarRobutel(), got {self.order!r}"
+            )
         if self.slices is None:
             return
         if isinstance(self.slices, bool) or not isinstance(self.slices, int) or self.slices < 1:
             raise InputError(f"{name}: slices must be an integer >= 1, got {self.slices!r}")
 
-    def steps(self, order: int, slices: int) -> tuple[int, int]:
-        """Order and slices, with those that a kind of magnet needs where None."""
-        return self.order or order, self.slices or slices
+    def steps(self, needed: Steps) -> tuple[Scheme, int]:
+        """Scheme and slices, with those that a kind of magnet needs where None."""
+        scheme = self.order or needed.scheme
+        return scheme, self.slices or (needed.classical if isinstance(scheme, int) else needed.slices)
 
 
 @dataclass(frozen=True)
@@ -48,7 +72,7 @@ class DriftKick(Integrator):
     1.7e-5 m for 0.9 rad in 10 slices of order 4.
     """
 
-    order: int | None = 4
+    order: Scheme | None = 4
     slices: int | None = 10
 
 
@@ -57,9 +81,10 @@ class MatrixKick(Integrator):
     """The solvable part with its field (quadrupole matrix, exact dipole arc) split from the rest.
 
     The quadrupole's linear map is exact at each particle's own momentum, and so is a bend without
-    gradient. Where order and slices are None: quadrupoles take (4, 2), other straight magnets (4, 4), bends
-    with gradients (6, 10). The last is what PTC's reference figures were made with: SPEAR3's tunes then agree
-    with them to 1e-11, while both are 3e-8 (in qy) from those of many slices. The ESR's bends have no gradient.
+    gradient. Where order and slices are None: quadrupoles without errors take one slice of ``LaskarRobutel(3)``, other
+    straight magnets one of ``BlanesMoan(4)``, bends with gradients two of ``BlanesMoan(6)``. Tunes of the ESR are then
+    within 1e-11 of those of many slices, of SPEAR3, whose bends have gradients, within 3e-9; PTC with ten slices of
+    order 6 is within 4e-8 there. With an order of 2, 4 or 6 and no slices these magnets take 2, 4 and 10.
     """
 
 

@@ -92,7 +92,7 @@ GT_FUNCTION void multipole_body(State<Series>& s, const StraightConstants<C>& op
   Series lag = no_series();
   const Series K = length * s.inverse;
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int) GT_LAMBDA { drift_slopes(s, b, square_sum(b.P, b.Q), lag, part, length, op.exact); },
       [&](double part) GT_LAMBDA { kick_slopes(s, b, part, K, op.bn, op.skew ? op.an : nullptr, op.terms); });
   set_slopes(s, b);
@@ -112,7 +112,7 @@ GT_FUNCTION void sextupole_body(State<Series>& s, const StraightConstants<C>& op
   if (!vanishes(op.bn[0])) flat = (length * op.bn[0]) * inverse2;
   if (op.terms > 1 && !vanishes(op.bn[1])) linear = (length * op.bn[1]) * s.inverse;
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int) GT_LAMBDA { drift_slopes(s, b, opd2 * square_sum(b.P, b.Q), lag, part, length, op.exact); },
       [&](double part) GT_LAMBDA {
         add_scaled(b.P, flat, broadcast(-part));
@@ -181,21 +181,22 @@ GT_INLINE void pass_shears(State<Series>& s, Slopes& b, const Shears<T>& m) {
 template <class T, class C>
 GT_FUNCTION void quadrupole_with(State<Series>& s, const QuadrupoleConstants<C>& op, C length, const T& k) {
   Slopes b = slopes_of(s);
-  Shears<T> known[8];  // by the number of the outer step; they are the same from both ends of a slice
-  unsigned have = 0;
+  constexpr int MOST = 5;
+  Shears<T> known[MOST];  // by the number of the outer step; further ones, of long schemes, share the last place
+  int have[MOST] = {-1, -1, -1, -1, -1};
   Series start = s.x * b.P, lag = no_series(), gap = no_series();
   add_times(start, s.y, b.Q, 1.0);
   Series u = square_sum(b.P, b.Q);
   compose(
-      op.order, op.slices,
-      [&](double part, int step) GT_LAMBDA {
+      op.scheme, op.slices,
+      [&](double part, int number) GT_LAMBDA {
         add_scaled(lag, u, broadcast(0.25 * part));
         add_times(gap, s.x, s.x, 0.25 * part);
         add_times(gap, s.y, s.y, -0.25 * part);
-        const int last = weight_number(op.order), number = 2 * step > last && step < last ? last - step : step;
-        if (!(have >> number & 1u)) known[number] = shears_of(k, part * length, op.halvings);
-        have |= 1u << number;
-        pass_shears(s, b, known[number]);
+        const int place = number < MOST ? number : MOST - 1;
+        if (have[place] != number) known[place] = shears_of(k, part * length, op.halvings);
+        have[place] = number;
+        pass_shears(s, b, known[place]);
         u = square_sum(b.P, b.Q);
       },
       [&](double part) GT_LAMBDA {

@@ -27,7 +27,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Lowest first. A module imports from its own layer and from those before it; names stand for all below them too.
 LAYERS = (
     ("constants", "errors", "device_array"),
-    ("arrays", "checks", "frames", "losses", "models"),
+    ("arrays", "checks", "frames", "losses", "schemes", "models"),
     ("reference", "numbers", "faddeeva", "device_box", "moments", "moment_primitives", "tpsa.space", "tpsa.tables",
      "slicing"),
     ("gaussian_field",),

@@ -111,8 +111,8 @@ def test_model_of_an_element_overrides_the_lattices():
         [gt.Quadrupole("a", length=1.0, k1=1.0), gt.Quadrupole("b", length=1.0, k1=1.0, model=fine)], model=coarse
     )
     (one, op_one), (two, op_two) = compile_program(lattice).calls
-    assert (one.name, op_one.order, op_one.slices, op_one.exact) == ("quadrupole", 2, 1, 0)
-    assert (two.name, op_two.order, op_two.slices, op_two.exact) == ("straight", 6, 7, 1)
+    assert (one.name, op_one.scheme, op_one.slices, op_one.exact) == ("quadrupole", 0, 1, 0)
+    assert (two.name, op_two.scheme, op_two.slices, op_two.exact) == ("straight", 2, 7, 1)
 
 
 def test_model_for_a_selection():

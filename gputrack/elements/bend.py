@@ -22,12 +22,16 @@ from gputrack.elements.arc import (
 from gputrack.elements.base import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, piece_of
 from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit, rigid_return
 from gputrack.elements.bend_expanded import expanded_call
-from gputrack.elements.dipole import DIPOLE, outer_fractions
+from gputrack.elements.dipole import DIPOLE
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.sector_field import EXTRA_ORDERS, evaluate, kick_polynomials, monomials
-from gputrack.elements.splitting import compose
-from gputrack.models import MatrixKick, Model
+from gputrack.elements.splitting import compose, outer_fractions, steps_of
+from gputrack.models import MatrixKick, Model, Steps
 from gputrack.numbers import cos_sinc
+from gputrack.schemes import BlanesMoan
+
+#: of bodies with gradients, or of all bodies by drift and kick
+STEPS = Steps(BlanesMoan(6), 2, 10)
 
 
 def sector_kick(s: State, length: Any, fx: list[Any], fy: list[Any], degree: int) -> State:
@@ -41,7 +45,7 @@ def sector_kick(s: State, length: Any, fx: list[Any], fy: list[Any], degree: int
 def bend_by(s: State, op: Any, sign: float) -> State:
     """Exact arcs between kicks of the multipoles."""
     steps = {}
-    for j, fraction in enumerate(outer_fractions(op.order, op.slices)):
+    for j, fraction in enumerate(outer_fractions(op.scheme, op.slices)):
         steps[fraction] = [op.arcs[4 * j + k] for k in range(4)]
 
     def outer(t: State, part: float) -> State:
@@ -51,7 +55,7 @@ def bend_by(s: State, op: Any, sign: float) -> State:
     def inner(t: State, part: float) -> State:
         return sector_kick(t, sign * part * op.length, op.fx, op.fy, op.degree)
 
-    return compose(s, op.order, op.slices, outer, inner)
+    return compose(s, op.scheme, op.slices, outer, inner)
 
 
 def bend(s: State, op: Any, ref: ReferenceValues) -> State:
@@ -66,7 +70,7 @@ def unbend(s: State, op: Any, ref: ReferenceValues) -> State:
 
 BEND = MapKind(
     "bend", "bend", bend, unbend,
-    integers=("order", "slices", "degree", "terms", "halvings", "arc_numbers"), constants=("length", "k0"),
+    integers=("scheme", "slices", "degree", "terms", "halvings", "arc_numbers"), constants=("length", "k0"),
     series={"arcs": "arc_numbers", "fx": "terms", "fy": "terms"},
 )  # fmt: skip
 
@@ -145,6 +149,12 @@ class _Bend(Element):
                     terms = max(terms, n + 1, 2 if name == "ksl" else 1)
         return terms
 
+    def _only_gradient(self, active: frozenset[str]) -> bool:
+        """Whether there are no multipoles, and none are asked for, but those that a matrix takes in."""
+        errors = {f"{name}[{n}]" for name in ("knl", "ksl") for n, value in enumerate(getattr(self, name)) if value}
+        errors |= {name for name in active if name.startswith(("knl[", "ksl["))}
+        return not self._uses("k2", active) and errors <= {"knl[1]"}
+
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         parameters = {"length": self.length, "angle": self.angle, "e1": self.e1, "e2": self.e2}
         faces = tuple(bool(e) for e in self._faces(parameters))
@@ -156,6 +166,7 @@ class _Bend(Element):
         return (
             self._terms(active), model, rotated, turning_halvings(max(turn, abs(self.e1), abs(self.e2))),
             geometry_halvings(self.angle), self.k0 is None, self.fintx is None, soft,
+            self._only_gradient(active),
         )  # fmt: skip
 
     def _free(self) -> Mapping[str, tuple[float, float]]:
@@ -166,7 +177,7 @@ class _Bend(Element):
 
     @classmethod
     def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
-        _, _, _, halvings, angle_halvings, natural, symmetric, soft = body_statics
+        _, _, _, halvings, angle_halvings, natural, symmetric, soft, _ = body_statics
         for fint, was in zip((p["fint"], p["fint"] if symmetric else p["fintx"]), soft, strict=True):
             if (((p["hgap"] != 0.0) & (fint != 0.0)) != was).any():
                 return False
@@ -187,7 +198,7 @@ class _Bend(Element):
 
     @classmethod
     def _lower_faces(cls, p: Mapping[str, Any], statics: Any) -> tuple[list[MapCall], list[MapCall]]:
-        terms, model, rotated, halvings, _, natural, symmetric, soft = statics
+        terms, model, rotated, halvings, _, natural, symmetric, soft, _ = statics
         length, (e1, e2) = cls._arc_length(p), cls._faces(p)
         k0 = p["angle"] / length if natural else p["k0"]
         kn, _ = _multipoles(p, length, terms)
@@ -202,12 +213,12 @@ class _Bend(Element):
     def _lower_body(
         cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
-        terms, model, _, halvings, angle_halvings, natural, _, _ = statics
+        terms, model, _, halvings, angle_halvings, natural, _, _, only_gradient = statics
         length = cls._arc_length(p)
         k0 = p["angle"] / length if natural else p["k0"]
         field = _multipoles(p, length, terms)
         p = piece_of({**p, "length": length}, begin, end, "length", "angle")
-        return [_body(p, p["length"], k0, field, model, halvings, angle_halvings)]
+        return [_body(p, p["length"], k0, field, model, halvings, angle_halvings, only_gradient)]
 
 
 def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any], list[Any]]:
@@ -225,13 +236,13 @@ def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any
 
 def _body(
     p: Mapping[str, Any], length: Any, k0: Any, field: tuple[list[Any], list[Any]], model: Model, halvings: int,
-    angle_halvings: int,
+    angle_halvings: int, only_gradient: bool,
 ) -> MapCall:  # fmt: skip
     matrix = isinstance(model.integrator, MatrixKick)
     angle = p["angle"]
     kn, ks = field
     if not model.exact:
-        return expanded_call(length, angle / length, k0, kn, ks, model.integrator)
+        return expanded_call(length, angle / length, k0, kn, ks, model.integrator, solved=matrix and only_gradient)
     if matrix and not kn:
         constants = {**sector_geometry(length, angle, angle_halvings), "k0": k0}
         return MapCall(ARC, {"halvings": halvings}, constants)
@@ -245,15 +256,15 @@ def _body(
 
 def _dipole_call(length: Any, angle: Any, k0: Any, model: Model, angle_halvings: int) -> MapCall:
     """Body without further multipoles between field-free arcs."""
-    order, slices = model.integrator.steps(6, 10)
-    arcs = _arcs(length, angle, order, slices, angle_halvings)
-    integers = dict(order=order, slices=slices, arc_numbers=len(arcs))
+    scheme, slices = steps_of(model.integrator, STEPS)
+    arcs = _arcs(length, angle, scheme, slices, angle_halvings)
+    integers = dict(scheme=scheme, slices=slices, arc_numbers=len(arcs))
     return MapCall(DIPOLE, integers, {"length": length, "k0": k0, "h": angle / length}, {"arcs": arcs})
 
 
-def _arcs(length: Any, angle: Any, order: int, slices: int, angle_halvings: int) -> list[Any]:
+def _arcs(length: Any, angle: Any, scheme: int, slices: int, angle_halvings: int) -> list[Any]:
     """Geometry of the distinct outer steps, four numbers each."""
-    fractions = np.array(outer_fractions(order, slices))
+    fractions = np.array(outer_fractions(scheme, slices))
     each = fractions.reshape(-1, *np.ones(np.ndim(untraced(angle)), dtype=int).tolist())  # all steps at once
     steps = sector_geometry(each * length, each * angle, angle_halvings)
     names = ("sine", "cosine", "reach", "sagitta")
@@ -264,13 +275,13 @@ def _sector_call(
     length: Any, angle: Any, k0: Any, kn: list[Any], ks: list[Any], model: Model, halvings: int, angle_halvings: int
 ) -> MapCall:
     """Integrated sector body; the arcs' geometry is computed once per distinct step."""
-    order, slices = model.integrator.steps(6, 10)
+    scheme, slices = steps_of(model.integrator, STEPS)
     # a dipole alone has the exact potential -k0 (x + h x^2/2)
     degree = len(kn) - 1 + EXTRA_ORDERS if len(kn) > 1 else 1
     fx, fy = kick_polynomials(angle / length, kn, ks, degree)
-    arcs = _arcs(length, angle, order, slices, angle_halvings)
+    arcs = _arcs(length, angle, scheme, slices, angle_halvings)
     integers = dict(
-        order=order, slices=slices, degree=degree, terms=len(monomials(degree)), halvings=halvings,
+        scheme=scheme, slices=slices, degree=degree, terms=len(monomials(degree)), halvings=halvings,
         arc_numbers=len(arcs),
     )  # fmt: skip
     return MapCall(BEND, integers, {"length": length, "k0": k0}, {"arcs": arcs, "fx": fx, "fy": fy})

@@ -9,14 +9,18 @@ import math
 from typing import Any
 
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.elements.splitting import compose
+from gputrack.elements.splitting import compose, steps_of
 from gputrack.elements.straight import multipole_kick
-from gputrack.models import Integrator, MatrixKick
+from gputrack.models import Integrator, MatrixKick, Steps
 from gputrack.numbers import cos_sinc, horner
+from gputrack.schemes import BlanesMoan
 
 # (1 - sin a/a)/a^2 and (1 - cos a)/a^2 as functions of u = a^2
 SINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 3) for k in range(11))
 COSINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 2) for k in range(11))
+
+STEPS = Steps(BlanesMoan(4), 1, 4)
+SOLVED = Steps(2, 1, 1)
 
 
 def combined_matrix(s: State, length: Any, h: Any, k0: Any, kx: Any, ky: Any) -> State:
@@ -58,7 +62,7 @@ def bend_expanded_by(s: State, op: Any, sign: float) -> State:
         t = multipole_kick(t, part * length, op.bn, op.an)
         return curvature_kick(t, part * length, op.h_inner, op.focus)
 
-    return compose(s, op.order, op.slices, outer, inner)
+    return compose(s, op.scheme, op.slices, outer, inner)
 
 
 def bend_expanded(s: State, op: Any, ref: ReferenceValues) -> State:
@@ -73,16 +77,19 @@ def unbend_expanded(s: State, op: Any, ref: ReferenceValues) -> State:
 
 BEND_EXPANDED = MapKind(
     "bend_expanded", "bend_expanded", bend_expanded, unbend_expanded,
-    integers=("terms", "order", "slices"),
+    integers=("terms", "scheme", "slices"),
     constants=("length", "h_outer", "k0_outer", "kx", "ky", "h_inner", "focus"),
     series={"bn": "terms", "an": "terms"},
 )  # fmt: skip
 
 
 def expanded_call(
-    length: Any, h: Any, k0: Any, kn: list[Any], ks: list[Any], integrator: Integrator
+    length: Any, h: Any, k0: Any, kn: list[Any], ks: list[Any], integrator: Integrator, solved: bool
 ) -> MapCall:
-    """Map call; the weak focusing is h times the whole dipole field, and gradients act as on a straight axis."""
+    """Map call; the weak focusing is h times the whole dipole field, and gradients act as on a straight axis.
+
+    `solved`: the matrix leaves nothing to kick.
+    """
     zero = 0.0 * length
     kn, ks = (kn + [zero, zero])[: max(2, len(kn))], (ks + [zero, zero])[: max(2, len(ks))]
     focus = h * (k0 + kn[0])
@@ -94,6 +101,6 @@ def expanded_call(
     else:
         outer = dict(h_outer=zero, k0_outer=zero, kx=zero, ky=zero, h_inner=h, focus=focus)
         bn[0] = bn[0] + k0
-    order, slices = integrator.steps(4, 4)
-    integers = {"terms": len(bn), "order": order, "slices": slices}
+    scheme, slices = steps_of(integrator, SOLVED if solved else STEPS)
+    integers = {"terms": len(bn), "scheme": scheme, "slices": slices}
     return MapCall(BEND_EXPANDED, integers, {"length": length, **outer}, {"bn": bn, "an": an})

@@ -10,15 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from gputrack.elements.map import MapKind, ReferenceValues, State
-from gputrack.elements.splitting import WEIGHTS, compose
+from gputrack.elements.splitting import compose, outer_fractions
 from gputrack.numbers import slope_excess
-
-
-def outer_fractions(order: int, slices: int) -> list[float]:
-    """Fractions of the length of the distinct outer steps: first (and last), between stages, between slices."""
-    weights = WEIGHTS[order]
-    inside = [0.5 * (a + b) / slices for a, b in zip(weights, weights[1:], strict=False)]
-    return [0.5 * (0.0 + weights[0]) / slices, *inside, 0.5 * (weights[-1] + weights[0]) / slices]
 
 
 def plane_to_plane(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, length: Any) -> State:
@@ -33,7 +26,7 @@ def plane_to_plane(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, l
 def dipole_by(s: State, op: Any, sign: float) -> State:
     """Body over sign * op.length."""
     steps = {}
-    for j, fraction in enumerate(outer_fractions(op.order, op.slices)):
+    for j, fraction in enumerate(outer_fractions(op.scheme, op.slices)):
         steps[fraction] = [op.arcs[4 * j + k] for k in range(4)]
     kick = sign * op.length * op.k0 * s.inverse
 
@@ -45,7 +38,7 @@ def dipole_by(s: State, op: Any, sign: float) -> State:
         return t._replace(px=t.px - part * kick * (1.0 + op.h * t.x))
 
     t = s._replace(px=s.px * s.inverse, py=s.py * s.inverse, z=s.z + sign * op.length * s.slip)
-    t = compose(t, op.order, op.slices, outer, inner)
+    t = compose(t, op.scheme, op.slices, outer, inner)
     return t._replace(px=t.px * s.opd, py=s.py)
 
 
@@ -61,5 +54,5 @@ def undipole(s: State, op: Any, ref: ReferenceValues) -> State:
 
 DIPOLE = MapKind(
     "dipole", "dipole", dipole, undipole,
-    integers=("order", "slices", "arc_numbers"), constants=("length", "k0", "h"), series={"arcs": "arc_numbers"},
+    integers=("scheme", "slices", "arc_numbers"), constants=("length", "k0", "h"), series={"arcs": "arc_numbers"},
 )  # fmt: skip

@@ -10,9 +10,11 @@ from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_midd
 from gputrack.elements.drift import DRIFT
 from gputrack.elements.map import MapCall
 from gputrack.elements.multipole import MULTIPOLE
-from gputrack.elements.splitting import compose
+from gputrack.elements.splitting import compose, steps_of
 from gputrack.elements.straight import STRAIGHT
-from gputrack.models import Model
+from gputrack.models import Model, Steps
+
+STEPS = Steps(4, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class _Corrector(Element):
         if self.length == 0 and "length" not in active:
             return None
         kicks = any(self._uses(name, active) for name in self.KICKS.values())
-        return int(model.exact), kicks, model.integrator.steps(4, 1)[0], self.length == 0
+        return int(model.exact), kicks, steps_of(model.integrator, STEPS)[0], self.length == 0
 
     @classmethod
     def _lower_body(
@@ -43,18 +45,18 @@ class _Corrector(Element):
         h, v = (p[cls.KICKS[plane]] if plane in cls.KICKS else zero for plane in "xy")
         if statics is None:
             return [_kick(zero, -h, v)]
-        exact, kicks, order, thin = statics
+        exact, kicks, scheme, thin = statics
         if not kicks:
             return [_drift(exact, p["length"])]
         if thin:  # strength over length is 0/0: the same splitting, step by step
             steps: list[MapCall] = []
             return compose(
-                steps, order, 1,
+                steps, scheme, 1,
                 lambda calls, part: [*calls, _drift(exact, part * p["length"])],
                 lambda calls, part: [*calls, _kick(zero, -part * h, part * v)],
             )
         # One slice: a uniform field is integrated exactly but for terms of third order in the slopes.
-        integers = {"terms": 1, "skew": 1, "exact": exact, "order": order, "slices": 1}
+        integers = {"terms": 1, "skew": 1, "exact": exact, "scheme": scheme, "slices": 1}
         series = {"bn": [-h / p["length"]], "an": [v / p["length"]]}
         return [MapCall(STRAIGHT, integers, {"length": p["length"]}, series)]
 

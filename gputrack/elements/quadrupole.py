@@ -11,10 +11,11 @@ import numpy as np
 
 from gputrack.elements.base import piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.elements.splitting import compose
+from gputrack.elements.splitting import compose, longest_outer, steps_of
 from gputrack.elements.straight import _StraightMagnet, field_terms, multipole_kick
-from gputrack.models import MatrixKick, Model
+from gputrack.models import MatrixKick, Model, Steps
 from gputrack.numbers import horner, slope_excess_remainder, trig_halvings
+from gputrack.schemes import LaskarRobutel
 
 # cos(sqrt M) = Ce + Co M and sin(sqrt M)/sqrt M = Se + So M with M^2 = u: power series in u.
 CE = tuple(1.0 / math.factorial(4 * j) for j in range(6))
@@ -90,7 +91,7 @@ def quadrupole_by(s: State, op: Any, length: Any) -> State:
     def outer(t: State, part: float) -> State:
         return quadrupole_matrix(t, part * length, op.bn[1], skew[1], op.halvings)
 
-    return compose(s, op.order, op.slices, outer, inner)
+    return compose(s, op.scheme, op.slices, outer, inner)
 
 
 def quadrupole(s: State, op: Any, ref: ReferenceValues) -> State:
@@ -105,9 +106,14 @@ def unquadrupole(s: State, op: Any, ref: ReferenceValues) -> State:
 
 QUADRUPOLE = MapKind(
     "quadrupole", "quadrupole", quadrupole, unquadrupole,
-    integers=("terms", "skew", "exact", "order", "slices", "halvings", "kicks"), constants=("length",),
+    integers=("terms", "skew", "exact", "scheme", "slices", "halvings", "kicks"), constants=("length",),
     series={"bn": "terms", "an": "skew"},
 )  # fmt: skip
+
+
+def _largest_phase(gradient: Any, length: Any, scheme: int, slices: int) -> Any:
+    """Square of the largest phase advance of an outer step, down to 1 + delta = 1/2."""
+    return 2.0 * gradient * (longest_outer(scheme, slices) * length) ** 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +132,7 @@ class Quadrupole(_StraightMagnet):
     k1s: float = 0.0
 
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {"k1": (1, False), "k1s": (1, True)}
-    STEPS: ClassVar[tuple[int, int]] = (4, 2)
+    STEPS: ClassVar[Steps] = Steps(LaskarRobutel(3), 1, 2)
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         statics = super()._body_statics(model, active)
@@ -136,11 +142,10 @@ class Quadrupole(_StraightMagnet):
         errors = {*active} & {f"{s}[{n}]" for s in ("knl", "ksl") for n in range(terms)}
         kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(errors))
         gradient = math.hypot(self.k1 + self._error_of("knl"), self.k1s + self._error_of("ksl"))
-        order, slices = model.integrator.steps(*self.STEPS)
-        # steps are shorter than twice a slice; the other factor 2 covers opd down to 1/2
-        halvings = trig_halvings(2.0 * gradient * (2.0 * self.length / slices) ** 2)
+        scheme, slices = steps_of(model.integrator, _StraightMagnet.STEPS if kicks else self.STEPS)
+        halvings = trig_halvings(_largest_phase(gradient, self.length, scheme, slices))
         skew = terms if self._skew(active) else 0
-        return "matrix", terms, skew, int(model.exact), order, slices, halvings, kicks
+        return "matrix", terms, skew, int(model.exact), scheme, slices, halvings, kicks
 
     def _free(self) -> Mapping[str, tuple[float, float]]:
         return super()._free()
@@ -149,10 +154,11 @@ class Quadrupole(_StraightMagnet):
     def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
         if body_statics is None or body_statics[0] != "matrix":
             return True
-        _, _, _, _, _, slices, halvings, _ = body_statics
+        _, _, _, _, scheme, slices, halvings, _ = body_statics
         k1, k1s = ([p[k], *(v / p["length"] for v in p[s][1:2])] for k, s in (("k1", "knl"), ("k1s", "ksl")))
         gradient = np.hypot(sum(k1), sum(k1s))
-        return trig_halvings(float(np.max(2.0 * gradient * (2.0 * p["length"] / slices) ** 2))) <= int(halvings)
+        largest = np.max(_largest_phase(gradient, p["length"], scheme, slices))
+        return trig_halvings(float(largest)) <= int(halvings)
 
     def _error_of(self, name: str) -> float:
         series = getattr(self, name)

@@ -11,8 +11,9 @@ from gputrack.arrays import namespace, plain_values
 from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.drift import DRIFT, drift_by
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.elements.splitting import compose
-from gputrack.models import Model
+from gputrack.elements.splitting import compose, steps_of
+from gputrack.models import Model, Steps
+from gputrack.schemes import BlanesMoan
 
 
 def multipole_kick(s: State, length: Any, bn: list[Any], an: list[Any]) -> State:
@@ -31,7 +32,7 @@ def straight_by(s: State, op: Any, length: Any) -> State:
     an = op.an or [0.0] * len(op.bn)
     return compose(
         s,
-        op.order,
+        op.scheme,
         op.slices,
         lambda t, part: drift_by(t, part * length, op.exact),
         lambda t, part: multipole_kick(t, part * length, op.bn, an),
@@ -50,7 +51,7 @@ def unstraight(s: State, op: Any, ref: ReferenceValues) -> State:
 
 STRAIGHT = MapKind(
     "straight", "straight", straight, unstraight,
-    integers=("terms", "skew", "exact", "order", "slices"), constants=("length",),
+    integers=("terms", "skew", "exact", "scheme", "slices"), constants=("length",),
     series={"bn": "terms", "an": "skew"},
 )  # fmt: skip
 
@@ -71,8 +72,8 @@ class _StraightMagnet(Element):
 
     #: own strengths: parameter name -> (order, skew)
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {}
-    #: order and slices where the integrator leaves them open
-    STEPS: ClassVar[tuple[int, int]] = (4, 4)
+    #: scheme and slices where the integrator leaves them open
+    STEPS: ClassVar[Steps] = Steps(BlanesMoan(4), 1, 4)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,7 +114,7 @@ class _StraightMagnet(Element):
             return 0, int(model.exact)
         terms = self._orders(active)
         skew = terms if self._skew(active) else 0
-        return terms, skew, int(model.exact), *model.integrator.steps(*self.STEPS)
+        return terms, skew, int(model.exact), *steps_of(model.integrator, self.STEPS)
 
     def _skew(self, active: frozenset[str]) -> bool:
         """Whether there are skew multipoles, or some are asked for."""

@@ -20,6 +20,7 @@ from gputrack.io.files import read_text, require_path, write_text
 from gputrack.lattice import Lattice
 from gputrack.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
 from gputrack.reference import ReferenceParticle
+from gputrack.schemes import BlanesMoan, LaskarRobutel
 from gputrack.slicing import EqualCharge, EqualDistance
 
 FORMAT, VERSION = "gputrack-lattice", 1
@@ -40,9 +41,11 @@ _OBJECTS: dict[str, Classes] = {
     "field": _named(PipeModes, PipeBunch, OpenField2D, OpenField3D),
     "slicing": _named(UniformBins, Quantiles, EqualCharge, EqualDistance),
     "integrator": _named(DriftKick, MatrixKick),
+    "order": _named(BlanesMoan, LaskarRobutel),
     "hamiltonian": _named(Exact, Expanded),
     "edge": _named(FullEdge, LinearEdge),
 }
+_OR_NUMBER = ("order",)
 
 
 def json_text(lattice: Lattice) -> str:
@@ -166,7 +169,7 @@ def _object(what: str, entry: Any, classes: Classes) -> Any:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in _OBJECTS and value is not None:
+    if name in _OBJECTS and value is not None and not (name in _OR_NUMBER and isinstance(value, int)):
         return _object(name, value, _OBJECTS[name])
     if isinstance(value, dict):
         raise _Refused(f"field {name!r} must not be an object")

@@ -26,7 +26,7 @@ GT_INLINE void sector_kick(State<T>& s, C length, const C* fx, const C* fy, int 
 template <class T, class C>
 GT_INLINE void bend_by(State<T>& s, const BendConstants<C>& op, double sign) {
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const C* arc = op.arcs + 4 * step;
         arc_by(s, sign * arc[0], arc[1], sign * arc[2], arc[3], sign * part * op.length, op.k0, op.halvings);
@@ -93,7 +93,7 @@ GT_INLINE void bend_adjoint(State<T>& s, Costate<T>& g, const BendOp& op, const 
                             const Reference& ref) {
   Cotangent<T> length_bar = broadcast(0.0), k0_bar = broadcast(0.0);
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const double* arc = op.arcs + 4 * step;
         Cotangent<T>* arc_bar = bar.arcs + 4 * step;

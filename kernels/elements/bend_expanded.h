@@ -39,7 +39,7 @@ template <class T, class C>
 GT_INLINE void bend_expanded_by(State<T>& s, const BendExpandedConstants<C>& op, double sign) {
   C length = sign * op.length;
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int) GT_LAMBDA { combined_matrix(s, part * length, op.h_outer, op.k0_outer, op.kx, op.ky); },
       [&](double part) GT_LAMBDA {
         multipole_kick(s, part * length, op.bn, op.an, op.terms);
@@ -136,7 +136,7 @@ GT_INLINE void bend_expanded_adjoint(State<T>& s, Costate<T>& g, const BendExpan
                                      const BendExpandedBar<Cotangent<T>>& bar, const Reference& ref) {
   Cotangent<T> length_bar = broadcast(0.0);
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int) GT_LAMBDA {
         Cotangent<T> step_bar = broadcast(0.0);
         combined_matrix_adjoint(s, g, part * op.length, op.h_outer, op.k0_outer, op.kx, op.ky, step_bar,

@@ -11,7 +11,7 @@ GT_INLINE void dipole_by(State<T>& s, const DipoleConstants<C>& op, double sign)
   T x = s.x, y = s.y, P = s.px * s.inverse, lag = length * s.slip;
   const T Q = s.py * s.inverse, Q2 = Q * Q;
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const C* arc = op.arcs + 4 * step;
         const C sine = sign * arc[0], cosine = arc[1];
@@ -55,7 +55,7 @@ GT_INLINE void dipole_adjoint(State<T>& s, Costate<T>& g, const DipoleOp& op, co
   g.opd += g.px * P + g.py * Q;
   Cotangent<T> flat = broadcast(0.0), slanted = broadcast(0.0);  // sums of f gP, f gP x
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const double* arc = op.arcs + 4 * step;
         Cotangent<T>* arc_bar = bar.arcs + 4 * step;

@@ -112,7 +112,7 @@ template <class T, class C>
 GT_INLINE void quadrupole_by(State<T>& s, const QuadrupoleConstants<C>& op, C length) {
   const C a1 = op.skew ? op.an[1] : 0.0 * op.bn[1];
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int) GT_LAMBDA { quadrupole_matrix(s, part * length, op.bn[1], a1, op.halvings); },
       [&](double part) GT_LAMBDA {
         if (op.kicks) error_kick(s, 0.5 * part * length, op.bn, op.an, op.terms, op.skew);
@@ -274,7 +274,7 @@ GT_INLINE void general_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   Cotangent<T> length_bar = broadcast(0.0), b1_bar = broadcast(0.0), a1_bar = broadcast(0.0);
   const double a1 = op.skew ? op.an[1] : 0.0;
   compose(
-      op.order, op.slices,
+      op.scheme, op.slices,
       [&](double part, int) GT_LAMBDA {
         Cotangent<T> step_bar = broadcast(0.0);
         quadrupole_matrix_adjoint(s, g, part * op.length, op.bn[1], a1, op.halvings, step_bar, b1_bar, a1_bar);
@@ -293,7 +293,7 @@ GT_INLINE void general_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   if (op.skew) bar.an[1] += a1_bar;
 }
 
-// Matrices of the distinct outer steps (at most 5: symmetric splittings of order 6) in slopes,
+// Matrices of the distinct outer steps, at most MAX_STEPS here, in slopes,
 //   x' = cx x + sx P, P' = cx P - fx x with fx = k sx, k = b1/(1 + delta); y' = cy y + sy Q, Q' = cy Q + fy y,
 // and their bars, from which those of the constants follow once per body.
 constexpr int MAX_STEPS = 5;
@@ -303,17 +303,6 @@ struct Lens {
   T cx, sx, fx, cy, sy, fy;
   Cotangent<T> cx_bar, sx_bar, fx_bar, cy_bar, sy_bar, fy_bar;
 };
-
-// Number in that list of compose's outer step j.
-GT_INLINE int lens_number(int order, int j) {
-  const int stages = weight_number(order);
-  return j == stages ? (stages + 1) / 2 : j <= stages - j ? j : stages - j;
-}
-
-// Its fraction of a slice, for all but the last one.
-GT_INLINE double lens_part(int order, int number) {
-  return 0.5 * (weight_at(order, number) + (number ? weight_at(order, number - 1) : 0.0));
-}
 
 template <class T>
 GT_INLINE Lens<T> make_lens(double length, const T& k, int halvings) {
@@ -394,9 +383,9 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   const Cotangent<T> gz = g.z, half_gz = 0.5 * gz, quarter_gz = 0.25 * gz;
   g.opd += g.px * P + g.py * Q;
   Lens<T> lenses[MAX_STEPS];
-  const int last = lens_number(op.order, weight_number(op.order));
+  const int last = last_outer(op.scheme);
   const double scale = 1.0 / op.slices;
-  for (int i = 0; i < last; ++i) lenses[i] = make_lens(lens_part(op.order, i) * scale * op.length, k, op.halvings);
+  for (int i = 0; i < last; ++i) lenses[i] = make_lens(outer_part(op.scheme, i) * scale * op.length, k, op.halvings);
   if (op.slices > 1) lenses[last] = doubled(lenses[0]);
   T squares = broadcast(0.0), field = squares;  // sums of f (P^2 + Q^2), f (x^2 - y^2) over the outer steps
   T way = squares;                              // sums over the inner steps: path
@@ -407,9 +396,9 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   gy -= quarter_gz * Q;
   gQ -= quarter_gz * y;
   compose(
-      op.order, op.slices,
-      [&](double part, int step) GT_LAMBDA {
-        Lens<T>& a = lenses[lens_number(op.order, step)];
+      op.scheme, op.slices,
+      [&](double part, int number) GT_LAMBDA {
+        Lens<T>& a = lenses[number];
         squares += part * (P * P + Q * Q);
         field += part * (x * x - y * y);
         Cotangent<T> drop = (part * op.length) * half_gz;
@@ -463,7 +452,7 @@ GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& o
   if (op.slices > 1) doubled_adjoint(lenses[0], lenses[last]);
   for (int i = 0; i < last; ++i) {
     Cotangent<T> lens_bar = broadcast(0.0);
-    const double part = lens_part(op.order, i) * scale;
+    const double part = outer_part(op.scheme, i) * scale;
     lens_adjoint(lenses[i], part * op.length, k, op.halvings, lens_bar, k_bar);
     length_bar += part * lens_bar;
   }
@@ -488,7 +477,7 @@ template <class T>
 GT_INLINE void quadrupole_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op,
                                   const QuadrupoleBar<Cotangent<T>>& bar,
                                   const Reference& ref) {
-  if (op.skew || op.kicks)
+  if (op.skew || op.kicks || last_outer(op.scheme) >= MAX_STEPS)
     general_adjoint(s, g, op, bar);
   else
     upright_adjoint(s, g, op, bar);

@@ -47,7 +47,7 @@ GT_INLINE void normal_kick(State<T>& s, L length, const C* bn, int terms) {
 template <int TERMS, bool SKEW, class T, class C>
 GT_INLINE void straight_with(State<T>& s, const StraightConstants<C>& op, C length) {
   compose(
-      op.order, op.slices, [&](double part, int) GT_LAMBDA { drift_by(s, part * length, op.exact); },
+      op.scheme, op.slices, [&](double part, int) GT_LAMBDA { drift_by(s, part * length, op.exact); },
       [&](double part) GT_LAMBDA {
         if constexpr (SKEW)
           multipole_kick<TERMS>(s, part * length, op.bn, op.an, op.terms);
@@ -205,7 +205,7 @@ GT_INLINE void straight_with_adjoint(State<T>& s, Costate<T>& g, const StraightO
   for (int n = 0; n < terms; ++n) b.bn[n] = b.an[n] = broadcast(0.0);
   g.opd += g.px * b.P + g.py * b.Q;
   compose(
-      op.order, op.slices, [&](double part, int) GT_LAMBDA { drift_back(b, part, op.length, op.exact); },
+      op.scheme, op.slices, [&](double part, int) GT_LAMBDA { drift_back(b, part, op.length, op.exact); },
       [&](double part) GT_LAMBDA { kick_back<TERMS, SKEW>(b, part, op); });
   Cotangent<T> reach_bar = broadcast(0.0);
   for (int n = 0; n < terms; ++n) {
