@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -111,6 +111,11 @@ QUADRUPOLE = MapKind(
 )  # fmt: skip
 
 
+def _kicked(knl: Sequence[Any], ksl: Sequence[Any]) -> bool:
+    """Whether there are multipoles that the matrix leaves to the kicks."""
+    return any(np.any(value) for series in (knl, ksl) for n, value in enumerate(series) if n != 1)
+
+
 def _largest_phase(gradient: Any, length: Any, scheme: int, slices: int) -> Any:
     """Square of the largest phase advance of an outer step, down to 1 + delta = 1/2."""
     return 2.0 * gradient * (longest_outer(scheme, slices) * length) ** 2
@@ -142,10 +147,12 @@ class Quadrupole(_StraightMagnet):
         errors = {*active} & {f"{s}[{n}]" for s in ("knl", "ksl") for n in range(terms)}
         kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(errors))
         gradient = math.hypot(self.k1 + self._error_of("knl"), self.k1s + self._error_of("ksl"))
-        scheme, slices = steps_of(model.integrator, _StraightMagnet.STEPS if kicks else self.STEPS)
+        # by values alone: a derivative that is asked for must not change what it is of
+        kicked = _kicked(self.knl, self.ksl)
+        scheme, slices = steps_of(model.integrator, _StraightMagnet.STEPS if kicked else self.STEPS)
         halvings = trig_halvings(_largest_phase(gradient, self.length, scheme, slices))
         skew = terms if self._skew(active) else 0
-        return "matrix", terms, skew, int(model.exact), scheme, slices, halvings, kicks
+        return "matrix", terms, skew, int(model.exact), scheme, slices, halvings, kicks, kicked
 
     def _free(self) -> Mapping[str, tuple[float, float]]:
         return super()._free()
@@ -154,7 +161,9 @@ class Quadrupole(_StraightMagnet):
     def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
         if body_statics is None or body_statics[0] != "matrix":
             return True
-        _, _, _, _, scheme, slices, halvings, _ = body_statics
+        _, _, _, _, scheme, slices, halvings, _, kicked = body_statics
+        if _kicked(p["knl"], p["ksl"]) != kicked:
+            return False
         k1, k1s = ([p[k], *(v / p["length"] for v in p[s][1:2])] for k, s in (("k1", "knl"), ("k1s", "ksl")))
         gradient = np.hypot(sum(k1), sum(k1s))
         largest = np.max(_largest_phase(gradient, p["length"], scheme, slices))
@@ -171,6 +180,6 @@ class Quadrupole(_StraightMagnet):
         if statics is None or statics[0] != "matrix":
             return super()._lower_body(p, statics, begin, end)
         p = piece_of(p, begin, end, "length", "knl", "ksl")
-        integers = dict(zip(QUADRUPOLE.integers, statics[1:], strict=True))
+        integers = dict(zip(QUADRUPOLE.integers, statics[1:-1], strict=True))
         bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
         return [MapCall(QUADRUPOLE, integers, {"length": p["length"]}, {"bn": bn, "an": an[: integers["skew"]]})]
