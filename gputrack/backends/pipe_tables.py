@@ -24,8 +24,6 @@ class PipeRun(ctypes.Structure):
         ("cotangents", ctypes.c_void_p),
         ("weights", ctypes.c_void_p),
         ("n", ctypes.c_int64),
-        ("horizontal", ctypes.c_int32),
-        ("vertical", ctypes.c_int32),
         ("inverse_width", ctypes.c_double),
         ("inverse_height", ctypes.c_double),
         ("kx", ctypes.c_void_p),

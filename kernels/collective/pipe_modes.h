@@ -5,7 +5,15 @@
 
 #include "../losses.h"
 
+#ifndef GT_HORIZONTAL
+#define GT_HORIZONTAL 12  // modes, rounded up; kernels are compiled for each pair of numbers
+#endif
+#ifndef GT_VERTICAL
+#define GT_VERTICAL 12
+#endif
+
 constexpr int ROWS = 4;  // modes in each plane are rounded up to whole multiples: those above have no potential
+constexpr int NX = GT_HORIZONTAL, NY = GT_VERTICAL, MODES = NX * NY;
 
 // What a kick is given. Twin of `PipeRun` in gputrack/backends/pipe_tables.py.
 struct PipeRun {
@@ -13,8 +21,6 @@ struct PipeRun {
   double* cotangents;     // (6, n), of a sweep
   const double* weights;  // (n,)
   Integer n;
-  int horizontal;  // modes, rounded up
-  int vertical;
   double inverse_width;  // [1/m]
   double inverse_height;
   const double* kx;      // wavenumbers (horizontal,) [1/m]
@@ -24,6 +30,16 @@ struct PipeRun {
   signed char* lost;     // (n,) loss codes of those who cannot be tracked on after a kick, and stay as they were
 };
 
+// clang-format off
+GT_CONSTANT double COSINE_PI[9] = {  // the first term that is dropped is below 4e-18
+    1.0, -4.9348022005446767705, 4.0587121264164972735, -1.3352627688434558612, 0.23533063012967061179,
+    -0.025806888738177580681, 0.0019295562780374169402, -0.000104566567061745839, 4.1495780270571204254e-6};
+GT_CONSTANT double SINE_PI[9] = {  // below 2e-18
+    -6.2831853071795864756, 10.335425560099939216, -5.1003280797546010311, 1.1985290586378919925,
+    -0.16429177314624711122, 0.014740861012186451375, -0.00093259963404617630062, 0.000043806998251038424637,
+    -1.5395694551180568885e-6};
+// clang-format on
+
 // Nearest whole number, for numbers below 2^51.
 template <class N>
 GT_INLINE N nearest(const N& t) {
@@ -31,7 +47,7 @@ GT_INLINE N nearest(const N& t) {
   return (t + big) - big;
 }
 
-// s = sin, t = 2 cos(pi (p + 1/2)), whatever p: Taylor series of half the angle, which is at most pi/4, then doubled.
+// s = sin, t = 2 cos(pi (p + 1/2)), whatever p, by Chebyshev series of cos(pi p) and -2 sin(pi p)/p in p^2 up to 1/4.
 template <class N>
 GT_INLINE void first_wave(const N& p, N& s, N& t) {
   N rest = p, sign = broadcast(1.0);
@@ -40,23 +56,9 @@ GT_INLINE void first_wave(const N& p, N& s, N& t) {
     sign = 1.0 - odd * odd * 8.0;
     rest = p - whole;
   }
-  const N h = rest * 1.5707963267948966, u = h * h;
-  N a = u * (-1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
-  N b = u * (1.0 / 20922789888000.0) - 1.0 / 87178291200.0;
-  a = a * u - 1.0 / 39916800.0;
-  b = b * u + 1.0 / 479001600.0;
-  a = a * u + 1.0 / 362880.0;
-  b = b * u - 1.0 / 3628800.0;
-  a = a * u - 1.0 / 5040.0;
-  b = b * u + 1.0 / 40320.0;
-  a = a * u + 1.0 / 120.0;
-  b = b * u - 1.0 / 720.0;
-  a = a * u - 1.0 / 6.0;
-  b = b * u + 1.0 / 24.0;
-  b = b * u - 0.5;
-  const N sine = h + h * (u * a), cosine = 1.0 + u * b;
-  s = sign * (1.0 - sine * sine * 2.0);
-  t = sign * (sine * cosine) * -4.0;
+  const N u = rest * rest;
+  s = sign * horner(COSINE_PI, u);
+  t = sign * rest * horner(SINE_PI, u);
 }
 
 // Multiples of an angle, by sin((k+j) u) = 2 cos(j u) sin(k u) - sin((k-j) u) with k = j or j + 1, and likewise for
@@ -128,29 +130,34 @@ GT_INLINE void waves(const N& position, double inverse_width, int count, S s, T 
 
 // The gradient fx, fy of the potential for PACKS particles (or packs of them), whose waves lie one after the other:
 // fx = sum t_l T0_lm s_m, fy = sum s_l T1_lm t_m. The table has T0 = alpha phi/2 and T1 = phi beta/2, side by side.
-template <int PACKS, class Counts>
-GT_INLINE void gather(const Counts& counts, const double* table, const Number* sx, const Number* tx, const Number* sy,
-                      const Number* ty, Number* fx, Number* fy) {
-  const int nx = counts.horizontal, ny = counts.vertical;
-  GT_UNROLL for (int i = 0; i < PACKS; ++i) fx[i] = fy[i] = broadcast(0.0);
-  for (int l = 0; l < nx; l += ROWS) {
-    Number a[ROWS][PACKS], b[ROWS][PACKS];
-    GT_UNROLL for (int k = 0; k < ROWS; ++k)
+// TOGETHER rows of the table are gathered at once, in registers.
+template <int PACKS, int TOGETHER>
+GT_INLINE void gather(const double* table, const Number* sx, const Number* tx, const Number* sy, const Number* ty,
+                      Number* fx, Number* fy) {
+  Number x[PACKS], y[PACKS];
+  GT_UNROLL for (int i = 0; i < PACKS; ++i) x[i] = y[i] = broadcast(0.0);
+  for (int l = 0; l < NX; l += TOGETHER) {
+    Number a[TOGETHER][PACKS], b[TOGETHER][PACKS];
+    GT_UNROLL for (int k = 0; k < TOGETHER; ++k)
       GT_UNROLL for (int i = 0; i < PACKS; ++i) a[k][i] = b[k][i] = broadcast(0.0);
-    const double* row = table + 2 * l * ny;
-    for (int m = 0; m < ny; ++m)
-      GT_UNROLL for (int k = 0; k < ROWS; ++k) {
-        const double t0 = row[2 * (k * ny + m)], t1 = row[2 * (k * ny + m) + 1];
+    const double* row = table + 2 * l * NY;
+    for (int m = 0; m < NY; ++m)
+      GT_UNROLL for (int k = 0; k < TOGETHER; ++k) {
+        const double t0 = row[2 * (k * NY + m)], t1 = row[2 * (k * NY + m) + 1];
         GT_UNROLL for (int i = 0; i < PACKS; ++i) {
-          a[k][i] += sy[i * ny + m] * t0;
-          b[k][i] += ty[i * ny + m] * t1;
+          a[k][i] += sy[i * NY + m] * t0;
+          b[k][i] += ty[i * NY + m] * t1;
         }
       }
-    GT_UNROLL for (int k = 0; k < ROWS; ++k)
+    GT_UNROLL for (int k = 0; k < TOGETHER; ++k)
       GT_UNROLL for (int i = 0; i < PACKS; ++i) {
-        fx[i] += tx[i * nx + l + k] * a[k][i];
-        fy[i] += sx[i * nx + l + k] * b[k][i];
+        x[i] += tx[i * NX + l + k] * a[k][i];
+        y[i] += sx[i * NX + l + k] * b[k][i];
       }
+  }
+  GT_UNROLL for (int i = 0; i < PACKS; ++i) {
+    fx[i] = x[i];
+    fy[i] = y[i];
   }
 }
 
@@ -162,32 +169,31 @@ struct PipeSums {
 };
 
 // The same with the table alpha phi/2, phi beta/2, phi beta^2, alpha r/2, r beta/2, 0.
-template <int PACKS, class Counts>
-GT_INLINE void gather_adjoint(const Counts& counts, const double* kx, const double* table, const Number* sx,
-                              const Number* tx, const Number* sy, const Number* ty, PipeSums* sums) {
-  const int nx = counts.horizontal, ny = counts.vertical;
+template <int PACKS>
+GT_INLINE void gather_adjoint(const double* kx, const double* table, const Number* sx, const Number* tx,
+                              const Number* sy, const Number* ty, PipeSums* sums) {
   constexpr int HALF = ROWS / 2;
   const Number zero = broadcast(0.0);
   GT_UNROLL for (int i = 0; i < PACKS; ++i) sums[i] = {zero, zero, zero, zero, zero, zero, zero};
-  for (int l = 0; l < nx; l += HALF) {
+  for (int l = 0; l < NX; l += HALF) {
     Number a[HALF][PACKS], b[HALF][PACKS], d[HALF][PACKS], e[HALF][PACKS], f[HALF][PACKS];
     GT_UNROLL for (int k = 0; k < HALF; ++k)
       GT_UNROLL for (int i = 0; i < PACKS; ++i) a[k][i] = b[k][i] = d[k][i] = e[k][i] = f[k][i] = zero;
-    const double* row = table + 6 * l * ny;
-    for (int m = 0; m < ny; ++m)
+    const double* row = table + 6 * l * NY;
+    for (int m = 0; m < NY; ++m)
       GT_UNROLL for (int k = 0; k < HALF; ++k) {
-        const double* const entry = row + 6 * (k * ny + m);
+        const double* const entry = row + 6 * (k * NY + m);
         GT_UNROLL for (int i = 0; i < PACKS; ++i) {
-          a[k][i] += sy[i * ny + m] * entry[0];
-          b[k][i] += ty[i * ny + m] * entry[1];
-          d[k][i] += sy[i * ny + m] * entry[2];
-          e[k][i] += sy[i * ny + m] * entry[3];
-          f[k][i] += ty[i * ny + m] * entry[4];
+          a[k][i] += sy[i * NY + m] * entry[0];
+          b[k][i] += ty[i * NY + m] * entry[1];
+          d[k][i] += sy[i * NY + m] * entry[2];
+          e[k][i] += sy[i * NY + m] * entry[3];
+          f[k][i] += ty[i * NY + m] * entry[4];
         }
       }
     GT_UNROLL for (int k = 0; k < HALF; ++k)
       GT_UNROLL for (int i = 0; i < PACKS; ++i) {
-        const Number s = sx[i * nx + l + k], t = tx[i * nx + l + k];
+        const Number s = sx[i * NX + l + k], t = tx[i * NX + l + k];
         sums[i].fx += t * a[k][i];
         sums[i].fy += s * b[k][i];
         sums[i].xx += s * a[k][i] * (2.0 * kx[l + k]);

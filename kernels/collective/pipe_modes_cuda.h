@@ -7,18 +7,6 @@
 #ifndef GT_THREADS
 #define GT_THREADS 128
 #endif
-#ifndef GT_HORIZONTAL
-#define GT_HORIZONTAL 12  // modes, rounded up
-#endif
-#ifndef GT_VERTICAL
-#define GT_VERTICAL 12
-#endif
-
-struct PipeCounts {
-  static constexpr int horizontal = GT_HORIZONTAL;
-  static constexpr int vertical = GT_VERTICAL;
-};
-constexpr int NX = GT_HORIZONTAL, NY = GT_VERTICAL, MODES = NX * NY;
 constexpr int TILES = MODES / (ROWS * ROWS);
 constexpr int SPLITS = TILES < GT_THREADS ? GT_THREADS / TILES : 1;  // threads that share a tile
 constexpr int AT_ONCE = GT_THREADS / SPLITS;                        // tiles that a block adds up at once
@@ -35,8 +23,7 @@ GT_INLINE constexpr int chunk_of(int rows, int most) {
       signed char *lost
 #define GT_RUN                                                                                                    \
   PipeRun {                                                                                                       \
-    coordinates, cotangents, weights, n, NX, NY, inverse_width, inverse_height, kx, table, strength, inverse_total, \
-        lost                                                                                                      \
+    coordinates, cotangents, weights, n, inverse_width, inverse_height, kx, table, strength, inverse_total, lost  \
   }
 
 // Waves of one particle in shared memory [mode][particle].
@@ -165,7 +152,7 @@ extern "C" __global__ void __launch_bounds__(GT_THREADS)
   double sx[NX], tx[NX], sy[NY], ty[NY], fx, fy;
   waves(run.coordinates[i], run.inverse_width, NX, sx, tx);
   waves(run.coordinates[2 * n + i], run.inverse_height, NY, sy, ty);
-  gather<1>(PipeCounts{}, run.table, sx, tx, sy, ty, &fx, &fy);
+  gather<1, ROWS>(run.table, sx, tx, sy, ty, &fx, &fy);
   const double px = run.coordinates[n + i] - fx * run.strength, py = run.coordinates[3 * n + i] - fy * run.strength;
   const double opd = 1.0 + run.coordinates[5 * n + i];
   if (px * px + py * py <= opd * opd && opd * 0.0 <= opd) {
@@ -187,7 +174,7 @@ extern "C" __global__ void __launch_bounds__(GT_THREADS)
   waves(run.coordinates[i], run.inverse_width, NX, sx, tx);
   waves(run.coordinates[2 * n + i], run.inverse_height, NY, sy, ty);
   PipeSums sums;
-  gather_adjoint<1>(PipeCounts{}, run.kx, run.table, sx, tx, sy, ty, &sums);
+  gather_adjoint<1>(run.kx, run.table, sx, tx, sy, ty, &sums);
   double *own = run.coordinates + i, *bar = run.cotangents + i;
   pull_kick(sums, run.strength, run.weights[i] * run.inverse_total, bar[n], bar[3 * n], own[n], own[3 * n], bar[0],
             bar[2 * n]);

@@ -1,64 +1,58 @@
 // The sums over particles on a host: particles side by side in vector registers, blocks of them in the first cache.
 #pragma once
 #include "pipe_modes.h"
+#include "rows_host.h"
 
-constexpr int BLOCK = 16;  // packs whose waves are kept while products of them are added up
-constexpr int PAIR = 2;   // packs that share each number of phi
+constexpr bool MANY = WIDTH == 8;  // vector registers are 32, not 16
+constexpr int PAIR = 2;            // packs that share each number of the table
+constexpr int TOGETHER = MANY && NX % 6 == 0 ? 6 : ROWS;
+constexpr int TILE = MANY && NY % 6 == 0 ? 6 : ROWS;  // ROWS times TILE sums are in registers
+constexpr int most(int a, int b) { return a > b ? a : b; }
 
-struct PipeCounts {
-  int horizontal;
-  int vertical;
+// Packs whose waves, one column for each, are kept while products of them are added up: beside the sums in a first cache
+// of 48 kB where that goes, else in the second. A column is one longer than its waves, lest all begin in the same place.
+constexpr int COLUMN = NX + NY + 1, BLOCK = most(576 / (NX + NY), 8);
+constexpr int ADJOINT_COLUMN = 2 * NX + 3 * NY + 1, ADJOINT_BLOCK = MODES < 200 ? 6 : 16;
+
+constexpr Integer AHEAD = 8 * LANES;  // particles between the one that is kicked and the one that memory is asked for
+
+// Waves of PAIR packs, of each kind one after the other.
+struct PairWaves {
+  Number sx[PAIR * NX], tx[PAIR * NX], sy[PAIR * NY], ty[PAIR * NY];
 };
 
-// Numbers of scratch memory for one call; the largest needs are those of the adjoint's deposition.
-extern "C" Integer pipe_scratch(int horizontal, int vertical) {
-  return (Integer)LANES * (3 * horizontal * vertical + BLOCK * (2 * horizontal + 3 * vertical) + horizontal + vertical);
+// Numbers of scratch memory for one call; the largest needs are those of depositions.
+extern "C" Integer pipe_scratch() {
+  return (Integer)LANES * (3 * MODES + most(BLOCK * COLUMN, ADJOINT_BLOCK * ADJOINT_COLUMN) + 2 * PAIR * (NX + NY));
 }
 
-// Beyond the last particle there are zeros.
-GT_INLINE Number load(const double* row, Integer i, Integer end) {
-  Number r = broadcast(0.0);
-  if (__builtin_expect(end - i >= LANES, 1))
-    std::memcpy(&r, row + i, sizeof r);
-  else
-    std::memcpy(&r, row + i, sizeof(double) * (end - i));
-  return r;
-}
-
-GT_INLINE void save(double* row, Integer i, Integer end, const Number& value) {
-  if (__builtin_expect(end - i >= LANES, 1))
-    std::memcpy(row + i, &value, sizeof value);
-  else
-    std::memcpy(row + i, &value, sizeof(double) * (end - i));
-}
-
-// sums_lm += left_l right_m over columns, in tiles of ROWS times ROWS that stay in registers.
-GT_INLINE void add_products(const PipeCounts& counts, const Number* left, const Number* right, int columns,
-                            Number* sums) {
-  for (int l = 0; l < counts.horizontal; l += ROWS)
-    for (int m = 0; m < counts.vertical; m += ROWS, sums += ROWS * ROWS) {
-      Number tile[ROWS][ROWS];
+// sums_lm += left_l right_m over columns, in tiles of ROWS times TILE.
+template <int STRIDE>
+GT_INLINE void add_products(const Number* left, const Number* right, int columns, Number* sums) {
+  for (int l = 0; l < NX; l += ROWS)
+    for (int m = 0; m < NY; m += TILE, sums += ROWS * TILE) {
+      Number tile[ROWS][TILE];
       GT_UNROLL for (int i = 0; i < ROWS; ++i)
-        GT_UNROLL for (int j = 0; j < ROWS; ++j) tile[i][j] = sums[ROWS * i + j];
+        GT_UNROLL for (int j = 0; j < TILE; ++j) tile[i][j] = sums[TILE * i + j];
       const Number *a = left + l, *b = right + m;
-      for (int k = 0; k < columns; ++k, a += counts.horizontal, b += counts.vertical)
+      for (int k = 0; k < columns; ++k, a += STRIDE, b += STRIDE)
         GT_UNROLL for (int i = 0; i < ROWS; ++i)
-          GT_UNROLL for (int j = 0; j < ROWS; ++j) tile[i][j] += a[i] * b[j];
+          GT_UNROLL for (int j = 0; j < TILE; ++j) tile[i][j] += a[i] * b[j];
       GT_UNROLL for (int i = 0; i < ROWS; ++i)
-        GT_UNROLL for (int j = 0; j < ROWS; ++j) sums[ROWS * i + j] = tile[i][j];
+        GT_UNROLL for (int j = 0; j < TILE; ++j) sums[TILE * i + j] = tile[i][j];
     }
 }
 
 // Tiles of vectors to a matrix of numbers; lanes are added up in their order.
-GT_INLINE void add_lanes(const PipeCounts& counts, const Number* sums, double* out) {
-  for (int l = 0; l < counts.horizontal; l += ROWS)
-    for (int m = 0; m < counts.vertical; m += ROWS)
+GT_INLINE void add_lanes(const Number* sums, double* out) {
+  for (int l = 0; l < NX; l += ROWS)
+    for (int m = 0; m < NY; m += TILE)
       for (int i = 0; i < ROWS; ++i)
-        for (int j = 0; j < ROWS; ++j, ++sums) {
+        for (int j = 0; j < TILE; ++j, ++sums) {
           double lanes[LANES], total = 0.0;
           std::memcpy(lanes, sums, sizeof lanes);
           for (int lane = 0; lane < LANES; ++lane) total += lanes[lane];
-          out[(l + i) * counts.vertical + m + j] = total;
+          out[(l + i) * NY + m + j] = total;
         }
 }
 
@@ -67,76 +61,66 @@ GT_INLINE void clear(Number* sums, int count) {
 }
 
 // density_lm = sum w_j sin_l sin_m over the particles from first to end.
-GT_FUNCTION void deposit(const PipeRun& run, Integer first, Integer end, double* density, Number* scratch) {
-  const PipeCounts counts = {run.horizontal, run.vertical};
-  const int nx = counts.horizontal, ny = counts.vertical;
-  Number *sums = scratch, *left = sums + nx * ny, *right = left + BLOCK * nx, *tx = right + BLOCK * ny, *ty = tx + nx;
-  clear(sums, nx * ny);
+GT_FUNCTION void deposit(const PipeRun& run, Integer first, Integer end, double* density, double* scratch) {
+  Number *const sums = (Number*)scratch, *const block = sums + MODES;
+  clear(sums, MODES);
   for (Integer start = first; start < end; start += BLOCK * LANES) {
     int columns = 0;
-    for (Integer i = start; i < end && columns < BLOCK; i += LANES, ++columns) {
-      Number sx, sy, cx, cy;
+    Number* own = block;
+    for (Integer i = start; i < end && columns < BLOCK; i += LANES, ++columns, own += COLUMN) {
+      Number sx, sy, cx, cy, tx[NX / 2], ty[NY / 2];
       first_wave(load(run.coordinates, i, end) * run.inverse_width, sx, cx);
       first_wave(load(run.coordinates + 2 * run.n, i, end) * run.inverse_height, sy, cy);
-      cosines(nx / 2, cx, tx);
-      cosines(ny / 2, cy, ty);
-      sines(nx, sx, tx, left + columns * nx);
-      sines(ny, sy * load(run.weights, i, end), ty, right + columns * ny);
+      cosines(NX / 2, cx, tx);
+      sines(NX, sx, tx, own);
+      cosines(NY / 2, cy, ty);
+      sines(NY, sy * load(run.weights, i, end), ty, own + NX);
     }
-    add_products(counts, left, right, columns, sums);
+    add_products<COLUMN>(block, block + NX, columns, sums);
   }
-  add_lanes(counts, sums, density);
+  add_lanes(sums, density);
 }
 
 // The same, and p_lm = sum p_i 2 cos_l sin_m, q_lm = sum q_i sin_l 2 cos_m with the bars p, q of px, py.
 GT_FUNCTION void deposit_adjoint(const PipeRun& run, Integer first, Integer end, double* density, double* p_sums,
-                                 double* q_sums, Number* scratch) {
-  const PipeCounts counts = {run.horizontal, run.vertical};
-  const int nx = counts.horizontal, ny = counts.vertical, modes = nx * ny;
-  Number *sums = scratch, *sx = sums + 3 * modes, *tx = sx + BLOCK * nx, *weighted = tx + BLOCK * nx,
-         *p_sines = weighted + BLOCK * ny, *q_cosines = p_sines + BLOCK * ny, *ty = q_cosines + BLOCK * ny;
-  clear(sums, 3 * modes);
-  for (Integer start = first; start < end; start += BLOCK * LANES) {
+                                 double* q_sums, double* scratch) {
+  Number *const sums = (Number*)scratch, *const block = sums + 3 * MODES;
+  Number *sx = block, *tx = sx + NX, *weighted = tx + NX, *p_sines = weighted + NY, *q_cosines = p_sines + NY;
+  clear(sums, 3 * MODES);
+  for (Integer start = first; start < end; start += ADJOINT_BLOCK * LANES) {
     int columns = 0;
-    for (Integer i = start; i < end && columns < BLOCK; i += LANES, ++columns) {
-      Number sy, cy;
-      waves(load(run.coordinates, i, end), run.inverse_width, nx, sx + columns * nx, tx + columns * nx);
+    for (Integer i = start; i < end && columns < ADJOINT_BLOCK; i += LANES, ++columns) {
+      const int place = columns * ADJOINT_COLUMN;
+      Number sy, cy, ty[NY / 2];
+      waves(load(run.coordinates, i, end), run.inverse_width, NX, sx + place, tx + place);
       first_wave(load(run.coordinates + 2 * run.n, i, end) * run.inverse_height, sy, cy);
-      cosines(ny / 2, cy, ty);
-      sines(ny, sy * load(run.weights, i, end), ty, weighted + columns * ny);
-      sines(ny, sy * load(run.cotangents + run.n, i, end), ty, p_sines + columns * ny);
-      scaled_cosines(ny, load(run.cotangents + 3 * run.n, i, end), ty, q_cosines + columns * ny);
+      cosines(NY / 2, cy, ty);
+      sines(NY, sy * load(run.weights, i, end), ty, weighted + place);
+      sines(NY, sy * load(run.cotangents + run.n, i, end), ty, p_sines + place);
+      scaled_cosines(NY, load(run.cotangents + 3 * run.n, i, end), ty, q_cosines + place);
     }
-    add_products(counts, sx, weighted, columns, sums);
-    add_products(counts, tx, p_sines, columns, sums + modes);
-    add_products(counts, sx, q_cosines, columns, sums + 2 * modes);
+    add_products<ADJOINT_COLUMN>(sx, weighted, columns, sums);
+    add_products<ADJOINT_COLUMN>(tx, p_sines, columns, sums + MODES);
+    add_products<ADJOINT_COLUMN>(sx, q_cosines, columns, sums + 2 * MODES);
   }
-  add_lanes(counts, sums, density);
-  add_lanes(counts, sums + modes, p_sums);
-  add_lanes(counts, sums + 2 * modes, q_sums);
+  add_lanes(sums, density);
+  add_lanes(sums + MODES, p_sums);
+  add_lanes(sums + 2 * MODES, q_sums);
 }
 
 // Waves of PAIR packs from `start` on; where there is one pack less it comes twice.
-GT_INLINE void pair_of_waves(const PipeRun& run, Integer start, Integer end, Number* scratch) {
-  const int nx = run.horizontal, ny = run.vertical;
-  Number *sx = scratch, *tx = sx + PAIR * nx, *sy = tx + PAIR * nx, *ty = sy + PAIR * ny;
-  for (int k = 0; k < PAIR; ++k) {
+GT_INLINE void pair_of_waves(const PipeRun& run, Integer start, Integer end, PairWaves& w) {
+  GT_UNROLL for (int k = 0; k < PAIR; ++k) {
     const Integer i = start + k * LANES < end ? start + k * LANES : start;
-    waves(load(run.coordinates, i, end), run.inverse_width, nx, sx + k * nx, tx + k * nx);
-    waves(load(run.coordinates + 2 * run.n, i, end), run.inverse_height, ny, sy + k * ny, ty + k * ny);
+    waves(load(run.coordinates, i, end), run.inverse_width, NX, w.sx + k * NX, w.tx + k * NX);
+    waves(load(run.coordinates + 2 * run.n, i, end), run.inverse_height, NY, w.sy + k * NY, w.ty + k * NY);
   }
 }
 
-// Momenta of a pack after a kick, but for those particles that could not go forward with them. How many these are.
-GT_FUNCTION int save_kick(const PipeRun& run, Integer i, Integer end, const Number& fx, const Number& fy) {
+// Gives those lanes that are not good their old momenta, and codes. How many these are.
+GT_OUT_OF_LINE int put_back(const PipeRun& run, Integer i, Integer end, unsigned good, const Number& old_x,
+                            const Number& old_y) {
   double *row = run.coordinates + run.n, *other = run.coordinates + 3 * run.n;
-  const Number old_x = load(row, i, end), old_y = load(other, i, end);
-  const Number opd = 1.0 + load(run.coordinates + 5 * run.n, i, end);
-  const Number px = old_x - fx * run.strength, py = old_y - fy * run.strength;
-  const unsigned good = less_equal(px * px + py * py, opd * opd) & less_equal(opd * 0.0, opd);
-  save(row, i, end, px);
-  save(other, i, end, py);
-  if (__builtin_expect(good == (1u << LANES) - 1u, 1)) return 0;
   int count = 0;
   for (int lane = 0; lane < LANES && i + lane < end; ++lane) {
     if (good >> lane & 1u) continue;
@@ -149,16 +133,37 @@ GT_FUNCTION int save_kick(const PipeRun& run, Integer i, Integer end, const Numb
   return count;
 }
 
+// Momenta of a pack after a kick, but for those particles that could not go forward with them. How many these are.
+GT_INLINE int save_kick(const PipeRun& run, Integer i, Integer end, const Number& fx, const Number& fy) {
+  double *row = run.coordinates + run.n, *other = run.coordinates + 3 * run.n;
+  const Number old_x = load(row, i, end), old_y = load(other, i, end);
+  const Number opd = 1.0 + load(run.coordinates + 5 * run.n, i, end);
+  const Number px = old_x - fx * run.strength, py = old_y - fy * run.strength;
+  const unsigned good = less_equal(px * px + py * py, opd * opd) & less_equal(opd * 0.0, opd);
+  save(row, i, end, px);
+  save(other, i, end, py);
+  if (__builtin_expect(good == ALL_LANES, 1)) return 0;
+  const Number lost_x = old_x, lost_y = old_y;  // only these are in memory
+  return put_back(run, i, end, good, lost_x, lost_y);
+}
+
+// Five rows at once are more than the processor foresees where they are not in its caches.
+GT_INLINE void ask_for(const PipeRun& run, Integer i) {
+  if (i >= run.n) return;
+  GT_UNROLL for (int row = 0; row < 6; ++row)
+    if (row != 4) __builtin_prefetch(run.coordinates + row * run.n + i);
+}
+
 // px -= c fx, py -= c fy. How many cannot be tracked on.
-GT_FUNCTION Integer kick(const PipeRun& run, Integer first, Integer end, Number* scratch) {
-  const PipeCounts counts = {run.horizontal, run.vertical};
-  const Number *sx = scratch, *tx = sx + PAIR * run.horizontal, *sy = tx + PAIR * run.horizontal,
-               *ty = sy + PAIR * run.vertical;
+extern "C" Integer pipe_kick(const PipeRun* arguments, Integer first, Integer end, double* scratch) {
+  const PipeRun run = *arguments;
+  PairWaves& w = *(PairWaves*)scratch;
   Integer lost = 0;
   for (Integer start = first; start < end; start += PAIR * LANES) {
-    pair_of_waves(run, start, end, scratch);
+    for (int k = 0; k < PAIR; ++k) ask_for(run, start + k * LANES + AHEAD);
+    pair_of_waves(run, start, end, w);
     Number fx[PAIR], fy[PAIR];
-    gather<PAIR>(counts, run.table, sx, tx, sy, ty, fx, fy);
+    gather<PAIR, TOGETHER>(run.table, w.sx, w.tx, w.sy, w.ty, fx, fy);
     for (int k = 0; k < PAIR && start + k * LANES < end; ++k)
       lost += save_kick(run, start + k * LANES, end, fx[k], fy[k]);
   }
@@ -166,17 +171,16 @@ GT_FUNCTION Integer kick(const PipeRun& run, Integer first, Integer end, Number*
 }
 
 // Undoes the kick and pulls the cotangents back.
-GT_FUNCTION void kick_adjoint(const PipeRun& run, Integer first, Integer end, Number* scratch) {
-  const PipeCounts counts = {run.horizontal, run.vertical};
+extern "C" Integer pipe_kick_adjoint(const PipeRun* arguments, Integer first, Integer end, double* scratch) {
+  const PipeRun run = *arguments;
   const Integer n = run.n;
-  const Number *sx = scratch, *tx = sx + PAIR * run.horizontal, *sy = tx + PAIR * run.horizontal,
-               *ty = sy + PAIR * run.vertical;
+  PairWaves& w = *(PairWaves*)scratch;
   double *px = run.coordinates + n, *py = px + 2 * n;
   double *x_bar = run.cotangents, *p = x_bar + n, *y_bar = p + n, *q = y_bar + n;
   for (Integer start = first; start < end; start += PAIR * LANES) {
-    pair_of_waves(run, start, end, scratch);
+    pair_of_waves(run, start, end, w);
     PipeSums sums[PAIR];
-    gather_adjoint<PAIR>(counts, run.kx, run.table, sx, tx, sy, ty, sums);
+    gather_adjoint<PAIR>(run.kx, run.table, w.sx, w.tx, w.sy, w.ty, sums);
     for (int k = 0; k < PAIR && start + k * LANES < end; ++k) {
       const Integer i = start + k * LANES;
       Number before_x = load(px, i, end), before_y = load(py, i, end);
@@ -189,28 +193,19 @@ GT_FUNCTION void kick_adjoint(const PipeRun& run, Integer first, Integer end, Nu
       save(y_bar, i, end, bar_y);
     }
   }
+  return 0;
 }
 
 // Parts of `size` particles each, from first to end; each has its rows in `sums` (parts, 1 or 3, horizontal, vertical):
 // density, and for the adjoint what `deposit_adjoint` adds to it.
 extern "C" void pipe_deposit(const PipeRun* run, Integer size, Integer first, Integer end, int adjoint, double* sums,
                              double* scratch) {
-  const Integer modes = (Integer)run->horizontal * run->vertical;
   for (Integer part = first; part < end; ++part) {
     const Integer last = (part + 1) * size < run->n ? (part + 1) * size : run->n;
-    double* const own = sums + part * modes * (adjoint ? 3 : 1);
+    double* const own = sums + part * MODES * (adjoint ? 3 : 1);
     if (adjoint)
-      deposit_adjoint(*run, part * size, last, own, own + modes, own + 2 * modes, (Number*)scratch);
+      deposit_adjoint(*run, part * size, last, own, own + MODES, own + 2 * MODES, scratch);
     else
-      deposit(*run, part * size, last, own, (Number*)scratch);
+      deposit(*run, part * size, last, own, scratch);
   }
-}
-
-extern "C" Integer pipe_kick(const PipeRun* run, Integer first, Integer end, double* scratch) {
-  return kick(*run, first, end, (Number*)scratch);
-}
-
-extern "C" Integer pipe_kick_adjoint(const PipeRun* run, Integer first, Integer end, double* scratch) {
-  kick_adjoint(*run, first, end, (Number*)scratch);
-  return 0;
 }
