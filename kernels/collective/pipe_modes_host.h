@@ -147,11 +147,12 @@ GT_INLINE int save_kick(const PipeRun& run, Integer i, Integer end, const Number
   return put_back(run, i, end, good, lost_x, lost_y);
 }
 
-// Five rows at once are more than the processor foresees where they are not in its caches.
-GT_INLINE void ask_for(const PipeRun& run, Integer i) {
-  if (i >= run.n) return;
-  GT_UNROLL for (int row = 0; row < 6; ++row)
-    if (row != 4) __builtin_prefetch(run.coordinates + row * run.n + i);
+// Asks memory for the pack i of x, px, y, py, and with a `count` of 5 of delta: so many rows at once are more than the
+// processor foresees where they are in none of its caches.
+GT_INLINE void ask_for(const double* coordinates, Integer n, Integer i, int count) {
+  constexpr int rows[5] = {0, 1, 2, 3, 5};
+  if (i >= n) return;
+  for (int k = 0; k < count; ++k) __builtin_prefetch(coordinates + rows[k] * n + i);
 }
 
 // px -= c fx, py -= c fy. How many cannot be tracked on.
@@ -160,7 +161,7 @@ extern "C" Integer pipe_kick(const PipeRun* arguments, Integer first, Integer en
   PairWaves& w = *(PairWaves*)scratch;
   Integer lost = 0;
   for (Integer start = first; start < end; start += PAIR * LANES) {
-    for (int k = 0; k < PAIR; ++k) ask_for(run, start + k * LANES + AHEAD);
+    for (int k = 0; k < PAIR; ++k) ask_for(run.coordinates, run.n, start + k * LANES + AHEAD, 5);
     pair_of_waves(run, start, end, w);
     Number fx[PAIR], fy[PAIR];
     gather<PAIR, TOGETHER>(run.table, w.sx, w.tx, w.sy, w.ty, fx, fy);
@@ -178,6 +179,10 @@ extern "C" Integer pipe_kick_adjoint(const PipeRun* arguments, Integer first, In
   double *px = run.coordinates + n, *py = px + 2 * n;
   double *x_bar = run.cotangents, *p = x_bar + n, *y_bar = p + n, *q = y_bar + n;
   for (Integer start = first; start < end; start += PAIR * LANES) {
+    for (int k = 0; k < PAIR; ++k) {
+      ask_for(run.coordinates, n, start + k * LANES + AHEAD, 4);
+      ask_for(run.cotangents, n, start + k * LANES + AHEAD, 4);
+    }
     pair_of_waves(run, start, end, w);
     PipeSums sums[PAIR];
     gather_adjoint<PAIR>(run.kx, run.table, w.sx, w.tx, w.sy, w.ty, sums);
