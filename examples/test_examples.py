@@ -11,6 +11,7 @@ from helpers import shared_lattice
 EXAMPLES = Path(__file__).parent
 SCRIPTS = [path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith("test_")]
 REDUCED = {
+    "aperture_by_gradient.py": ["--steps", "12", "--turns", "128", "--check", "100"],
     "beam_beam.py": ["--particles", "1024"],
     "dynamic_aperture.py": ["--turns", "100", "--angles", "7", "--steps", "12"],
     "emittance_optimisation.py": ["--lower", "0.6"],

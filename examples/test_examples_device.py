@@ -11,6 +11,7 @@ LONG = pytest.mark.skipif(
     not os.environ.get("GPUTRACK_LONG_TESTS"), reason="20 s, gradient_cost.py has its parts: set GPUTRACK_LONG_TESTS=1"
 )
 REDUCED = {
+    "aperture_by_gradient.py": ["--steps", "4", "--turns", "32", "--check", "32", "--angles", "9"],
     "dynamic_aperture.py": ["--turns", "20", "--angles", "5", "--steps", "6"],
     "fodo_space_charge.py": ["--particles", "128"],
     "frequency_map.py": ["--points", "6", "--turns", "128"],
