@@ -26,6 +26,7 @@ from gputrack.elements import (
     Multipole,
     Octupole,
     Quadrupole,
+    RadiationKicks,
     RectangularBend,
     RFCavity,
     SectorBend,
@@ -55,6 +56,7 @@ from gputrack.models import (
 from gputrack.monitor import Monitor
 from gputrack.optics import (
     Above,
+    Damping,
     DrivingTerms,
     EdwardsTeng,
     FirstOrder,
@@ -74,6 +76,7 @@ from gputrack.optics import (
     Twiss,
     closed_orbit,
     correct_orbit,
+    damping,
     driving_terms,
     finite_difference_matrix,
     linear_optics,
@@ -95,16 +98,17 @@ from gputrack.tracker import Tracked, track
 __version__ = "0.1.0"
 
 __all__ = [
-    "Above", "Aperture", "Beam", "BeamBeam", "BlanesMoan", "Collided", "CrabCavity", "Drift", "DriftKick",
+    "Above", "Aperture", "Beam", "BeamBeam", "BlanesMoan", "Collided", "CrabCavity", "Damping", "Drift", "DriftKick",
     "DrivingTerms", "DynamicAperture", "EdwardsTeng", "Element", "EqualCharge", "EqualDistance", "Exact", "Expanded",
     "FirstOrder", "FrequencyMap", "FromMap", "FullEdge", "Grid", "HKicker", "InitialTwiss", "Kicker", "Knob", "Knobs",
     "LaskarRobutel", "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match", "MatrixKick",
     "Model", "Monitor", "Multipole", "Octupole", "OpenField2D", "OpenField3D", "OrbitCorrection", "OrbitResponse",
-    "PipeBunch", "PipeModes", "Polar", "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation", "Range",
-    "RectangularBend", "ReferenceParticle", "ResistiveWallWake", "ResonatorWake", "SecondOrder", "SectorBend",
-    "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Streamed", "Strongest", "Survey", "TableWake", "Target",
-    "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation", "__version__", "closed_orbit",
-    "collide", "correct_orbit", "demo_ring", "driving_terms", "dynamic_aperture", "finite_difference_matrix",
-    "frequency_map", "grad", "jacobian", "jvp", "linear_optics", "load", "luminosity", "match", "one_turn_map",
-    "orbit_response", "radiation", "save", "survey", "track", "transfer_map", "twiss", "value_and_grad",
+    "PipeBunch", "PipeModes", "Polar", "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation",
+    "RadiationKicks", "Range", "RectangularBend", "ReferenceParticle", "ResistiveWallWake", "ResonatorWake",
+    "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Streamed", "Strongest",
+    "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation",
+    "__version__", "closed_orbit", "collide", "correct_orbit", "damping", "demo_ring", "driving_terms",
+    "dynamic_aperture", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp", "linear_optics", "load",
+    "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey", "track", "transfer_map",
+    "twiss", "value_and_grad",
 ]  # fmt: skip

@@ -197,6 +197,7 @@ def track(
     slices: Annotated[int | None, typer.Option(help="Slices per magnet.")] = None,
     hamiltonian: Annotated[str | None, typer.Option(help="exact or expanded.")] = None,
     edge: Annotated[str | None, typer.Option(help="Ends of bends: full or linear.")] = None,
+    radiation: Annotated[bool, typer.Option("--radiation", help="Particles lose what they radiate.")] = False,
     threads: ThreadsOption = None,
     backend: BackendOption = None,
 ) -> None:
@@ -212,6 +213,7 @@ def track(
     ring = ring.with_model(commands.chosen_model(ring.model, integrator, order, slices, hamiltonian, edge))
     sizes = (sigma_x, sigma_px, sigma_y, sigma_py)
     beam = commands.make_beam(ring, particles, (emit_x, emit_y), sizes, sigma_z, sigma_delta, seed, out)
+    ring = ring.with_radiation() if radiation else ring
     with saying_what_was_kept(f"in {output}"):
         commands.track_to_file(ring, beam, turns, output, threads, backend, out)
 

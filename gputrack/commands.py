@@ -73,7 +73,7 @@ def make_beam(
         sigma = np.diag(np.array([*sizes, sigma_z, sigma_delta], dtype=float) ** 2)
         return Beam.from_sigma(particles, reference, sigma, seed=seed)
     try:
-        optics = linear_optics(ring)
+        optics = linear_optics(ring.without_radiation())
     except InputError as error:
         raise InputError(
             f"{error}; a beam cannot be matched to it: give --sigma-x, --sigma-px, --sigma-y and --sigma-py"

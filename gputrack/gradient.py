@@ -76,7 +76,7 @@ class _Forward:
             raise BackendError("backend 'array' has gradients on NumPy arrays only; leave it out, or move the beam")
 
     def reference_values(self) -> Any:
-        """What maps need of the reference particle, (4,): traced where its momentum is."""
+        """What maps need of the reference particle, (5,): traced where its momentum is."""
         return anp.array(list(ReferenceValues.of(self.reference)))
 
     def run(self) -> tuple[Any, ...]:

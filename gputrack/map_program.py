@@ -33,6 +33,16 @@ def require_single_particles(lattice: Lattice, knobs: Knobs | None = None) -> No
         )
 
 
+def require_undamped(lattice: Lattice, what: str) -> None:
+    """An error where particles radiate: `what` stands for what damped motion does not have."""
+    element = lattice.first_radiating
+    if element is not None:
+        raise InputError(
+            f"Lattice {lattice.name!r}: particles radiate in {type(element).__name__} {element.name!r}, and damped "
+            f"motion has no {what}; give lattice.without_radiation(), or see gputrack.damping"
+        )
+
+
 def bare(lattice: Lattice, traced: bool = False) -> Lattice:
     """The lattice without apertures, which a map does not know, and without traces, which `traced` lets it have."""
     if lattice.traced and not traced:

@@ -10,9 +10,11 @@ from gputrack.arrays import is_traced, sqrt, untraced
 from gputrack.constants import (
     ATOMIC_MASS,
     ELECTRON_MASS,
+    ELEMENTARY_CHARGE,
     MUON_MASS,
     PROTON_MASS,
     SPEED_OF_LIGHT,
+    VACUUM_PERMITTIVITY,
 )
 from gputrack.errors import InputError
 
@@ -143,6 +145,11 @@ class ReferenceParticle:
     def beta0(self) -> float:
         """Velocity in units of c."""
         return self.p0c / self.energy
+
+    @property
+    def classical_radius(self) -> float:
+        """q^2/(4 pi eps0 m c^2) [m]."""
+        return self.charge**2 * ELEMENTARY_CHARGE / (4.0 * math.pi * VACUUM_PERMITTIVITY * self.mass)
 
     @property
     def rigidity(self) -> float:

@@ -66,7 +66,7 @@ def sweep(done: Pass, cotangents: Any, seeds: list[Any]) -> tuple[Any, Any]:
 
     Returns
     -------
-    (array (6, n), array (n_constants + 4,))
+    (array (6, n), array (n_constants + 5,))
         Derivatives with respect to the incoming coordinates, and to the program's constants followed by the
         members of `gputrack.elements.map.ReferenceValues`.
     """

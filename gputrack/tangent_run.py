@@ -27,7 +27,7 @@ class Directions:
     Attributes
     ----------
     coordinates : array (6, n), or None
-    reference : NumPy array (4,), or None
+    reference : NumPy array (5,), or None
         Of `ReferenceValues`.
     knobs : list of arrays, or None each
         For each set of traced knobs.

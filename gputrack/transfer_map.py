@@ -108,7 +108,7 @@ def pass_maps(
     count = 0 if knobs is None else len(knobs)
     space = Space(6, order, count, min(order, knob_order)) if count else Space(6, order)
     programs = [program] if program else [map_program(one, places, knobs) for one in lattices]
-    values = np.zeros((4, 1 + count))
+    values = np.zeros((len(ReferenceValues._fields), 1 + count))
     values[:, 0] = ReferenceValues.of(lattices[0].require_reference())
     slopes = _slopes(programs, knobs) if knobs else None
     with on_device(start):

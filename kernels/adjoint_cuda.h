@@ -12,7 +12,6 @@
 
 constexpr int CHUNK = 8;                     // constants that the block adds up at a time
 constexpr int TEAM = GT_THREADS / CHUNK;     // threads that add up one constant
-constexpr int REFERENCE = 4;                 // members of Reference; theirs stand behind the program's constants
 static_assert(TEAM * CHUNK == GT_THREADS && TEAM <= 32 && (TEAM & (TEAM - 1)) == 0, "a team is part of a warp");
 
 struct Sweep {
@@ -24,7 +23,7 @@ struct Sweep {
 // What a block adds up in: two boards in turn, so that one barrier for each chunk is enough.
 struct Board {
   double* numbers;  // shared memory (2, CHUNK, GT_THREADS)
-  double* row;      // of this block in global memory: (constants + REFERENCE,)
+  double* row;      // of this block in global memory: (constants + REFERENCE_MEMBERS,)
   int half;
 };
 
@@ -128,17 +127,18 @@ GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double*
     put(run.coordinates + i, run.n, s);
     put(sweep.cotangents + i, run.n, g);
   }
-  const double reference[] = {g.beta0, g.inverse_gamma0_squared, g.charge_over_energy, g.charge_over_momentum};
-  add_up(reference, REFERENCE, constants, board);
+  const double reference[] = {g.beta0, g.inverse_gamma0_squared, g.charge_over_energy, g.charge_over_momentum,
+                              g.radiation};
+  add_up(reference, REFERENCE_MEMBERS, constants, board);
 }
 
-// rows (blocks, constants + REFERENCE) come in as zeros. Blocks take particles in turn until all are done.
+// rows (blocks, constants + REFERENCE_MEMBERS) come in as zeros. Blocks take particles in turn until all are done.
 extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
     gputrack_sweep(GT_ARGUMENTS, double* cotangents, const double* seeds, double* rows, int n_constants) {
   __shared__ double numbers[2 * CHUNK * GT_THREADS];
   double series[GT_CONSTANTS];
   const Sweep sweep = {GT_RUN, cotangents, seeds};
-  Board board = {numbers, rows + (Integer)blockIdx.x * (n_constants + REFERENCE), 0};
+  Board board = {numbers, rows + (Integer)blockIdx.x * (n_constants + REFERENCE_MEMBERS), 0};
   const Integer stride = (Integer)gridDim.x * GT_THREADS;
   for (Integer first = (Integer)blockIdx.x * GT_THREADS; first < n; first += stride)
     sweep_block(sweep, first + threadIdx.x, n_constants, series, board);

@@ -8,7 +8,7 @@ struct Sweep {
   Run run;              // coordinates after the run; where alive they become those before it
   double* cotangents;   // (6, n), likewise
   double* gradient;     // (constants,), of this thread's part
-  double* reference;    // (4,), likewise: derivatives with respect to the members of Reference
+  double* reference;    // (REFERENCE_MEMBERS,), likewise: derivatives with respect to the members of Reference
   const double* seeds;  // cotangents of the records, laid out as run.records; null without monitors
 };
 
@@ -33,7 +33,7 @@ static void load_costates(const Sweep& sweep, const Block& b, CoBlock& co) {
         for (int c = 0; c < 6; ++c) lanes[c][lane] = sweep.cotangents[c * sweep.run.n + b.first[p] + lane];
     for (int c = 0; c < 6; ++c) std::memcpy(coordinate_of(g, c), lanes[c], sizeof lanes[c]);
     g.opd = g.inverse = g.slip = broadcast(0.0);
-    g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = broadcast(0.0);
+    g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = g.radiation = broadcast(0.0);
   }
 }
 
@@ -47,8 +47,9 @@ static void store_costates(const Sweep& sweep, Block& b, CoBlock& co) {
         if (b.alive[p] >> lane & 1u) sweep.cotangents[c * sweep.run.n + b.first[p] + lane] = lanes[lane];
     }
     const Costate<Pack>& g = co.states[p];
-    const Pack* bars[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum};
-    for (int i = 0; i < 4; ++i) sweep.reference[i] += sum_of(*bars[i]);
+    const Pack* bars[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum,
+                          &g.radiation};
+    for (int i = 0; i < REFERENCE_MEMBERS; ++i) sweep.reference[i] += sum_of(*bars[i]);
   }
 }
 

@@ -9,14 +9,14 @@
 // The members of Run one by one: kernel arguments live in constant memory and cost no registers.
 #define GT_ARGUMENTS                                                                                              \
   double *coordinates, Integer n, const int *ops, int n_ops, int first_op, const double *constants,               \
-      double beta0, double inverse_gamma0_squared, double charge_over_energy, double charge_over_momentum, Integer first_turn,  \
-      Integer turns, int *loss_code, Integer *loss_turn, int *loss_op, double limit, double *records,             \
-      const Integer *record_starts
+      double beta0, double inverse_gamma0_squared, double charge_over_energy, double charge_over_momentum,        \
+      double radiation, Integer first_turn, Integer turns, int *loss_code, Integer *loss_turn, int *loss_op,      \
+      double limit, double *records, const Integer *record_starts
 #define GT_RUN                                                                                                    \
   Run {                                                                                                           \
     coordinates, n, ops, n_ops, first_op, constants,                                                              \
-        {beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum}, first_turn, turns, loss_code,  \
-        loss_turn, loss_op, limit, records, record_starts                                                         \
+        {beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum, radiation}, first_turn, turns,  \
+        loss_code, loss_turn, loss_op, limit, records, record_starts                                              \
   }
 
 GT_INLINE void put(double* at, Integer n, const State<double>& s) {

@@ -19,7 +19,7 @@ struct RatesRun {
   double* along_cotangents;  // (6, n), of d before the program, written by the sweep
   double* orbit_cotangents;  // (6, n), of the orbits, likewise
   double* gradient;          // (constants,)
-  double* reference;         // (4,)
+  double* reference;         // (REFERENCE_MEMBERS,)
   const double* seeds;       // cotangents of the rates at the records; may be null
 };
 

@@ -58,7 +58,7 @@ static void begin_costates(const RatesRun& r, Costate<Rate>& g, Integer first, i
     coordinate_of(g, c)->value.value = gathered(r.cotangents + c * r.run.n + first, lanes);
   }
   g.opd = g.inverse = g.slip = broadcast(0.0);
-  g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = broadcast(0.0);
+  g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = g.radiation = broadcast(0.0);
 }
 
 static void end_costates(const RatesRun& r, const State<Rate>& s, Costate<Rate>& g, Integer first, int lanes) {
@@ -70,8 +70,9 @@ static void end_costates(const RatesRun& r, const State<Rate>& s, Costate<Rate>&
     scatter(bar.value.tangent, r.along_cotangents + at, lanes);
     scatter(bar.tangent.tangent, r.orbit_cotangents + at, lanes);
   }
-  const Rate* bars[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum};
-  for (int i = 0; i < 4; ++i) r.reference[i] += sum_of(bars[i]->tangent.tangent);
+  const Rate* bars[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum,
+                        &g.radiation};
+  for (int i = 0; i < REFERENCE_MEMBERS; ++i) r.reference[i] += sum_of(bars[i]->tangent.tangent);
 }
 
 // Back through the program, from all parts as they are after it.

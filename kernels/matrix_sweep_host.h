@@ -11,7 +11,7 @@ struct MatrixSweep {
   double* cotangents;       // (6, n), of J v after the program; before it when done
   double* orbit_cotangents; // (6, n), of the orbits, likewise
   double* gradient;         // (constants,)
-  double* reference;        // (4,)
+  double* reference;        // (REFERENCE_MEMBERS,)
   const double* seeds;      // cotangents of J v at the records, laid out as run.records
   const double* orbit_seeds;
 };
@@ -38,7 +38,7 @@ static void load_costates(const MatrixSweep& sweep, const TangentBlock& b, Tange
                               gathered(sweep.orbit_cotangents + place, b.alive[p])};
     }
     g.opd = g.inverse = g.slip = broadcast(0.0);
-    g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = broadcast(0.0);
+    g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = g.radiation = broadcast(0.0);
   }
 }
 
@@ -48,8 +48,9 @@ static void store_costates(const MatrixSweep& sweep, TangentBlock& b, TangentCoB
     Costate<Tangent>& g = co.states[p];
     fold(b.states[p], g, sweep.tangent.run.reference);
     put(&g.x, sweep.cotangents + b.first[p], sweep.orbit_cotangents + b.first[p], n, b.alive[p]);
-    const Tangent* bars[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum};
-    for (int i = 0; i < 4; ++i) sweep.reference[i] += sum_of(bars[i]->tangent);
+    const Tangent* bars[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum,
+                             &g.radiation};
+    for (int i = 0; i < REFERENCE_MEMBERS; ++i) sweep.reference[i] += sum_of(bars[i]->tangent);
   }
 }
 

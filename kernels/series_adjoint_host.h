@@ -8,7 +8,7 @@ struct SeriesSweep {
   Number* cotangents;   // (6, SERIES_SIZE), derivatives of a scalar with respect to the map's coefficients, likewise
   const Number* seeds;  // those with respect to the maps at the records, laid out as run.records
   double* gradient;     // (n_constants,)
-  double* reference;    // (4,)
+  double* reference;    // (REFERENCE_MEMBERS,)
 };
 
 static_assert(SERIES_PARAMETERS == 0, "constants are numbers");
@@ -69,20 +69,21 @@ static void pull_op(const SeriesSweep& sweep, State<Series>& s, Costate<Series>&
 extern "C" void gputrack_series_sweep(const SeriesSweep* sweep_pointer, void* buffer) {
   const SeriesSweep& sweep = *sweep_pointer;
   const Number* const members = sweep.run.reference;
-  const Reference ref = {members[0], members[1], members[2], members[3]};
+  const Reference ref = {members[0], members[1], members[2], members[3], members[4]};
   State<Series> s;
   Costate<Series> g;
   take(s, sweep.run.maps);
   refresh(s, ref);
   take(g, sweep.cotangents);
   g.opd = g.inverse = g.slip = broadcast(0.0);
-  g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = broadcast(0.0);
+  g.beta0 = g.inverse_gamma0_squared = g.charge_over_energy = g.charge_over_momentum = g.radiation = broadcast(0.0);
   for (int k = sweep.run.n_ops - 1; k >= 0; --k) pull_op(sweep, s, g, k, static_cast<Functional*>(buffer), ref);
   fold(s, g, ref);
   put(s, sweep.run.maps);
   put(g, sweep.cotangents);
-  const Functional* const all[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum};
-  for (int i = 0; i < 4; ++i) sweep.reference[i] += constant_of(*all[i]);
+  const Functional* const all[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum,
+                                   &g.radiation};
+  for (int i = 0; i < REFERENCE_MEMBERS; ++i) sweep.reference[i] += constant_of(*all[i]);
 }
 
 extern "C" Integer gputrack_functional_bytes() { return (Integer)sizeof(Functional); }

@@ -14,7 +14,7 @@ struct SeriesRun {
   Integer tile_constants;   // from one tile's constants to the next one's; 0 where all tiles share them
   const Number* slopes;     // (n_constants, parameters) of tile 0: derivatives of the constants along the parameters
   Integer tile_slopes;      // from one tile's slopes to the next one's; 0 where all tiles share them
-  const Number* reference;  // its four members, then (4, parameters)
+  const Number* reference;  // its members, then (REFERENCE_MEMBERS, parameters)
   Integer n_constants;
   Number* maps;             // (tiles, 6, SERIES_SIZE)
   Number* records;          // (tiles, places, 6, SERIES_SIZE)
@@ -116,9 +116,10 @@ GT_FUNCTION void apply(const SeriesRun& run, State<Series>& s, Integer tile, int
 
 // Pass the maps of one tile through the program, in place. `room`: for max_constants Constants.
 GT_FUNCTION void pass_tile(const SeriesRun& run, Integer tile, Constant* room) {
-  Constant members[4];
-  for (int i = 0; i < 4; ++i) set(members[i], run.reference[i], run.reference + 4 + i * SERIES_PARAMETERS);
-  const ReferenceConstants<Constant> ref = {members[0], members[1], members[2], members[3]};
+  Constant members[REFERENCE_MEMBERS];
+  const Number* const rates = run.reference + REFERENCE_MEMBERS;
+  for (int i = 0; i < REFERENCE_MEMBERS; ++i) set(members[i], run.reference[i], rates + i * SERIES_PARAMETERS);
+  const ReferenceConstants<Constant> ref = {members[0], members[1], members[2], members[3], members[4]};
   State<Series> s;
   Number* const maps = run.maps + tile * 6 * SERIES_SIZE;
   take(s, maps);

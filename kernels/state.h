@@ -9,8 +9,10 @@ struct ReferenceConstants {
   C inverse_gamma0_squared;
   C charge_over_energy;    // q / E0 [1/V]
   C charge_over_momentum;  // q / (p0 c) [1/V]
+  C radiation;             // 2/3 classical radius (p0/(m c))^3 [m]
 };
 using Reference = ReferenceConstants<double>;
+constexpr int REFERENCE_MEMBERS = sizeof(Reference) / sizeof(double);
 
 // opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
 template <class T>
@@ -34,7 +36,7 @@ GT_INLINE void refresh(State<T>& s, const ReferenceConstants<C>& ref) {
 // independent of each other, have theirs too: only fold and what changes the energy touch them.
 template <class T>
 struct Costate : State<Cotangent<T>> {
-  Cotangent<T> beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum;
+  Cotangent<T> beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum, radiation;
 };
 
 // Adjoint of slip = excess/(energy (opd + energy)) in the reference's members: slip in; beta0, 1/gamma0^2 out.

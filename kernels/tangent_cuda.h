@@ -80,11 +80,12 @@ GT_INLINE void track_one(const TangentRun& t, Integer i) {
 extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
     gputrack_tangent(GT_ARGUMENTS, double* tangents, const Tangent* dual_constants, double* record_tangents,
                      double beta0_tangent, double inverse_gamma0_squared_tangent, double charge_over_energy_tangent,
-                     double charge_over_momentum_tangent) {
+                     double charge_over_momentum_tangent, double radiation_tangent) {
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
   const ReferenceConstants<Tangent> reference = {{beta0, beta0_tangent},
                                                  {inverse_gamma0_squared, inverse_gamma0_squared_tangent},
                                                  {charge_over_energy, charge_over_energy_tangent},
-                                                 {charge_over_momentum, charge_over_momentum_tangent}};
+                                                 {charge_over_momentum, charge_over_momentum_tangent},
+                                                 {radiation, radiation_tangent}};
   if (i < n) track_one({GT_RUN, tangents, dual_constants, reference, record_tangents}, i);
 }

@@ -14,6 +14,7 @@ from gputrack.elements import (
     Multipole,
     Octupole,
     Quadrupole,
+    RadiationKicks,
     RectangularBend,
     RFCavity,
     SectorBend,
@@ -57,6 +58,9 @@ NEARLY_ROUND = dict(particles=2e14, emit_x=8e-3, emit_y=4e-3, beta_x=0.4, beta_y
 TILTED = dict(alpha_x=0.4, alpha_y=-0.3)
 SLOPES = dict(slope_x=0.02, slope_y=0.01)
 CROSSED = dict(crossing_x=0.2, crossing_y=-0.1, crab_x=-0.05, crab_y=0.02, sigma_z=0.05)
+# Fields in which electrons of 3 GeV lose up to a per cent of their energy.
+GLOW = dict(radiation=RadiationKicks(2))
+TIGHT = dict(length=0.1, angle=0.9, **GLOW)
 
 CASES = {
     "marker": Case(Marker("m")),
@@ -151,4 +155,18 @@ CASES = {
         BeamBeam("i", **NEARLY_ROUND, **CROSSED, **SLOPES, crab_frequency=4e8, slicing=EqualCharge(3), **MOVED),
         on_axis=False,
     ),
+    "radiation_quadrupole": Case(Quadrupole("q", length=0.2, k1=60.0, k1s=20.0, **GLOW)),
+    "radiation_quadrupole_off": Case(Quadrupole("q", length=0.2, **GLOW)),
+    "radiation_sextupole": Case(
+        Sextupole("s", length=0.2, k2=4e3, k2s=-2e3, radiation=RadiationKicks(1), **MOVED), on_axis=False
+    ),
+    "radiation_octupole": Case(Octupole("o", length=0.01, k3=5e6, radiation=RadiationKicks(3), **KICKS), on_axis=False),
+    "radiation_multipole": Case(Multipole("k", knl=(0.05, 0.2, 3.0), angle=0.05, lrad=1e-3, **GLOW), on_axis=False),
+    "radiation_multipole_thin": Case(Multipole("k", knl=(0.0, 0.2, 3.0), **GLOW)),
+    "radiation_sector": Case(SectorBend("b", **TIGHT), on_axis=False),
+    "radiation_sector_fields": Case(SectorBend("b", **TIGHT, k0=8.0, k1=6.0, k2=50.0, ksl=(0.0, 0.2)), on_axis=False),
+    "radiation_sector_straight": Case(SectorBend("b", length=0.1, k0=1.0, **GLOW), on_axis=False),
+    "radiation_rectangular": Case(RectangularBend("r", **TIGHT, k1=5.0, tilt=0.3), on_axis=False),
+    "radiation_solenoid": Case(Solenoid("s", length=0.1, ks=18.0, **GLOW)),
+    "radiation_kicker": Case(Kicker("k", length=0.2, hkick=0.02, vkick=-0.005, **GLOW), on_axis=False),
 }

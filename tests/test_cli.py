@@ -93,12 +93,14 @@ def test_track_writes_the_beam(run, fodo, tmp_path):
     assert (beam.n, beam.turn) == (50, 7)
 
 
-def test_track_is_what_the_library_does(run, tmp_path):
+@pytest.mark.parametrize("more", [(), ("--radiation",)], ids=["", "radiation"])
+def test_track_is_what_the_library_does(run, tmp_path, more):
     output = tmp_path / "run.h5"
     sizes = ("--sigma-x", 1e-3, "--sigma-px", 1e-4, "--sigma-y", 5e-4, "--sigma-py", 5e-5)
     rest = ("--sigma-z", 0.0, "--sigma-delta", 0.0, "--particles", 20, "--turns", 2, "--backend", "array", "--order", 2)
-    assert run("track", "demo", "--output", output, *sizes, *rest)[0] == 0
+    assert run("track", "demo", "--output", output, *sizes, *rest, *more)[0] == 0
     ring = gt.demo_ring().with_model(gt.Model(gt.MatrixKick(order=2)))
+    ring = ring.with_radiation() if more else ring
     sigma = np.diag([1e-6, 1e-8, 25e-8, 25e-10, 0.0, 0.0])
     beam = gt.Beam.from_sigma(20, ring.reference, sigma, seed=1)
     expected = gt.track(ring, beam, turns=2, backend="array").coordinates

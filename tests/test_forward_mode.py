@@ -35,7 +35,7 @@ def directions(program, rng, n=N):
         rates = rng.normal(size=table.shape) * np.maximum(1e-2, np.abs(table))
         for places, columns in zip(group.constants, group_tangent(group, rates), strict=True):
             constants[places] = columns
-    reference = rng.normal(size=4) * np.array([0.1, 0.1, 1e-10, 1e-10])
+    reference = rng.normal(size=5) * np.array([0.1, 0.1, 1e-10, 1e-10, 1e-5])
     return Tangents(rng.normal(size=(6, n)) * SIZE, constants, reference)
 
 
@@ -114,7 +114,7 @@ def test_forward_and_reverse_mode_are_transposes(name):
 @pytest.mark.parametrize("name", CASES)
 def test_no_direction_no_tangent(name):
     for model, program, reference in cases_of(name):
-        still = Tangents(np.zeros((6, 2)), np.zeros(len(program.constants)), np.zeros(4))
+        still = Tangents(np.zeros((6, 2)), np.zeros(len(program.constants)), np.zeros(5))
         start = np.full((6, 2), 1e-3)
         assert not pushed("host", program, reference, start, still)[1].any(), model
 

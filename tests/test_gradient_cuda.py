@@ -51,7 +51,7 @@ def swept(backend, program, reference, start, cotangent, turns=1, monitors=(), s
     bar = xp.array(cotangent, order="C")
     seeds = np.random.default_rng(seed).normal(size=records.flat.shape) if monitors else None
     gradient = backend.step_adjoint(p, bar, launch, None if seeds is None else xp.asarray(seeds))
-    assert isinstance(gradient, np.ndarray) and gradient.shape == (len(program.constants) + 4,)
+    assert isinstance(gradient, np.ndarray) and gradient.shape == (len(program.constants) + 5,)
     return host_copy(p.loss_code), host_copy(p.coordinates), host_copy(bar), gradient
 
 
@@ -162,7 +162,7 @@ def test_divergence_at_barriers_is_seen():
     text = flattened("adjoint_cuda.h", ["drift"])
     wrong = text.replace("  add_up(storage, size, place, board);", "  if (alive) add_up(storage, size, place, board);")
     assert wrong != text
-    arrays = [np.zeros(n) for n in (6, 5, 6)]
+    arrays = [np.zeros(n) for n in (6, 6, 6)]
     ops, constants = np.array([[MAPS["drift"].code, 0, 1, 0, 0, 0, 0, 0]], np.int32), np.ones(1)
     codes, turns = np.zeros(1, np.int32), np.zeros(1, np.int64)
 
@@ -171,7 +171,7 @@ def test_divergence_at_barriers_is_seen():
 
     run = (
         address(arrays[0]), np.int64(1), address(ops), np.int32(1), np.int32(0), address(constants), np.float64(0.9),
-        np.float64(0.19), np.float64(1e-9), np.float64(1e-9), np.int64(0), np.int64(1), address(codes),
+        np.float64(0.19), np.float64(1e-9), np.float64(1e-9), np.float64(0.0), np.int64(0), np.int64(1), address(codes),
         address(turns), address(codes), np.float64(1.0), np.uint64(0), np.uint64(0),
     )  # fmt: skip
     more = address(arrays[2]), np.uint64(0), address(arrays[1]), np.int32(1)

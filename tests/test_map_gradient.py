@@ -36,7 +36,7 @@ def rates(space, program, reference, start, start_rate=None, slopes=None, refere
     maps[0][:, rows] = start
     if start_rate is not None:
         maps[0][:, along] = start_rate
-    members = np.stack([np.array(reference), np.zeros(4) if reference_rate is None else reference_rate], axis=1)
+    members = np.stack([np.array(reference), np.zeros(5) if reference_rate is None else reference_rate], axis=1)
     slopes = None if slopes is None else slopes[:, None]
     return run_series(wider, [program], members, maps, slopes=slopes)[0][0][:, along]
 
@@ -67,7 +67,7 @@ def test_each_element_backwards_against_forwards(name, order):
 
         agree(np.sum(pulled * start_rate), "the map before", start_rate=start_rate)
         for i, member in enumerate(ReferenceValues._fields):
-            agree(gradient[len(program.constants) + i], member, reference_rate=np.eye(4)[i])
+            agree(gradient[len(program.constants) + i], member, reference_rate=np.eye(5)[i])
         if knobs:
             found = knob_gradient(program, gradient[: len(program.constants)], knobs)
             for knob, value, unit in zip(knobs, found, np.eye(len(knobs)), strict=True):

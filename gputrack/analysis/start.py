@@ -36,7 +36,7 @@ def orbit_at(lattice: Lattice, delta: float) -> np.ndarray:
     full = np.asarray(closed_orbit(lattice))
     if not delta:
         return full
-    orbit = np.asarray(closed_orbit(coasting(lattice), full[5] + delta)).copy()
+    orbit = np.asarray(closed_orbit(coasting(lattice.without_radiation()), full[5] + delta)).copy()
     orbit[4] = full[4]
     return orbit
 

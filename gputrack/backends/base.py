@@ -128,7 +128,7 @@ class Tangents:
         Changed in place by a backend. Who is lost keeps the tangent of its last coordinates.
     constants : float64 NumPy array (n_constants,)
         Of the program's constants.
-    reference : float64 NumPy array (4,)
+    reference : float64 NumPy array (5,)
         Of `ReferenceValues`.
     """
 

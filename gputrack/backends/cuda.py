@@ -120,7 +120,7 @@ class CudaBackend(Segmented):
 
         Returns
         -------
-        float64 NumPy array (n_constants + 4,)
+        float64 NumPy array (n_constants + 5,)
             Of the launch's ops. The only thing that crosses to the host: elements' parameters live there.
         """
         program = launch.program
@@ -133,10 +133,10 @@ class CudaBackend(Segmented):
         return np.concatenate([result[first:end], result[len(program.constants) :]])
 
     def queue_sweep(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any, total: Any) -> Any:
-        """Have the current stream undo one stretch of turns and write derivatives to `total` (n_constants + 4,).
+        """Have the current stream undo one stretch of turns and write derivatives to `total` (n_constants + 5,).
 
         Derivatives with respect to the constants are added up within blocks, then over blocks, always in the same
-        order. Each block has a row of ``n_constants + 4`` numbers; blocks are at most `SWEEP_BLOCKS`, and so many that
+        order. Each block has a row of ``n_constants + 5`` numbers; blocks are at most `SWEEP_BLOCKS`, and so many that
         all rows fit `ROW_BYTES` (one row always fits), a number that depends on particles and constants alone.
 
         Returns

@@ -132,7 +132,7 @@ class HostBackend(Segmented):
 
         Returns
         -------
-        float64 array (n_constants + 4,)
+        float64 array (n_constants + 5,)
             Derivatives with respect to the constants of the launch's ops, then to the members of `ReferenceValues`,
             each taken by itself. Particles are added up in an order that does not depend on the number of threads.
         """

@@ -76,7 +76,7 @@ class RatesGradient:
     ----------
     orbits, along : (6, n) arrays
         With respect to the orbit and to d at the start, a column's share each.
-    constants : array (n_constants + 4,)
+    constants : array (n_constants + 5,)
         With respect to the program's constants, then to the members of `ReferenceValues`.
     """
 

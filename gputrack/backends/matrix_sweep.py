@@ -51,7 +51,7 @@ def sweep_matrices(
 
     Returns
     -------
-    float64 array (n_constants + 4,)
+    float64 array (n_constants + 5,)
         Derivatives with respect to the program's constants, then to the members of `ReferenceValues`.
     """
     program = launch.program

@@ -70,7 +70,7 @@ def run_series(
         Of 6 variables, and parameters.
     programs : sequence of Program
         One for all maps, or one for each; equal but for the constants.
-    reference : float64 array (4, 1 + parameters)
+    reference : float64 array (5, 1 + parameters)
         Members of `ReferenceValues`, and their derivatives along the parameters.
     maps : float64 array (n, 6, space.size)
         Coefficients of the incoming coordinates.

@@ -73,7 +73,7 @@ def sweep_series(
 
     Returns
     -------
-    float64 array (n_constants + 4,)
+    float64 array (n_constants + 5,)
         Derivatives with respect to the program's constants, then to the members of `ReferenceValues`.
     """
     lib, count = library(space), len(program.constants)

@@ -23,7 +23,7 @@ class SeriesTables:
         For all maps, or for each.
     slopes : float64 array (1, n_constants, parameters) or (n, n_constants, parameters)
         Derivatives of the constants along the parameters.
-    members : float64 array (4 + 4 parameters,)
+    members : float64 array (5 + 5 parameters,)
         Members of `ReferenceValues`, then their derivatives.
     most : int
         Number of constants of the op that has most.

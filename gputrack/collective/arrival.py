@@ -35,7 +35,7 @@ def velocity(delta: Array, ref: ReferenceValues) -> Array:
 
 
 def velocity_bars(delta: Array, ref: ReferenceValues, bar: Array) -> tuple[Array, np.ndarray]:
-    """Bars of delta (n,) and of the reference's values (4,) from that of v."""
+    """Bars of delta (n,) and of the reference's values (5,) from that of v."""
     xp = namespace(delta)
     b, g = ref.beta0, ref.inverse_gamma0_squared
     opd = 1.0 + delta
@@ -44,7 +44,7 @@ def velocity_bars(delta: Array, ref: ReferenceValues, bar: Array) -> tuple[Array
     by_energy = -excess * g * (opd + 2.0 * energy) / (energy * (opd + energy)) ** 2
     beta_bar = xp.sum(bar * by_energy * b * opd * opd / energy)
     gamma_bar = xp.sum(bar * (excess / (energy * (opd + energy)) + 0.5 * by_energy / energy))
-    return bar * g / energy**3, np.array([float(beta_bar), float(gamma_bar), 0.0, 0.0])
+    return bar * g / energy**3, np.array([float(beta_bar), float(gamma_bar), 0.0, 0.0, 0.0])
 
 
 def arrival_bars(

@@ -242,7 +242,7 @@ def unopen_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
 def open_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
     """Derivatives, as derived above; `bunch` is the beam before the kick."""
     p, xp, count = _passage(bunch, op, ref), namespace(bar), len(op.what.grid)
-    z, delta, reference = bunch.coordinates[4], bunch.coordinates[5], np.zeros(4)
+    z, delta, reference = bunch.coordinates[4], bunch.coordinates[5], np.zeros(len(ref))
     bars, momenta = [bar[i] for i in range(6)], [bar[1], bar[3]]
     if p.at is not None:
         b2 = ref.beta0 * ref.beta0
@@ -284,7 +284,7 @@ def _strength_bars(
     change = convolved(xp.asarray(rate) if is_cupy(gamma) else rate, density)
     total, squeeze = c_bar * p.c, -p.c * float(xp.sum(change * gamma))
     by_gamma = 0.5 * total / ref.inverse_gamma0_squared + squeeze
-    reference = [-total / ref.beta0, by_gamma, 0.0, total / ref.charge_over_momentum]
+    reference = [-total / ref.beta0, by_gamma, 0.0, total / ref.charge_over_momentum, 0.0]
     return np.array([c_bar * _strength(bunch, op, ref)]), np.array(reference)
 
 

@@ -28,5 +28,5 @@ def perveance_bars(bar: Any, current: Any, ref: ReferenceValues) -> tuple[Any, l
     rate = perveance_rate(ref)
     total = bar * current * rate
     return bar * rate, [
-        -2.0 * total / ref.beta0, total / ref.inverse_gamma0_squared, 0.0, total / ref.charge_over_momentum
+        -2.0 * total / ref.beta0, total / ref.inverse_gamma0_squared, 0.0, total / ref.charge_over_momentum, 0.0
     ]  # fmt: skip

@@ -148,7 +148,7 @@ def wake_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bar
     energy_rate, momentum_rate = _rates(bunch, op, ref)
     felt = gathered(p.assignment, p.voltages)
     rows = [bunch.coordinates[i] for i in range(6)]
-    bars, reference = [bar[i] for i in range(6)], np.zeros(4)
+    bars, reference = [bar[i] for i in range(6)], np.zeros(len(ref))
     if momentum is None:
         bars[4], bars[5], step_bar, own = with_energy_bars(rows[4], rows[5], energy_rate * felt, ref, bar[4], bar[5])
         reference += own

@@ -11,6 +11,7 @@ from gputrack.elements.multipole import Multipole
 from gputrack.elements.octupole import Octupole
 from gputrack.elements.patches import Translation, YRotation
 from gputrack.elements.quadrupole import Quadrupole
+from gputrack.elements.radiation_kicks import RadiationKicks
 from gputrack.elements.record import RECORD
 from gputrack.elements.rf_cavity import RFCavity
 from gputrack.elements.sextupole import Sextupole
@@ -19,6 +20,6 @@ from gputrack.elements.space_charge_kicks import SpaceChargeKicks
 
 __all__ = [
     "ELEMENT_TYPES", "RECORD", "Aperture", "BeamBeam", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
-    "Multipole", "Octupole", "Quadrupole", "RFCavity", "RectangularBend", "SectorBend", "Sextupole",
+    "Multipole", "Octupole", "Quadrupole", "RFCavity", "RadiationKicks", "RectangularBend", "SectorBend", "Sextupole",
     "Solenoid", "SpaceChargeKicks", "Translation", "VKicker", "YRotation",
 ]  # fmt: skip

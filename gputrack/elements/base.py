@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from gputrack.elements.alignment import align_calls
 from gputrack.elements.aperture import Aperture, aperture_calls
 from gputrack.elements.map import MapCall
+from gputrack.elements.radiation_kicks import RadiationKicks
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks
 from gputrack.errors import InputError
 from gputrack.models import Model
@@ -40,8 +41,10 @@ class Element:
         Overrides the lattice's model for this element.
     space_charge : SpaceChargeKicks, optional
         Kicks of the beam's own field inside, in elements with a length; `Lattice.with_space_charge` puts them there.
+    radiation : RadiationKicks, optional
+        Kicks of the energy that particles radiate inside; `Lattice.with_radiation` puts them there.
     current : float
-        Beam current [A] that those kicks belong to, >= 0; 0 where the field is that of a bunch.
+        Beam current [A] that kicks of space charge belong to, >= 0; 0 where the field is that of a bunch.
 
     Raises
     ------
@@ -57,10 +60,13 @@ class Element:
     aperture: Aperture | None = None
     model: Model | None = None
     space_charge: SpaceChargeKicks | None = None
+    radiation: RadiationKicks | None = None
     current: float = 0.0
 
     #: whether all elements of this class act on the whole beam
     ACTS_ON_BEAM: ClassVar[bool] = False
+    #: kicks that do for what particles radiate in elements of this class; 0: there is no field
+    RADIATION_KICKS: ClassVar[int] = 0
     #: parameters that may not be negative
     _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current")
 
@@ -89,11 +95,19 @@ class Element:
             raise self._error(f"space_charge must be gputrack.SpaceChargeKicks, got {self.space_charge!r}")
         if self.space_charge is not None:
             self.space_charge.require_current(self.current)
+        if self.radiation is not None:
+            self._require_radiating()
 
     # -- checks ------------------------------------------------------------------------------
 
     def _error(self, text: str) -> InputError:
         return InputError(f"{type(self).__name__} {self.name!r}: {text}")
+
+    def _require_radiating(self) -> None:
+        if not isinstance(self.radiation, RadiationKicks):
+            raise self._error(f"radiation must be gputrack.RadiationKicks, got {self.radiation!r}")
+        if not self.RADIATION_KICKS:
+            raise self._error("has no field to radiate in; leave radiation out")
 
     def _require_number(self, name: str, value: object) -> float | None:
         if value is None and name in optional_names(type(self)):
@@ -162,7 +176,12 @@ class Element:
         """
         aligned = any(self._uses(name, active) for name in ("dx", "dy", "tilt"))
         kicks = self.space_charge if self._uses("length", active) else None
-        return aligned, self.aperture, self._body_statics(model, active), kicks
+        radiation = self.radiation if self._extended(active) else None
+        return aligned, self.aperture, self._body_statics(model, active), kicks, radiation
+
+    def _extended(self, active: frozenset[str]) -> bool:
+        """Whether fields are spread over a length, on which particles can radiate."""
+        return self._uses("length", active)
 
     @property
     def collective(self) -> bool:
@@ -182,17 +201,36 @@ class Element:
     @classmethod
     def lower(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
         """Map calls for elements with parameters `p` (arrays over elements) and equal statics."""
+        kicks: dict[float, list[MapCall]] = {}
+        for part, inside in (*cls._space_charge_kicks(p, statics), *cls._radiation_kicks(p, statics)):
+            kicks.setdefault(part, []).extend(inside)
+        where = sorted(kicks)
+        calls, *others = cls.lower_pieces(p, statics, where)
+        for part, piece in zip(where, others, strict=True):
+            calls += [*kicks[part], *piece]
+        return calls
+
+    @classmethod
+    def _space_charge_kicks(cls, p: Mapping[str, Any], statics: Any) -> Iterator[tuple[float, list[MapCall]]]:
+        """Kicks of the beam's own field, and in what parts of the length they act."""
         kicks = statics[3]
         if kicks is None:
-            return [call for piece in cls.lower_pieces(p, statics) for call in piece]
-        where = [(i + 0.5) / kicks.number for i in range(kicks.number)]
-        calls, *others = cls.lower_pieces(p, statics, where)
+            return
         kick = kicks.call(cls._arc_length(p) / kicks.number, p["current"])
-        for part, piece in zip(where, others, strict=True):
+        for part in ((i + 0.5) / kicks.number for i in range(kicks.number)):
             # the field is that of a beam about the reference orbit, not about the element's axis
             leave, enter = cls._align_inside(p, part) if statics[0] else ([], [])
-            calls += [*leave, kick, *enter, *piece]
-        return calls
+            yield part, [*leave, kick, *enter]
+
+    @classmethod
+    def _radiation_kicks(cls, p: Mapping[str, Any], statics: Any) -> Iterator[tuple[float, list[MapCall]]]:
+        """Kicks of what particles radiate, likewise."""
+        if statics[4] is None:
+            return
+        for part, share in zip(*statics[4].nodes(), strict=True):
+            calls = cls._radiation_calls(p, statics[2], share)
+            if calls:
+                yield part, calls
 
     @classmethod
     def lower_pieces(cls, p: Mapping[str, Any], statics: Any, cuts: Sequence[float] = ()) -> list[list[MapCall]]:
@@ -206,7 +244,7 @@ class Element:
             Where, in fractions of the length, rising between 0 and 1. Faces and the way into the elements' own frames
             belong to the first piece, the way out to the last one; cuts between are seen in the elements' frames.
         """
-        aligned, aperture, body_statics, _ = statics
+        aligned, aperture, body_statics, *_ = statics
         enter, leave = cls._align(p) if aligned else ([], [])
         check = aperture_calls(aperture)
         first, last = cls._lower_faces(p, body_statics)
@@ -215,6 +253,11 @@ class Element:
         pieces[0] = [*enter, *check, *first, *pieces[0]]
         pieces[-1] = [*pieces[-1], *last, *check, *leave]
         return pieces
+
+    @classmethod
+    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
+        """What particles radiate in a share of the length, in the elements' own frames; nothing without a field."""
+        return []
 
     @classmethod
     def _arc_length(cls, p: Mapping[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit, rigi
 from gputrack.elements.bend_expanded import expanded_call
 from gputrack.elements.dipole import DIPOLE
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.radiation import sector_radiation_call
 from gputrack.elements.sector_field import EXTRA_ORDERS, evaluate, kick_polynomials, monomials
 from gputrack.elements.splitting import compose, outer_fractions, steps_of
 from gputrack.models import MatrixKick, Model, Steps
@@ -110,6 +111,7 @@ class _Bend(Element):
     ksl: tuple[float, ...] = ()
 
     _NOT_NEGATIVE = ("length", "current", "hgap")
+    RADIATION_KICKS: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -220,6 +222,15 @@ class _Bend(Element):
         p = piece_of({**p, "length": length}, begin, end, "length", "angle")
         return [_body(p, p["length"], k0, field, model, halvings, angle_halvings, only_gradient)]
 
+    @classmethod
+    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
+        length = cls._arc_length(p)
+        k0 = p["angle"] / length if statics[5] else p["k0"]
+        kn, ks = _multipoles(p, length, statics[0])
+        kn, ks = [k0 + kn[0], *kn[1:]] if kn else [k0], ks or [0.0 * length]
+        h, degree = p["angle"] / length, _degree(kn)
+        return [sector_radiation_call(share * length, h, *kick_polynomials(h, kn, ks, degree), degree)]
+
 
 def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any], list[Any]]:
     """Multipoles [m^-(n+1)] without the main dipole, and without factorials folded in."""
@@ -276,8 +287,7 @@ def _sector_call(
 ) -> MapCall:
     """Integrated sector body; the arcs' geometry is computed once per distinct step."""
     scheme, slices = steps_of(model.integrator, STEPS)
-    # a dipole alone has the exact potential -k0 (x + h x^2/2)
-    degree = len(kn) - 1 + EXTRA_ORDERS if len(kn) > 1 else 1
+    degree = _degree(kn)
     fx, fy = kick_polynomials(angle / length, kn, ks, degree)
     arcs = _arcs(length, angle, scheme, slices, angle_halvings)
     integers = dict(
@@ -285,6 +295,12 @@ def _sector_call(
         arc_numbers=len(arcs),
     )  # fmt: skip
     return MapCall(BEND, integers, {"length": length, "k0": k0}, {"arcs": arcs, "fx": fx, "fy": fy})
+
+
+
+def _degree(kn: list[Any]) -> int:
+    """Of the kicks of multipoles; a dipole alone has the exact potential -k0 (x + h x^2/2)."""
+    return len(kn) - 1 + EXTRA_ORDERS if len(kn) > 1 else 1
 
 
 @dataclass(frozen=True, kw_only=True)

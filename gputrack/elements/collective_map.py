@@ -52,7 +52,7 @@ class Bars(NamedTuple):
     coordinates : (6, n) array
     constants : (constants,) NumPy array
         In the order of the program's table: scalars, then series.
-    reference : (4,) NumPy array
+    reference : (5,) NumPy array
         Of `ReferenceValues`.
     """
 

@@ -10,6 +10,7 @@ from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_midd
 from gputrack.elements.drift import DRIFT
 from gputrack.elements.map import MapCall
 from gputrack.elements.multipole import MULTIPOLE
+from gputrack.elements.radiation import radiation_call
 from gputrack.elements.splitting import compose, steps_of
 from gputrack.elements.straight import STRAIGHT
 from gputrack.models import Model, Steps
@@ -23,6 +24,7 @@ class _Corrector(Element):
 
     #: parameter that kicks each plane
     KICKS: ClassVar[dict[str, str]] = {}
+    RADIATION_KICKS: ClassVar[int] = 1
 
     def _free(self) -> Mapping[str, tuple[float, float]]:
         length = {"length": POSITIVE} if self.length else {}
@@ -59,6 +61,17 @@ class _Corrector(Element):
         integers = {"terms": 1, "skew": 1, "exact": exact, "scheme": scheme, "slices": 1}
         series = {"bn": [-h / p["length"]], "an": [v / p["length"]]}
         return [MapCall(STRAIGHT, integers, {"length": p["length"]}, series)]
+
+    def _extended(self, active: frozenset[str]) -> bool:
+        return self.length > 0.0
+
+    @classmethod
+    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
+        if not statics[1]:
+            return []
+        zero = 0.0 * p["length"]
+        h, v = (p[cls.KICKS[plane]] / p["length"] if plane in cls.KICKS else zero for plane in "xy")
+        return [radiation_call(share * p["length"], zero, [-h], [v])]
 
 
 def _drift(exact: int, length: Any) -> MapCall:

@@ -28,6 +28,8 @@ class ReferenceValues(NamedTuple):
     # that seen by the reference particle, so that antiparticles are tracked through the same lattice (MAD-X).
     charge_over_energy: Array
     charge_over_momentum: Array
+    # two thirds of the classical radius q^2/(4 pi eps0 m c^2), times (p0/(m c))^3 [m]
+    radiation: Array
 
     @classmethod
     def of(cls, reference: ReferenceParticle) -> ReferenceValues:
@@ -37,6 +39,7 @@ class ReferenceValues(NamedTuple):
             1.0 / reference.gamma0**2,
             abs(reference.charge) / reference.energy,
             abs(reference.charge) / reference.p0c,
+            2.0 / 3.0 * reference.classical_radius * (reference.p0c / reference.mass) ** 3,
         )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrack.arrays import namespace, plain_values
 from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_middle
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.radiation import radiation_call
 from gputrack.elements.straight import multipole_kick
 from gputrack.models import Model
 
@@ -65,15 +66,30 @@ class Multipole(Element):
     lrad: float = 0.0
 
     _NOT_NEGATIVE = ("length", "current", "lrad")
+    RADIATION_KICKS: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length:
             raise self._error(f"length must be 0 m, got {self.length!r}; lrad is the fictitious length")
 
+    def _require_radiating(self) -> None:
+        super()._require_radiating()
+        if self.angle and not self.lrad:
+            raise self._error(
+                f"bends the orbit by {self.angle!r} rad over no length, which would radiate without limit; "
+                "give lrad > 0 m, or leave radiation out"
+            )
+
+    def _extended(self, active: frozenset[str]) -> bool:
+        return self.lrad > 0.0
+
     def _free(self) -> Mapping[str, tuple[float, float]]:
         lrad = {"lrad": POSITIVE} if self.lrad else {}
-        return {**ALIGNMENT, **dict.fromkeys(("knl", "ksl", "angle"), ANY), **lrad}
+        free = {**ALIGNMENT, **dict.fromkeys(("knl", "ksl", "angle"), ANY), **lrad}
+        if self.radiation is not None and not lrad:
+            del free["angle"]  # which only 0 is right for
+        return free
 
     def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
         if "lrad" in active and not self.lrad and self.angle and any(self.knl[:1]):
@@ -95,10 +111,22 @@ class Multipole(Element):
             return []
         terms, curved = statics
         zero = 0.0 * p["angle"]
-        bn, an = ([*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl"))
+        bn, an = _terms(p, terms)
         constants = {"angle": p["angle"], "curvature": _curvature(bn[0] * p["angle"], p["lrad"]) if curved else zero}
-        scaled = ([v / math.factorial(n) for n, v in enumerate(series)] for series in (bn, an))
-        return [MapCall(MULTIPOLE, {"terms": terms}, constants, dict(zip(("bn", "an"), scaled, strict=True)))]
+        return [MapCall(MULTIPOLE, {"terms": terms}, constants, {"bn": bn, "an": an})]
+
+    @classmethod
+    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
+        bn, an = ([v / p["lrad"] for v in series] for series in _terms(p, statics[0]))
+        return [radiation_call(share * p["lrad"], p["angle"] / p["lrad"], bn, an)]
+
+
+def _terms(p: Mapping[str, Any], terms: int) -> tuple[list[Any], list[Any]]:
+    """Integrated field coefficients, with factorials folded in."""
+    zero = 0.0 * p["angle"]
+    bn, an = ([*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl"))
+    scaled = [[v / math.factorial(n) for n, v in enumerate(series)] for series in (bn, an)]
+    return scaled[0], scaled[1]
 
 
 def _curvature(bent: Any, lrad: Any) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.radiation import solenoid_radiation_call
 from gputrack.models import Model
 from gputrack.numbers import cos_sinc, slope_excess, trig_halvings
 
@@ -71,6 +72,8 @@ class Solenoid(Element):
 
     ks: float = 0.0
 
+    RADIATION_KICKS: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ks and not self.length:
@@ -100,3 +103,7 @@ class Solenoid(Element):
         p = piece_of(p, begin, end, "length")
         integers = dict(zip(SOLENOID.integers, statics, strict=True))
         return [MapCall(SOLENOID, integers, {"length": p["length"], "ks": p["ks"]})]
+
+    @classmethod
+    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
+        return [] if statics is None else [solenoid_radiation_call(share * p["length"], p["ks"])]

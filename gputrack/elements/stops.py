@@ -96,8 +96,9 @@ class Stopping:
 
     def lower(self, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
         """Map calls, as of `Element.lower`, for parameters that have `PARTS` among them."""
-        aligned, aperture, body, kicks = statics
+        aligned, aperture, body, kicks, radiation = statics
         assert aperture is None and kicks is None, "optics have no apertures and no collective effects"
+        assert radiation is None, "Twiss parameters are those of motion without radiation"
         calls = self.kind.lower(p, statics)
         first = (1 if aligned else 0) + len(self.kind._lower_faces(p, body)[0])
         stops: list[MapCall] = []

@@ -11,6 +11,7 @@ from gputrack.arrays import namespace, plain_values
 from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.drift import DRIFT, drift_by
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.radiation import radiation_call
 from gputrack.elements.splitting import compose, steps_of
 from gputrack.models import Model, Steps
 from gputrack.schemes import BlanesMoan
@@ -74,6 +75,7 @@ class _StraightMagnet(Element):
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {}
     #: scheme and slices where the integrator leaves them open
     STEPS: ClassVar[Steps] = Steps(BlanesMoan(4), 1, 4)
+    RADIATION_KICKS: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,6 +135,13 @@ class _StraightMagnet(Element):
         integers = dict(zip(STRAIGHT.integers, statics, strict=True))
         bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
         return [MapCall(STRAIGHT, integers, {"length": p["length"]}, {"bn": bn, "an": an[: integers["skew"]]})]
+
+    @classmethod
+    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
+        if statics is None or statics[0] == 0:
+            return []
+        terms = statics[1] if statics[0] == "matrix" else statics[0]
+        return [radiation_call(share * p["length"], 0.0 * p["length"], *field_terms(p, cls.STRENGTHS, terms))]
 
 
 def field_terms(

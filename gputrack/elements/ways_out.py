@@ -23,27 +23,29 @@ def ways_out(kind: type[Element], p: Mapping[str, Any], statics: Any) -> list[Wa
     Between the maps of a bend's face particles are in the frame of the face, which these ways do not turn back; between
     those of a body they lead out as from where the body begins.
     """
-    aligned, aperture, body_statics, kicks = statics
+    aligned, aperture, body_statics, *_ = statics
     enter, leave = kind._align(p) if aligned else ([], [])
     first, last = kind._lower_faces(p, body_statics)
     checks = len(aperture_calls(aperture))
     ways: list[Way] = [_undoing(0, i) for i in range(len(enter))]
     inside = _undoing(0, len(enter))
     ways += [inside] * (checks + len(first))
-    cuts = [] if kicks is None else [(i + 0.5) / kicks.number for i in range(kicks.number)]
-    for begin, end in pairwise((0.0, *cuts, 1.0)):
+    charged = {part for part, _ in kind._space_charge_kicks(p, statics)}
+    radiating = {part: len(calls) for part, calls in kind._radiation_kicks(p, statics)}
+    for begin, end in pairwise((0.0, *sorted({*charged, *radiating}), 1.0)):
         for call in kind._lower_body(p, body_statics, begin, end):
             ways.append(inside)
             if call.kind.name == "boost":
                 inside = [(len(ways) - 1, False), *inside]
             elif call.kind.name == "unboost":
                 inside = inside[1:]
-        if end < 1.0:  # a kick of space charge, in the lattice's frame
+        if end in charged:  # a kick of space charge, in the lattice's frame
             out, back = kind._align_inside(p, end) if aligned else ([], [])
             ways += [_doing(len(ways) + i, len(ways) + len(out)) for i in range(len(out))]
             ways.append([])
             inside = _undoing(len(ways), len(ways) + len(back))
             ways += [_undoing(len(ways), len(ways) + i) for i in range(len(back))]
+        ways += [inside] * radiating.get(end, 0)
     exit_ = len(ways) + len(last) + checks
     ways += [_doing(exit_, exit_ + len(leave))] * (len(last) + checks)
     ways += [_doing(exit_ + i, exit_ + len(leave)) for i in range(len(leave))]

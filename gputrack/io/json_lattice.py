@@ -14,7 +14,7 @@ from os import PathLike
 from typing import Any
 
 from gputrack.collective import OpenField2D, OpenField3D, PipeBunch, PipeModes, Quantiles, UniformBins
-from gputrack.elements import ELEMENT_TYPES, Aperture, SpaceChargeKicks
+from gputrack.elements import ELEMENT_TYPES, Aperture, RadiationKicks, SpaceChargeKicks
 from gputrack.errors import InputError, LatticeFileError
 from gputrack.io.files import read_text, require_path, write_text
 from gputrack.lattice import Lattice
@@ -38,6 +38,7 @@ _OBJECTS: dict[str, Classes] = {
     "aperture": _named(Aperture),
     "model": _named(Model),
     "space_charge": _named(SpaceChargeKicks),
+    "radiation": _named(RadiationKicks),
     "field": _named(PipeModes, PipeBunch, OpenField2D, OpenField3D),
     "slicing": _named(UniformBins, Quantiles, EqualCharge, EqualDistance),
     "integrator": _named(DriftKick, MatrixKick),

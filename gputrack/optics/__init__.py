@@ -1,6 +1,7 @@
 """Optics: transfer maps, closed orbit, Twiss parameters, dispersion, chromaticity."""
 
 from gputrack.optics.closed_orbit import closed_orbit
+from gputrack.optics.damping import Damping, damping
 from gputrack.optics.differences import finite_difference_matrix
 from gputrack.optics.driving_first_order import FirstOrder
 from gputrack.optics.driving_map import FromMap
@@ -19,8 +20,9 @@ from gputrack.optics.target import Target
 from gputrack.optics.twiss import Twiss, linear_optics, twiss
 
 __all__ = [
-    "Above", "Detuning", "DrivingTerms", "EdwardsTeng", "FirstOrder", "FromMap", "MaisRipken", "Match",
+    "Above", "Damping", "Detuning", "DrivingTerms", "EdwardsTeng", "FirstOrder", "FromMap", "MaisRipken", "Match",
     "OrbitCorrection", "OrbitResponse", "Positions", "Radiation", "Range", "SecondOrder", "Slices", "Strongest",
-    "Survey", "Target", "Twiss", "closed_orbit", "correct_orbit", "driving_terms", "finite_difference_matrix",
-    "linear_optics", "match", "one_turn_map", "orbit_response", "radiation", "survey", "transfer_map", "twiss",
+    "Survey", "Target", "Twiss", "closed_orbit", "correct_orbit", "damping", "driving_terms",
+    "finite_difference_matrix", "linear_optics", "match", "one_turn_map", "orbit_response", "radiation", "survey",
+    "transfer_map", "twiss",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from gputrack.arrays import is_traced, untraced
 from gputrack.errors import InputError
 from gputrack.lattice import Lattice
-from gputrack.map_program import require_single_particles, traced_program
+from gputrack.map_program import require_single_particles, require_undamped, traced_program
 from gputrack.optics.stability import no_closed_orbit
 from gputrack.optics.trajectory import has_rf, trajectory
 from gputrack.passage_gradient import closed_orbits_and_matrices
@@ -41,7 +41,7 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
     Raises
     ------
     InputError
-        There is no closed orbit near the guess.
+        There is no closed orbit near the guess; or particles radiate, and no cavity is on.
     """
     return closed_trajectory(lattice, delta, guess)[0, :, 0]
 
@@ -55,6 +55,8 @@ def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | No
     if lattice.traced or is_traced(delta):
         return _traced_trajectory(lattice, delta, guess)
     free = 6 if has_rf(lattice) else 4
+    if free == 4:
+        require_undamped(lattice, "closed orbit unless a cavity is on that gives the energy back")
     orbit = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if guess is None else guess, dtype=float)
     if orbit.shape != (6,) or not np.isfinite(orbit).all():
         raise InputError(f"closed_orbit: delta and guess must be finite numbers, six of them, got {orbit.tolist()}")

@@ -17,6 +17,7 @@ from gputrack.errors import InputError
 from gputrack.frames import data_frame
 from gputrack.initial_twiss import InitialTwiss
 from gputrack.lattice import Lattice
+from gputrack.map_program import require_undamped
 from gputrack.optics.chromatic import ChromaticFunctions, chromatic_functions, chromaticities, tunes_of_momentum
 from gputrack.optics.closed_orbit import closed_trajectory
 from gputrack.optics.functions import (
@@ -370,8 +371,9 @@ def twiss(
     ------
     InputError
         There is no closed orbit, or the motion around it is unstable (the message names the plane and its trace); an
-        orbit does not reach the end of a line.
+        orbit does not reach the end of a line; or particles radiate, see `damping`.
     """
+    require_undamped(lattice, "Twiss parameters")
     form = MaisRipken() if form is None else form
     if not isinstance(form, (MaisRipken, EdwardsTeng)):
         raise InputError(f"twiss: form must be MaisRipken() or EdwardsTeng(), got {form!r}")

@@ -158,7 +158,9 @@ def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
     norm = np.imag(np.einsum("im,ij,jm->m", found.conj(), form(size), found))
     if np.abs(np.abs(untraced(values)) - 1.0).max() > _GROWTH or np.abs(norm).min() < 1e-12:
         spectrum = np.round(untraced(values), 6).tolist()
-        raise InputError(f"normal_form: the linear motion is not stable, eigenvalues {spectrum}")
+        raise InputError(
+            f"normal_form: the linear motion is not stable, or is damped by radiation, eigenvalues {spectrum}"
+        )
     chosen = np.flatnonzero(norm > 0)
     order = [int(chosen[j]) for j in _by_plane(np.abs(found[:, chosen]) ** 2, planes)]
     columns, eigenvalues = [], []

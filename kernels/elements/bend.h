@@ -4,8 +4,8 @@
 #include "arc.h"
 
 // px += L F_x, py += L F_y; both polynomials by Horner's rule in x, then in y, coefficients for j, for i <= degree - j.
-template <class T, class C>
-GT_INLINE void sector_kick(State<T>& s, C length, const C* fx, const C* fy, int degree, int terms) {
+template <class T, class L, class C>
+GT_INLINE void sector_kick(State<T>& s, L length, const C* fx, const C* fy, int degree, int terms) {
   T gx = broadcast(0.0), gy = broadcast(0.0);
   int end = terms;
   for (int j = degree; j >= 0; --j) {

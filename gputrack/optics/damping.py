@@ -1,0 +1,122 @@
+"""Damping of motion by radiation: from the eigenvalues of the one-turn matrix about the orbit that closes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from gputrack.arrays import Array, untraced
+from gputrack.constants import SPEED_OF_LIGHT
+from gputrack.errors import InputError
+from gputrack.lattice import Lattice
+from gputrack.map_program import require_single_particles
+from gputrack.optics.closed_orbit import closed_trajectory
+from gputrack.optics.normal_modes import symplectic_form
+from gputrack.optics.parts import part
+from gputrack.optics.stability import unstable
+from gputrack.optics.trajectory import has_rf, positions
+
+
+@dataclass(frozen=True, eq=False)
+class Damping:
+    """Motion about the closed orbit of a ring whose particles radiate. Modes are those nearest to x, y and z.
+
+    Attributes
+    ----------
+    orbit : (6,) array
+        At the start.
+    matrix : (6, 6) array
+        One turn about it.
+    tunes : (3,) array
+        Between 0 and 1; that of synchrotron motion counts backwards above transition.
+    rates : (3,) array
+        By which amplitudes of the modes fall per turn: exp(-rate). The sum is -log(det matrix)/2.
+    energy_loss : float
+        Energy that a particle on the closed orbit radiates per turn [eV].
+    lattice : Lattice
+    """
+
+    orbit: Array
+    matrix: Array
+    tunes: Array
+    rates: Array
+    energy_loss: Any
+    lattice: Lattice = field(repr=False)
+
+    @property
+    def partition(self) -> Array:
+        """(3,) Damping partition numbers 2 E beta0^2/U0 times the rates: for fast particles 4 in all (K. Robinson)."""
+        reference = self.lattice.require_reference()
+        share: Array = 2.0 * reference.beta0**2 * reference.energy / self.energy_loss * self.rates
+        return share
+
+    @property
+    def damping_times(self) -> Array:
+        """(3,) In which amplitudes fall by 1/e [s]; negative where they grow."""
+        turn = positions(self.lattice)[-1] / (self.lattice.require_reference().beta0 * SPEED_OF_LIGHT)
+        times: Array = turn / self.rates
+        return times
+
+
+def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:
+    """Closed orbit, tunes and damping rates of a ring whose particles radiate.
+
+    Exact derivatives of the tracking maps; nothing is assumed of the optics, so coupled rings, orbits off the axes of
+    magnets and strong radiation are right. Differentiable in knobs, once.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Of `Lattice.with_radiation`, with a cavity on.
+    guess : (6,) array, optional
+        Where the search for the closed orbit starts.
+
+    Raises
+    ------
+    InputError
+        Nothing radiates; there is no cavity on; there is no closed orbit, or no oscillation around it.
+    """
+    require_single_particles(lattice)
+    if lattice.first_radiating is None:
+        raise InputError(f"Lattice {lattice.name!r}: no element radiates; give lattice.with_radiation()")
+    if not has_rf(lattice):
+        raise InputError(f"Lattice {lattice.name!r}: no cavity is on to give the energy back; set a voltage")
+    passed = closed_trajectory(lattice, 0.0, guess)
+    matrix = part(passed, np.s_[-1, :, 1:])
+    values = _eigenvalues(lattice, matrix)
+    return Damping(
+        part(passed, np.s_[0, :, 0]),
+        matrix,
+        anp.mod(anp.arctan2(anp.imag(values), anp.real(values)) / (2.0 * np.pi), 1.0),
+        -0.5 * anp.log(anp.real(values) ** 2 + anp.imag(values) ** 2),
+        _energy_loss(lattice, part(passed, np.s_[:, 5, 0])),
+        lattice,
+    )
+
+
+def _eigenvalues(lattice: Lattice, matrix: Array) -> Array:
+    """(3,) Eigenvalues of the modes that turn with the motion; w M v with both eigenvectors held is right once."""
+    plain = np.asarray(untraced(matrix))
+    values, vectors = np.linalg.eig(plain)
+    rows = np.linalg.inv(vectors)
+    form = symplectic_form(2)
+    shares = np.array([np.imag(np.einsum("im,ij,jm->m", v.conj(), form, v)) for v in vectors.reshape(3, 2, 6)])
+    turning = np.flatnonzero((shares.sum(axis=0) > 0.0) & (values.imag != 0.0))
+    if len(turning) != 3:
+        raise unstable(lattice, plain)
+    order: list[int] = []
+    for plane in range(3):
+        order.append(max((m for m in turning.tolist() if m not in order), key=lambda m: shares[plane, m]))
+    return anp.einsum("ia,ab,bi->i", rows[order], matrix, vectors[:, order])
+
+
+def _energy_loss(lattice: Lattice, delta: Array) -> Any:
+    """Sum of what the energy falls by in elements that radiate [eV]."""
+    reference = lattice.require_reference()
+    elements = lattice.elements if lattice.setting is None else lattice.setting.origin.elements
+    places = np.array([i for i, element in enumerate(elements) if element.radiation is not None])
+    energy = anp.sqrt((reference.p0c * (1.0 + delta)) ** 2 + reference.mass**2)
+    return anp.sum(energy[places] - energy[places + 1])
