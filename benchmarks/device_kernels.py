@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from device import Setup
 
 #: threads per block, and blocks for which a multiprocessor must have registers
+LAUNCH_BOUNDS = re.compile(r"__launch_bounds__\(GT_THREADS, [^)]*\)")
 LAUNCHES = ((128, 1), (64, 1), (256, 1), (128, 4), (128, 5), (128, 6), (128, 8))
 TARGET = 2.5  # gradient over forward
 
@@ -47,7 +49,7 @@ def launched(threads: int, blocks: int) -> Iterator[Callable[[frozenset[str]], A
         if kinds not in built:
             import cupy
 
-            text = flattened("track_cuda.h", kinds).replace("(GT_THREADS, 1)", f"(GT_THREADS, {blocks})")
+            text = LAUNCH_BOUNDS.sub(f"__launch_bounds__(GT_THREADS, {blocks})", flattened("track_cuda.h", kinds))
             own = tuple(f"-DGT_THREADS={threads}" if o.startswith("-DGT_THREADS") else o for o in options)
             built[kinds] = cupy.RawModule(code=text, options=own)
         return built[kinds]

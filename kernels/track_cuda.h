@@ -79,8 +79,8 @@ GT_INLINE void track_one(const Run& run, Integer i) {
   put(c, run.n, s);
 }
 
-// Asked for one block per multiprocessor, the assembler keeps all in registers; else it spills to make room for more.
-extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_track(GT_ARGUMENTS) {
+// Registers for 512 threads on a multiprocessor, 128 for each: as many as it can have without spills.
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 512 / GT_THREADS) gputrack_track(GT_ARGUMENTS) {
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) track_one<false>(GT_RUN, i);
 }

@@ -12,6 +12,12 @@ from helpers import shared_lattice
 os.environ.setdefault("GPUTRACK_TPSA_PRODUCTS", "7000")
 
 
+if os.environ.get("GPUTRACK_TEST_ALLOCATOR") == "plain" and not why_not("cuda"):
+    import cupy
+
+    cupy.cuda.set_allocator(None)  # no pool: compute-sanitizer sees the ends of each array
+
+
 @pytest.fixture(params=[*BACKENDS, EMULATED])
 def backend(request, monkeypatch):
     """Name of each backend in turn; skipped, with the reason, where this machine cannot run it.

@@ -13,17 +13,19 @@ import pytest
 
 _USED = re.compile(r"Used (\d+) registers")
 _FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+_SHARED = re.compile(r"(\d+) bytes smem")
 _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What the assembler says of one kernel: registers per thread; stack, spill stores and loads [bytes]."""
+    """What the assembler says of one kernel: registers per thread; stack, spills; shared memory of a block [bytes]."""
 
     registers: int
     stack: int
     stores: int
     loads: int
+    shared: int = 0
 
     def __str__(self) -> str:
         return f"{self.registers:4d} registers {self.stack:5d} stack {self.stores:5d} stores {self.loads:5d} loads"
@@ -103,6 +105,7 @@ def _usages(log: str) -> dict[str, Usage]:
         elif name and (match := _FRAME.search(line)):
             frame = (int(match[1]), int(match[2]), int(match[3]))
         elif name and (match := _USED.search(line)):
-            usages[name] = Usage(int(match[1]), *frame)
+            shared = _SHARED.search(line)
+            usages[name] = Usage(int(match[1]), *frame, int(shared[1]) if shared else 0)
             name = ""
     return usages

@@ -10,7 +10,7 @@ GT_INLINE void dipole_by(State<T>& s, const DipoleConstants<C>& op, double sign)
   const T kick = (length * op.k0) * s.inverse, kick_rate = op.h * kick;
   T x = s.x, y = s.y, P = s.px * s.inverse, lag = length * s.slip;
   const T Q = s.py * s.inverse, Q2 = Q * Q;
-  compose(
+  compose_short(
       op.scheme, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const C* arc = op.arcs + 4 * step;
@@ -54,7 +54,7 @@ GT_INLINE void dipole_adjoint(State<T>& s, Costate<T>& g, const DipoleOp& op, co
   Cotangent<T> gx = g.x, gP = g.px * s.opd, gQ = g.py * s.opd;
   g.opd += g.px * P + g.py * Q;
   Cotangent<T> flat = broadcast(0.0), slanted = broadcast(0.0);  // sums of f gP, f gP x
-  compose(
+  compose_short(
       op.scheme, op.slices,
       [&](double part, int step) GT_LAMBDA {
         const double* arc = op.arcs + 4 * step;

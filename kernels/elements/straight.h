@@ -44,16 +44,48 @@ GT_INLINE void normal_kick(State<T>& s, L length, const C* bn, int terms) {
   s.py += length * im;
 }
 
+// Written out for quadrupoles and sextupoles, whose steps are short.
+template <int TERMS, class Outer, class Inner>
+GT_INLINE void compose_for(int scheme, int slices, Outer outer, Inner inner) {
+  if constexpr (TERMS != 0)
+    compose_short(scheme, slices, outer, inner);
+  else
+    compose(scheme, slices, outer, inner);
+}
+
+// Slopes px/(1 + delta), py/(1 + delta) in the place of the momenta: 1 + delta stays out of the steps.
 template <int TERMS, bool SKEW, class T, class C>
 GT_INLINE void straight_with(State<T>& s, const StraightConstants<C>& op, C length) {
-  compose(
-      op.scheme, op.slices, [&](double part, int) GT_LAMBDA { drift_by(s, part * length, op.exact); },
+  const T reach = length * s.inverse;
+  T lag = broadcast(0.0);
+  s.px = s.px * s.inverse;
+  s.py = s.py * s.inverse;
+  compose_for<TERMS>(
+      op.scheme, op.slices,
+      [&](double part, int) GT_LAMBDA {
+        const C along = part * length;
+        T u = s.px * s.px + s.py * s.py;
+        if (op.exact) {
+          T w = slope_excess(u);
+          T path = along + along * w;
+          s.x += path * s.px;
+          s.y += path * s.py;
+          lag += part * w;
+        } else {
+          s.x += along * s.px;
+          s.y += along * s.py;
+          lag += (0.5 * part) * u;
+        }
+      },
       [&](double part) GT_LAMBDA {
         if constexpr (SKEW)
-          multipole_kick<TERMS>(s, part * length, op.bn, op.an, op.terms);
+          multipole_kick<TERMS>(s, part * reach, op.bn, op.an, op.terms);
         else
-          normal_kick<TERMS>(s, part * length, op.bn, op.terms);
+          normal_kick<TERMS>(s, part * reach, op.bn, op.terms);
       });
+  s.px = s.px * s.opd;
+  s.py = s.py * s.opd;
+  s.z += length * (s.slip - lag);
 }
 
 template <class T, class C>
@@ -204,7 +236,7 @@ GT_INLINE void straight_with_adjoint(State<T>& s, Costate<T>& g, const StraightO
   b.excess = broadcast(0.0);
   for (int n = 0; n < terms; ++n) b.bn[n] = b.an[n] = broadcast(0.0);
   g.opd += g.px * b.P + g.py * b.Q;
-  compose(
+  compose_for<TERMS>(
       op.scheme, op.slices, [&](double part, int) GT_LAMBDA { drift_back(b, part, op.length, op.exact); },
       [&](double part) GT_LAMBDA { kick_back<TERMS, SKEW>(b, part, op); });
   Cotangent<T> reach_bar = broadcast(0.0);
