@@ -75,12 +75,25 @@ GT_INLINE void add_seeds(const Sweep& sweep, Costate<double>& g, Integer i, Inte
   g.delta += seed.delta;
 }
 
+// Few maps know these cotangents: between them they wait in memory, and take no registers from the others.
+constexpr int ASIDE = 3;
+GT_INLINE void set_aside(Costate<double>& g, double* aside) {
+  double* const all[ASIDE] = {&g.charge_over_energy, &g.charge_over_momentum, &g.radiation};
+  GT_UNROLL for (int i = 0; i < ASIDE; ++i) {
+    if (*all[i] != 0.0) aside[i] += *all[i];
+    *all[i] = 0.0;
+  }
+}
+
 #define GT_KIND(name, Op, code)                                          \
   case code: {                                                           \
     const Op op = unpack_##Op(integers, constants);                      \
     using Bar = decltype(bars(op, series));                              \
     pull(op, alive, series, integers[1], board,                          \
-         [&](const Bar& bar) { name(s, g, op, bar, run.reference); });   \
+         [&](const Bar& bar) {                                           \
+           name(s, g, op, bar, run.reference);                           \
+           set_aside(g, series + GT_CONSTANTS);                          \
+         });                                                             \
     break;                                                               \
   }
 // Undo the op that stands at k for the particle, if it is alive; all threads of the block are at the same op.
@@ -110,6 +123,7 @@ GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double*
   const Run& run = sweep.run;
   State<double> s = {};
   Costate<double> g = {};
+  for (int i = 0; i < ASIDE; ++i) series[GT_CONSTANTS + i] = 0.0;
   bool alive = i < run.n && run.loss_code[i] == ALIVE;
   const int loss_op = i < run.n && !alive ? run.loss_op[i] : -1;
   const Integer loss_turn = loss_op >= 0 ? run.loss_turn[i] : 0;
@@ -127,8 +141,8 @@ GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double*
     put(run.coordinates + i, run.n, s);
     put(sweep.cotangents + i, run.n, g);
   }
-  const double reference[] = {g.beta0, g.inverse_gamma0_squared, g.charge_over_energy, g.charge_over_momentum,
-                              g.radiation};
+  const double* const aside = series + GT_CONSTANTS;
+  const double reference[] = {g.beta0, g.inverse_gamma0_squared, aside[0], aside[1], aside[2]};
   add_up(reference, REFERENCE_MEMBERS, constants, board);
 }
 
@@ -136,7 +150,7 @@ GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double*
 extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
     gputrack_sweep(GT_ARGUMENTS, double* cotangents, const double* seeds, double* rows, int n_constants) {
   __shared__ double numbers[2 * CHUNK * GT_THREADS];
-  double series[GT_CONSTANTS];
+  double series[GT_CONSTANTS + ASIDE];
   const Sweep sweep = {GT_RUN, cotangents, seeds};
   Board board = {numbers, rows + (Integer)blockIdx.x * (n_constants + REFERENCE_MEMBERS), 0};
   const Integer stride = (Integer)gridDim.x * GT_THREADS;

@@ -151,6 +151,51 @@ def test_damping_is_that_of_the_radiation_integrals():
     np.testing.assert_allclose(default, found.partition, rtol=3e-7)
 
 
+def test_equilibrium_is_that_of_the_radiation_integrals():
+    """A flat ring has no vertical emittance; the integrals are of first order in what is lost per turn, 2.8e-4."""
+    ring = gt.demo_ring()
+    expected, found = gt.radiation(ring), gt.envelope(ring.with_radiation())
+    assert found.emittance[0] == pytest.approx(expected.emittance[0], rel=1e-4)
+    assert found.emittance[1] < 1e-25
+    assert found.sigma_delta == pytest.approx(expected.energy_spread, rel=3e-4)
+    assert found.emittance[2] == pytest.approx(found.sigma_z * found.sigma_delta, rel=1e-2)
+    np.testing.assert_allclose(found.damping.matrix @ found.sigma @ found.damping.matrix.T, found.sigma, atol=2e-9)
+
+
+def test_a_ring_of_combined_magnets_has_no_equilibrium():
+    """Alternating gradients in the bends alone: horizontal motion grows, Jx is about -1 (M. Sands, SLAC-121)."""
+    reference = gt.ReferenceParticle.electron(total=1.5e9)
+    bends = [gt.SectorBend(f"b{sign}", length=1.0, angle=math.pi / 16, k1=sign * 0.8) for sign in (1, -1)]
+    cells = [bends[0], gt.Drift("d", length=0.5), bends[1], gt.Drift("d", length=0.5)] * 16
+    wave = {"voltage": 1e6, "frequency": 80 * reference.beta0 * 299792458.0 / 48.0, "lag": 0.5}
+    ring = gt.Lattice([*cells, gt.RFCavity("rf", **wave)], reference)
+    found = gt.damping(ring.with_radiation())
+    np.testing.assert_allclose(found.partition, gt.radiation(ring).partition, rtol=1e-3)
+    assert found.partition[0] < -0.5 and found.damping_times[0] < 0.0
+    with pytest.raises(InputError, match="there is no equilibrium, partition numbers are"):
+        gt.envelope(ring.with_radiation())
+
+
+def test_equilibrium_of_a_coupled_ring_is_that_of_pyat():
+    """Emittances of the modes with skew quadrupoles, from pyAT's envelope of the radiating map."""
+    at = at_peer.module()
+    ring = gt.demo_ring().with_changes("qf.03*", k1s=0.05).with_changes("qd.11a", k1s=0.1)
+    elements = []
+    for element in ring:
+        own = at_optics.element_of(element)
+        if isinstance(element, gt.RFCavity):
+            own = at.RFCavity("rf", element.length, element.voltage, element.frequency, 400, ring.reference.energy)
+        elements.append(own)
+    theirs = at.Lattice(elements, energy=ring.reference.energy, periodicity=1)
+    theirs.enable_6d()
+    theirs.set_cavity_phase()
+    _, beam, _ = at.ohmi_envelope(theirs)
+    found = gt.envelope(ring.with_radiation(5))
+    assert found.emittance[1] > 1e-3 * found.emittance[0]
+    np.testing.assert_allclose(found.emittance, beam["mode_emittances"], rtol=1e-3)
+    np.testing.assert_allclose(found.damping.rates, beam["damping_rates"], rtol=1e-3)
+
+
 def strong():
     """The same ring at 7 GeV: it loses 0.35 % of its energy per turn."""
     ring = gt.demo_ring().with_reference(gt.ReferenceParticle.electron(total=7e9))

@@ -14,7 +14,7 @@ from gputrack.errors import InputError
 from gputrack.lattice import Lattice
 from gputrack.map_program import require_single_particles
 from gputrack.optics.closed_orbit import closed_trajectory
-from gputrack.optics.normal_modes import symplectic_form
+from gputrack.optics.normal_modes import UnstableMotionError, turning_eigenvectors
 from gputrack.optics.parts import part
 from gputrack.optics.stability import unstable
 from gputrack.optics.trajectory import has_rf, positions
@@ -100,17 +100,12 @@ def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:
 def _eigenvalues(lattice: Lattice, matrix: Array) -> Array:
     """(3,) Eigenvalues of the modes that turn with the motion; w M v with both eigenvectors held is right once."""
     plain = np.asarray(untraced(matrix))
-    values, vectors = np.linalg.eig(plain)
-    rows = np.linalg.inv(vectors)
-    form = symplectic_form(2)
-    shares = np.array([np.imag(np.einsum("im,ij,jm->m", v.conj(), form, v)) for v in vectors.reshape(3, 2, 6)])
-    turning = np.flatnonzero((shares.sum(axis=0) > 0.0) & (values.imag != 0.0))
-    if len(turning) != 3:
-        raise unstable(lattice, plain)
-    order: list[int] = []
-    for plane in range(3):
-        order.append(max((m for m in turning.tolist() if m not in order), key=lambda m: shares[plane, m]))
-    return anp.einsum("ia,ab,bi->i", rows[order], matrix, vectors[:, order])
+    try:
+        vectors, _ = turning_eigenvectors(plain, growth=np.inf)
+    except UnstableMotionError:
+        raise unstable(lattice, plain) from None
+    rows = np.linalg.inv(np.concatenate([vectors, vectors.conj()], axis=1))[:3]
+    return anp.einsum("ia,ab,bi->i", rows, matrix, vectors)
 
 
 def _energy_loss(lattice: Lattice, delta: Array) -> Any:

@@ -163,11 +163,11 @@ def eigenvector_basis(matrix: Array) -> Array:
     UnstableMotionError
         The motion grows.
     """
-    vectors, _ = _eigenvectors(matrix)
+    vectors, _ = turning_eigenvectors(matrix)
     return _real_basis(vectors)
 
 
-def _eigenvectors(matrix: np.ndarray, growth: float = 1e-8) -> tuple[np.ndarray, np.ndarray]:
+def turning_eigenvectors(matrix: np.ndarray, growth: float = 1e-8) -> tuple[np.ndarray, np.ndarray]:
     """(2 d, d) eigenvectors that turn with the motion, and their eigenvalues."""
     values, vectors = np.linalg.eig(matrix)
     form = symplectic_form(len(matrix))
@@ -201,7 +201,7 @@ def _real_basis(vectors: np.ndarray) -> np.ndarray:
 
 def _pull_back(answer: Array, matrix: np.ndarray) -> Callable[[Any], Any]:
     require_first_derivatives(matrix)
-    return _pulled(*_eigenvectors(matrix))
+    return _pulled(*turning_eigenvectors(matrix))
 
 
 def _pulled(vectors: np.ndarray, values: np.ndarray) -> Callable[[Any], Any]:
