@@ -6,8 +6,8 @@
 NVRTC compiles the kernels as the library does. Occupancy is what registers and shared memory leave of a multiprocessor.
 Where NVIDIA's disassembler is at hand (on the PATH, or its package), loops are listed with their instructions: of
 all and of the double-precision pipe, straight through, taken branches or not. Bounds follow from operations that
-benchmarks/counting.py counts for the whole lattice and from the devices' published rates: no device can be faster, and
-none has been measured here.
+benchmarks/counting.py counts for the whole lattice and from the devices' published rates, but for what divisions, roots
+and functions cost, which is estimated. No device has been measured here.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def listed(program: str, arch: str) -> Iterator[str]:
 
 
 def bounds(counts: dict[str, Counts]) -> Iterator[str]:
-    """Particle-turns per second that no device exceeds."""
+    """Particle-turns per second at the devices' full rates."""
     for device, rate in RATES.items():
         for name, own in counts.items():
             pipe = 0.5 * rate / own.instructions  # the rate counts two operations for each instruction

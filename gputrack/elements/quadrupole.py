@@ -112,8 +112,8 @@ QUADRUPOLE = MapKind(
 
 
 def _kicked(knl: Sequence[Any], ksl: Sequence[Any]) -> bool:
-    """Whether there are multipoles that the matrix leaves to the kicks."""
-    return any(np.any(value) for series in (knl, ksl) for n, value in enumerate(series) if n != 1)
+    """Whether there are places for multipoles that the matrix leaves to the kicks; the first may only fill a gap."""
+    return any(len(series) not in (0, 2) or (len(series) == 2 and np.any(series[0])) for series in (knl, ksl))
 
 
 def _largest_phase(gradient: Any, length: Any, scheme: int, slices: int) -> Any:
@@ -147,8 +147,8 @@ class Quadrupole(_StraightMagnet):
         errors = {*active} & {f"{s}[{n}]" for s in ("knl", "ksl") for n in range(terms)}
         kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(errors))
         gradient = math.hypot(self.k1 + self._error_of("knl"), self.k1s + self._error_of("ksl"))
-        # by values alone: a derivative that is asked for must not change what it is of
-        kicked = _kicked(self.knl, self.ksl)
+        # a knob's place in a series is there at zero too: neither its value nor its derivative may change the scheme
+        kicked = _kicked(self.knl, self.ksl) or bool(errors - {"knl[1]", "ksl[1]"})
         scheme, slices = steps_of(model.integrator, _StraightMagnet.STEPS if kicked else self.STEPS)
         halvings = trig_halvings(_largest_phase(gradient, self.length, scheme, slices))
         skew = terms if self._skew(active) else 0
