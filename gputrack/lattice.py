@@ -256,10 +256,9 @@ class Lattice(Sequence[Element]):
         Parameters
         ----------
         kicks_per_element : int, or mapping of globs to int
-            At Gauss and Legendre's nodes over the length. Where not given, 3 in bends, 2 in thin multipoles and 1 in
-            other magnets: in the demonstration ring damping partition numbers are then right to 1e-8, and the
-            equilibrium emittance to 3e-5 (with 2 in bends to 2e-7 and 6e-3, with 1 to 1e-3 and 12 %). With a mapping,
-            elements that no glob matches do not radiate.
+            At both ends, and between, see `RadiationKicks`. Where not given, 4 in bends and 2 in other magnets: in the
+            demonstration ring damping partition numbers are then right to 4e-8, and the equilibrium emittance to 4e-6
+            (with 3 in bends to 2e-7 and 8e-3). With a mapping, elements that no glob matches do not radiate.
         select : str
             Glob of the elements that radiate; those without a field do not.
 

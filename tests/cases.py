@@ -158,9 +158,9 @@ CASES = {
     "radiation_quadrupole": Case(Quadrupole("q", length=0.2, k1=60.0, k1s=20.0, **GLOW)),
     "radiation_quadrupole_off": Case(Quadrupole("q", length=0.2, **GLOW)),
     "radiation_sextupole": Case(
-        Sextupole("s", length=0.2, k2=4e3, k2s=-2e3, radiation=RadiationKicks(1), **MOVED), on_axis=False
+        Sextupole("s", length=0.2, k2=4e3, k2s=-2e3, radiation=RadiationKicks(3), **MOVED), on_axis=False
     ),
-    "radiation_octupole": Case(Octupole("o", length=0.01, k3=5e6, radiation=RadiationKicks(3), **KICKS), on_axis=False),
+    "radiation_octupole": Case(Octupole("o", length=0.01, k3=5e6, radiation=RadiationKicks(1), **KICKS), on_axis=False),
     "radiation_multipole": Case(Multipole("k", knl=(0.05, 0.2, 3.0), angle=0.05, lrad=1e-3, **GLOW), on_axis=False),
     "radiation_multipole_thin": Case(Multipole("k", knl=(0.0, 0.2, 3.0), **GLOW)),
     "radiation_sector": Case(SectorBend("b", **TIGHT), on_axis=False),

@@ -80,7 +80,7 @@ def test_single_elements_against_the_equations_of_motion(name, particle):
     reference, ks = SPECIES[particle], getattr(element, "ks", 0.0)
     ring = gt.Lattice([element], reference, model=BODY)
     beam = gt.Beam(START, reference)
-    on, off = (gt.track(line, beam).coordinates for line in (ring.with_radiation(5), ring))
+    on, off = (gt.track(line, beam).coordinates for line in (ring.with_radiation(6), ring))
     judge = [
         [kinetic(moved(element.length, h, field, kinetic(c, ks), reference, loses), ks, -1.0) for c in START.T]
         for loses in (1.0, 0.0)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
 from gputrack.elements.alignment import align_calls
@@ -241,7 +242,7 @@ class Element:
         p, statics
             As of `lower`.
         cuts : sequence of float
-            Where, in fractions of the length, rising between 0 and 1. Faces and the way into the elements' own frames
+            Where, in fractions of the length, rising from 0 to 1. Faces and the way into the elements' own frames
             belong to the first piece, the way out to the last one; cuts between are seen in the elements' frames.
         """
         aligned, aperture, body_statics, *_ = statics
@@ -249,7 +250,7 @@ class Element:
         check = aperture_calls(aperture)
         first, last = cls._lower_faces(p, body_statics)
         edges = (0.0, *cuts, 1.0)
-        pieces = [cls._lower_body(p, body_statics, *edges[i : i + 2]) for i in range(len(edges) - 1)]
+        pieces = [cls._lower_body(p, body_statics, a, b) if a < b else [] for a, b in pairwise(edges)]
         pieces[0] = [*enter, *check, *first, *pieces[0]]
         pieces[-1] = [*pieces[-1], *last, *check, *leave]
         return pieces

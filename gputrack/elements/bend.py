@@ -111,7 +111,7 @@ class _Bend(Element):
     ksl: tuple[float, ...] = ()
 
     _NOT_NEGATIVE = ("length", "current", "hgap")
-    RADIATION_KICKS: ClassVar[int] = 3
+    RADIATION_KICKS: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         super().__post_init__()

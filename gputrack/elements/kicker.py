@@ -24,7 +24,7 @@ class _Corrector(Element):
 
     #: parameter that kicks each plane
     KICKS: ClassVar[dict[str, str]] = {}
-    RADIATION_KICKS: ClassVar[int] = 1
+    RADIATION_KICKS: ClassVar[int] = 2
 
     def _free(self) -> Mapping[str, tuple[float, float]]:
         length = {"length": POSITIVE} if self.length else {}

@@ -72,7 +72,7 @@ class Solenoid(Element):
 
     ks: float = 0.0
 
-    RADIATION_KICKS: ClassVar[int] = 1
+    RADIATION_KICKS: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -75,7 +75,7 @@ class _StraightMagnet(Element):
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {}
     #: scheme and slices where the integrator leaves them open
     STEPS: ClassVar[Steps] = Steps(BlanesMoan(4), 1, 4)
-    RADIATION_KICKS: ClassVar[int] = 1
+    RADIATION_KICKS: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -32,13 +32,16 @@ def ways_out(kind: type[Element], p: Mapping[str, Any], statics: Any) -> list[Wa
     ways += [inside] * (checks + len(first))
     charged = {part for part, _ in kind._space_charge_kicks(p, statics)}
     radiating = {part: len(calls) for part, calls in kind._radiation_kicks(p, statics)}
-    for begin, end in pairwise((0.0, *sorted({*charged, *radiating}), 1.0)):
-        for call in kind._lower_body(p, body_statics, begin, end):
+    cuts = sorted({*charged, *radiating})
+    for number, (begin, end) in enumerate(pairwise((0.0, *cuts, 1.0))):
+        for call in kind._lower_body(p, body_statics, begin, end) if begin < end else []:
             ways.append(inside)
             if call.kind.name == "boost":
                 inside = [(len(ways) - 1, False), *inside]
             elif call.kind.name == "unboost":
                 inside = inside[1:]
+        if number == len(cuts):
+            break
         if end in charged:  # a kick of space charge, in the lattice's frame
             out, back = kind._align_inside(p, end) if aligned else ([], [])
             ways += [_doing(len(ways) + i, len(ways) + len(out)) for i in range(len(out))]
