@@ -325,3 +325,24 @@ def test_lost_particles_come_back_to_life():
     for argument in (0, 1):
         found, judge = (gt.grad(total, argnum=argument)(knobs.values, start, name) for name in ("host", "array"))
         np.testing.assert_allclose(found, judge, rtol=0, atol=1e-11 * abs(judge).max())
+
+
+def test_gradients_at_any_speed():
+    """Kernels' adjoints against autograd where 1/(beta gamma)^2 is of the order of 1, the reference's momentum among
+    the parameters."""
+    reference = gt.ReferenceParticle.from_energy(mass=3e-8, charge=-1.0, kinetic=2e-8)
+    names = ("sector", "quadrupole", "solenoid", "kicker")
+    line = gt.Lattice([FIELDS[name][0].replaced(name=name) for name in names], reference).with_radiation()
+    knobs = line.knobs("reference.p0c", "sector.k0", "quadrupole.k1", "solenoid.ks", "kicker.hkick", "sector.angle")
+
+    def total(values, coordinates, backend):
+        changed = line.with_knobs(knobs, values)
+        out = gt.track(changed, gt.Beam(coordinates, changed.reference), backend=backend)
+        return (out.coordinates * np.arange(1.0, 7.0)[:, None]).sum()
+
+    for argument in (0, 1):
+        found, judge = (gt.grad(total, argument)(knobs.values, START, name) for name in ("host", "array"))
+        np.testing.assert_allclose(found, judge, rtol=1e-11)
+    lost = gt.track(line.without_radiation(), gt.Beam(START, reference)).coordinates - gt.track(
+        line, gt.Beam(START, reference)).coordinates
+    assert lost[5].min() > 1e-3
