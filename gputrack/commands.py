@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def chosen_model(
     """The lattice's model with what the options change."""
     kind = type(model.integrator) if integrator is None else _choice("--integrator", integrator, INTEGRATORS)
     asked = {name: value for name, value in (("order", order), ("slices", slices)) if value is not None}
-    steps = kind(**asked) if asked or integrator is not None else model.integrator
+    known = model.integrator if kind is type(model.integrator) else kind()
+    steps = replace(known, **asked)
     energy = model.hamiltonian if hamiltonian is None else _choice("--hamiltonian", hamiltonian, HAMILTONIANS)()
     ends = model.edge if edge is None else _choice("--edge", edge, EDGES)()
     return Model(steps, energy, ends)

@@ -81,10 +81,11 @@ class MatrixKick(Integrator):
     """The solvable part with its field (quadrupole matrix, exact dipole arc) split from the rest.
 
     The quadrupole's linear map is exact at each particle's own momentum, and so is a bend without
-    gradient. Where order and slices are None: quadrupoles without errors take one slice of ``LaskarRobutel(3)``, other
-    straight magnets one of ``BlanesMoan(4)``, bends with gradients two of ``BlanesMoan(6)``. Tunes of the ESR are then
-    within 1e-11 of those of many slices, of SPEAR3, whose bends have gradients, within 3e-9; PTC with ten slices of
-    order 6 is within 4e-8 there. With an order of 2, 4 or 6 and no slices these magnets take 2, 4 and 10.
+    gradient. Where order and slices are None: quadrupoles without errors take one slice of ``LaskarRobutel(3)``, with
+    errors one of ``BlanesMoan(6)``, other straight magnets one of ``BlanesMoan(4)``, bends with gradients two of
+    ``BlanesMoan(6)``, or one with the expanded Hamiltonian. Tunes of the ESR are then within 1e-11 of those of many
+    slices, of SPEAR3, whose bends have gradients, within 3e-9; PTC with ten slices of order 6 is within 4e-8 there.
+    With an order of 2, 4 or 6 and no slices these magnets take 2, 4 and 10.
     """
 
 

@@ -1,5 +1,6 @@
 """The command line as a user meets it: text, files, exit status, one-line errors."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 import gputrack as gt
 from gputrack.cli import main
-from gputrack.commands import save_somewhere
+from gputrack.commands import chosen_model, save_somewhere
 
 
 @pytest.fixture
@@ -105,6 +106,14 @@ def test_track_is_what_the_library_does(run, tmp_path, more):
     beam = gt.Beam.from_sigma(20, ring.reference, sigma, seed=1)
     expected = gt.track(ring, beam, turns=2, backend="array").coordinates
     np.testing.assert_allclose(gt.Beam.load(output).coordinates, expected, rtol=0, atol=1e-12)
+
+
+def test_options_change_nothing_but_what_they_say():
+    own = gt.Model(gt.MatrixKick(gt.BlanesMoan(6), 2), gt.Expanded(), gt.LinearEdge())
+    assert chosen_model(own) == own
+    assert chosen_model(own, slices=5) == dataclasses.replace(own, integrator=gt.MatrixKick(gt.BlanesMoan(6), 5))
+    assert chosen_model(own, "matrix-kick", order=4).integrator == gt.MatrixKick(4, 2)
+    assert chosen_model(own, "drift-kick", order=2).integrator == gt.DriftKick(2)
 
 
 def test_default_beam_stays_matched(run, tmp_path):

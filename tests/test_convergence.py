@@ -84,6 +84,28 @@ def test_optimised_schemes_pay(case, order):
     assert ours < 0.25 * classical
 
 
+NEAR = 0.2 * START  # millimetres
+BESIDE_A_MATRIX = {
+    "dipole": (gt.Quadrupole("q", length=0.5, k1=2.0, knl=(1e-3,)), EXACT),
+    "weak": (gt.Quadrupole("q", length=0.5, k1=2.0, knl=(0.0, 0.0, 0.1)), EXACT),
+    "large": (gt.Quadrupole("q", length=0.5, k1=2.0, knl=(0.0, 0.0, 25.0)), EXACT),
+    "only": (gt.Quadrupole("q", length=0.2, knl=(0.0, 0.0, 20.0)), EXACT),
+    "bend": (gt.SectorBend("b", length=2.0, angle=0.05, k2=0.1), EXPANDED),
+    "gradient": (gt.SectorBend("b", length=1.0, angle=0.05, k1=-1.0, k2=2.0), EXPANDED),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE_A_MATRIX)
+def test_default_beside_a_matrix(case):
+    """A tenth of the error of Forest and Ruth's scheme with as many kicks as it had when it was the default."""
+    element, hamiltonian = BESIDE_A_MATRIX[case]
+    limit, classical, ours = (
+        push(element, NEAR, PROTON, gt.Model(integrator, hamiltonian, gt.LinearEdge()))
+        for integrator in (MATRIX(6, 64), MATRIX(4, 4), MATRIX())
+    )
+    assert abs(ours - limit).max() < 0.1 * abs(classical - limit).max()
+
+
 @pytest.mark.parametrize("stages", [2, 3])
 def test_small_kicks(stages):
     """Order 2 stages in what is large. The square root's remainder is small near the axis; its square goes unseen."""

@@ -72,8 +72,8 @@ def test_defaults_by_kind():
     schemes = list(SPLITTINGS)
     calls = [(schemes[op.scheme], op.slices) for _, op in compile_program(ring).calls if hasattr(op, "scheme")]
     assert calls == [
-        (gt.LaskarRobutel(3), 1), (gt.BlanesMoan(4), 1), (gt.BlanesMoan(4), 1), (gt.BlanesMoan(6), 2), (2, 1),
-        (gt.BlanesMoan(4), 1),
+        (gt.LaskarRobutel(3), 1), (gt.BlanesMoan(6), 1), (gt.BlanesMoan(4), 1), (gt.BlanesMoan(6), 2), (2, 1),
+        (gt.BlanesMoan(6), 1),
     ]  # fmt: skip
 
 

@@ -17,7 +17,8 @@ MODELS = {
     "default": gt.Model(), "drift-kick": gt.Model(gt.DriftKick(4, 2)), "linear": gt.Model(edge=gt.LinearEdge()),
     "expanded": gt.Model(hamiltonian=gt.Expanded()),
 }  # fmt: skip
-THICK = [name for name, case in CASES.items() if case.element.length]
+#: optics know no radiation
+THICK = [name for name, case in CASES.items() if case.element.length and case.element.radiation is None]
 #: bends whose exit face acts on particles even where it stands at a right angle and its kick is linear
 FACED = ("e2", "hgap", "fint", "e1")
 COLUMNS = ("betx", "alfx", "mux", "bety", "alfy", "muy", "dx", "dpx", "dy", "dpy")

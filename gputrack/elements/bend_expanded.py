@@ -19,7 +19,7 @@ from gputrack.schemes import BlanesMoan
 SINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 3) for k in range(11))
 COSINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 2) for k in range(11))
 
-STEPS = Steps(BlanesMoan(4), 1, 4)
+STEPS = Steps(BlanesMoan(6), 1, 4)
 SOLVED = Steps(2, 1, 1)
 
 
