@@ -85,7 +85,7 @@ class MatrixKick(Integrator):
     errors one of ``BlanesMoan(6)``, other straight magnets one of ``BlanesMoan(4)``, bends with gradients two of
     ``BlanesMoan(6)``, or one with the expanded Hamiltonian. Tunes of the ESR are then within 1e-11 of those of many
     slices, of SPEAR3, whose bends have gradients, within 3e-9; PTC with ten slices of order 6 is within 4e-8 there.
-    With an order of 2, 4 or 6 and no slices these magnets take 2, 4 and 10.
+    With an order of 2, 4 or 6 and no slices quadrupoles without errors take 2, exact bends 10, and all others 4.
     """
 
 

@@ -142,7 +142,8 @@ def test_gradient_through_monitors_moments_and_turns_is_that_of_differences(ring
     for i, knob in enumerate(knobs):
         unit = np.eye(len(knobs))[i]
         errors = []
-        for step in np.array([1e-6, 1e-5, 1e-4]) * max(1.0, abs(knob.value)):
+        scale = 10.0 if "[2]" in knob.handle else max(1.0, abs(knob.value))  # sextupole errors do little
+        for step in np.array([1e-6, 1e-5, 1e-4]) * scale:
             difference = richardson(lambda t, u=unit: objective(knobs.values + t * u), step)
             errors.append(abs(gradient[i] - difference))
         assert min(errors) <= 1e-6 * abs(gradient[i]) + 1e-8 * abs(value), (knob.handle, gradient[i], errors)
