@@ -19,6 +19,9 @@ from gputrack.optics.parts import part
 from gputrack.optics.stability import unstable
 from gputrack.optics.trajectory import has_rf, positions
 
+#: of the energy, lost per turn: rates are then as good as four digits in double precision
+_LEAST = 1e-10
+
 
 @dataclass(frozen=True, eq=False)
 class Damping:
@@ -77,7 +80,8 @@ def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:
     Raises
     ------
     InputError
-        Nothing radiates; there is no cavity on; there is no closed orbit, or no oscillation around it.
+        Nothing radiates, or next to nothing, as slow protons do; there is no cavity on; there is no closed orbit, or
+        no oscillation around it.
     """
     require_single_particles(lattice)
     if lattice.first_radiating is None:
@@ -86,13 +90,18 @@ def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:
         raise InputError(f"Lattice {lattice.name!r}: no cavity is on to give the energy back; set a voltage")
     passed = closed_trajectory(lattice, 0.0, guess)
     matrix = part(passed, np.s_[-1, :, 1:])
-    values = _eigenvalues(lattice, matrix)
+    values, energy_loss = _eigenvalues(lattice, matrix), _energy_loss(lattice, part(passed, np.s_[:, 5, 0]))
+    if not abs(float(untraced(energy_loss))) > _LEAST * lattice.require_reference().plain.energy:
+        raise InputError(
+            f"Lattice {lattice.name!r}: a turn costs {float(untraced(energy_loss)):.3g} eV, too little beside the "
+            "energy to see the motion damped within rounding; gputrack.radiation has first-order figures"
+        )
     return Damping(
         part(passed, np.s_[0, :, 0]),
         matrix,
         anp.mod(anp.arctan2(anp.imag(values), anp.real(values)) / (2.0 * np.pi), 1.0),
         -0.5 * anp.log(anp.real(values) ** 2 + anp.imag(values) ** 2),
-        _energy_loss(lattice, part(passed, np.s_[:, 5, 0])),
+        energy_loss,
         lattice,
     )
 
