@@ -77,6 +77,11 @@ class Record:
     mean: Any = None
     sigma: Any = None
 
+    def __repr__(self) -> str:
+        kept = {name: getattr(self, name) for name in ("coordinates", "mean", "sigma")}
+        shapes = "".join(f"; {name} {tuple(v.shape)}" for name, v in kept.items() if v is not None)
+        return f"<Record of {self.monitor.select!r}: {len(self.turns)} turns, {len(self.places)} places{shapes}>"
+
 
 class Recorder:
     """Collects what one monitor records, stretch by stretch."""

@@ -40,6 +40,13 @@ def test_records_are_what_tracking_gives(every, backend, stretches):
             np.testing.assert_array_equal(values[row, column], coordinates_at(backend, RING, beam, int(turn), place))
 
 
+def test_records_are_shown_in_one_line():
+    monitors = [gt.Monitor("bpm*"), gt.Monitor("qd", moments=True)]
+    shown = [repr(record) for record in gt.track(RING, wide_beam(21), 9, monitors=monitors).records]
+    assert shown[0] == "<Record of 'bpm*': 9 turns, 2 places; coordinates (9, 2, 6, 21)>"
+    assert shown[1].endswith("; mean (9, 2, 6); sigma (9, 2, 6, 6)>")
+
+
 def test_phase_goes_on_across_calls(backend, stretches):
     beam = placed(wide_beam(5), backend)
     monitors = [gt.Monitor("bpm1", every=4), gt.Monitor("qd", every=3)]

@@ -35,3 +35,8 @@ def test_survey_out_of_the_plane_is_that_of_madx():
     found = gt.survey(gt.Lattice([d, b, d, v, r, b, d, v, d], gt.ReferenceParticle.electron(total=3e9)))
     for column, values in table.items():
         np.testing.assert_allclose(getattr(found, column), values[:-1], rtol=0, atol=1e-12, err_msg=column)
+
+
+def test_a_survey_is_shown_in_one_line():
+    found = gt.survey(gt.Lattice([gt.Drift("d", length=1.5), gt.YRotation("y", angle=0.1)]))
+    assert repr(found).startswith("<Survey: 3 rows over 1.5 m; ends at x ") and "\n" not in repr(found)

@@ -37,6 +37,10 @@ class Survey:
     phi: np.ndarray
     psi: np.ndarray
 
+    def __repr__(self) -> str:
+        end = f"x {self.x[-1]:g}, y {self.y[-1]:g}, z {self.z[-1]:g} m, theta {self.theta[-1]:g} rad"
+        return f"<Survey: {len(self.name)} rows over {self.s[-1]:g} m; ends at {end}>"
+
 
 def survey(lattice: Lattice) -> Survey:
     """Floor coordinates along a lattice; without gradients, for which it raises InputError.
