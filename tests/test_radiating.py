@@ -351,3 +351,10 @@ def test_gradients_at_any_speed():
     lost = gt.track(line.without_radiation(), gt.Beam(START, reference)).coordinates - gt.track(
         line, gt.Beam(START, reference)).coordinates
     assert lost[5].min() > 1e-3
+
+
+def test_what_is_found_is_said_in_words():
+    ring = gt.demo_ring().with_radiation()
+    found = gt.envelope(ring)
+    assert "energy_loss    833741.8" in repr(found.damping) and "partition" in repr(found.damping)
+    assert repr(found).startswith("<Envelope in 'storage_ring': emittances 1.81")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import autograd.numpy as anp
@@ -23,7 +23,7 @@ from gputrack.optics.trajectory import has_rf, positions
 _LEAST = 1e-10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Damping:
     """Motion about the closed orbit of a ring whose particles radiate. Modes are those nearest to x, y and z.
 
@@ -47,7 +47,7 @@ class Damping:
     tunes: Array
     rates: Array
     energy_loss: Any
-    lattice: Lattice = field(repr=False)
+    lattice: Lattice
 
     @property
     def partition(self) -> Array:
@@ -62,6 +62,12 @@ class Damping:
         turn = positions(self.lattice)[-1] / (self.lattice.require_reference().beta0 * SPEED_OF_LIGHT)
         times: Array = turn / self.rates
         return times
+
+    def __repr__(self) -> str:
+        rows = {"energy_loss": [self.energy_loss], "orbit": self.orbit, "tunes": self.tunes, "rates": self.rates}
+        rows |= {"partition": self.partition, "damping_times": self.damping_times}
+        texts = (f"  {name:<14} {', '.join(f'{float(untraced(v)):.8g}' for v in row)}" for name, row in rows.items())
+        return "\n".join([f"<Damping in {self.lattice.name!r}:", *texts]) + ">"
 
 
 def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:

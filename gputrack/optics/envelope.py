@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from gputrack.optics.radiation import HBAR_C
 _STEP = 1e-200  # complex, so small that its square vanishes: derivatives are exact to rounding
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Envelope:
     """Moments of the beam of a ring whose particles radiate, about its closed orbit.
 
@@ -43,7 +43,7 @@ class Envelope:
 
     sigma: np.ndarray
     emittance: np.ndarray
-    damping: Damping = field(repr=False)
+    damping: Damping
 
     @property
     def sigma_delta(self) -> float:
@@ -54,6 +54,11 @@ class Envelope:
     def sigma_z(self) -> float:
         """Rms bunch length [m]."""
         return math.sqrt(self.sigma[4, 4])
+
+    def __repr__(self) -> str:
+        emittance = ", ".join(f"{value:.6g}" for value in self.emittance)
+        sizes = f"sigma_z {self.sigma_z:.6g} m, sigma_delta {self.sigma_delta:.6g}"
+        return f"<Envelope in {self.damping.lattice.name!r}: emittances {emittance} m, {sizes}>"
 
 
 def envelope(lattice: Lattice, guess: np.ndarray | None = None) -> Envelope:
