@@ -106,6 +106,19 @@ def test_default_beside_a_matrix(case):
     assert abs(ours - limit).max() < 0.1 * abs(classical - limit).max()
 
 
+@pytest.mark.parametrize("k1", [0.5, 10.0, -40.0])
+def test_strong_expanded_bend_is_solved_to_rounding(k1):
+    """However strong: also where a knob makes it so after the program was set up."""
+    one, many = (gt.Model(steps, EXPANDED, gt.LinearEdge()) for steps in (MATRIX(), MATRIX(2, 100)))
+    line = gt.Lattice([gt.SectorBend("b", length=2.0, angle=0.2, k1=0.1)], PROTON, model=one)
+    knobs = line.knobs("b.k1")
+    start = gt.InitialTwiss(betx=1.0, bety=2.0, alfx=0.5, alfy=-0.5)
+    limit = gt.twiss(line.with_changes("b", k1=k1).with_model(many), start=start)
+    for value in (0.1, k1):
+        found = gt.twiss(line.with_knobs(knobs, [value]), start=start)
+    np.testing.assert_allclose([found.betx, found.bety], [limit.betx, limit.bety], rtol=1e-12)
+
+
 @pytest.mark.parametrize("stages", [2, 3])
 def test_small_kicks(stages):
     """Order 2 stages in what is large. The square root's remainder is small near the axis; its square goes unseen."""

@@ -21,7 +21,7 @@ from gputrack.elements.arc import (
 )
 from gputrack.elements.base import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, piece_of
 from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit, rigid_return
-from gputrack.elements.bend_expanded import expanded_call
+from gputrack.elements.bend_expanded import expanded_call, solved_slices
 from gputrack.elements.dipole import DIPOLE
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.radiation import sector_radiation_call
@@ -168,8 +168,24 @@ class _Bend(Element):
         return (
             self._terms(active), model, rotated, turning_halvings(max(turn, abs(self.e1), abs(self.e2))),
             geometry_halvings(self.angle), self.k0 is None, self.fintx is None, soft,
-            self._only_gradient(active),
+            self._solved(model, active),
         )  # fmt: skip
+
+    def _solved(self, model: Model, active: frozenset[str]) -> int:
+        """Slices of an expanded body that is solved by a matrix; 0 of others."""
+        if model.exact or not isinstance(model.integrator, MatrixKick) or not self._only_gradient(active):
+            return 0
+        p: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in ("length", "angle", "k1")}
+        p |= {"k0": 0.0 if self.k0 is None else self.k0, "knl": [np.asarray(v) for v in self.knl]}
+        return self._largest_solved(p, self.k0 is None)
+
+    @classmethod
+    def _largest_solved(cls, p: Mapping[str, Any], natural: bool) -> int:
+        """What the strongest of these bodies needs."""
+        length = cls._arc_length(p)
+        h = p["angle"] / length
+        gradient = np.abs(p["k1"] + sum(v / length for v in p["knl"][1:2])) + np.abs(h * (h if natural else p["k0"]))
+        return solved_slices(float(np.max(gradient * length * length)), 1.0)
 
     def _free(self) -> Mapping[str, tuple[float, float]]:
         right, face = (-math.pi, math.pi), (-0.5 * math.pi, 0.5 * math.pi)
@@ -179,7 +195,9 @@ class _Bend(Element):
 
     @classmethod
     def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
-        _, _, _, halvings, angle_halvings, natural, symmetric, soft, _ = body_statics
+        _, _, _, halvings, angle_halvings, natural, symmetric, soft, solved = body_statics
+        if solved and cls._largest_solved(p, natural) > solved:
+            return False
         for fint, was in zip((p["fint"], p["fint"] if symmetric else p["fintx"]), soft, strict=True):
             if (((p["hgap"] != 0.0) & (fint != 0.0)) != was).any():
                 return False
@@ -215,12 +233,12 @@ class _Bend(Element):
     def _lower_body(
         cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
-        terms, model, _, halvings, angle_halvings, natural, _, _, only_gradient = statics
+        terms, model, _, halvings, angle_halvings, natural, _, _, solved = statics
         length = cls._arc_length(p)
         k0 = p["angle"] / length if natural else p["k0"]
         field = _multipoles(p, length, terms)
         p = piece_of({**p, "length": length}, begin, end, "length", "angle")
-        return [_body(p, p["length"], k0, field, model, halvings, angle_halvings, only_gradient)]
+        return [_body(p, p["length"], k0, field, model, halvings, angle_halvings, solved)]
 
     @classmethod
     def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
@@ -247,13 +265,13 @@ def _multipoles(p: Mapping[str, Any], length: Any, terms: int) -> tuple[list[Any
 
 def _body(
     p: Mapping[str, Any], length: Any, k0: Any, field: tuple[list[Any], list[Any]], model: Model, halvings: int,
-    angle_halvings: int, only_gradient: bool,
+    angle_halvings: int, solved: int,
 ) -> MapCall:  # fmt: skip
     matrix = isinstance(model.integrator, MatrixKick)
     angle = p["angle"]
     kn, ks = field
     if not model.exact:
-        return expanded_call(length, angle / length, k0, kn, ks, model.integrator, solved=matrix and only_gradient)
+        return expanded_call(length, angle / length, k0, kn, ks, model.integrator, solved)
     if matrix and not kn:
         constants = {**sector_geometry(length, angle, angle_halvings), "k0": k0}
         return MapCall(ARC, {"halvings": halvings}, constants)

@@ -20,7 +20,14 @@ SINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 3) for k in range(11))
 COSINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 2) for k in range(11))
 
 STEPS = Steps(BlanesMoan(6), 1, 4)
-SOLVED = Steps(2, 1, 1)
+
+
+def solved_slices(gradient: float, length: float) -> int:
+    """Slices of a matrix that leaves nothing to kick, in which its series are good to rounding.
+
+    They have no halvings: squares of phases stay below 4 down to 1 + delta = 1/2.
+    """
+    return max(1, math.ceil(length * math.sqrt(0.5 * abs(gradient))))
 
 
 def combined_matrix(s: State, length: Any, h: Any, k0: Any, kx: Any, ky: Any) -> State:
@@ -84,11 +91,11 @@ BEND_EXPANDED = MapKind(
 
 
 def expanded_call(
-    length: Any, h: Any, k0: Any, kn: list[Any], ks: list[Any], integrator: Integrator, solved: bool
+    length: Any, h: Any, k0: Any, kn: list[Any], ks: list[Any], integrator: Integrator, solved: int
 ) -> MapCall:
     """Map call; the weak focusing is h times the whole dipole field, and gradients act as on a straight axis.
 
-    `solved`: the matrix leaves nothing to kick.
+    `solved`: slices where the matrix leaves nothing to kick, else 0.
     """
     zero = 0.0 * length
     kn, ks = (kn + [zero, zero])[: max(2, len(kn))], (ks + [zero, zero])[: max(2, len(ks))]
@@ -101,6 +108,6 @@ def expanded_call(
     else:
         outer = dict(h_outer=zero, k0_outer=zero, kx=zero, ky=zero, h_inner=h, focus=focus)
         bn[0] = bn[0] + k0
-    scheme, slices = steps_of(integrator, SOLVED if solved else STEPS)
+    scheme, slices = steps_of(integrator, Steps(2, solved, solved) if solved else STEPS)
     integers = {"terms": len(bn), "scheme": scheme, "slices": slices}
     return MapCall(BEND_EXPANDED, integers, {"length": length, **outer}, {"bn": bn, "an": an})
