@@ -73,7 +73,8 @@ def test_map_of_each_element_is_symplectic_and_predicts_its_neighbours(name):
     for number, (model_name, model) in enumerate(MODELS.items()):
         ring = gt.Lattice([element], SPECIES[("electron", "proton")[number % 2]], model=model)
         passed = pass_maps(ring, ORDER, ORBIT)
-        assert symplectic_defect(passed.space, passed.final) <= 1e-11, model_name
+        symplectic = symplectic_defect(passed.space, passed.final) <= 1e-11
+        assert symplectic or ring.first_radiating is not None, model_name
         deviations = rng.normal(size=(6, 6)) * 3e-4
         start = ORBIT[:, None] + deviations
         expected = gt.track(ring, gt.Beam(start, ring.reference)).coordinates
