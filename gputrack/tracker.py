@@ -82,7 +82,8 @@ def track(
         Particles beyond it in |x| or |y| [m] are lost; ``math.inf`` for (almost) none.
     backwards : bool
         Undo the passes: last turn first, from the exit to the entrance, each map inverted. Monitors record in
-        the order of passage, and apertures are not checked.
+        the order of passage, and apertures are not checked. The field of particles that were lost on the way
+        is missing in collective effects on the way back.
 
     Returns
     -------
