@@ -161,6 +161,19 @@ def test_thick_quadrupole_against_its_matrix():
     np.testing.assert_array_equal(out[5], delta)
 
 
+@pytest.mark.parametrize(("scheme", "slices"), [(None, None), (2, 1), (4, 1), (gt.BlanesMoan(6), 3)])
+def test_strong_quadrupole_against_its_matrix(scheme, slices):
+    """Phases of many radians in one step: the series of cosines are halved often enough for the longest step."""
+    root, length = 6.0, 1.5
+    element = gt.Quadrupole("q", length=length, k1=root**2)
+    start = np.array([[1e-6, 2e-6, 3e-8, 1e-6, 0.0, 0.0]]).T
+    out = push(element, start, PROTON, gt.Model(gt.MatrixKick(scheme, slices), EXPANDED))[:, 0]
+    c, s, ch, sh = (f(root * length) for f in (np.cos, np.sin, np.cosh, np.sinh))
+    x, px, y, py = start[:4, 0]
+    np.testing.assert_allclose(out[:2], [c * x + s / root * px, c * px - root * s * x], rtol=0, atol=1e-17)
+    np.testing.assert_allclose(out[2:4], [ch * y + sh / root * py, ch * py + root * sh * y], rtol=1e-12)
+
+
 def test_quadrupole_against_the_equations_of_motion():
     element = gt.Quadrupole("q", length=1.0, k1=2.0, k1s=0.5, **ERRORS)
 

@@ -149,8 +149,8 @@ class Quadrupole(_StraightMagnet):
         errors = {*active} & {f"{s}[{n}]" for s in ("knl", "ksl") for n in range(terms)}
         kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(errors))
         gradient = math.hypot(self.k1 + self._error_of("knl"), self.k1s + self._error_of("ksl"))
-        # a knob's place in a series is there at zero too: neither its value nor its derivative may change the scheme
-        kicked = _kicked(self.knl, self.ksl) or bool(errors - {"knl[1]", "ksl[1]"})
+        # the series hold a place for each knob, at zero too: asking for a derivative does not change the scheme
+        kicked = _kicked(self.knl, self.ksl)
         scheme, slices = steps_of(model.integrator, self.KICKED if kicked else self.STEPS)
         halvings = trig_halvings(_largest_phase(gradient, self.length, scheme, slices))
         skew = terms if self._skew(active) else 0

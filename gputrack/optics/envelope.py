@@ -83,9 +83,9 @@ def envelope(lattice: Lattice, guess: np.ndarray | None = None) -> Envelope:
         raise InputError(
             f"Lattice {lattice.name!r}: there is no equilibrium, partition numbers are {found.partition.tolist()}"
         )
-    growth, matrix = np.zeros((6, 6)), np.eye(6)
-    for matrix, size, way in _photons(lattice, found.orbit):
-        back = np.linalg.solve(matrix, way)
+    growth = np.zeros((6, 6))
+    for to_here, size, way in _photons(lattice, found.orbit):
+        back = np.linalg.solve(to_here, way)
         growth += size * np.outer(back, back)
     matrix = found.matrix
     growth = matrix @ growth @ matrix.T
