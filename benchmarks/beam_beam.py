@@ -24,8 +24,8 @@ from machine import heading, version
 import gputrack as gt
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-from peers import xfields_peer
-from peers.xtrack_peer import compiling, module
+from support.peers import xfields_peer
+from support.peers.xtrack_peer import compiling, module
 
 REFERENCE = gt.ReferenceParticle.electron(total=10e9)
 BASE = dict(particles=2e10, charge=-1.0, emit_x=2e-8, beta_x=0.5, beta_y=0.06, sigma_z=0.01)

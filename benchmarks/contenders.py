@@ -16,11 +16,11 @@ import numpy as np
 from timing import less_setup
 
 import gputrack as gt
-from gputrack.arrays import to_numpy
+from gputrack.base.arrays import to_numpy
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import at_peer, ptc, xtrack_peer
-from peers.madx_text import source
+from support.peers import at_peer, ptc, xtrack_peer
+from support.peers.madx_text import source
 
 Run = Callable[[int], tuple[float, np.ndarray]]
 

@@ -24,12 +24,12 @@ from contenders import Work
 from gradient import SPREAD, all_knobs
 
 import gputrack as gt
-from gputrack.backends.compiler import build
-from gputrack.backends.cuda import THREADS
+from gputrack.backends.cuda.backend import THREADS
+from gputrack.base.compiler import build
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-import fake_cupy
-from emulated_cuda import RawModule, host_source
+from support.emulation import fake_cupy
+from support.emulation.emulated_cuda import RawModule, host_source
 
 KINDS = ("sums", "products", "fused", "quotients", "roots", "functions", "comparisons")
 #: instructions of the double-precision pipe for one: a quotient and a root as sm_90's listings show them (reciprocal's

@@ -28,15 +28,16 @@ from counting import Counts, in_child, table
 from machine import heading
 
 import gputrack as gt
-from gputrack.backends import collective_cuda, cuda
-from gputrack.backends.sources import flattened, flattened_alone
-from gputrack.program import compile_program
+from gputrack.backends.cuda import backend as cuda
+from gputrack.backends.cuda import pipe_modes as collective_cuda
+from gputrack.backends.generated import flattened, flattened_alone
+from gputrack.lattice.program import compile_program
 from gputrack.tpsa import Space
 from gputrack.tpsa import cuda as tpsa_cuda
-from gputrack.tpsa.kernel_text import kernel_text
+from gputrack.tpsa.kernel_source import kernel_text
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from nvrtc import CompilerError, compile_cuda
+from support.nvrtc import CompilerError, compile_cuda
 
 REGISTERS, WARPS, WARP = 65536, 64, 32  # of a multiprocessor of all these architectures; threads of a warp
 SHARED = {"sm_80": 164, "sm_90": 228, "sm_100": 228}  # KiB of a multiprocessor; each block takes 1 more
@@ -72,14 +73,14 @@ def occupancy(registers: int, shared: int, threads: int, arch: str) -> tuple[int
 
 def sources(kinds: frozenset[str], constants: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Name, text and options of each set of kernels."""
-    yield "tracking", flattened("track_cuda.h", kinds), cuda.OPTIONS
+    yield "tracking", flattened("cuda/track.h", kinds), cuda.OPTIONS
     options = (*cuda.OPTIONS, f"-DGT_CONSTANTS={constants}")
-    yield "backward sweep", flattened("adjoint_cuda.h", kinds), options
-    yield "dual numbers", flattened("tangent_cuda.h", kinds), cuda.OPTIONS
+    yield "backward sweep", flattened("cuda/adjoint.h", kinds), options
+    yield "dual numbers", flattened("cuda/tangent.h", kinds), cuda.OPTIONS
     for modes in (12, 32):
         text = flattened_alone(collective_cuda.ENTRY)
         yield f"space charge {modes} x {modes}", text, collective_cuda.options(modes, modes)
-    yield "power series, order 3", kernel_text("tpsa/tpsa_cuda.h", Space(6, 3)), tpsa_cuda.OPTIONS
+    yield "power series, order 3", kernel_text("cuda/tpsa.h", Space(6, 3)), tpsa_cuda.OPTIONS
 
 
 def resources(arch: str, kinds: frozenset[str], constants: int) -> Iterator[str]:

@@ -38,7 +38,7 @@ from machine import heading
 from ring import start_of
 
 import gputrack as gt
-from gputrack.errors import BackendError
+from gputrack.base.errors import BackendError
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -12,7 +12,7 @@ from device_facts import kernel_line
 from tpsa import coefficients
 
 import gputrack as gt
-from gputrack.backends import collective_cuda
+from gputrack.backends.cuda import pipe_modes as collective_cuda
 from gputrack.elements.collective_map import Bunch
 from gputrack.tpsa import Map, Series, Space
 

@@ -13,9 +13,9 @@ from device_facts import kernel_line, shown, used_memory
 from gradient import all_knobs
 
 import gputrack as gt
-from gputrack.backends import cuda
-from gputrack.backends.sources import flattened
-from gputrack.program import compile_program
+from gputrack.backends.cuda import backend as cuda
+from gputrack.backends.generated import flattened
+from gputrack.lattice.program import compile_program
 
 if TYPE_CHECKING:
     from device import Setup
@@ -49,7 +49,7 @@ def launched(threads: int, blocks: int) -> Iterator[Callable[[frozenset[str]], A
         if kinds not in built:
             import cupy
 
-            text = LAUNCH_BOUNDS.sub(f"__launch_bounds__(GT_THREADS, {blocks})", flattened("track_cuda.h", kinds))
+            text = LAUNCH_BOUNDS.sub(f"__launch_bounds__(GT_THREADS, {blocks})", flattened("cuda/track.h", kinds))
             own = tuple(f"-DGT_THREADS={threads}" if o.startswith("-DGT_THREADS") else o for o in options)
             built[kinds] = cupy.RawModule(code=text, options=own)
         return built[kinds]

@@ -28,7 +28,7 @@ def xtrack(setup: Setup) -> Iterator[str]:
         return
     import xobjects
     from contenders import Work
-    from peers import xtrack_peer
+    from support.peers import xtrack_peer
 
     reference = setup.plain.require_reference()
     ours = Work(setup.options.lattice, setup.plain, np.zeros((6, 1)), setup.options.slices).tracked(arcs=True)

@@ -25,7 +25,7 @@ from optics_codes import fodo
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import at_optics, at_peer, madng
+from support.peers import at_optics, at_peer, madng
 
 SEXTUPOLE = ("h21000", "h30000", "h10110", "h10020", "h10200")
 Row = tuple[str, float, float, float, float, float]

@@ -22,13 +22,13 @@ from machine import heading
 from maps_madng import madng_milliseconds
 
 import gputrack as gt
-from gputrack.arrays import module_named
-from gputrack.backends.cuda import CudaBackend
-from gputrack.backends.series import run_series
-from gputrack.backends.series_cuda import run_series_cuda
+from gputrack.backends.cuda.backend import CudaBackend
+from gputrack.backends.taylor.cuda import run_series_cuda
+from gputrack.backends.taylor.host import run_series
+from gputrack.base.arrays import module_named
+from gputrack.base.errors import BackendError
 from gputrack.elements.map import ReferenceValues
-from gputrack.errors import BackendError
-from gputrack.map_program import identity_map, map_program
+from gputrack.lattice.optics_program import identity_map, map_program
 from gputrack.tpsa.space import Space
 
 

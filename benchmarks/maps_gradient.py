@@ -22,10 +22,10 @@ from machine import heading
 from maps import fodo_ring
 
 import gputrack as gt
-from gputrack.backends.series import run_series
-from gputrack.backends.series_adjoint import sweep_series
+from gputrack.backends.taylor.host import run_series
+from gputrack.backends.taylor.host_adjoint import sweep_series
 from gputrack.elements.map import ReferenceValues
-from gputrack.map_program import identity_map, map_program
+from gputrack.lattice.optics_program import identity_map, map_program
 from gputrack.tpsa.space import Space
 
 STRENGTHS = {gt.Quadrupole: "k1", gt.Sextupole: "k2", gt.SectorBend: "angle", gt.RectangularBend: "angle"}

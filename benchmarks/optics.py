@@ -27,7 +27,7 @@ from optics_codes import Calls, at, fodo, mad_ng, madx, ours, xtrack
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import at_optics, at_peer, madng
+from support.peers import at_optics, at_peer, madng
 
 Call = Callable[[], Any]
 TERMS = ("h21000", "h10110")

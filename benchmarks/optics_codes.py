@@ -13,7 +13,7 @@ import numpy as np
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import at_optics, at_peer, madng, ptc, xtrack_peer
+from support.peers import at_optics, at_peer, madng, ptc, xtrack_peer
 
 CELLS = 100
 Figures = tuple[float, float, float, float]

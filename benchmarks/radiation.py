@@ -22,7 +22,7 @@ from machine import heading
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import at_optics, at_peer
+from support.peers import at_optics, at_peer
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:

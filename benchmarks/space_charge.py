@@ -22,7 +22,7 @@ import numpy as np
 from machine import heading, version
 
 import gputrack as gt
-from gputrack.backends.collective_host import PipeKick
+from gputrack.backends.host.pipe_modes import PipeKick
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements.collective_map import Bunch
 from gputrack.elements.map import ReferenceValues

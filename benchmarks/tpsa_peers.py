@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.compiler import build
+from gputrack.base.compiler import build
 from gputrack.tpsa import Space
 
 Calls = dict[str, Callable[[], object]]

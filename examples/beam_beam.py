@@ -22,7 +22,7 @@ import numpy as np
 from scipy.stats import qmc
 
 import gputrack as gt
-from gputrack.constants import SPEED_OF_LIGHT
+from gputrack.base.constants import SPEED_OF_LIGHT
 
 PROTON = gt.ReferenceParticle.from_energy("proton", total=275e9)
 CROSSING, FREQUENCY = 25e-3, 200e6

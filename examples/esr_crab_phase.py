@@ -23,7 +23,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 import gputrack as gt
-from gputrack.errors import InputError
+from gputrack.base.errors import InputError
 
 #: of the ESR: what is too much at each step [rad], and its derivatives at the start [rad m^2]
 STEPS = [0.085363, 0.082633, 0.079703, 0.076534, 0.073073, 0.069246, 0.064943, 0.059992, 0.054092, 0.046642, 0.036051]

@@ -20,8 +20,8 @@ import numpy as np
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import ptc
-from peers.madx_text import source
+from support.peers import ptc
+from support.peers.madx_text import source
 
 RIPKEN = {"beta11": ("x", 1), "beta12": ("x", 2), "beta21": ("y", 1), "beta22": ("y", 2)}
 DISPERSION = {"disp1": "dx", "disp2": "dpx", "disp3": "dy", "disp4": "dpy"}

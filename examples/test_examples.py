@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import shared_lattice
+from support.helpers import shared_lattice
 
 EXAMPLES = Path(__file__).parent
 SCRIPTS = [path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith("test_")]

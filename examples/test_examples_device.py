@@ -29,5 +29,5 @@ def test_every_example_with_a_device_is_listed():
 @pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed: examples use it")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if n.startswith("fodo") else ()) for n in REDUCED])
 def test_example_on_a_device(name, tmp_path):
-    runner = (sys.executable, str(EXAMPLES.parent / "tests" / "emulated_run.py"))
+    runner = (sys.executable, str(EXAMPLES.parent / "tests" / "support" / "emulation" / "emulated_run.py"))
     run(name, [*REDUCED[name], "--device", "cuda"], tmp_path / "picture.png", runner)

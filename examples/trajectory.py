@@ -16,11 +16,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import gputrack as gt
-from gputrack.arrays import to_numpy
+from gputrack.base.arrays import to_numpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from peers import ptc
-from peers.madx_text import source
+from support.peers import ptc
+from support.peers.madx_text import source
 
 COORDINATES = ("x [m]", "px", "y [m]", "py", "z [m]", "delta")
 AMPLITUDE, DELTA = 1e-4, 1e-4

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import ndtri
 
 import gputrack as gt
-from gputrack.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
+from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 
 SIGMA, OFFSET = 5e-3, 1e-5  # m
 PASSES = (0, 10, 20, 30)

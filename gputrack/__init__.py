@@ -1,8 +1,12 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
 from gputrack.analysis import DynamicAperture, FrequencyMap, Grid, Polar, dynamic_aperture, frequency_map
-from gputrack.backends.streamed import Streamed
-from gputrack.beam import Beam
+from gputrack.autodiff.jvp import jvp
+from gputrack.backends.cuda.streamed import Streamed
+from gputrack.base.losses import LossCode, Losses
+from gputrack.base.reference import ReferenceParticle
+from gputrack.beam.beam import Beam
+from gputrack.beam.initial_twiss import InitialTwiss
 from gputrack.collective import (
     OpenField2D,
     OpenField3D,
@@ -37,14 +41,8 @@ from gputrack.elements import (
     VKicker,
     YRotation,
 )
-from gputrack.forward_mode import jvp
-from gputrack.gradient import grad, jacobian, value_and_grad
-from gputrack.initial_twiss import InitialTwiss
-from gputrack.io.load import load, save
-from gputrack.lattice import Knob, Knobs, Lattice
-from gputrack.losses import LossCode, Losses
-from gputrack.luminosity import luminosity
-from gputrack.models import (
+from gputrack.elements.bunch_slicing import EqualCharge, EqualDistance
+from gputrack.elements.models import (
     DriftKick,
     Exact,
     Expanded,
@@ -53,7 +51,10 @@ from gputrack.models import (
     MatrixKick,
     Model,
 )
-from gputrack.monitor import Monitor
+from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
+from gputrack.io.load import load, save
+from gputrack.lattice.demo_ring import storage_ring as demo_ring
+from gputrack.lattice.lattice import Knob, Knobs, Lattice
 from gputrack.optics import (
     Above,
     Damping,
@@ -90,12 +91,11 @@ from gputrack.optics import (
     transfer_map,
     twiss,
 )
-from gputrack.reference import ReferenceParticle
-from gputrack.rings import storage_ring as demo_ring
-from gputrack.schemes import BlanesMoan, LaskarRobutel
-from gputrack.slicing import EqualCharge, EqualDistance
-from gputrack.strong_strong import Collided, collide
-from gputrack.tracker import Tracked, track
+from gputrack.tracking.collide import Collided, collide
+from gputrack.tracking.luminosity import luminosity
+from gputrack.tracking.monitor import Monitor
+from gputrack.tracking.primitive import grad, jacobian, value_and_grad
+from gputrack.tracking.track import Tracked, track
 
 __version__ = "0.1.0"
 

@@ -1,6 +1,6 @@
 """``python -m gputrack`` is the command ``gputrack``."""
 
-from gputrack.cli import main
+from gputrack.app.cli import main
 
 if __name__ == "__main__":
     main()

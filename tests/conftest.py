@@ -2,11 +2,11 @@
 
 import os
 
-import fake_cupy
 import pytest
-from backends import BACKENDS, EMULATED, why_not
-from cases import SPECIES
-from helpers import shared_lattice
+from support.backends import BACKENDS, EMULATED, why_not
+from support.cases import SPECIES
+from support.emulation import fake_cupy
+from support.helpers import shared_lattice
 
 # order 6 by tables, unless asked for: its text is that of order 5 but longer, and takes 15 s to build
 os.environ.setdefault("GPUTRACK_TPSA_PRODUCTS", "7000")

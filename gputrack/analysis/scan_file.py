@@ -12,12 +12,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from gputrack.arrays import Array, is_cupy, to_numpy
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.arrays import Array, is_cupy, to_numpy
+from gputrack.base.errors import InputError, LatticeFileError
 from gputrack.io.beam_file import replacing
 from gputrack.io.files import require_path
 from gputrack.io.json_lattice import json_text
-from gputrack.lattice import Lattice
+from gputrack.lattice.lattice import Lattice
 
 FORMAT = "gputrack scan 1"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_cupy, namespace, on_device
-from gputrack.errors import InputError
+from gputrack.base.arrays import Array, is_cupy, namespace, on_device
+from gputrack.base.errors import InputError
 
 POWER = 3
 STEPS = 8  # of Newton; quadratic from a start within a quarter of a line

@@ -6,12 +6,12 @@ import warnings
 from functools import cache
 from typing import Any
 
-from gputrack.arrays import is_cupy
-from gputrack.backends.base import Backend
-from gputrack.backends.cuda import CudaBackend
-from gputrack.backends.streamed import Streamed, StreamedBackend
-from gputrack.checks import short
-from gputrack.errors import BackendError, InputError
+from gputrack.backends.cuda.backend import CudaBackend
+from gputrack.backends.cuda.streamed import Streamed, StreamedBackend
+from gputrack.backends.protocol import Backend
+from gputrack.base.arrays import is_cupy
+from gputrack.base.checks import short
+from gputrack.base.errors import BackendError, InputError
 
 NAMES = ("array", "host", "cuda")
 
@@ -50,8 +50,8 @@ def choose_backend(name: Choice, coordinates: Any, threads: int | None) -> Backe
 
 
 def _cpu(name: str | None, threads: int | None) -> Backend:
-    from gputrack.backends.array import ArrayBackend
-    from gputrack.backends.host import HostBackend
+    from gputrack.backends.array.backend import ArrayBackend
+    from gputrack.backends.host.backend import HostBackend
 
     if name == "array":
         return ArrayBackend(threads)

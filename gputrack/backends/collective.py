@@ -5,22 +5,22 @@ The backend `array` always takes the array map and autograd's derivative of it: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import autograd.numpy as anp
 import numpy as np
 from autograd import make_jvp, make_vjp
 
-from gputrack.arrays import is_cupy, namespace
-from gputrack.backends.array_adjoint import packed, rebuilt
-from gputrack.backends.array_losses import acceptable, loss_codes
-from gputrack.backends.base import Launch, Particles, Tangents
-from gputrack.backends.collective_kernels import Kernel, kernel_of
+from gputrack.backends.array.adjoint import packed, rebuilt
+from gputrack.backends.array.losses import acceptable, loss_codes
+from gputrack.backends.protocol import Launch, Particles, Tangents
+from gputrack.base.arrays import is_cupy, namespace
+from gputrack.base.errors import BackendError, InputError
+from gputrack.base.losses import LossCode
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import ReferenceValues, State, make_state
-from gputrack.errors import BackendError, InputError
-from gputrack.losses import LossCode
 
 
 def step(backend: Any, particles: Particles, launch: Launch) -> None:
@@ -201,3 +201,31 @@ def _keep(target: Any, values: Any, particles: Particles) -> None:
         return
     xp = namespace(target)
     target[:] = xp.where(particles.loss_code == LossCode.ALIVE, values, target)
+
+
+class Kernel(Protocol):
+    """A fast way to run one kind of map."""
+
+    def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Any:
+        """Act with the map on the bunch's coordinates, or undo it.
+
+        Returns
+        -------
+        int8 array (n,), or None
+            `LossCode` of those who could not be tracked on and stay as they were; None where all can.
+        """
+        ...
+
+    def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
+        """Undo the map and pull `bar` (6, n) back, both in place; the result's coordinates are `bar`."""
+        ...
+
+
+#: (backend, kind of map) to what makes its kernel for a number of threads, or for None on a GPU
+KERNELS: dict[tuple[str, str], Callable[[Any], Kernel]] = {}
+
+
+def kernel_of(backend: Any, kind: CollectiveKind) -> Kernel | None:
+    """The kernel for a kind of map, where the backend has one."""
+    make = KERNELS.get((backend.name, kind.name))
+    return None if make is None else make(getattr(backend, "threads", None))

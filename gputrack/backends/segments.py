@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import namespace
 from gputrack.backends import collective
-from gputrack.backends.base import Launch, Particles, Records, Tangents
+from gputrack.backends.protocol import Launch, Particles, Records, Tangents
+from gputrack.base.arrays import namespace
 from gputrack.elements.map import ReferenceValues
 
 _REFERENCE = len(ReferenceValues._fields)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gputrack.arrays import Array, namespace, sqrt, untraced
+from gputrack.base.arrays import Array, namespace, sqrt, untraced
 from gputrack.elements.map import ReferenceValues
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_traced, namespace
+from gputrack.base.arrays import Array, is_traced, namespace
 
 
 def line_green(steps: Sequence[float], counts: Sequence[int]) -> np.ndarray:

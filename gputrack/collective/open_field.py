@@ -31,16 +31,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from autograd import make_jvp
 
-from gputrack.arrays import Array, is_cupy, is_traced, namespace
-from gputrack.checks import require_integer, require_number, short
+from gputrack.base.arrays import Array, is_cupy, is_traced, namespace
+from gputrack.base.checks import require_integer, require_number, short
+from gputrack.base.constants import ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
+from gputrack.base.errors import InputError
 from gputrack.collective.arrival import Arrival, arrival, arrival_bars, with_energy, with_energy_bars
 from gputrack.collective.green import convolved, line_green, point_green
 from gputrack.collective.perveance import perveance, perveance_bars
 from gputrack.collective.splines import Spline, deposited, gathered, reach, spline
-from gputrack.constants import ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import MapCall, ReferenceValues
-from gputrack.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gputrack.constants import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
+from gputrack.base.constants import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
 from gputrack.elements.map import ReferenceValues
 
 

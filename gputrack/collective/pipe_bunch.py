@@ -27,13 +27,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from gputrack.arrays import Array, namespace
-from gputrack.checks import require_integer, require_number
+from gputrack.base.arrays import Array, namespace
+from gputrack.base.checks import require_integer, require_number
+from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.collective.arrival import Arrival, arrival, arrival_bars, with_energy, with_energy_bars
 from gputrack.collective.perveance import perveance, perveance_bars
 from gputrack.collective.pipe_modes import PipeModes, inside_pipe, pipe_waves
 from gputrack.collective.splines import Spline, reach, spline
-from gputrack.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import MapCall, ReferenceValues
 

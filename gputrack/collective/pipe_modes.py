@@ -28,12 +28,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from gputrack.arrays import Array, cos, namespace, sin
-from gputrack.checks import require_integer, require_number, short
+from gputrack.base.arrays import Array, cos, namespace, sin
+from gputrack.base.checks import require_integer, require_number, short
+from gputrack.base.errors import InputError
 from gputrack.collective.perveance import perveance, perveance_bars
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import MapCall, ReferenceValues
-from gputrack.errors import InputError
 
 
 @dataclass(frozen=True)

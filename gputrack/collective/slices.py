@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array, is_cupy, namespace, untraced
-from gputrack.checks import require_integer, require_number, short
-from gputrack.errors import InputError
+from gputrack.base.arrays import Array, is_cupy, namespace, untraced
+from gputrack.base.checks import require_integer, require_number, short
+from gputrack.base.errors import InputError
 
 BLOCK = 1 << 16  # particles: so many rows of a table of slices fit a GPU's memory
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gputrack.arrays import Array, is_cupy, is_traced, namespace, untraced
+from gputrack.base.arrays import Array, is_cupy, is_traced, namespace, untraced
 
 MOST = 1 << 24  # numbers in a table of grid points times particles, on a GPU
 

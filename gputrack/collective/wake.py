@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from autograd import make_vjp
 
-from gputrack.arrays import Array, is_cupy, is_traced, namespace
+from gputrack.base.arrays import Array, is_cupy, is_traced, namespace
+from gputrack.base.constants import ELEMENTARY_CHARGE
 from gputrack.collective.arrival import Arrival, arrival, arrival_bars, with_energy, with_energy_bars
 from gputrack.collective.slices import Assignment, Quantiles, UniformBins, deposited, gathered, summed
-from gputrack.constants import ELEMENTARY_CHARGE
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import ReferenceValues
 

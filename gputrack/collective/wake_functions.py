@@ -16,9 +16,9 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.arrays import Array, untraced
-from gputrack.constants import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
-from gputrack.errors import InputError
+from gputrack.base.arrays import Array, untraced
+from gputrack.base.constants import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
+from gputrack.base.errors import InputError
 
 IMPEDANCE = 1.0 / (VACUUM_PERMITTIVITY * SPEED_OF_LIGHT)  # of free space [ohm]
 

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gputrack.checks import require_integer
+from gputrack.base.checks import require_integer
 from gputrack.collective.slices import Quantiles, UniformBins
 from gputrack.collective.wake import COMPONENTS, WAKE, WakeEffect
 from gputrack.collective.wake_functions import ResistiveWall, Resonators, Table
-from gputrack.elements.base import Element
 from gputrack.elements.drift import Marker
+from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall
-from gputrack.models import Model
+from gputrack.elements.models import Model
 
 
 @dataclass(frozen=True, kw_only=True)

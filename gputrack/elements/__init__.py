@@ -1,11 +1,11 @@
 """Elements: what they are, and their maps in array mathematics."""
 
 from gputrack.elements.aperture import Aperture
-from gputrack.elements.base import ELEMENT_TYPES, Element
 from gputrack.elements.beam_beam import BeamBeam
 from gputrack.elements.bend import RectangularBend, SectorBend
 from gputrack.elements.crab_cavity import CrabCavity
 from gputrack.elements.drift import Drift, Marker
+from gputrack.elements.element import ELEMENT_TYPES, Element
 from gputrack.elements.kicker import HKicker, Kicker, VKicker
 from gputrack.elements.multipole import Multipole
 from gputrack.elements.octupole import Octupole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gputrack.arrays import cos, sin
+from gputrack.base.arrays import cos, sin
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from gputrack.base.errors import InputError
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gputrack.arrays import cos, sin
+from gputrack.base.arrays import cos, sin
+from gputrack.base.special.smooth import arctan_halvings, arctan_ratio, cos_sinc, slope_excess, trig_halvings
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.numbers import arctan_halvings, arctan_ratio, cos_sinc, slope_excess, trig_halvings
 
 
 def arc_by(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, length: Any, k0: Any, halvings: int) -> State:
@@ -37,7 +37,7 @@ def arc_by(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, length: A
     k0 : float or array
         Field normalised to the reference rigidity [1/m], > 0 bends towards -x.
     halvings : int
-        For the turning angle, see `gputrack.numbers.arctan_ratio`.
+        For the turning angle, see `gputrack.base.special.smooth.arctan_ratio`.
     """
     v = s.py * s.inverse
     u = v * v + (s.px * s.inverse) * (s.px * s.inverse)

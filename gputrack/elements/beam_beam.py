@@ -7,16 +7,16 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gputrack.arrays import sqrt, tan
-from gputrack.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
-from gputrack.elements.base import Element, holds_middle
+from gputrack.base.arrays import sqrt, tan
+from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
+from gputrack.base.special.bassetti_erskine import gaussian_field
+from gputrack.base.special.smooth import cos_sinc
+from gputrack.elements.bunch_slicing import EqualCharge, Slicing
 from gputrack.elements.crossing import BOOST, UNBOOST, Crossing, crossing
+from gputrack.elements.element import Element, holds_middle
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.models import Model
 from gputrack.elements.rf_cavity import energy_step
-from gputrack.gaussian_field import gaussian_field
-from gputrack.models import Model
-from gputrack.numbers import cos_sinc
-from gputrack.slicing import EqualCharge, Slicing
 
 #: volts times metres of an elementary charge: e/(4 pi eps0)
 CHARGE_VOLTS = ELEMENTARY_CHARGE / (4.0 * math.pi * VACUUM_PERMITTIVITY)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gputrack.arrays import untraced
+from gputrack.base.arrays import untraced
+from gputrack.base.special.smooth import cos_sinc
 from gputrack.elements.alignment import align_calls
 from gputrack.elements.arc import (
     ARC,
@@ -19,17 +20,16 @@ from gputrack.elements.arc import (
     sector_geometry,
     turning_halvings,
 )
-from gputrack.elements.base import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, piece_of
 from gputrack.elements.bend_ends import End, entrance, leaving, rigid_exit, rigid_return
 from gputrack.elements.bend_expanded import expanded_call, solved_slices
 from gputrack.elements.dipole import DIPOLE
+from gputrack.elements.element import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.models import MatrixKick, Model, Steps
 from gputrack.elements.radiation import sector_radiation_call
+from gputrack.elements.schemes import BlanesMoan
 from gputrack.elements.sector_field import EXTRA_ORDERS, evaluate, kick_polynomials, monomials
 from gputrack.elements.splitting import compose, outer_fractions, steps_of
-from gputrack.models import MatrixKick, Model, Steps
-from gputrack.numbers import cos_sinc
-from gputrack.schemes import BlanesMoan
 
 #: of bodies with gradients, or of all bodies by drift and kick
 STEPS = Steps(BlanesMoan(6), 2, 10)

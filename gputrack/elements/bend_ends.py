@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gputrack.arrays import cos, sin
+from gputrack.base.arrays import cos, sin
 from gputrack.elements.alignment import ALIGN, UNALIGN
 from gputrack.elements.arc import ARC, wedge_call
 from gputrack.elements.edge import linear_edge_call
 from gputrack.elements.fringe import fringe_call
 from gputrack.elements.map import MapCall
+from gputrack.elements.models import FullEdge, Model
 from gputrack.elements.multipole import MULTIPOLE
-from gputrack.models import FullEdge, Model
 
 
 class End(NamedTuple):

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gputrack.base.special.smooth import cos_sinc, horner
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.models import Integrator, MatrixKick, Steps
+from gputrack.elements.schemes import BlanesMoan
 from gputrack.elements.splitting import compose, steps_of
 from gputrack.elements.straight import multipole_kick
-from gputrack.models import Integrator, MatrixKick, Steps
-from gputrack.numbers import cos_sinc, horner
-from gputrack.schemes import BlanesMoan
 
 # (1 - sin a/a)/a^2 and (1 - cos a)/a^2 as functions of u = a^2
 SINE_GAP = tuple((-1.0) ** k / math.factorial(2 * k + 3) for k in range(11))

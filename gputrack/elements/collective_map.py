@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gputrack.arrays import Array
+from gputrack.base.arrays import Array
 from gputrack.elements.map import ReferenceValues
 
 COLLECTIVES: dict[str, CollectiveKind] = {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.arrays import cos, sin
+from gputrack.base.arrays import cos, sin
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.rf_cavity import _Cavity, energy_step, wave_constants
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gputrack.arrays import sqrt
+from gputrack.base.arrays import sqrt
 from gputrack.elements.map import MapKind, ReferenceValues, State, refreshed
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gputrack.base.special.smooth import slope_excess
 from gputrack.elements.map import MapKind, ReferenceValues, State
 from gputrack.elements.splitting import compose, outer_fractions
-from gputrack.numbers import slope_excess
 
 
 def plane_to_plane(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, length: Any) -> State:

@@ -6,10 +6,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.elements.base import ALIGNMENT, POSITIVE, Element, piece_of
+from gputrack.base.special.smooth import slope_excess
+from gputrack.elements.element import ALIGNMENT, POSITIVE, Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.models import Model
-from gputrack.numbers import slope_excess
+from gputrack.elements.models import Model
 
 
 def drift_by(s: State, length: Any, exact: int) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gputrack.arrays import cos, sin, tan
+from gputrack.base.arrays import cos, sin, tan
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gputrack.arrays import sqrt
+from gputrack.base.arrays import sqrt
+from gputrack.base.special.smooth import cos_sinc
 from gputrack.elements.edge import soft_fringe
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
-from gputrack.numbers import cos_sinc
 
 NEWTON_STEPS = 4
 

@@ -6,14 +6,14 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_middle, piece_of
 from gputrack.elements.drift import DRIFT
+from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, holds_middle, piece_of
 from gputrack.elements.map import MapCall
+from gputrack.elements.models import Model, Steps
 from gputrack.elements.multipole import MULTIPOLE
 from gputrack.elements.radiation import radiation_call
 from gputrack.elements.splitting import compose, steps_of
 from gputrack.elements.straight import STRAIGHT
-from gputrack.models import Model, Steps
 
 STEPS = Steps(4, 1, 1)
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from gputrack.arrays import Array, sqrt
-from gputrack.reference import ReferenceParticle
+from gputrack.base.arrays import Array, sqrt
+from gputrack.base.reference import ReferenceParticle
 
 MAPS: dict[str, MapKind] = {}
 
 
 class ReferenceValues(NamedTuple):
-    """What maps need of the reference particle; twin of `Reference` in kernels/state.h."""
+    """What maps need of the reference particle; twin of `Reference` in kernels/program/state.h."""
 
     beta0: Array
     inverse_gamma0_squared: Array
@@ -44,7 +44,7 @@ class ReferenceValues(NamedTuple):
 
 
 class State(NamedTuple):
-    """Coordinates, and what follows from delta alone; twin of `State` in kernels/state.h.
+    """Coordinates, and what follows from delta alone; twin of `State` in kernels/program/state.h.
 
     opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
     """

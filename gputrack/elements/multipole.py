@@ -7,12 +7,12 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.arrays import namespace, plain_values
-from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, holds_middle
+from gputrack.base.arrays import namespace, plain_values
+from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, holds_middle
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.models import Model
 from gputrack.elements.radiation import radiation_call
 from gputrack.elements.straight import multipole_kick
-from gputrack.models import Model
 
 
 def multipole_by(s: State, op: Any, sign: float) -> State:

@@ -8,10 +8,10 @@ from typing import Any
 
 from gputrack.elements.alignment import ALIGN
 from gputrack.elements.arc import wedge_call
-from gputrack.elements.base import Element, holds_middle
 from gputrack.elements.drift import DRIFT
+from gputrack.elements.element import Element, holds_middle
 from gputrack.elements.map import MapCall
-from gputrack.models import Model
+from gputrack.elements.models import Model
 
 
 @dataclass(frozen=True, kw_only=True)

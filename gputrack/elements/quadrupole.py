@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gputrack.elements.base import piece_of
+from gputrack.base.special.smooth import horner, slope_excess_remainder, trig_halvings
+from gputrack.elements.element import piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.models import MatrixKick, Model, Steps
+from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.elements.splitting import compose, longest_outer, steps_of
 from gputrack.elements.straight import _StraightMagnet, field_terms, multipole_kick
-from gputrack.models import MatrixKick, Model, Steps
-from gputrack.numbers import horner, slope_excess_remainder, trig_halvings
-from gputrack.schemes import BlanesMoan, LaskarRobutel
 
 # cos(sqrt M) = Ce + Co M and sin(sqrt M)/sqrt M = Se + So M with M^2 = u: power series in u.
 CE = tuple(1.0 / math.factorial(4 * j) for j in range(6))
@@ -28,7 +28,7 @@ def cos_sinc_parts(u: Any, halvings: int) -> tuple[Any, Any, Any, Any]:
     """Ce, Co, Se, So of a 2x2 matrix M with M^2 = u times the identity.
 
     They are smooth in u, so a normal and a skew gradient need no rotation, and none of the four
-    is singular where both vanish. Halvings work as in `gputrack.numbers.cos_sinc`.
+    is singular where both vanish. Halvings work as in `gputrack.base.special.smooth.cos_sinc`.
     """
     v = u * 0.0625**halvings
     ce, co, se, so = horner(CE, v), horner(CO, v), horner(SE, v), horner(SO, v)

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gputrack.base.special.smooth import slope_excess
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State, refreshed
 from gputrack.elements.sector_field import evaluate, monomials
-from gputrack.numbers import slope_excess
 
 
 def emit(s: State, k: Any, ref: ReferenceValues) -> State:

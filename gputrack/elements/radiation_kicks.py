@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.polynomial import Legendre
 
-from gputrack.checks import require_integer
+from gputrack.base.checks import require_integer
 
 
 @dataclass(frozen=True)

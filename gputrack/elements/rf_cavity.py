@@ -7,12 +7,12 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gputrack.arrays import sin, sqrt, untraced
-from gputrack.constants import SPEED_OF_LIGHT
-from gputrack.elements.base import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, holds_middle, piece_of
+from gputrack.base.arrays import sin, sqrt, untraced
+from gputrack.base.constants import SPEED_OF_LIGHT
 from gputrack.elements.drift import DRIFT
+from gputrack.elements.element import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, holds_middle, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State, refreshed
-from gputrack.models import Model
+from gputrack.elements.models import Model
 
 
 def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:

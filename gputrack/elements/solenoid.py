@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
+from gputrack.base.special.smooth import cos_sinc, slope_excess, trig_halvings
+from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.models import Model
 from gputrack.elements.radiation import solenoid_radiation_call
-from gputrack.models import Model
-from gputrack.numbers import cos_sinc, slope_excess, trig_halvings
 
 
 def solenoid_by(s: State, op: Any, length: Any) -> State:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from gputrack.checks import require_integer, short
+from gputrack.base.checks import require_integer, short
+from gputrack.base.errors import InputError
 from gputrack.elements.map import MapCall
-from gputrack.errors import InputError
 
 
 class Field(Protocol):

@@ -1,9 +1,9 @@
-"""Coefficients of symmetric splittings; twin of kernels/splitting.h.
+"""Coefficients of symmetric splittings; twin of kernels/elements/splitting.h.
 
 A splitting of m stages is outer steps of fractions a[0] ... a[m] of a slice with inner steps b[0] ... b[m-1] between
 them, both the same read backwards. Orders 2, 4 and 6 are products of leap-frog steps: leap-frog itself, Forest & Ruth,
 Physica D 43 (1990) 105, and solution A of Yoshida, Phys. Lett. A 150 (1990) 262; the others are listed with the
-classes of `gputrack.schemes`.
+classes of `gputrack.elements.schemes`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from gputrack.models import Integrator, Steps
-from gputrack.schemes import BlanesMoan, LaskarRobutel, Scheme
+from gputrack.elements.models import Integrator, Steps
+from gputrack.elements.schemes import BlanesMoan, LaskarRobutel, Scheme
 
 S = TypeVar("S")
 

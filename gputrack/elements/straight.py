@@ -7,14 +7,14 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.arrays import namespace, plain_values
-from gputrack.elements.base import ALIGNMENT, ANY, POSITIVE, Element, piece_of
+from gputrack.base.arrays import namespace, plain_values
 from gputrack.elements.drift import DRIFT, drift_by
+from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, piece_of
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.models import Model, Steps
 from gputrack.elements.radiation import radiation_call
+from gputrack.elements.schemes import BlanesMoan
 from gputrack.elements.splitting import compose, steps_of
-from gputrack.models import Model, Steps
-from gputrack.schemes import BlanesMoan
 
 
 def multipole_kick(s: State, length: Any, bn: list[Any], an: list[Any]) -> State:

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gputrack.backends import Choice
-from gputrack.errors import InputError
-from gputrack.interop.passes import Pass, PullBack
-from gputrack.lattice import Knobs, Lattice
-from gputrack.monitor import Monitor
-from gputrack.tracker import LIMIT
+from gputrack.base.errors import InputError
+from gputrack.interop.pullback import Pass, PullBack
+from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.tracking.monitor import Monitor
+from gputrack.tracking.track import LIMIT
 
 
 class Outgoing(NamedTuple):

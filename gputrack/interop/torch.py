@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from gputrack.arrays import module_named
 from gputrack.backends import Choice
-from gputrack.errors import InputError
-from gputrack.interop.passes import Pass
-from gputrack.lattice import Knobs, Lattice
-from gputrack.monitor import Monitor
-from gputrack.tracker import LIMIT
+from gputrack.base.arrays import module_named
+from gputrack.base.errors import InputError
+from gputrack.interop.pullback import Pass
+from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.tracking.monitor import Monitor
+from gputrack.tracking.track import LIMIT
 
 
 class Outgoing(NamedTuple):

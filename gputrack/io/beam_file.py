@@ -17,11 +17,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from gputrack.arrays import module_named
-from gputrack.beam import Beam
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.arrays import module_named
+from gputrack.base.errors import InputError, LatticeFileError
+from gputrack.base.reference import ReferenceParticle
+from gputrack.beam.beam import Beam
 from gputrack.io.openpmd import from_standard, write_standard
-from gputrack.reference import ReferenceParticle
 
 GROUP = "gputrack"
 VERSION = 1

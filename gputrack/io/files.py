@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.errors import InputError, LatticeFileError
 
 MAX_FILE_SIZE = 256 * 2**20  # bytes
 

@@ -13,15 +13,15 @@ from dataclasses import fields
 from os import PathLike
 from typing import Any
 
+from gputrack.base.errors import InputError, LatticeFileError
+from gputrack.base.reference import ReferenceParticle
 from gputrack.collective import OpenField2D, OpenField3D, PipeBunch, PipeModes, Quantiles, UniformBins
 from gputrack.elements import ELEMENT_TYPES, Aperture, RadiationKicks, SpaceChargeKicks
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.elements.bunch_slicing import EqualCharge, EqualDistance
+from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
+from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.io.files import read_text, require_path, write_text
-from gputrack.lattice import Lattice
-from gputrack.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
-from gputrack.reference import ReferenceParticle
-from gputrack.schemes import BlanesMoan, LaskarRobutel
-from gputrack.slicing import EqualCharge, EqualDistance
+from gputrack.lattice.lattice import Lattice
 
 FORMAT, VERSION = "gputrack-lattice", 1
 _TOP = ("format", "version", "name", "reference", "model", "elements")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from os import PathLike
 
-from gputrack.errors import InputError
+from gputrack.base.errors import InputError
 from gputrack.io.files import require_path
 from gputrack.io.json_lattice import read_json, write_json
 from gputrack.io.madx import read_madx
-from gputrack.lattice import Lattice
+from gputrack.lattice.lattice import Lattice
 
 MADX_SUFFIXES = (".madx", ".seq", ".mad")
 _LOG = logging.getLogger("gputrack.io")

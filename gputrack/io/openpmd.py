@@ -16,12 +16,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from gputrack.beam import Beam
-from gputrack.checks import require_number
-from gputrack.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
-from gputrack.errors import LatticeFileError
-from gputrack.losses import LossCode
-from gputrack.reference import SPECIES, ReferenceParticle
+from gputrack.base.checks import require_number
+from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
+from gputrack.base.errors import LatticeFileError
+from gputrack.base.losses import LossCode
+from gputrack.base.reference import SPECIES, ReferenceParticle
+from gputrack.beam.beam import Beam
 
 #: names of the standard for our species
 _STANDARD_NAMES = {

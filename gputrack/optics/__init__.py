@@ -1,24 +1,24 @@
 """Optics: transfer maps, closed orbit, Twiss parameters, dispersion, chromaticity."""
 
-from gputrack.optics.closed_orbit import closed_orbit
-from gputrack.optics.damping import Damping, damping
-from gputrack.optics.differences import finite_difference_matrix
-from gputrack.optics.driving_first_order import FirstOrder
-from gputrack.optics.driving_map import FromMap
-from gputrack.optics.driving_result import Detuning, DrivingTerms
-from gputrack.optics.driving_second_order import SecondOrder
-from gputrack.optics.driving_terms import driving_terms
-from gputrack.optics.envelope import Envelope, envelope
-from gputrack.optics.functions import EdwardsTeng, MaisRipken
-from gputrack.optics.match import Match, match
-from gputrack.optics.one_turn_map import one_turn_map, transfer_map
-from gputrack.optics.orbit_correction import Above, OrbitCorrection, Strongest, correct_orbit
-from gputrack.optics.orbit_response import OrbitResponse, orbit_response
-from gputrack.optics.places import Positions, Range, Slices
-from gputrack.optics.radiation import Radiation, radiation
-from gputrack.optics.survey import Survey, survey
-from gputrack.optics.target import Target
-from gputrack.optics.twiss import Twiss, linear_optics, twiss
+from gputrack.optics.driving.driving_terms import driving_terms
+from gputrack.optics.driving.first_order import FirstOrder
+from gputrack.optics.driving.from_map import FromMap
+from gputrack.optics.driving.result import Detuning, DrivingTerms
+from gputrack.optics.driving.second_order import SecondOrder
+from gputrack.optics.linear.closed_orbit import closed_orbit
+from gputrack.optics.linear.coupled_functions import EdwardsTeng, MaisRipken
+from gputrack.optics.linear.places import Positions, Range, Slices
+from gputrack.optics.linear.survey import Survey, survey
+from gputrack.optics.linear.twiss import Twiss, linear_optics, twiss
+from gputrack.optics.maps.finite_differences import finite_difference_matrix
+from gputrack.optics.maps.one_turn_map import one_turn_map, transfer_map
+from gputrack.optics.matching.match import Match, match
+from gputrack.optics.matching.orbit_correction import Above, OrbitCorrection, Strongest, correct_orbit
+from gputrack.optics.matching.orbit_response import OrbitResponse, orbit_response
+from gputrack.optics.matching.target import Target
+from gputrack.optics.radiation.damping import Damping, damping
+from gputrack.optics.radiation.envelope import Envelope, envelope
+from gputrack.optics.radiation.integrals import Radiation, radiation
 
 __all__ = [
     "Above", "Damping", "Detuning", "DrivingTerms", "EdwardsTeng", "Envelope", "FirstOrder", "FromMap", "MaisRipken",

@@ -3,7 +3,7 @@
 from gputrack.tpsa.calculus import derivative, integral, poisson
 from gputrack.tpsa.evaluation import evaluate
 from gputrack.tpsa.lie import exponential_map, field_of, hamiltonian, lie_derivative, lie_exponential, lie_logarithm
-from gputrack.tpsa.maps import Map
+from gputrack.tpsa.map import Map
 from gputrack.tpsa.series import Series, constant, variables
 from gputrack.tpsa.space import Space
 

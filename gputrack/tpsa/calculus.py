@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gputrack.checks import require_integer
-from gputrack.errors import InputError
+from gputrack.base.checks import require_integer
+from gputrack.base.errors import InputError
 from gputrack.tpsa.layout import beside
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space

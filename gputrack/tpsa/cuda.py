@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, module_named
-from gputrack.tpsa.kernel_text import kernel_text
+from gputrack.base.arrays import Array, module_named
+from gputrack.tpsa.kernel_source import MOST_GPU_PRODUCTS, kernel_text
 from gputrack.tpsa.space import Space
-from gputrack.tpsa.straight_text import MOST_GPU_PRODUCTS
 from gputrack.tpsa.tables import adjoint_terms, by_length, product_terms, tree
 
 THREADS = 128
@@ -27,7 +26,7 @@ def kernels(space: Space) -> Kernels:
 
 @cache
 def _module(space: Space | None) -> Any:
-    return module_named("cupy").RawModule(code=kernel_text("tpsa/tpsa_cuda.h", space), options=OPTIONS)
+    return module_named("cupy").RawModule(code=kernel_text("cuda/tpsa.h", space), options=OPTIONS)
 
 
 class Kernels:
@@ -53,28 +52,28 @@ class Kernels:
         self._module = _module(space if straight else None)
 
     def product(self, a: Array, b: Array, order: int) -> Array:
-        """Twin of `gputrack.tpsa.reference.product`."""
+        """Twin of `gputrack.tpsa.array_operations.product`."""
         return self._launch("tpsa_product", a, b, order, self._orders(a, b, order))[0]
 
     def product_adjoint(self, g: Array, b: Array, order: int) -> Array:
-        """Twin of `gputrack.tpsa.reference.product_adjoint`."""
+        """Twin of `gputrack.tpsa.array_operations.product_adjoint`."""
         return self._launch("tpsa_product_adjoint", g, b, order, self._orders(g, b, order))[0]
 
     def quotient(self, a: Array, b: Array, order: int) -> Array:
-        """Twin of `gputrack.tpsa.reference.quotient`."""
+        """Twin of `gputrack.tpsa.array_operations.quotient`."""
         return self._launch("tpsa_quotient", a, b, order, self._orders(a, b, order))[0]
 
     def exp(self, a: Array, order: int) -> Array:
-        """Twin of `gputrack.tpsa.reference.exp`."""
+        """Twin of `gputrack.tpsa.array_operations.exp`."""
         e = a * self._weights[: a.shape[1]]
         return self._launch("tpsa_exponential", e, e, order, self._orders(a, a, order), self._xp.exp(a[:, 0]))[0]
 
     def square_root(self, a: Array, order: int) -> Array:
-        """Twin of `gputrack.tpsa.reference.square_root`."""
+        """Twin of `gputrack.tpsa.array_operations.square_root`."""
         return self._launch("tpsa_square_root", a, a, order, self._orders(a, a, order), self._xp.sqrt(a[:, 0]))[0]
 
     def sine_cosine(self, a: Array, sign: int, order: int) -> tuple[Array, Array]:
-        """Twin of `gputrack.tpsa.reference.sine_cosine`."""
+        """Twin of `gputrack.tpsa.array_operations.sine_cosine`."""
         xp, e = self._xp, a * self._weights[: a.shape[1]]
         sine, cosine = (xp.sin, xp.cos) if sign < 0 else (xp.sinh, xp.cosh)
         orders = self._orders(a, None, order) | (sign > 0) << 8

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gputrack.arrays import untraced
-from gputrack.errors import InputError
+from gputrack.base.arrays import untraced
+from gputrack.base.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.layout import namespace
 
@@ -25,7 +25,7 @@ _TERMS = 24  # of that expansion: 2^48/49! is below rounding
 
 
 class Elementary:
-    """Functions that series have as methods, so that ``gputrack.arrays.sqrt`` and NumPy's find them."""
+    """Functions that series have as methods, so that ``gputrack.base.arrays.sqrt`` and NumPy's find them."""
 
     __slots__ = ()
 

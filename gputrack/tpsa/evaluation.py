@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_traced
-from gputrack.errors import InputError
+from gputrack.base.arrays import Array, is_traced
+from gputrack.base.errors import InputError
 from gputrack.tpsa.layout import beside, namespace
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gputrack.arrays import to_numpy
-from gputrack.errors import InputError
-from gputrack.tpsa.maps import Map
+from gputrack.base.arrays import to_numpy
+from gputrack.base.errors import InputError
+from gputrack.tpsa.map import Map
 from gputrack.tpsa.space import Space
 
 VERSION = 1

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.compiler import build, find_compiler
-from gputrack.tpsa.kernel_text import kernel_text
+from gputrack.base.compiler import build, find_compiler
+from gputrack.tpsa.kernel_source import is_straight, kernel_text
 from gputrack.tpsa.space import Space
-from gputrack.tpsa.straight_text import is_straight
 from gputrack.tpsa.tables import adjoint_terms, by_length, product_terms, tree
 
 _INT, _LONG, _POINTER = ctypes.c_int, ctypes.c_long, ctypes.c_void_p
@@ -56,7 +55,7 @@ def kernels(space: Space) -> Kernels:
 
 @cache
 def _library(space: Space | None) -> ctypes.CDLL:
-    lib = build(kernel_text("tpsa/tpsa_host.h", space))
+    lib = build(kernel_text("host/tpsa.h", space))
     for name, series in _SIGNATURES.items():
         function = getattr(lib, name)
         function.argtypes, function.restype = [_POINTER, _LONG, _LONG, *[_POINTER] * series], None
@@ -87,15 +86,15 @@ class Kernels:
         self.library = _library(space if straight else None)
 
     def product(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
-        """Twin of `gputrack.tpsa.reference.product`."""
+        """Twin of `gputrack.tpsa.array_operations.product`."""
         return self._of_two(self.library.tpsa_product, a, b, order)
 
     def product_adjoint(self, g: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
-        """Twin of `gputrack.tpsa.reference.product_adjoint`."""
+        """Twin of `gputrack.tpsa.array_operations.product_adjoint`."""
         return self._of_two(self.library.tpsa_product_adjoint, g, b, order)
 
     def quotient(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
-        """Twin of `gputrack.tpsa.reference.quotient`."""
+        """Twin of `gputrack.tpsa.array_operations.quotient`."""
         return self._of_two(self.library.tpsa_quotient, a, b, order)
 
     def _of_two(self, function: Any, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
@@ -120,25 +119,25 @@ class Kernels:
         return _merged(c)
 
     def exp(self, a: np.ndarray, order: int) -> np.ndarray:
-        """Twin of `gputrack.tpsa.reference.exp`."""
+        """Twin of `gputrack.tpsa.array_operations.exp`."""
         return self._of_one(self.library.tpsa_exponential, a, order, (np.exp,))[0]
 
     def sine_cosine(self, a: np.ndarray, sign: int, order: int) -> tuple[np.ndarray, np.ndarray]:
-        """Twin of `gputrack.tpsa.reference.sine_cosine`."""
+        """Twin of `gputrack.tpsa.array_operations.sine_cosine`."""
         values = (np.sin, np.cos) if sign < 0 else (np.sinh, np.cosh)
         s, c = self._of_one(self.library.tpsa_sine_cosine, a, order, values, sign > 0)
         return s, c
 
     def square_root(self, a: np.ndarray, order: int) -> np.ndarray:
-        """Twin of `gputrack.tpsa.reference.square_root`."""
+        """Twin of `gputrack.tpsa.array_operations.square_root`."""
         return self._of_one(self.library.tpsa_square_root, a, order, (np.sqrt,))[0]
 
     def compose(self, a: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
-        """Twin of `gputrack.tpsa.reference.compose`: (series, tiles, rows, lanes)."""
+        """Twin of `gputrack.tpsa.array_operations.compose`: (series, tiles, rows, lanes)."""
         return self._composed(a, b, order, False)
 
     def compose_adjoint(self, g: np.ndarray, b: np.ndarray, order: int) -> np.ndarray:
-        """Twin of `gputrack.tpsa.reference.compose_adjoint`."""
+        """Twin of `gputrack.tpsa.array_operations.compose_adjoint`."""
         return self._composed(g, b, order, True)
 
     def _composed(self, a: np.ndarray, b: np.ndarray, order: int, adjoint: bool) -> np.ndarray:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import untraced
-from gputrack.checks import short
-from gputrack.errors import InputError
+from gputrack.base.arrays import untraced
+from gputrack.base.checks import short
+from gputrack.base.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.host import kernels
 from gputrack.tpsa.layout import beside, namespace, padded
-from gputrack.tpsa.maps import Map, combined, composed, lane_matrix, require_no_constant, stacked, unit_beside
+from gputrack.tpsa.map import Map, combined, composed, lane_matrix, require_no_constant, stacked, unit_beside
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 

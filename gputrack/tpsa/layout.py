@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from gputrack import arrays
-from gputrack.arrays import Array, is_cupy, is_traced, untraced
+from gputrack.base import arrays
+from gputrack.base.arrays import Array, is_cupy, is_traced, untraced
 
 TILE = 8
 
 
 def namespace(*values: Any) -> Any:
-    """`gputrack.arrays.namespace`; at once where all are NumPy's, as small series are soon worked out."""
+    """`gputrack.base.arrays.namespace`; at once where all are NumPy's, as small series are soon worked out."""
     for value in values:
         if type(value) is not np.ndarray:
             return arrays.namespace(*values)

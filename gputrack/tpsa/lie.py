@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gputrack.arrays import untraced
-from gputrack.errors import InputError
+from gputrack.base.arrays import untraced
+from gputrack.base.errors import InputError
 from gputrack.tpsa.calculus import derivative
 from gputrack.tpsa.layout import beside, namespace
-from gputrack.tpsa.maps import Map, require_no_constant, unit_beside
+from gputrack.tpsa.map import Map, require_no_constant, unit_beside
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.arrays import Array, is_traced, untraced
-from gputrack.checks import short
-from gputrack.errors import InputError
+from gputrack.base.arrays import Array, is_traced, untraced
+from gputrack.base.checks import short
+from gputrack.base.errors import InputError
 from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.lie import lie_exponential
-from gputrack.tpsa.maps import Map, transformed
+from gputrack.tpsa.map import Map, transformed
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.symplectic import form

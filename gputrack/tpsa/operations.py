@@ -14,8 +14,9 @@ import numpy as np
 from autograd.extend import defjvp, defvjp, primitive
 from autograd.tracer import isbox
 
-from gputrack.arrays import Array, is_cupy
-from gputrack.tpsa import cuda, reference
+from gputrack.base.arrays import Array, is_cupy
+from gputrack.tpsa import array_operations as reference
+from gputrack.tpsa import cuda
 from gputrack.tpsa.host import has_kernels, kernels
 from gputrack.tpsa.layout import beside, namespace
 from gputrack.tpsa.space import Space

@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from gputrack.arrays import Array, is_traced, untraced
-from gputrack.checks import require_integer, short
-from gputrack.errors import InputError
+from gputrack.base.arrays import Array, is_traced, untraced
+from gputrack.base.checks import require_integer, short
+from gputrack.base.errors import InputError
 from gputrack.tpsa import operations as ops
 from gputrack.tpsa.elementary import UNARY, Elementary
 from gputrack.tpsa.layout import beside, lanes_of, namespace, packed, padded, unpacked
+from gputrack.tpsa.printing import series_text
 from gputrack.tpsa.space import Space
-from gputrack.tpsa.text import series_text
 
 _NUMBERS = (int, float, complex, np.number)
 #: NumPy's arithmetic: the method where a series stands on the left, and where it stands on the right alone

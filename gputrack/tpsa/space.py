@@ -14,8 +14,8 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from gputrack.checks import require_integer, short
-from gputrack.errors import InputError
+from gputrack.base.checks import require_integer, short
+from gputrack.base.errors import InputError
 
 #: names of the first variables where there are six: those of the coordinates
 COORDINATES = ("x", "px", "y", "py", "z", "delta")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gputrack.arrays import Array
+from gputrack.base.arrays import Array
 from gputrack.tpsa.calculus import poisson
 from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.lie import exponential_map, hamiltonian, lie_logarithm
-from gputrack.tpsa.maps import Map, transformed
+from gputrack.tpsa.map import Map, transformed
 
 _ROUNDS = 8  # of a quadratically convergent iteration
 

@@ -3,7 +3,7 @@
 // over particles stand in pipe_modes_host.h and pipe_modes_cuda.h. No array of particles times modes is in memory.
 #pragma once
 
-#include "../losses.h"
+#include "../program/losses.h"
 
 #ifndef GT_HORIZONTAL
 #define GT_HORIZONTAL 12  // modes, rounded up; kernels are compiled for each pair of numbers

@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/alignment.py.
 #pragma once
-#include "../state.h"
+#include "../program/state.h"
 
 // Enter the frame of an element; Op is AlignOp, or UnalignOp where leaving is undone.
 template <class T, class C, class Op>

@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/aperture.py.
 #pragma once
-#include "../state.h"
+#include "../program/state.h"
 
 // Identity: the loop over ops asks inside() and marks losses.
 template <class T, class C>

@@ -1,7 +1,7 @@
 // Twin of gputrack/elements/arc.py.
 #pragma once
-#include "../numbers.h"
-#include "../state.h"
+#include "../numbers/smooth.h"
+#include "../program/state.h"
 
 // What the adjoint needs of an arc: momenta normal to the planes, tau, sin(phi)/k0, tan(phi/2)/k0.
 template <class T>

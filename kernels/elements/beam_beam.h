@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/beam_beam.py.
 #pragma once
-#include "../gaussian_field.h"
+#include "../numbers/bassetti_erskine.h"
 #include "crossing.h"
 #include "rf_cavity.h"
 

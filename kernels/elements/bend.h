@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/bend.py (and of the evaluation in sector_field.py).
 #pragma once
-#include "../splitting.h"
+#include "splitting.h"
 #include "arc.h"
 
 // px += L F_x, py += L F_y; both polynomials by Horner's rule in x, then in y, coefficients for j, for i <= degree - j.

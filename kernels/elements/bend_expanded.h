@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/bend_expanded.py.
 #pragma once
-#include "../numbers.h"
+#include "../numbers/smooth.h"
 #include "straight.h"
 
 template <class T, class C>

@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/crossing.py.
 #pragma once
-#include "../state.h"
+#include "../program/state.h"
 
 template <class C>
 struct Crossing {

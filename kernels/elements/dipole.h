@@ -1,8 +1,8 @@
 // Twin of gputrack/elements/dipole.py. P = px/(1 + delta) and Q = py/(1 + delta) are slopes.
 #pragma once
-#include "../numbers.h"
-#include "../splitting.h"
-#include "../state.h"
+#include "../numbers/smooth.h"
+#include "splitting.h"
+#include "../program/state.h"
 
 template <class T, class C>
 GT_INLINE void dipole_by(State<T>& s, const DipoleConstants<C>& op, double sign) {

@@ -1,7 +1,7 @@
 // Twin of gputrack/elements/drift.py.
 #pragma once
-#include "../numbers.h"
-#include "../state.h"
+#include "../numbers/smooth.h"
+#include "../program/state.h"
 
 // Field-free motion over length.
 template <class T, class C>

@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/edge.py.
 #pragma once
-#include "../state.h"
+#include "../program/state.h"
 
 template <class T, class C>
 GT_INLINE void edge(State<T>& s, const EdgeConstants<C>& op, const ReferenceConstants<C>& ref) {

@@ -1,8 +1,8 @@
 // Twin of gputrack/elements/fringe.py.
 #pragma once
-#include "../dual.h"
-#include "../numbers.h"
-#include "../state.h"
+#include "../numbers/dual.h"
+#include "../numbers/smooth.h"
+#include "../program/state.h"
 
 GT_CONSTANT int NEWTON_STEPS = 4;
 GT_CONSTANT double SMALL_STEP = 1e-44;  // square of the last one [rad^2]

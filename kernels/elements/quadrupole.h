@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/quadrupole.py.
 #pragma once
-#include "../numbers.h"
+#include "../numbers/smooth.h"
 #include "straight.h"
 
 // clang-format off

@@ -1,6 +1,6 @@
 // Twin of gputrack/elements/rf_cavity.py.
 #pragma once
-#include "../state.h"
+#include "../program/state.h"
 
 // Change the energy by step (in units of E0) at fixed place and time.
 template <class T, class C>

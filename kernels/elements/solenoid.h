@@ -1,7 +1,7 @@
 // Twin of gputrack/elements/solenoid.py.
 #pragma once
-#include "../numbers.h"
-#include "../state.h"
+#include "../numbers/smooth.h"
+#include "../program/state.h"
 
 template <class T, class C>
 GT_INLINE void solenoid_by(State<T>& s, const SolenoidConstants<C>& op, C length) {

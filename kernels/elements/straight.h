@@ -1,9 +1,9 @@
 // Twin of gputrack/elements/straight.py.
 #pragma once
-#include "../splitting.h"
+#include "splitting.h"
 #include "drift.h"
 
-constexpr int MAX_TERMS = 21;  // orders up to 20, as gputrack/elements/base.py admits
+constexpr int MAX_TERMS = 21;  // orders up to 20, as gputrack/elements/element.py admits
 
 // px += L Re f, py += L Im f with f = sum (bn + i an)(x + i y)^n; TERMS, where not 0, is their known number.
 template <int TERMS = 0, class T, class L, class C>

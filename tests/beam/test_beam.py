@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import gputrack as gt
-from gputrack import moments
-from gputrack.beam import Beam
-from gputrack.errors import BackendError, InputError
-from gputrack.losses import LossCode
+from gputrack.base.errors import BackendError, InputError
+from gputrack.base.losses import LossCode
+from gputrack.beam import moments
+from gputrack.beam.beam import Beam
 
 ELECTRON = gt.ReferenceParticle.electron(total=18e9)
 PROTON = gt.ReferenceParticle.proton(kinetic=50e6)

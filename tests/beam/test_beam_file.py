@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gputrack as gt
-from gputrack.beam import Beam
-from gputrack.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
+from gputrack.base.errors import InputError, LatticeFileError
+from gputrack.base.losses import LossCode
+from gputrack.beam.beam import Beam
 from gputrack.io import beam_file
 from gputrack.io.openpmd import particle_group
-from gputrack.losses import LossCode
 
 REFERENCES = {
     "electron": gt.ReferenceParticle.electron(total=18e9),

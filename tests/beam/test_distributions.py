@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import gputrack as gt
-from gputrack import moments
-from gputrack.beam import Beam
-from gputrack.errors import InputError
-from gputrack.initial_twiss import InitialTwiss
+from gputrack.base.errors import InputError
+from gputrack.beam import moments
+from gputrack.beam.beam import Beam
+from gputrack.beam.initial_twiss import InitialTwiss
 
 PROTON = gt.ReferenceParticle.proton(kinetic=50e6)
 TWISS = InitialTwiss(betx=3.0, alfx=-2.0, bety=0.5, alfy=1.5)

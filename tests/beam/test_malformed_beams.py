@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import gputrack as gt
-from gputrack.beam import Beam
-from gputrack.errors import BackendError, InputError
+from gputrack.base.errors import BackendError, InputError
+from gputrack.beam.beam import Beam
 
 PROTON = gt.ReferenceParticle.proton(kinetic=50e6)
 TWISS = gt.InitialTwiss(1.0, 0.0, 2.0, 0.5)

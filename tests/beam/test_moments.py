@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from gputrack import moments
-from gputrack.errors import InputError
+from gputrack.base.errors import InputError
+from gputrack.beam import moments
 
 
 def particles(seed: int, n: int = 200) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from autograd import make_jvp
-from backends import host_copy, placed
 from scipy.constants import e, epsilon_0
 from scipy.integrate import quad
 from scipy.special import erf
+from support.backends import host_copy, placed
+from support.gaussian_bunch import gaussian_points
 
 import gputrack as gt
 from gputrack.backends.collective import judged
@@ -63,20 +64,6 @@ def test_green_functions_are_averages_over_cells():
 
 
 # -- fields -------------------------------------------------------------------------------------------------------
-
-
-def gaussian_points(n, sizes):
-    """Quiet: a lattice of points through the inverse distribution, mirrored in each axis so that no mean is left."""
-    from scipy.special import ndtri
-
-    i = np.arange(n)
-    primes = np.sqrt([2.0, 3.0, 5.0])[: len(sizes)]
-    points = ndtri(0.5 + 0.5 * ((np.outer(primes, i + 0.5)) % 1.0)) * np.array(sizes)[:, None]
-    for axis in range(len(sizes)):
-        mirror = np.ones(len(sizes))
-        mirror[axis] = -1.0
-        points = np.concatenate([points, mirror[:, None] * points], axis=1)
-    return points
 
 
 def smoothed(sigma, field):

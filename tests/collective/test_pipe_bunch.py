@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from autograd import make_jvp
-from backends import host_copy, placed
 from scipy.constants import c, e, epsilon_0
-from test_open_field import gaussian_points
+from support.backends import host_copy, placed
+from support.gaussian_bunch import gaussian_points
 
 import gputrack as gt
 from gputrack.backends.collective import judged

@@ -5,19 +5,19 @@ import math
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from backends import host_copy, placed
 from scipy.integrate import quad
 from scipy.special import gamma, ndtri
+from support.backends import host_copy, placed
 
 import gputrack as gt
 from gputrack.backends.collective import judged
+from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.collective.arrival import arrival
 from gputrack.collective.wake import WAKE
 from gputrack.collective.wake_functions import IMPEDANCE, ResistiveWall, Resonators, Table
-from gputrack.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.elements.collective_map import Bunch
 from gputrack.elements.map import ReferenceValues
-from gputrack.program import compile_program
+from gputrack.lattice.program import compile_program
 
 ELECTRON = gt.ReferenceParticle.electron(total=3e9)
 ION = gt.ReferenceParticle.proton(kinetic=5e7)

@@ -1,7 +1,7 @@
 """MAD-X processes that end with the test, and files from text."""
 
 import pytest
-from madx_peer import Madx
+from support.peers.madx_peer import Madx
 
 
 @pytest.fixture

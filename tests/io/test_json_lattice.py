@@ -5,12 +5,12 @@ import math
 from pathlib import Path
 
 import pytest
-from cases import CASES
-from helpers import shared_lattice
+from support.cases import CASES
+from support.helpers import shared_lattice
 
 import gputrack as gt
+from gputrack.base.errors import InputError, LatticeFileError
 from gputrack.elements import ELEMENT_TYPES
-from gputrack.errors import InputError, LatticeFileError
 
 LATTICE = gt.Lattice(
     [

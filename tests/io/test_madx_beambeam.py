@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gputrack as gt
-from gputrack.errors import LatticeFileError
+from gputrack.base.errors import LatticeFileError
 from gputrack.io.madx import read_madx
 
 RING = """

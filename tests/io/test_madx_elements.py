@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from helpers import push
+from support.helpers import push
 
 import gputrack as gt
-from gputrack.errors import LatticeFileError
+from gputrack.base.errors import LatticeFileError
 
 
 def one(read_text, text, beam="beam, particle=positron, energy=1;"):

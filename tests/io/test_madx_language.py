@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.errors import InputError, LatticeFileError
 from gputrack.io.madx.interpreter import Interpreter
 
 EXPRESSIONS = {

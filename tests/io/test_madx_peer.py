@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import shared_lattice
-from madx_peer import Madx, compare
+from support.helpers import shared_lattice
+from support.peers.madx_peer import Madx, compare
 
 import gputrack as gt
 from gputrack.io.madx import read_madx

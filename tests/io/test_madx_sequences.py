@@ -1,9 +1,9 @@
 """Sequences and lines: positions as in MAD-X, and what is refused."""
 
 import pytest
-from madx_peer import compare
+from support.peers.madx_peer import compare
 
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.errors import InputError, LatticeFileError
 
 HEAD = "q: quadrupole, l=2, k1=.01; q4: quadrupole, l=4; d: drift, l=1; m: marker; b: rbend, l=1, angle=.4; beam;\n"
 INNER = "s1: sequence, l=6{options}; a1: q, at={first}; a2: q, at={second}; endsequence;\n"

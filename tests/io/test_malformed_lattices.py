@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gputrack as gt
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.errors import InputError, LatticeFileError
 from gputrack.io.json_lattice import json_text
 
 MADX = Path(__file__).with_name("features.madx").read_text()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from gputrack.io.madx.attributes import require_flag, require_number, require_word
 from gputrack.io.madx.beam import IGNORED, NUMBERS, Beam
 from gputrack.io.madx.environment import Environment
-from gputrack.io.madx.nodes import Attribute
-from gputrack.io.madx.report import Report
+from gputrack.io.madx.ignored import Report
 from gputrack.io.madx.source import Where
+from gputrack.io.madx.statements import Attribute
 
 Attributes = tuple[Attribute, ...]
 

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from gputrack.io.madx.classes import CLASSES, Default
 from gputrack.io.madx.environment import Deferred, Environment, MadxElement, Number, Stored
 from gputrack.io.madx.expressions import Expression, evaluate
-from gputrack.io.madx.nodes import Attribute
 from gputrack.io.madx.source import Where
+from gputrack.io.madx.statements import Attribute
 
 MAX_VECTOR = 1000
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gputrack.constants import ELECTRON_MASS, SPEED_OF_LIGHT
-from gputrack.errors import InputError
+from gputrack.base.constants import ELECTRON_MASS, SPEED_OF_LIGHT
+from gputrack.base.errors import InputError
+from gputrack.base.reference import SPECIES, ReferenceParticle
+from gputrack.io.madx.classes import words
 from gputrack.io.madx.source import Where
-from gputrack.io.madx.words import words
-from gputrack.reference import SPECIES, ReferenceParticle
 
 GEV = 1e9
 #: the five ways to give the energy, in the order in which MAD-X looks for them

@@ -6,9 +6,12 @@ The default gives the kind of value: a number, True/False, a word, or a list of 
 
 from __future__ import annotations
 
-from gputrack.io.madx.words import words
-
 Default = float | bool | str | tuple[float, ...]
+
+
+def words(text: str) -> frozenset[str]:
+    """The words in a text."""
+    return frozenset(text.split())
 
 
 def _zeros(names: str) -> dict[str, Default]:

@@ -6,8 +6,8 @@ from math import copysign
 
 from gputrack.elements import BeamBeam, Element
 from gputrack.io.madx.beam import Beam
-from gputrack.io.madx.given import Given
-from gputrack.io.madx.report import Report
+from gputrack.io.madx.element_attributes import Given
+from gputrack.io.madx.ignored import Report
 
 PARALLEL = 1e9  # m: beta of a bunch that is as wide everywhere
 

@@ -1,6 +1,6 @@
 """Commands that MAD-X knows beyond those that describe a lattice: which are skipped, and which cannot be."""
 
-from gputrack.io.madx.words import words
+from gputrack.io.madx.classes import words
 
 #: commands that compute, print or plot, and leave elements and variables alone
 SKIPPED = words(

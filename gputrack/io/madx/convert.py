@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gputrack.constants import SPEED_OF_LIGHT
+from gputrack.base.constants import SPEED_OF_LIGHT
+from gputrack.base.errors import InputError
+from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import Element
-from gputrack.errors import InputError
-from gputrack.io.madx import collisions, magnets, others
+from gputrack.io.madx import cavities_and_patches, collisions, magnets
 from gputrack.io.madx.beam import Beam
+from gputrack.io.madx.element_attributes import Given
 from gputrack.io.madx.environment import Environment
-from gputrack.io.madx.given import Given
-from gputrack.io.madx.report import Report
-from gputrack.reference import ReferenceParticle
+from gputrack.io.madx.ignored import Report
 
 #: classes that act on particles
 ACTIVE: dict[str, Callable[[Given], Element]] = {
-    "drift": others.drift,
+    "drift": cavities_and_patches.drift,
     "quadrupole": magnets.quadrupole,
     "sextupole": magnets.sextupole,
     "octupole": magnets.octupole,
@@ -28,11 +28,11 @@ ACTIVE: dict[str, Callable[[Given], Element]] = {
     "vkicker": magnets.vkicker,
     "kicker": magnets.kicker,
     "tkicker": magnets.kicker,
-    "translation": others.translation,
-    "yrotation": others.yrotation,
+    "translation": cavities_and_patches.translation,
+    "yrotation": cavities_and_patches.yrotation,
 }
 #: cavities need to know the charge of the beam
-CAVITIES = {"rfcavity": others.rfcavity, "crabcavity": others.crabcavity}
+CAVITIES = {"rfcavity": cavities_and_patches.rfcavity, "crabcavity": cavities_and_patches.crabcavity}
 #: classes whose effect does not vanish with their attributes
 REFUSED = ("changerefp0",)
 
@@ -71,7 +71,7 @@ class Converter:
         if kind in ACTIVE:
             return ACTIVE[kind](given)
         if kind in CAVITIES:
-            if number := others.harmonic(given):
+            if number := cavities_and_patches.harmonic(given):
                 self._harmonics[given.element.name] = number
             return CAVITIES[kind](given, self.reference)
         if kind == "beambeam":
@@ -80,7 +80,7 @@ class Converter:
             raise given.error("this class has no counterpart in gputrack")
         if kind != "marker":
             self.report.note(f"class '{kind}' is read as Drift or Marker", given.element.where)
-        return others.passive(given)
+        return cavities_and_patches.passive(given)
 
     def with_frequency(self, element: Element, circumference: float) -> Element:
         """Frequency harmon beta c/circumference for a cavity given by its harmonic number."""

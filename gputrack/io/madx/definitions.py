@@ -11,10 +11,10 @@ from gputrack.io.madx.classes import CLASSES
 from gputrack.io.madx.commands import SKIPPED
 from gputrack.io.madx.environment import Environment, MadxElement, MadxLine
 from gputrack.io.madx.functions import CONSTANTS
-from gputrack.io.madx.nodes import Assign, Attribute, Define, DefineLine, SetAttribute
-from gputrack.io.madx.report import Report
+from gputrack.io.madx.ignored import Report
 from gputrack.io.madx.sequences import begin_sequence, place, require_new_in_sequence
 from gputrack.io.madx.source import Where
+from gputrack.io.madx.statements import Assign, Attribute, Define, DefineLine, SetAttribute
 
 #: relative difference below which a new value of a constant counts as the same
 TOLERANCE = 1e-6

@@ -9,9 +9,9 @@ from gputrack.io.madx.beam import Beam
 from gputrack.io.madx.classes import CLASSES
 from gputrack.io.madx.expressions import Expression, evaluate
 from gputrack.io.madx.functions import CONSTANTS
-from gputrack.io.madx.nodes import Item
 from gputrack.io.madx.random import Random
 from gputrack.io.madx.source import Where
+from gputrack.io.madx.statements import Item
 
 MAX_STEPS = 5_000_000
 MAX_DEPTH = 60

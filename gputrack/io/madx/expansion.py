@@ -8,7 +8,7 @@ from gputrack.io.madx.environment import Environment, MadxSequence
 from gputrack.io.madx.lines import expand_line
 from gputrack.io.madx.positions import TOLERANCE, place_sequence
 from gputrack.io.madx.source import Where
-from gputrack.lattice import orbit_length
+from gputrack.lattice.lattice import orbit_length
 
 
 def expand(name: str, environment: Environment, converter: Converter) -> list[Element]:

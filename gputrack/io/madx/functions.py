@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable
 
-from gputrack.constants import (
+from gputrack.base.constants import (
     ATOMIC_MASS,
     ELECTRON_MASS,
     ELEMENTARY_CHARGE,
@@ -19,7 +19,7 @@ NEUTRON_MASS = 939.565_421_94e6  # eV, CODATA 2022
 ELECTRON_RADIUS = 2.817_940_3205e-15  # m, CODATA 2022
 _GEV = 1e9
 
-#: MAD-X's predefined names; masses [GeV] are those of gputrack.constants (MAD-X 5.09 has CODATA 2018)
+#: MAD-X's predefined names; masses [GeV] are those of gputrack.base.constants (MAD-X 5.09 has CODATA 2018)
 CONSTANTS: dict[str, float] = {
     "pi": math.pi,
     "twopi": 2.0 * math.pi,

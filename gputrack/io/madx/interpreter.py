@@ -12,10 +12,10 @@ from gputrack.io.madx.commands import REFUSED, SKIPPED
 from gputrack.io.madx.definitions import assign, define, define_line, update, update_at_once
 from gputrack.io.madx.environment import Environment
 from gputrack.io.madx.expressions import Expression, evaluate
-from gputrack.io.madx.nodes import Assign, Command, Define, DefineLine, Parsed, SetAttribute
-from gputrack.io.madx.report import Report
+from gputrack.io.madx.ignored import Report
 from gputrack.io.madx.sequences import end_sequence, place_by_name
 from gputrack.io.madx.source import If, Macro, Simple, Statement, Where, While, split
+from gputrack.io.madx.statements import Assign, Command, Define, DefineLine, Parsed, SetAttribute
 from gputrack.io.madx.syntax import parse, parse_condition
 
 MAX_CALLS = 20

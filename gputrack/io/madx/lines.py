@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gputrack.io.madx.environment import Environment, MadxLine
-from gputrack.io.madx.nodes import Item
 from gputrack.io.madx.source import Where
+from gputrack.io.madx.statements import Item
 
 MAX_ELEMENTS = 1_000_000
 MAX_DEPTH = 60

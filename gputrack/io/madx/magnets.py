@@ -19,7 +19,7 @@ from gputrack.elements import (
     Solenoid,
     VKicker,
 )
-from gputrack.io.madx.given import Given
+from gputrack.io.madx.element_attributes import Given
 
 
 def _errors(given: Given) -> dict[str, Any]:

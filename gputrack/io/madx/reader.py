@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from gputrack.errors import InputError, LatticeFileError
+from gputrack.base.errors import InputError, LatticeFileError
+from gputrack.base.reference import ReferenceParticle
 from gputrack.io.files import require_path
 from gputrack.io.madx.beam import Beam
 from gputrack.io.madx.convert import Converter
 from gputrack.io.madx.environment import Environment
 from gputrack.io.madx.expansion import expand
+from gputrack.io.madx.ignored import Report
 from gputrack.io.madx.interpreter import Interpreter
-from gputrack.io.madx.nodes import Item
-from gputrack.io.madx.report import Report
 from gputrack.io.madx.source import Where
-from gputrack.lattice import Lattice
-from gputrack.reference import ReferenceParticle
+from gputrack.io.madx.statements import Item
+from gputrack.lattice.lattice import Lattice
 
 
 @dataclass(frozen=True, eq=False)

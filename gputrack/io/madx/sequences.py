@@ -5,8 +5,8 @@ from __future__ import annotations
 from gputrack.io.madx.attributes import require_number, require_word
 from gputrack.io.madx.classes import CLASSES
 from gputrack.io.madx.environment import Entry, Environment, MadxSequence
-from gputrack.io.madx.nodes import Attribute, Command, Define
 from gputrack.io.madx.source import Where
+from gputrack.io.madx.statements import Attribute, Command, Define
 
 _REFERS = {"entry": "entry", "centre": "centre", "center": "centre", "exit": "exit"}
 

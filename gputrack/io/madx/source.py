@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from gputrack.errors import LatticeFileError
+from gputrack.base.errors import LatticeFileError
 
 MAX_NESTING = 40
 

@@ -22,7 +22,8 @@ from gputrack.io.madx.expressions import (
     Operator,
     Variable,
 )
-from gputrack.io.madx.nodes import (
+from gputrack.io.madx.source import Where
+from gputrack.io.madx.statements import (
     Assign,
     Attribute,
     Command,
@@ -33,7 +34,6 @@ from gputrack.io.madx.nodes import (
     Parsed,
     SetAttribute,
 )
-from gputrack.io.madx.source import Where
 
 MAX_REPETITIONS = 1_000_000
 

@@ -1,0 +1,211 @@
+"""Where the particles of a scan start: on rays or on a grid about the closed orbit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import label
+
+from gputrack.base.arrays import module_named
+from gputrack.base.checks import require_count, require_flag, require_integer, require_items, require_number
+from gputrack.base.errors import InputError
+from gputrack.beam.beam import Beam
+from gputrack.beam.grids import axis
+from gputrack.lattice.lattice import Lattice
+from gputrack.lattice.optics_program import require_single_particles
+from gputrack.optics.linear.closed_orbit import closed_orbit
+from gputrack.optics.linear.trajectory import coasting, has_rf
+
+NUDGE = 1e-6  # m; on an axis exactly, motion stays there by symmetry and shows no tune of the other plane
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polar:
+    """Particles on rays from the closed orbit: `steps` on each, out to `radius`.
+
+    A ray ends at its first lost particle: those beyond it are given up as soon as it is lost, and cost nothing.
+
+    Parameters
+    ----------
+    radius : float or (float, float)
+        Largest radius [m]; of an ellipse where two are given, in x and in y.
+    steps : int
+        Particles on each ray, at equal distances, the last one at `radius`.
+    angles : int or sequence of float
+        Angles [rad] from the x axis towards y; a number: so many from 0 to pi, ends included.
+    islands : bool
+        Keep tracking particles beyond the first lost one of their ray.
+    """
+
+    radius: float | tuple[float, float]
+    steps: int = 20
+    angles: int | Sequence[float] = 19
+    islands: bool = False
+
+    def __post_init__(self) -> None:
+        given = self.radius if isinstance(self.radius, (tuple, list)) else (self.radius, self.radius)
+        both = require_items("Polar", "radius", given, ("in x", "in y"))
+        radius = tuple(require_number("Polar", "radius", value, unit="m", above=0.0) for value in both)
+        object.__setattr__(self, "radius", radius)
+        object.__setattr__(self, "steps", require_count("Polar", "steps", self.steps))
+        object.__setattr__(self, "angles", _angles(self.angles))
+        require_flag("Polar", "islands", self.islands)
+        require_count("Polar", "steps times angles", self.steps * self.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rays and particles on each."""
+        rays: Any = self.angles
+        return len(rays), self.steps
+
+    @property
+    def fractions(self) -> np.ndarray:
+        """Distances over the largest, (steps,)."""
+        return np.arange(1, self.steps + 1) / self.steps
+
+    @property
+    def directions(self) -> np.ndarray:
+        """End of each ray [m], (rays, 2)."""
+        radius: Any = self.radius
+        angle = np.asarray(self.angles)
+        return np.stack([radius[0] * np.cos(angle), radius[1] * np.sin(angle)], axis=-1)
+
+    def offsets(self) -> np.ndarray:
+        """Distances from the closed orbit in x and y [m], (2, n); the distance runs faster than the ray."""
+        points = self.directions[:, None, :] * self.fractions[None, :, None]
+        return np.moveaxis(points, -1, 0).reshape(2, -1)
+
+    def connected(self, survived: np.ndarray) -> np.ndarray:
+        """Those of the survivors (n,) that no lost particle parts from the closed orbit."""
+        return np.logical_and.accumulate(survived.reshape(self.shape), axis=1).reshape(-1)
+
+    def given_up(self, lost: np.ndarray) -> np.ndarray:
+        """Which particles (n,) need no more turns, where `lost` (n,) are lost."""
+        return np.zeros_like(lost) if self.islands else ~self.connected(~lost)
+
+    def outline(self, connected: np.ndarray) -> np.ndarray:
+        """The last surviving place of each ray [m], (rays, 2)."""
+        last = connected.reshape(self.shape).sum(axis=1) / self.steps
+        return self.directions * last[:, None]
+
+    def area(self, connected: np.ndarray) -> float:
+        """Area between the rays [m^2]: triangles from the closed orbit to neighbouring ends of rays."""
+        x, y = self.outline(connected).T
+        return 0.5 * float(np.abs(x[:-1] * y[1:] - x[1:] * y[:-1]).sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Particles on a rectangular grid about the closed orbit, x running fastest.
+
+    Parameters
+    ----------
+    x, y : (float, float, int)
+        Lowest and highest distance [m] and number of points, ends included.
+    """
+
+    x: tuple[float, float, int]
+    y: tuple[float, float, int]
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):
+            points = axis("Grid", name, getattr(self, name))
+            object.__setattr__(self, name, (float(points[0]), float(points[-1]), points.size))
+        require_count("Grid", "points in x times y", self.x[2] * self.y[2])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Points in y and in x."""
+        return self.y[2], self.x[2]
+
+    @property
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points in x and in y [m]."""
+        return np.linspace(*self.x), np.linspace(*self.y)
+
+    def offsets(self) -> np.ndarray:
+        """Distances from the closed orbit in x and y [m], (2, n)."""
+        x, y = np.meshgrid(*self.axes)
+        return np.stack([x.reshape(-1), y.reshape(-1)])
+
+    def connected(self, survived: np.ndarray) -> np.ndarray:
+        """Those of the survivors (n,) that hang together with the one that starts nearest to the closed orbit."""
+        parts, _ = label(survived.reshape(self.shape))
+        parts = parts.reshape(-1)
+        nearest = parts[np.argmin(np.hypot(*self.offsets()))]
+        return (parts == nearest) & survived if nearest else np.zeros_like(survived)
+
+    def given_up(self, lost: np.ndarray) -> np.ndarray:
+        """None: every point of a grid is asked for."""
+        return np.zeros_like(lost)
+
+    def outline(self, connected: np.ndarray) -> np.ndarray:
+        """Survivors with a neighbour that is none, or at the edge of the grid [m], (k, 2)."""
+        inside = np.pad(connected.reshape(self.shape), 1)
+        around = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+        edge = inside[1:-1, 1:-1] & ~around
+        return self.offsets().T[edge.reshape(-1)]
+
+    def area(self, connected: np.ndarray) -> float:
+        """Number of survivors times the area of a cell [m^2]."""
+        sides = [(high - low) / (number - 1) if number > 1 else 0.0 for low, high, number in (self.x, self.y)]
+        return math.prod(sides) * int(connected.sum())
+
+
+Shape = Polar | Grid
+
+
+def _angles(value: Any) -> tuple[float, ...]:
+    """Angles of rays: those given, or so many over half a turn."""
+    if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, (str, bytes)):
+        count = require_integer("Polar", "angles", value, at_least=1)
+        return tuple(np.linspace(0.0, np.pi, require_count("Polar", "angles", count)).tolist())
+    if not len(value):
+        raise InputError("Polar: angles must be a number of rays or at least one angle [rad], got none")
+    return tuple(require_number("Polar", "angles", angle) for angle in value)
+
+
+def require_shape(owner: str, shape: object) -> Any:
+    """`shape` if it is one, or `InputError`."""
+    if not isinstance(shape, (Polar, Grid)):
+        raise InputError(f"{owner}: shape must be a gputrack.Polar or gputrack.Grid, got {type(shape).__name__}")
+    return shape
+
+
+def require_ring(owner: str, lattice: object) -> Any:
+    """`lattice` if single particles can be tracked through it, or `InputError`."""
+    if not isinstance(lattice, Lattice):
+        raise InputError(f"{owner}: lattice must be a Lattice, got {type(lattice).__name__}")
+    if lattice.traced:
+        raise InputError(f"{owner}: counts survivors, which cannot be differentiated; give a lattice without traces")
+    require_single_particles(lattice)
+    return lattice
+
+
+def orbit_at(lattice: Lattice, delta: float) -> np.ndarray:
+    """The closed orbit (6,) that particles of a momentum deviation start about.
+
+    Without cavities it is the one at `delta`. With them, particles start at `delta` from the momentum of the
+    six-dimensional closed orbit, at its z, about the orbit that a coasting particle of this momentum has.
+    """
+    if not has_rf(lattice):
+        return np.asarray(closed_orbit(lattice, delta))
+    full = np.asarray(closed_orbit(lattice))
+    if not delta:
+        return full
+    orbit = np.asarray(closed_orbit(coasting(lattice.without_radiation()), full[5] + delta)).copy()
+    orbit[4] = full[4]
+    return orbit
+
+
+def starting_beam(lattice: Lattice, orbit: np.ndarray, offsets: np.ndarray, xp: str) -> Beam:
+    """Particles at offsets (2, n) in x and y from an orbit."""
+    coordinates = np.repeat(orbit[:, None], offsets.shape[1], axis=1)
+    coordinates[0] += offsets[0]
+    coordinates[2] += offsets[1]
+    beam = Beam(coordinates, lattice.require_reference())
+    return beam if module_named(xp) is np else beam.to_device(xp)

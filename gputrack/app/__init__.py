@@ -1,0 +1,1 @@
+"""Command line, demonstration, self-test, and the pictures of the command line."""

@@ -1,0 +1,27 @@
+"""Slices of large traced arrays: autograd adds the cotangents of its own into zeros entry by entry, which is slow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from autograd.extend import defvjp, primitive
+
+from gputrack.base.arrays import Array
+from gputrack.lattice.knob_trace import require_first_derivatives
+
+
+@primitive
+def part(array: Array, index: Any) -> Array:
+    """``array[index]`` for slices and numbers."""
+    return array[index]
+
+
+def _spread(shape: tuple[int, ...], index: Any, bar: Any) -> np.ndarray:
+    require_first_derivatives(bar)
+    whole = np.zeros(shape, dtype=np.asarray(bar).dtype)
+    whole[index] = bar
+    return whole
+
+
+defvjp(part, lambda answer, array, index: lambda bar: _spread(array.shape, index, bar), argnums=(0,))

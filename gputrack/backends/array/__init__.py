@@ -1,0 +1,1 @@
+"""Backend `array`: programs run by array mathematics (NumPy)."""

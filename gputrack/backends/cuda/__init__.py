@@ -1,0 +1,1 @@
+"""Backend `cuda`: programs run by CUDA kernels on a GPU."""

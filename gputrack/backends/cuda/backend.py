@@ -1,0 +1,222 @@
+"""Backend `cuda`: the kernels, built by NVRTC through CuPy, on the particles' device and its current stream."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+import gputrack.backends.cuda.pipe_modes  # noqa: F401 - so that its kernels are known
+from gputrack.backends.generated import flattened
+from gputrack.backends.protocol import Launch, Particles, Tangents
+from gputrack.backends.segments import Segmented
+from gputrack.backends.structs import make_run
+from gputrack.base.errors import BackendError
+from gputrack.elements.map import ReferenceValues
+from gputrack.lattice.program import Program
+
+THREADS = 128
+OPTIONS = ("-std=c++17", f"-DGT_THREADS={THREADS}")
+SWEEP_BLOCKS = 1024  # four for each of 256 multiprocessors
+ROW_BYTES = 256 * 2**20  # of all blocks' derivatives with respect to the program's constants
+
+
+@cache
+def module(kinds: frozenset[str]) -> Any:
+    """Kernels whose switch holds only the given kinds of maps; CuPy builds them per device and caches on disk.
+
+    The source is one flattened text: CuPy's cache does not see included files.
+    """
+    import cupy
+
+    return cupy.RawModule(code=flattened("cuda/track.h", kinds), options=OPTIONS)
+
+
+@cache
+def adjoint_module(kinds: frozenset[str], constants: int) -> Any:
+    """Kernels of the backward sweep, apart because few runs need them.
+
+    `constants` is how many an op with series may have: so much of each thread's own memory is set aside.
+    """
+    import cupy
+
+    options = (*OPTIONS, f"-DGT_CONSTANTS={constants}")
+    return cupy.RawModule(code=flattened("cuda/adjoint.h", kinds), options=options)
+
+
+@cache
+def tangent_module(kinds: frozenset[str]) -> Any:
+    """Kernels on dual numbers, apart as those of the backward sweep are."""
+    import cupy
+
+    return cupy.RawModule(code=flattened("cuda/tangent.h", kinds), options=OPTIONS)
+
+
+class CudaBackend(Segmented):
+    """One particle per thread, in registers for all turns of a launch."""
+
+    name = "cuda"
+
+    def __init__(self) -> None:
+        try:
+            import cupy
+        except ImportError as error:
+            raise BackendError(
+                "backend 'cuda' needs CuPy: install gputrack[cuda12] or gputrack[cuda13]"
+            ) from error
+        self._cupy = cupy
+        if not cupy.cuda.is_available():
+            raise BackendError("backend 'cuda' found no NVIDIA GPU that CuPy can use; try backend='host'")
+
+    def step(self, particles: Particles, launch: Launch) -> None:
+        """Run one stretch of turns, in place; the call returns when it is done."""
+        if not len(launch.program) or not launch.turns:
+            return
+        with particles.coordinates.device:
+            self.queue(particles, launch)
+            self._cupy.cuda.get_current_stream().synchronize()
+
+    def queue(self, particles: Particles, launch: Launch) -> None:
+        """Have the current stream run one stretch of turns, in place; device and stream are set."""
+        n = particles.coordinates.shape[1]
+        run = make_run(particles, launch, *self.tables(launch.program), _address)
+        kernel = module(launch.program.kinds).get_function(
+            "gputrack_untrack" if launch.backwards else "gputrack_track"
+        )
+        kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
+
+    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
+        """Run one stretch of turns forwards and carry tangents through it; see `HostBackend.step_tangent`."""
+        with particles.coordinates.device:
+            records = self._cupy.zeros(launch.records.flat.shape)
+            if not len(launch.program) or not launch.turns:
+                return records
+            self.queue_tangent(particles, tangents, launch, self.dual_constants(launch.program, tangents), records)
+            self._cupy.cuda.get_current_stream().synchronize()
+        return records
+
+    def queue_tangent(
+        self, particles: Particles, tangents: Tangents, launch: Launch, constants: Any, records: Any
+    ) -> None:
+        """Have the current stream carry tangents along, with `dual_constants`; their records are written."""
+        program, n = launch.program, particles.coordinates.shape[1]
+        run = make_run(particles, launch, *self.tables(program), _address)
+        more = [np.uint64(_address(a)) for a in (tangents.coordinates, constants, records)]
+        kernel = tangent_module(program.kinds).get_function("gputrack_tangent")
+        kernel((-(-n // THREADS),), (THREADS,), (*_arguments(run), *more, *map(np.float64, tangents.reference)))
+
+    def dual_constants(self, program: Program, tangents: Tangents) -> Any:
+        """The program's constants with their tangents, on the current device."""
+        return self._cupy.asarray(np.stack([program.constants, tangents.constants], axis=-1))
+
+    def tables(self, program: Program) -> tuple[Any, Any]:
+        """The program's ops and constants on the current device, copied once."""
+        return _on_device(program, self._cupy.cuda.Device().id, self._cupy)
+
+    def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> np.ndarray:
+        """Undo one stretch of turns, in place; see `HostBackend.step_adjoint`.
+
+        Returns
+        -------
+        float64 NumPy array (n_constants + 5,)
+            Of the launch's ops. The only thing that crosses to the host: elements' parameters live there.
+        """
+        program = launch.program
+        with particles.coordinates.device:
+            total = self._cupy.zeros(len(program.constants) + len(ReferenceValues._fields))
+            if len(program) and launch.turns:
+                self.queue_sweep(particles, cotangents, launch, seeds, total)
+            result: np.ndarray = total.get()
+        first, end = launch.constants_range
+        return np.concatenate([result[first:end], result[len(program.constants) :]])
+
+    def queue_sweep(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any, total: Any) -> Any:
+        """Have the current stream undo one stretch of turns and write derivatives to `total` (n_constants + 5,).
+
+        Derivatives with respect to the constants are added up within blocks, then over blocks, always in the same
+        order. Each block has a row of ``n_constants + 5`` numbers; blocks are at most `SWEEP_BLOCKS`, and so many that
+        all rows fit `ROW_BYTES` (one row always fits), a number that depends on particles and constants alone.
+
+        Returns
+        -------
+        array
+            The rows, which must live until the stream is done.
+        """
+        program = launch.program
+        n, size = particles.coordinates.shape[1], total.shape[0]
+        blocks = sweep_blocks(n, size)
+        rows = self._cupy.zeros((blocks, size))
+        run = make_run(particles, launch, *self.tables(program), _address)
+        kernels = adjoint_module(program.kinds, most_constants(program))
+        more = [0 if array is None else _address(array) for array in (cotangents, seeds, rows)]
+        arguments = (*_arguments(run), *map(np.uint64, more), np.int32(len(program.constants)))
+        kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), arguments)
+        arguments = (np.uint64(_address(rows)), np.int32(blocks), np.int64(size), np.uint64(_address(total)))
+        kernels.get_function("gputrack_sum_rows")((-(-size // THREADS),), (THREADS,), arguments)
+        return rows
+
+
+def sweep_blocks(n: int, size: int) -> int:
+    """Blocks of the backward sweep for `n` particles and rows of `size` numbers."""
+    fit = max(1, ROW_BYTES // (8 * size))
+    return min(-(-n // THREADS), SWEEP_BLOCKS, fit)
+
+
+def most_constants(program: Program) -> int:
+    """A power of two that no op's number of constants exceeds: few values, so that few variants are compiled."""
+    ends = np.append(program.ops[1:, 1], len(program.constants))
+    most = int(np.max(ends - program.ops[:, 1], initial=0))
+    return max(8, 1 << (most - 1).bit_length())
+
+
+def _address(array: Any) -> int:
+    assert array.flags.c_contiguous
+    address: int = array.data.ptr
+    return address
+
+
+_programs: WeakKeyDictionary[Program, dict[int, tuple[Any, Any]]] = WeakKeyDictionary()
+
+
+def _on_device(program: Program, device: int, cupy: Any) -> tuple[Any, Any]:
+    """The program's tables on the current device, copied once."""
+    copies = _programs.setdefault(program, {})
+    if device not in copies:
+        copies[device] = cupy.asarray(program.ops), cupy.asarray(program.constants)
+    return copies[device]
+
+
+def _arguments(run: Any) -> tuple[Any, ...]:
+    """Members of the struct one by one, each with its C type."""
+    values: list[Any] = []
+    for name, kind in run._fields_:
+        value = getattr(run, name)
+        if name == "reference":
+            values += [np.float64(getattr(value, field)) for field, _ in value._fields_]
+        elif name in ("n_ops", "first_op"):
+            values.append(np.int32(value))
+        elif kind is run._pointer_type:
+            values.append(np.uint64(value or 0))
+        else:
+            values.append(np.float64(value) if name == "limit" else np.int64(value))
+    return tuple(values)
+
+
+def devices() -> list[tuple[str, str]]:
+    """What CuPy and the driver say of this machine, as pairs of a name and a description."""
+    try:
+        import cupy
+    except ImportError:
+        return [("CuPy", "not installed: pip install 'gputrack[cuda12]' or 'gputrack[cuda13]' for NVIDIA GPUs")]
+    rows = [("CuPy", cupy.__version__)]
+    if not cupy.cuda.is_available():
+        return [*rows, ("GPU", "none that CuPy can use; is the NVIDIA driver installed?")]
+    runtime = cupy.cuda.runtime
+    rows.append(("CUDA", f"driver {runtime.driverGetVersion()}, runtime {runtime.runtimeGetVersion()}"))
+    for number in range(runtime.getDeviceCount()):
+        found = runtime.getDeviceProperties(number)
+        name, memory = found["name"].decode(), found["totalGlobalMem"] / 2**30
+        rows.append((f"GPU {number}", f"{name}, {memory:.0f} GiB, sm_{found['major']}{found['minor']}"))
+    return rows

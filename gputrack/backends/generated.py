@@ -1,0 +1,140 @@
+"""Kernel sources: finds ``kernels/``, generates what follows from the maps, flattens includes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import gputrack.elements
+from gputrack.elements.map import MAPS, MapKind
+
+#: maps that the loop over ops handles itself
+SPECIAL = ("aperture", "record")
+_INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"\s*$')
+
+
+@cache
+def kernel_folder() -> Path:
+    """Folder of the kernel sources: inside an installed package, or beside it in a checkout."""
+    package = Path(gputrack.elements.__file__).parent.parent
+    for folder in (package / "kernels", package.parent / "kernels"):
+        if (folder / "target.h").is_file():
+            return folder
+    raise FileNotFoundError(f"kernel sources not found beside {package}; reinstall gputrack")
+
+
+def struct_name(kind: MapKind) -> str:
+    """Name of the struct of a map's constants in the kernels."""
+    return "".join(part.capitalize() for part in kind.name.split("_")) + "Op"
+
+
+def constants_name(kind: MapKind) -> str:
+    """Name of the template of that struct over the type of the constants: double, or what carries derivatives."""
+    return struct_name(kind).removesuffix("Op") + "Constants"
+
+
+def op_structs() -> str:
+    """Structs of constants, op codes, and functions that unpack them from the program."""
+    lines = []
+    for kind in MAPS.values():
+        lines.append(f"enum {{ CODE_{kind.name} = {kind.code} }};")
+        members = [f"int {name};" for name in kind.integers]
+        members += [f"C {name};" for name in kind.constants]
+        members += [f"const C* {name};" for name in kind.series]
+        lines.append(f"template <class C> struct {constants_name(kind)} {{ {' '.join(members)} }};")
+        lines.append(f"using {struct_name(kind)} = {constants_name(kind)}<double>;")
+        lines.append(_unpack(kind))
+        lines.append(_bars(kind))
+    return "\n".join(lines) + "\n"
+
+
+def _unpack(kind: MapKind) -> str:
+    name = struct_name(kind)
+    body = [f"op.{field} = integers[{2 + i}];" for i, field in enumerate(kind.integers)]
+    body += [f"op.{field} = constants[{i}];" for i, field in enumerate(kind.constants)]
+    place = str(len(kind.constants))
+    for field, count in kind.series.items():
+        body.append(f"op.{field} = constants + {place};")
+        place += f" + op.{count}"
+    own = f"{constants_name(kind)}<C>"
+    return (
+        f"template <class C> GT_INLINE {own} unpack_{name}(const int* integers, const C* constants) "
+        f"{{ {own} op; {' '.join(body)} return op; }}"
+    )
+
+
+def _bars(kind: MapKind) -> str:
+    """Struct of places where the adjoint adds up the derivatives with respect to an op's constants.
+
+    SCALARS is how many there are before those in series; SERIES says whether there are any.
+    """
+    name = struct_name(kind).removesuffix("Op") + "Bar"
+    fields = [*kind.constants, *kind.series]
+    places = [f"base + {i}" for i in range(len(kind.constants))]
+    place = f"base + {len(kind.constants)}"
+    for count in kind.series.values():
+        places.append(place)
+        place += f" + op.{count}"
+    counts = f"SCALARS = {len(kind.constants)}", f"SERIES = {int(bool(kind.series))}"
+    own = " ".join(f"static constexpr int {count};" for count in counts)
+    return (
+        f"template <class T> struct {name} {{ {own} {' '.join(f'T* {field};' for field in fields)} }};\n"
+        f"GT_INLINE int size_of(const {struct_name(kind)}& op) {{ return {place.removeprefix('base + ')}; }}\n"
+        f"template <class T> GT_INLINE {name}<T> bars(const {struct_name(kind)}& op, T* base) "
+        f"{{ return {{{', '.join(places)}}}; }}"
+    )
+
+
+def kind_lists(kinds: Iterable[str]) -> str:
+    """Macro lists of the maps that the switch over op codes holds."""
+    chosen = [MAPS[name] for name in MAPS if name in set(kinds) and name not in SPECIAL]
+    forward = " ".join(f"GT_KIND({k.forward.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
+    inverse = " ".join(f"GT_KIND({k.inverse.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
+    adjoint = " ".join(f"GT_KIND({k.name}_adjoint, {struct_name(k)}, CODE_{k.name})" for k in chosen)
+    return (
+        f"#define GT_FORWARD_KINDS {forward}\n#define GT_INVERSE_KINDS {inverse}\n"
+        f"#define GT_ADJOINT_KINDS {adjoint}\n"
+    )
+
+
+def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: str = "") -> str:
+    """One source text: target, generated structs, the maps in `kinds`, and an entry file such as ``host/track.h``.
+
+    `defines` are lines in front of all, `generated` is text behind target.h. Each file is included once; ``#line``
+    directives keep compilers' messages pointing at the files.
+    """
+    seen: set[Path] = set()
+    folder = kernel_folder()
+    kinds = {*kinds, *SPECIAL} - {"record"}
+    stems = list(dict.fromkeys(MAPS[name].stem for name in MAPS if name in kinds))
+    parts = [defines, _flatten(folder / "target.h", seen), generated, op_structs()]
+    parts += [_flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
+    parts += [kind_lists(kinds), _flatten(folder / entry, seen)]
+    return "".join(parts)
+
+
+def flattened_alone(entry: str, defines: str = "") -> str:
+    """One source text of an entry file that needs no maps of elements, such as ``host/pipe_modes.h``."""
+    seen: set[Path] = set()
+    return defines + "".join(_flatten(kernel_folder() / name, seen) for name in ("target.h", entry))
+
+
+def _flatten(path: Path, seen: set[Path]) -> str:
+    path = path.resolve()
+    if path in seen:
+        return ""
+    seen.add(path)
+    name = path.relative_to(kernel_folder().resolve()).as_posix()
+    out = [f'#line 1 "{name}"\n']
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), 1):
+        match = _INCLUDE.match(line)
+        if match:
+            out.append(_flatten(path.parent / match[1], seen))
+            out.append(f'#line {number + 1} "{name}"\n')
+        elif line.strip() != "#pragma once":
+            out.append(line)
+        else:
+            out.append("\n")
+    return "".join(out)

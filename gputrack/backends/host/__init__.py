@@ -1,0 +1,1 @@
+"""Backend `host`: programs run by compiled kernels on CPU threads."""

@@ -1,0 +1,157 @@
+"""Maps of the whole beam by the host compiler's kernels, on CPU threads."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gputrack.backends.collective import KERNELS
+from gputrack.backends.generated import flattened_alone
+from gputrack.backends.pipe_tables import (
+    PipeRun,
+    adjoint_table,
+    constant_bars,
+    kick_table,
+    modes,
+    padded,
+    strength,
+)
+from gputrack.base.compiler import build
+from gputrack.collective.pipe_modes import PipeModes
+from gputrack.elements.collective_map import Bars, Bunch
+from gputrack.elements.map import ReferenceValues
+
+ENTRY = "host/pipe_modes.h"
+PARTS = 16  # of the particles, whose sums are added up in their order whatever the threads
+UNIT = 64  # particles in a part are whole multiples, as packs and blocks of the kernels are
+WORTH = 1e-3  # seconds of work, roughly, below which threads do not pay
+RATE = 1e-10  # seconds per particle and pair of modes
+
+
+@cache
+def library(horizontal: int, vertical: int) -> ctypes.CDLL:
+    """The compiled kernels for numbers of modes that are rounded up, with their signatures; built at first use."""
+    counts = f"#define GT_HORIZONTAL {horizontal}\n#define GT_VERTICAL {vertical}\n"
+    lib = build(flattened_alone(ENTRY, "#define GT_PARTS 1\n" + counts))
+    pointer, integer = ctypes.c_void_p, ctypes.c_int64
+    run = ctypes.POINTER(PipeRun)
+    lib.pipe_scratch.argtypes, lib.pipe_scratch.restype = [], integer
+    lib.pipe_deposit.argtypes = [run, integer, integer, integer, ctypes.c_int, pointer, pointer]
+    lib.pipe_kick.argtypes = lib.pipe_kick_adjoint.argtypes = [run, integer, integer, pointer]
+    lib.pipe_deposit.restype, lib.pipe_kick.restype, lib.pipe_kick_adjoint.restype = None, integer, integer
+    return lib
+
+
+class PipeKick:
+    """Kicks of `gputrack.PipeModes`, in place; results do not depend on the number of threads.
+
+    Parameters
+    ----------
+    threads : int
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> np.ndarray | None:
+        """See `gputrack.backends.collective.Kernel`."""
+        run, kept = _run(bunch, op, -strength(op, ref) if backwards else strength(op, ref))
+        table = kick_table(op.what, self._deposited(op.what, run, False)[0], bunch.total)
+        lost = np.zeros(run.n, dtype=np.int8)
+        run.table, run.lost = _address(table), lost.ctypes.data
+        count = self._over(op.what, run, _library_of(op.what).pipe_kick)
+        del kept  # until here it was the kernel's
+        return lost if count else None
+
+    def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: np.ndarray) -> Bars:
+        """See `gputrack.backends.collective.Kernel`."""
+        c = strength(op, ref)
+        run, kept = _run(bunch, op, c)
+        run.cotangents = _address(bar)
+        table, c_bar = adjoint_table(op.what, self._deposited(op.what, run, True), bunch.total, c)
+        run.table = _address(table)
+        self._over(op.what, run, _library_of(op.what).pipe_kick_adjoint)
+        del kept
+        return Bars(bar, *constant_bars(op, ref, c_bar))
+
+    def _deposited(self, what: PipeModes, run: PipeRun, adjoint: bool) -> np.ndarray:
+        """Sums over all particles (1 or 3, horizontal, vertical), see `pipe_deposit` in the kernels."""
+        size = _whole(-(-run.n // PARTS), UNIT)
+        count = -(-run.n // size)
+        sums = np.empty((count, 3 if adjoint else 1, *map(padded, what.modes)))
+        deposit = _library_of(what).pipe_deposit
+
+        def work(first: int, end: int, scratch: int) -> None:
+            deposit(ctypes.byref(run), size, first, end, int(adjoint), _address(sums), scratch)
+
+        self._on_threads(what, run.n, count, 1, work)
+        return _in_order(sums)
+
+    def _over(self, what: PipeModes, run: PipeRun, function: Any) -> int:
+        """A function of ranges of particles; the sum of what it returns."""
+        return sum(self._on_threads(what, run.n, run.n, UNIT, lambda *part: function(ctypes.byref(run), *part)))
+
+    def _on_threads(
+        self, what: PipeModes, n: int, count: int, unit: int, work: Callable[[int, int, int], Any]
+    ) -> list[Any]:
+        """Share `count` things in whole units among threads, each with scratch memory; `n` is that of particles."""
+        seconds = RATE * n * math.prod(map(padded, what.modes))
+        shares = max(1, min(self.threads, int(seconds / WORTH), -(-count // unit)))
+        edges = [min(count, _whole(count * i // shares, unit)) for i in range(shares)] + [count]
+        size = _library_of(what).pipe_scratch()
+        buffers = [_aligned(size) for _ in range(shares)]
+        parts = [(edges[i], edges[i + 1], _address(buffers[i])) for i in range(shares)]
+        if shares == 1:
+            return [work(*parts[0])]
+        with ThreadPoolExecutor(shares) as pool:
+            return list(pool.map(lambda part: work(*part), parts))
+
+
+def _library_of(what: PipeModes) -> ctypes.CDLL:
+    return library(*map(padded, what.modes))
+
+
+def _run(bunch: Bunch, op: Any, c: float) -> tuple[PipeRun, list[np.ndarray]]:
+    """The struct but for the table, and the arrays that must live as long."""
+    kx = modes(op.what)[0]
+    run = PipeRun()
+    weights = np.ascontiguousarray(bunch.weights)
+    run.coordinates, run.weights = _address(bunch.coordinates), _address(weights)
+    run.n = weights.shape[0]
+    run.inverse_width, run.inverse_height = 1.0 / op.what.pipe[0], 1.0 / op.what.pipe[1]
+    run.kx = _address(kx)
+    run.strength, run.inverse_total = c, 1.0 / bunch.total
+    return run, [kx, weights]
+
+
+def _whole(count: int, unit: int) -> int:
+    return -(-count // unit) * unit
+
+
+def _in_order(rows: np.ndarray) -> np.ndarray:
+    """Sum over rows, first row first."""
+    total: np.ndarray = rows[0]
+    for row in rows[1:]:
+        total = total + row
+    return total
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Memory for so many numbers that begins on a cache line."""
+    raw = np.empty(size + 8)
+    return raw[-(raw.ctypes.data // 8) % 8 :][:size]
+
+
+def _address(array: np.ndarray) -> int:
+    assert array.flags.c_contiguous and array.dtype == np.float64
+    address: int = array.ctypes.data
+    return address
+
+
+KERNELS["host", "pipe_kick"] = PipeKick

@@ -1,0 +1,1 @@
+"""Programs run on truncated power series, on the host and on GPUs."""

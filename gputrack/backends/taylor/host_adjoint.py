@@ -1,0 +1,113 @@
+"""Derivatives of maps by the kernels: the backward sweep on power series, built for one space at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from gputrack.backends.generated import flattened
+from gputrack.backends.taylor.adjoint_source import series_adjoint_text
+from gputrack.backends.taylor.host import SeriesRun
+from gputrack.backends.taylor.products_source import series_text
+from gputrack.base.compiler import build
+from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.lattice.program import Program
+from gputrack.tpsa.space import Space
+
+#: series and functionals that the adjoint of the largest map keeps on the stack, with those of what it calls
+_FRAMES = 400
+#: bytes of stack that every thread has
+_STACK = 2**21
+
+
+class SeriesSweep(ctypes.Structure):
+    """Twin of `SeriesSweep` in kernels/host/taylor_adjoint.h."""
+
+    _fields_ = (
+        ("run", SeriesRun),
+        ("cotangents", ctypes.c_void_p),
+        ("seeds", ctypes.c_void_p),
+        ("gradient", ctypes.c_void_p),
+        ("reference", ctypes.c_void_p),
+    )
+
+
+@cache
+def library(space: Space) -> ctypes.CDLL:
+    """The compiled sweep for one space without parameters; built at first use, cached on disk."""
+    text = series_text(space) + series_adjoint_text(space)
+    lib = build(flattened("host/taylor_adjoint.h", MAPS, "#define GT_SCALAR\n", text))
+    lib.gputrack_series_sweep.argtypes = [ctypes.POINTER(SeriesSweep), ctypes.c_void_p]
+    lib.gputrack_series_sweep.restype = None
+    lib.gputrack_functional_bytes.restype = ctypes.c_int64
+    return lib
+
+
+def sweep_series(
+    space: Space,
+    program: Program,
+    reference: ReferenceValues,
+    maps: np.ndarray,
+    cotangents: np.ndarray,
+    seeds: np.ndarray,
+) -> np.ndarray:
+    """Undo a program on a map, in place, and pull cotangents of its coefficients back.
+
+    Parameters
+    ----------
+    space : Space
+        Of 6 variables, without parameters.
+    program : Program
+        With a record, of one monitor, where seeds are added.
+    reference : ReferenceValues
+    maps : float64 array (6, space.size)
+        Coefficients after the program; before it when the call returns.
+    cotangents : float64 array (6, space.size)
+        Derivatives of a scalar with respect to these, likewise.
+    seeds : float64 array (places, 6, space.size)
+        Derivatives of the scalar with respect to the maps at the monitor's places.
+
+    Returns
+    -------
+    float64 array (n_constants + 5,)
+        Derivatives with respect to the program's constants, then to the members of `ReferenceValues`.
+    """
+    lib, count = library(space), len(program.constants)
+    gradient = np.zeros(count + len(reference))
+    most = int(np.diff(program.ops[:, 1], append=count).max(initial=0))
+    room = np.zeros(max(1, most) * lib.gputrack_functional_bytes(), dtype=np.uint8)
+    ops, constants, members, given = (
+        np.ascontiguousarray(a) for a in (program.ops, program.constants, np.array(reference), seeds)
+    )
+    run = SeriesRun(
+        ops=_address(ops), n_ops=len(program), constants=_address(constants), reference=_address(members),
+        n_constants=count, maps=_address(maps), places=len(seeds), max_constants=most,
+    )  # fmt: skip
+    sweep = SeriesSweep(run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:]))
+    size = _FRAMES * lib.gputrack_functional_bytes()
+    _on_stack(size, lambda: lib.gputrack_series_sweep(ctypes.byref(sweep), room.ctypes.data))
+    return gradient
+
+
+def _on_stack(size: int, call: Callable[[], None]) -> None:
+    """Call what needs so many bytes of stack: in a thread of its own where that is more than a thread has anyway."""
+    if size < _STACK:
+        return call()
+    before = threading.stack_size(-(-2 * size // 4096) * 4096)
+    try:
+        thread = threading.Thread(target=call)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    return None
+
+
+def _address(array: np.ndarray) -> int:
+    assert array.flags.c_contiguous
+    address: int = array.ctypes.data
+    return address

@@ -1,0 +1,1 @@
+"""Foundations that know no accelerator element: constants, errors, checks, arrays, compiler."""

@@ -1,0 +1,178 @@
+"""The only file that knows array_api_compat, CuPy and autograd: namespaces, devices, checks."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from gputrack.base.errors import BackendError, InputError
+from gputrack.base.sealed_array import opened
+
+Array = Any
+
+_TRACERS = ("autograd.", "gputrack.autodiff.cupy_box")  # modules of boxes
+
+
+def namespace(*values: Array) -> Any:
+    """Array namespace of the first array among `values`; NumPy when all are plain numbers.
+
+    autograd's boxed arrays answer with `autograd.numpy`, so that maps written against the
+    returned namespace can be differentiated unchanged.
+    """
+    found = None
+    for value in values:
+        module = type(value).__module__
+        if module.startswith("autograd."):
+            return sys.modules["autograd.numpy"]
+        if module.startswith("gputrack.device_"):
+            value = untraced(value)
+        if found is None and array_api_compat.is_array_api_obj(value):
+            found = value
+    return np if found is None else array_api_compat.array_namespace(found)
+
+
+def sqrt(value: Array) -> Array:
+    """Square root of a number, an array, a traced array or a truncated power series."""
+    own = getattr(value, "sqrt", None)
+    return own() if own is not None else namespace(value).sqrt(value)
+
+
+def sin(value: Array) -> Array:
+    """Sine, dispatched as `sqrt` is."""
+    own = getattr(value, "sin", None)
+    return own() if own is not None else namespace(value).sin(value)
+
+
+def cos(value: Array) -> Array:
+    """Cosine, dispatched as `sqrt` is."""
+    own = getattr(value, "cos", None)
+    return own() if own is not None else namespace(value).cos(value)
+
+
+def exp(value: Array) -> Array:
+    """Exponential function, dispatched as `sqrt` is."""
+    own = getattr(value, "exp", None)
+    return own() if own is not None else namespace(value).exp(value)
+
+
+def tan(value: Array) -> Array:
+    """Tangent, dispatched as `sqrt` is."""
+    own = getattr(value, "tan", None)
+    return own() if own is not None else namespace(value).tan(value)
+
+
+def arctan(value: Array) -> Array:
+    """Inverse tangent, dispatched as `sqrt` is (`atan` in the array API, `arctan` elsewhere)."""
+    own = getattr(value, "arctan", None)
+    if own is not None:
+        return own()
+    xp = namespace(value)
+    return (xp.atan if hasattr(xp, "atan") else xp.arctan)(value)
+
+
+def is_cupy(value: Array) -> bool:
+    """Whether `value` is a CuPy array, traced or not (False where CuPy is not installed)."""
+    return bool(array_api_compat.is_cupy_array(untraced(value)))
+
+
+def on_device(value: Array) -> AbstractContextManager[Any]:
+    """Context in which new arrays come to lie on the GPU of `value`; nothing for arrays on the host."""
+    device: AbstractContextManager[Any] = untraced(value).device if is_cupy(value) else nullcontext()
+    return device
+
+
+def out_of_memory() -> tuple[type[Exception], ...]:
+    """What CuPy raises where a GPU has no memory left, for ``except``; nothing where it was not imported."""
+    cupy = sys.modules.get("cupy")
+    return () if cupy is None else (cupy.cuda.memory.OutOfMemoryError,)
+
+
+def is_traced(value: Array) -> bool:
+    """Whether `value` is one of autograd's boxed arrays, seen while a gradient is worked out."""
+    return type(value).__module__.startswith(_TRACERS)
+
+
+def untraced(value: Array) -> Array:
+    """The plain array inside autograd's boxes; anything else unchanged."""
+    while is_traced(value):
+        value = value._value
+    return opened(value)
+
+
+def plain_values(value: Array) -> Array:
+    """What decides between branches: the real part of a number or an array, without what is traced."""
+    value = untraced(value)
+    if is_cupy(value) or isinstance(value, (np.ndarray, np.generic, complex)):
+        return value.real
+    return value
+
+
+def assembled(values: Any) -> Array:
+    """A NumPy array of (nested lists of) numbers, traced where one of them is."""
+    return _numpy_of(values).array(values)
+
+
+def _numpy_of(values: Any) -> Any:
+    if isinstance(values, (list, tuple)):
+        return next((xp for xp in map(_numpy_of, values) if xp is not np), np)
+    return namespace(values) if is_traced(values) else np
+
+
+def to_numpy(value: Array) -> np.ndarray:
+    """The array on the host: a copy of a CuPy array, asked for and never made silently. Traced ones stay traced."""
+    array: np.ndarray = value.get() if is_cupy(value) else value if is_traced(value) else np.asarray(value)
+    return array
+
+
+def module_named(name: str) -> Any:
+    """Array module by name, ``"numpy"`` or ``"cupy"``.
+
+    Raises
+    ------
+    BackendError
+        CuPy is asked for and not installed.
+    InputError
+        Any other name.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"xp must be 'numpy' or 'cupy', got {type(name).__name__}")
+    if name == "numpy":
+        return np
+    if name == "cupy":
+        try:
+            import cupy
+        except ImportError as error:
+            raise BackendError(
+                "xp='cupy' needs CuPy: install gputrack[cuda12] or gputrack[cuda13]"
+            ) from error
+        return cupy
+    raise InputError(f"xp must be 'numpy' or 'cupy', got {name!r}")
+
+
+def require_coordinates(value: Array) -> Array:
+    """Return `value` as a contiguous (6, n) float64 array on its own device, or raise.
+
+    Raises
+    ------
+    InputError
+        The shape is not (6, n), the type is not real, or n is 0.
+    """
+    xp = np if not is_cupy(value) else namespace(value)
+    try:
+        array = xp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"coordinates must be a (6, n) array of numbers: {error}") from error
+    if array.ndim == 1 and array.shape[0] == 6:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[0] != 6 or array.shape[1] == 0:
+        raise InputError(
+            f"coordinates must have shape (6, n) with n >= 1, got {tuple(array.shape)}; "
+            "rows are x, px, y, py, z, delta"
+        )
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"coordinates must be real numbers, got dtype {array.dtype}")
+    return xp.ascontiguousarray(array, dtype=xp.float64)

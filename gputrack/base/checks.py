@@ -1,0 +1,103 @@
+"""Checks of plain values at the public door; each error names the owner, the value and the mend."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from gputrack.base.arrays import is_traced, untraced
+from gputrack.base.errors import InputError
+
+MOST_PARTICLES = 10**10  # 480 GB of coordinates
+
+
+def require_number(
+    owner: str,
+    name: str,
+    value: object,
+    *,
+    unit: str = "",
+    at_least: float | None = None,
+    above: float | None = None,
+) -> float:
+    """Return `value` as a finite float, not below `at_least` and greater than `above`.
+
+    Raises
+    ------
+    InputError
+        It is not a number, not finite, or out of range; the message starts with `owner`.
+    """
+    end = f" {unit}" if unit else ""
+    # NumPy's complex, bool and text would convert, some of them silently.
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    if isinstance(value, (bool, str, bytes)) or kind not in "fiu" or getattr(value, "ndim", 0) != 0:
+        raise InputError(f"{owner}: {name} must be one number, got {short(value)}")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{owner}: {name} must be one number, got {short(value)}") from None
+    if not math.isfinite(number):
+        raise InputError(f"{owner}: {name} must be finite, got {number!r}")
+    if at_least is not None and number < at_least:
+        raise InputError(f"{owner}: {name} must be >= {at_least:g}{end}, got {number!r}")
+    if above is not None and number <= above:
+        raise InputError(f"{owner}: {name} must be > {above:g}{end}, got {number!r}")
+    return number
+
+
+def require_traceable(
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    unit: str = "",
+    at_least: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """As `require_number`, but a number that autograd traces passes as it is, once what it holds is checked."""
+    number = require_number(owner, name, untraced(value), unit=unit, at_least=at_least, above=above)
+    return value if is_traced(value) else number
+
+
+def require_integer(owner: str, name: str, value: object, *, at_least: int) -> int:
+    """Return `value` as an int not below `at_least`, or raise `InputError` as `require_number` does."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < at_least:
+        raise InputError(f"{owner}: {name} must be an integer >= {at_least}, got {short(value)}")
+    return number
+
+
+def require_count(owner: str, name: str, value: object) -> int:
+    """Return a number of particles, from 1 to what an array can hold, or raise `InputError`."""
+    number = require_integer(owner, name, value, at_least=1)
+    if number > MOST_PARTICLES:
+        raise InputError(f"{owner}: {name} must be <= {MOST_PARTICLES:g} particles, got {short(number)}")
+    return number
+
+
+def require_flag(owner: str, name: str, value: object) -> bool:
+    """Return `value` if it is True or False, or raise `InputError`."""
+    if not isinstance(value, bool):
+        raise InputError(f"{owner}: {name} must be True or False, got {short(value)}")
+    return value
+
+
+def require_items(owner: str, name: str, value: object, what: tuple[str, ...]) -> tuple[object, ...]:
+    """Return `value` as a tuple with one entry for each of `what`, or raise `InputError`."""
+    try:
+        items = () if isinstance(value, (str, bytes)) else tuple(value)  # type: ignore[arg-type]
+    except TypeError:
+        items = ()
+    if len(items) != len(what):
+        raise InputError(f"{owner}: {name} must be ({', '.join(what)}), got {short(value)}")
+    return items
+
+
+def short(value: object) -> str:
+    """`repr` of a value on one line of at most 80 characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."

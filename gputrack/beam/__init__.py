@@ -1,0 +1,1 @@
+"""Particles and their weights; initial distributions and moments."""

@@ -1,0 +1,235 @@
+"""The beam: particles, their weights and losses, and what is measured on them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gputrack.autodiff.cupy_box import to_cupy
+from gputrack.base.arrays import Array, is_cupy, is_traced, module_named, namespace, out_of_memory, to_numpy
+from gputrack.base.checks import short
+from gputrack.base.errors import DeviceMemoryError, InputError
+from gputrack.base.losses import LossCode, Losses
+from gputrack.base.reference import ReferenceParticle
+from gputrack.beam.arrays import (
+    beam_coordinates,
+    beam_vector,
+    require_codes,
+    require_finite,
+    require_weights,
+)
+from gputrack.beam.constructors import BeamSources
+from gputrack.beam.measured import BeamMoments
+from gputrack.beam.moments import PLANES
+
+if TYPE_CHECKING:
+    import os
+
+_ARRAYS = ("coordinates", "weights", "loss_code", "loss_turn", "loss_element")
+_FIELDS = (*_ARRAYS, "reference", "turn")
+
+
+class Beam(BeamSources, BeamMoments):
+    """Particles at one place of the lattice. A value: make a changed one with `replaced`.
+
+    Parameters
+    ----------
+    coordinates : (6, n) array
+        Rows x [m], px, y [m], py, z [m], delta, normalised to the reference momentum; z = -beta c tau is the
+        distance ahead of the reference particle. NumPy or CuPy; the beam lives on the device of this array.
+        NumPy arrays are copied and cannot be written to; do not write to CuPy arrays once given. Lost particles have
+        those that they had before the map that lost them, in the lattice's frame also where the element is displaced.
+    reference : ReferenceParticle
+    weights : (n,) array or float, optional
+        Number of real particles that each one stands for, > 0; 1 where not given.
+    loss_code : (n,) integer array, optional
+        A `LossCode` each; all 0, alive, where not given.
+    loss_turn, loss_element : (n,) integer arrays, optional
+        Turn and place in the lattice of the loss; -1 while alive, or where not known.
+    turn : int
+        Turns done so far.
+
+    Raises
+    ------
+    InputError
+        An array has a wrong shape, type or device; a weight is not > 0; a living particle is not finite.
+    """
+
+    coordinates: Array
+    reference: ReferenceParticle
+    weights: Array
+    loss_code: Array
+    loss_turn: Array
+    loss_element: Array
+    turn: int
+
+    def __init__(
+        self,
+        coordinates: Array,
+        reference: ReferenceParticle,
+        *,
+        weights: Any = None,
+        loss_code: Any = None,
+        loss_turn: Any = None,
+        loss_element: Any = None,
+        turn: int = 0,
+    ) -> None:
+        if not isinstance(reference, ReferenceParticle):
+            raise InputError(f"Beam: reference must be a gputrack.ReferenceParticle, got {short(reference)}")
+        if isinstance(turn, bool) or not isinstance(turn, (int, np.integer)):
+            raise InputError(f"Beam: turn must be an integer, got {short(turn)}")
+        self.reference = reference
+        self.turn = int(turn)
+        c = self.coordinates = beam_coordinates(coordinates)
+        self.weights = beam_vector("weights", weights, 1.0, c, "float64")
+        self.loss_code = beam_vector("loss_code", loss_code, LossCode.ALIVE, c, "int32")
+        self.loss_turn = beam_vector("loss_turn", loss_turn, -1, c, "int64")
+        self.loss_element = beam_vector("loss_element", loss_element, -1, c, "int32")
+        require_weights(self.weights)
+        require_codes(self.loss_code)
+        require_finite(c, self.alive)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"Beam.{name} cannot be changed; make a new beam: beam.replaced({name}=...)")
+        super().__setattr__(name, value)
+
+    def replaced(self, **changes: Any) -> Beam:
+        """A new beam with some of coordinates, reference, weights, loss_*, turn replaced.
+
+        A new reference leaves the (normalised) coordinates as they are.
+        """
+        for name in changes:
+            if name not in _FIELDS:
+                raise InputError(f"Beam.replaced: no field {name!r}; they are {', '.join(_FIELDS)}")
+        fields = {name: getattr(self, name) for name in _FIELDS} | changes
+        return Beam(fields.pop("coordinates"), fields.pop("reference"), **fields)
+
+    def to_device(self, xp: str) -> Beam:
+        """The beam with its arrays in ``"numpy"`` (host) or ``"cupy"`` (GPU) memory.
+
+        Raises
+        ------
+        BackendError
+            CuPy is asked for and not installed.
+        DeviceMemoryError
+            The beam does not fit the GPU's memory.
+        """
+        module = module_named(xp)
+        move = to_numpy if module is np else to_cupy
+        try:
+            return self.replaced(**{name: move(getattr(self, name)) for name in _ARRAYS})
+        except out_of_memory() as error:
+            raise DeviceMemoryError(
+                f"Beam.to_device: {self.n} particles need {76 * self.n} bytes and more on the GPU ({error}); leave "
+                "them in host memory, and track with backend='cuda': they are streamed in chunks"
+            ) from error
+
+    # -- particles -----------------------------------------------------------------------------
+
+    @property
+    def x(self) -> Array:
+        """Horizontal positions [m], (n,)."""
+        return self.coordinates[0]
+
+    @property
+    def px(self) -> Array:
+        """Horizontal momenta Px/P0, (n,)."""
+        return self.coordinates[1]
+
+    @property
+    def y(self) -> Array:
+        """Vertical positions [m], (n,)."""
+        return self.coordinates[2]
+
+    @property
+    def py(self) -> Array:
+        """Vertical momenta Py/P0, (n,)."""
+        return self.coordinates[3]
+
+    @property
+    def z(self) -> Array:
+        """Distances -beta c tau ahead of the reference particle [m], (n,)."""
+        return self.coordinates[4]
+
+    @property
+    def delta(self) -> Array:
+        """Relative momentum deviations (P - P0)/P0, (n,)."""
+        return self.coordinates[5]
+
+    @property
+    def n(self) -> int:
+        """Number of (macro-)particles, lost ones included."""
+        return int(self.coordinates.shape[1])
+
+    @cached_property
+    def alive(self) -> Array:
+        """Which particles are not lost, bool (n,)."""
+        return self.loss_code == int(LossCode.ALIVE)
+
+    @property
+    def lost(self) -> Array:
+        """Which particles are lost, bool (n,)."""
+        return ~self.alive
+
+    @cached_property
+    def n_lost(self) -> int:
+        """Number of lost (macro-)particles."""
+        return int(self.lost.sum())
+
+    @property
+    def transmission(self) -> float:
+        """Weight of the living particles over that of all."""
+        return float((self.weights * self.alive).sum() / self.weights.sum())
+
+    def losses(self) -> Losses:
+        """How many particles were lost, by code and by element; ``print(beam.losses())``."""
+        lost = self.lost
+        by_code = {LossCode(code): count for code, count in _counts(self.loss_code[lost])}
+        by_element = dict(sorted(_counts(self.loss_element[lost]), key=lambda item: (-item[1], item[0])))
+        return Losses(self.n, by_code, by_element)
+
+    # -- files and text --------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an HDF5 file for openPMD tools and `Beam.load`; see `gputrack.io.beam_file.save_beam`."""
+        from gputrack.io.beam_file import save_beam
+
+        save_beam(self, path)
+
+    @staticmethod
+    def load(
+        path: str | os.PathLike[str],
+        *,
+        reference: ReferenceParticle | None = None,
+        reference_time: float | None = None,
+        xp: str = "numpy",
+    ) -> Beam:
+        """Read a file of ours or any openPMD particle file; see `gputrack.io.beam_file.load_beam`."""
+        from gputrack.io.beam_file import load_beam
+
+        return load_beam(path, reference=reference, reference_time=reference_time, xp=xp)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __repr__(self) -> str:
+        ref = self.reference.plain
+        device = "traced" if is_traced(self.coordinates) else "cupy" if is_cupy(self.coordinates) else "numpy"
+        text = (
+            f"{self.n} particles ({self.n_lost} lost), turn {self.turn}, {device}, "
+            f"mass {ref.mass:.6g} eV, charge {ref.charge:+g} e, p0c {ref.p0c:.6g} eV"
+        )
+        quick = "_moments" in self.__dict__ or self.n <= 100_000  # text should not take seconds
+        if self.n_lost < self.n and device != "traced" and quick:
+            planes = ", ".join(f"{plane} {self.emittance(plane):.4g}" for plane in PLANES)
+            text += f"; rms emittances [m] {planes}"
+        return f"<Beam: {text}>"
+
+
+def _counts(values: Array) -> list[tuple[int, int]]:
+    """Distinct integers and how often each occurs, ascending."""
+    distinct, counts = namespace(values).unique(values, return_counts=True)
+    return list(zip(distinct.tolist(), counts.tolist(), strict=True))

@@ -1,0 +1,142 @@
+"""How elements are tracked: integrator, Hamiltonian and bend-edge model, as small objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gputrack.base.errors import InputError
+from gputrack.elements.schemes import BlanesMoan, LaskarRobutel, Scheme
+
+ORDERS = (2, 4, 6)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a kind of magnet needs where the integrator leaves it open.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        Where no order is given.
+    slices : int
+        With that scheme, or another of its family.
+    classical : int
+        Slices where order 2, 4 or 6 is asked for.
+    """
+
+    scheme: Scheme
+    slices: int
+    classical: int
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """Symmetric splitting of a thick magnet; use `DriftKick` or `MatrixKick`.
+
+    Parameters
+    ----------
+    order : int or BlanesMoan or LaskarRobutel, optional
+        2 (leap-frog), 4 (Forest-Ruth), 6 (Yoshida's solution A), or a scheme of `gputrack.elements.schemes`.
+    slices : int, optional
+        Number of equal slices per magnet, >= 1.
+
+    Either may be None: what the kind of magnet needs (see `MatrixKick`).
+    """
+
+    order: Scheme | None = None
+    slices: int | None = None
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        known = isinstance(self.order, (BlanesMoan, LaskarRobutel)) or self.order is None
+        if not known and (isinstance(self.order, bool) or self.order not in ORDERS):
+            raise InputError(
+                f"{name}: order must be 2, 4, 6, gputrack.BlanesMoan() or gputrack.LaskarRobutel(), got {self.order!r}"
+            )
+        if self.slices is None:
+            return
+        if isinstance(self.slices, bool) or not isinstance(self.slices, int) or self.slices < 1:
+            raise InputError(f"{name}: slices must be an integer >= 1, got {self.slices!r}")
+
+    def steps(self, needed: Steps) -> tuple[Scheme, int]:
+        """Scheme and slices, with those that a kind of magnet needs where None."""
+        scheme = self.order or needed.scheme
+        return scheme, self.slices or (needed.classical if isinstance(scheme, int) else needed.slices)
+
+
+@dataclass(frozen=True)
+class DriftKick(Integrator):
+    """Field-free motion (in bends: in the curved frame) split from all field kicks.
+
+    With the exact Hamiltonian few slices of a strong bend do not keep the reference particle on the axis:
+    1.7e-5 m for 0.9 rad in 10 slices of order 4.
+    """
+
+    order: Scheme | None = 4
+    slices: int | None = 10
+
+
+@dataclass(frozen=True)
+class MatrixKick(Integrator):
+    """The solvable part with its field (quadrupole matrix, exact dipole arc) split from the rest.
+
+    The quadrupole's linear map is exact at each particle's own momentum, and so is a bend without
+    gradient. Where order and slices are None: quadrupoles without errors take one slice of ``LaskarRobutel(3)``, with
+    errors one of ``BlanesMoan(6)``, other straight magnets one of ``BlanesMoan(4)``, bends with gradients two of
+    ``BlanesMoan(6)``, or one with the expanded Hamiltonian. Tunes of the ESR are then within 1e-11 of those of many
+    slices, of SPEAR3, whose bends have gradients, within 3e-9; PTC with ten slices of order 6 is within 4e-8 there.
+    With an order of 2, 4 or 6 and no slices quadrupoles without errors take 2, exact bends 10, and all others 4.
+    """
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Hamiltonian with the full square root sqrt((1+delta)^2 - px^2 - py^2)."""
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """Hamiltonian with the square root expanded to second order in px, py."""
+
+
+@dataclass(frozen=True)
+class FullEdge:
+    """Bend ends as in Forest, Beam Dynamics (1998) 13.13: rotation, hard-edge fringe, wedge."""
+
+
+@dataclass(frozen=True)
+class LinearEdge:
+    """Bend ends as a linear kick k0 tan(e) in x and -k0 tan(e - psi) in y, as in MAD-X twiss."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a lattice, a selection or one element is tracked with.
+
+    Parameters
+    ----------
+    integrator : DriftKick or MatrixKick
+    hamiltonian : Exact or Expanded
+    edge : FullEdge or LinearEdge
+    """
+
+    integrator: Integrator = field(default_factory=MatrixKick)
+    hamiltonian: Exact | Expanded = field(default_factory=Exact)
+    edge: FullEdge | LinearEdge = field(default_factory=FullEdge)
+
+    def __post_init__(self) -> None:
+        require_instance("integrator", self.integrator, (DriftKick, MatrixKick))
+        require_instance("hamiltonian", self.hamiltonian, (Exact, Expanded))
+        require_instance("edge", self.edge, (FullEdge, LinearEdge))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the Hamiltonian keeps the square root."""
+        return isinstance(self.hamiltonian, Exact)
+
+
+def require_instance(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    """Raise `InputError` unless `value` is an instance of one of `kinds`."""
+    if not isinstance(value, kinds):
+        names = " or ".join(f"gputrack.{kind.__name__}()" for kind in kinds)
+        raise InputError(f"Model: {name} must be {names}, got {value!r}")

@@ -1,0 +1,53 @@
+"""Splittings beyond the classical ones, as small objects: what `DriftKick` and `MatrixKick` take for an order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gputrack.base.errors import InputError
+
+
+@dataclass(frozen=True)
+class LaskarRobutel:
+    """For a kick that is small beside the rest: SABA, with nodes and weights of Gauss and Legendre.
+
+    The error of one step h is of order kick * h^(2 stages) + kick^2 h^2, and no step goes backwards. Source: R. I.
+    McLachlan, BIT 35 (1995) 258; J. Laskar and P. Robutel, Celest. Mech. Dyn. Astron. 80 (2001) 39.
+
+    Parameters
+    ----------
+    stages : int
+        Kicks per slice: 2 or 3.
+    """
+
+    stages: int = 3
+
+    def __post_init__(self) -> None:
+        if isinstance(self.stages, bool) or self.stages not in (2, 3):
+            raise InputError(f"LaskarRobutel: stages must be 2 or 3, got {self.stages!r}")
+
+
+@dataclass(frozen=True)
+class BlanesMoan:
+    """Schemes whose coefficients were chosen for small errors: more kicks per slice, and far fewer slices.
+
+    Order 4 has 6 kicks per slice. Order 6 has 14 and holds where what is between the kicks is quadratic in the momenta;
+    what the exact Hamiltonian adds, of third order in the slopes, has order 4. With as many kicks as Forest and Ruth's
+    or Yoshida's scheme the error is about a hundredth. Source: S. Blanes and P. C. Moan,
+    J. Comput. Appl. Math. 142 (2002) 313, tables 2 and 3.
+
+    Parameters
+    ----------
+    order : int
+        4 or 6.
+    """
+
+    order: int = 4
+
+    def __post_init__(self) -> None:
+        if isinstance(self.order, bool) or self.order not in (4, 6):
+            raise InputError(f"BlanesMoan: order must be 4 or 6, got {self.order!r}")
+
+
+#: 2, 4 and 6: leap-frog, Forest & Ruth, Yoshida
+Scheme = int | LaskarRobutel | BlanesMoan

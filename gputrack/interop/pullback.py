@@ -1,0 +1,107 @@
+"""What the frameworks share: a run as a function of plain arrays, and its pull-back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autograd import make_vjp
+from autograd.builtins import tuple as traced_tuple
+
+from gputrack.backends import Choice
+from gputrack.base.checks import short
+from gputrack.base.errors import InputError
+from gputrack.beam.beam import Beam
+from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.tracking import track as tracker
+from gputrack.tracking.monitor import Monitor, Recorder
+
+PullBack = Callable[[Any, Sequence[Any]], tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One call of `track` but for its arrays.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    knobs : Knobs
+        May hold "reference.p0c": the beam then has the changed lattice's reference.
+    turns, monitors, weights, backend, threads, limit
+        See `gputrack.track` and `gputrack.Beam`.
+
+    Raises
+    ------
+    InputError
+        An argument cannot be used, a monitor keeps moments or writes to a file.
+    """
+
+    lattice: Lattice
+    knobs: Knobs
+    turns: int = 1
+    monitors: Sequence[Monitor] = ()
+    weights: Any = None
+    backend: Choice = None
+    threads: int | None = None
+    limit: float = tracker.LIMIT
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.lattice, Lattice):
+            raise InputError(f"track: lattice must be a Lattice, got {short(self.lattice)}")
+        if not isinstance(self.knobs, Knobs):
+            raise InputError(f"track: knobs must be those of lattice.knobs(...), got {short(self.knobs)}")
+        one = Beam.single(self.lattice.require_reference())
+        tracker.check_arguments(self.lattice, one, self.turns, self.monitors, False, self.limit)
+        for monitor in self.monitors:
+            if monitor.moments or monitor.path is not None:
+                raise InputError(
+                    f"Monitor {monitor.select!r}: only coordinates can be handed over, take moments of them there; "
+                    "drop moments and path"
+                )
+
+    def require_shapes(self, values: Sequence[int], coordinates: Sequence[int]) -> None:
+        """Check the shapes of the arrays before they are used."""
+        if tuple(values) != (len(self.knobs),):
+            raise InputError(f"track: {len(self.knobs)} knobs need values of shape ({len(self.knobs)},), got {values}")
+        if len(coordinates) != 2 or coordinates[0] != 6 or coordinates[1] == 0:
+            raise InputError(f"track: coordinates must have shape (6, n) with n >= 1, got {tuple(coordinates)}")
+
+    def record_shapes(self, n: int) -> list[tuple[int, int, int, int]]:
+        """Shapes (recorded turns, places, 6, n) of the records."""
+        recorders = [Recorder(monitor, self.lattice) for monitor in self.monitors]
+        return [(len(r.rows(0, self.turns)), len(r.places), 6, n) for r in recorders]
+
+    def run(self, values: Any, coordinates: Any) -> tracker.Tracked:
+        """Track coordinates (6, n) with the given knob values (n_knobs,); either may be traced."""
+        changed = self.lattice.with_knobs(self.knobs, values)
+        beam = Beam(coordinates, changed.require_reference(), weights=self.weights)
+        return tracker.track(
+            changed, beam, self.turns, monitors=self.monitors, backend=self.backend, threads=self.threads,
+            limit=self.limit,
+        )  # fmt: skip
+
+    def run_with_pullback(self, values: Any, coordinates: Any) -> tuple[Any, Any, tuple[Any, ...], PullBack]:
+        """Track, and keep what the backward sweep needs.
+
+        Returns
+        -------
+        (6, n) array, (n,) array, tuple of arrays, function
+            Coordinates, loss codes, records; and a function of cotangents of coordinates and records that returns
+            those of values and incoming coordinates. It may be called many times.
+        """
+        codes: list[Any] = []
+
+        def outputs(knob_values: Any, start: Any) -> Any:
+            out = self.run(knob_values, start)
+            codes.append(out.loss_code)
+            return traced_tuple((out.coordinates, *(record.coordinates for record in out.records)))
+
+        pull, (after, *records) = make_vjp(outputs, (0, 1))(values, coordinates)
+
+        def pull_back(bar: Any, record_bars: Sequence[Any]) -> tuple[Any, Any]:
+            values_bar, coordinates_bar = pull((bar, *record_bars))
+            return values_bar, coordinates_bar
+
+        return after, codes[-1], tuple(records), pull_back

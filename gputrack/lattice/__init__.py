@@ -1,0 +1,1 @@
+"""Ordered elements, knobs, and their lowering to a program of maps."""

@@ -1,0 +1,104 @@
+"""Parameters of elements, and constants of programs, as arrays that follow the knobs which are being differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.extend import defvjp_argnums, primitive
+
+from gputrack.base.arrays import is_traced, untraced
+from gputrack.base.errors import InputError
+from gputrack.elements.map import ReferenceValues
+from gputrack.lattice.knob_adjoint import driven_rows, knob_gradient
+from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.program import LoweredGroup, Program
+from gputrack.tracking.primitive import effective_traces
+
+
+def traced_groups(program: Program, traces: Sequence[tuple[Knobs, Any]]) -> tuple[LoweredGroup, ...]:
+    """Groups of a program, with traced values for the parameters that knobs drive; their maps stay as they are.
+
+    Parameters
+    ----------
+    program : Program
+        In whose maps the knobs' parameters are.
+    traces : sequence of (Knobs, traced array (n,))
+        See `gputrack.tracking.primitive.effective_traces`.
+    """
+    tables: dict[int, dict[str, Any]] = {}
+    for knobs, box in traces:
+        values = anp.reshape(box, (-1,))
+        for number, parameter, rows, driving in driven_rows(program, knobs):
+            table = tables.setdefault(number, _copied(program.groups[number].parameters))
+            _drive(table, parameter, rows, values[driving])
+    return tuple(
+        replace(group, parameters=tables[number]) if number in tables else group
+        for number, group in enumerate(program.groups)
+    )
+
+
+def _copied(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: [*value] if isinstance(value, list) else value for name, value in parameters.items()}
+
+
+def _drive(table: dict[str, Any], parameter: str, rows: np.ndarray, values: Any) -> None:
+    """Put traced values into rows of a parameter, ``"k1"`` or ``"knl[2]"``."""
+    series, bracket, order = parameter.partition("[")
+    if bracket:
+        table[series][int(order[:-1])] = _placed(table[series][int(order[:-1])], rows, values)
+    else:
+        table[parameter] = _placed(table[parameter], rows, values)
+
+
+def _placed(column: Any, rows: np.ndarray, values: Any) -> Any:
+    """A column with other values in some rows."""
+    source, chosen = np.zeros(len(column), dtype=int), np.zeros(len(column), dtype=bool)
+    source[rows], chosen[rows] = np.arange(len(rows)), True
+    return anp.where(chosen, values[source], column)
+
+
+def traced_values(lattice: Lattice, program: Program) -> Any:
+    """Constants of a program of a lattice, then the members of `ReferenceValues`, traced where the lattice is.
+
+    All that is computed with them hands its derivatives back here, and what is driven by knobs is differentiated once.
+    Kept with the lattice, for each program.
+    """
+    kept: list[tuple[np.ndarray, Any]] = lattice.__dict__.setdefault("_traced_values", [])
+    for constants, values in kept:
+        if constants is program.constants:
+            return values
+    reference = anp.array(list(ReferenceValues.of(lattice.require_reference())))
+    traces = effective_traces(lattice.traces)
+    traced = _constants(program, [knobs for knobs, _ in traces], *(box for _, box in traces))
+    kept.append((program.constants, anp.concatenate([traced, reference])))
+    return kept[-1][1]
+
+
+@primitive
+def _constants(program: Program, knobs: Sequence[Knobs], *values: Any) -> np.ndarray:
+    return program.constants
+
+
+def _pull_constants(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> Callable[[Any], tuple[Any, ...]]:
+    program, knobs, *values = arguments
+
+    def pull(bar: Any) -> tuple[Any, ...]:
+        require_first_derivatives(bar, *values)
+        shapes = [np.shape(untraced(value)) for value in values]
+        bars = [knob_gradient(program, np.asarray(bar), own).reshape(s) for own, s in zip(knobs, shapes, strict=True)]
+        return tuple(bars[i - 2] for i in argnums)
+
+    return pull
+
+
+defvjp_argnums(_constants, _pull_constants)
+
+
+def require_first_derivatives(*values: Any) -> None:
+    """An error where what a sweep is given, or was computed from, is being differentiated once more."""
+    if any(map(is_traced, values)):
+        raise InputError("optics and maps: second derivatives by reverse mode over reverse mode are not available")

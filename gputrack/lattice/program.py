@@ -1,0 +1,271 @@
+"""Program: a lattice as op codes and a packed table of constants, what the backends run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from gputrack.elements import Element
+from gputrack.elements.collective_map import collective_kind
+from gputrack.elements.element import parameter_names, series_names
+from gputrack.elements.map import MAPS, MapCall, MapKind
+from gputrack.elements.observation import PARTS, Stopping, Stops
+from gputrack.elements.record import record_call
+from gputrack.lattice.lattice import Lattice
+
+OP_INTEGERS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Ops in the order in which they act.
+
+    Attributes
+    ----------
+    ops : int32 array (n_ops, 10)
+        Op code, place of the first constant, and the op's integers.
+    constants : float64 array
+        Constants of all ops, one after the other.
+    elements : int32 array (n_ops,)
+        Place in the lattice of the element that each op belongs to.
+    kinds : frozenset of str
+        Names of the maps that occur.
+    groups : tuple of LoweredGroup
+        The way back from constants to the elements' parameters.
+    effects : tuple
+        What the maps of the whole beam act by; the first integer of such an op counts them.
+    """
+
+    ops: np.ndarray
+    constants: np.ndarray
+    elements: np.ndarray
+    kinds: frozenset[str]
+    groups: tuple[LoweredGroup, ...] = ()
+    effects: tuple[Any, ...] = ()
+
+    @cached_property
+    def cuts(self) -> list[int]:
+        """Ops that act on the whole beam."""
+        return np.flatnonzero(self.ops[:, 0] < 0).tolist()
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    @cached_property
+    def calls(self) -> list[tuple[Any, SimpleNamespace]]:
+        """Each op as its map and the attributes that the array maps read."""
+        kinds = list(MAPS.values())
+        return [
+            self.collective(number) if row[0] < 0 else _unpacked(kinds[row[0]], row, self.constants)
+            for number, row in enumerate(self.ops.tolist())
+        ]
+
+    def collective(self, number: int) -> tuple[Any, SimpleNamespace]:
+        """An op of the whole beam as its map and the attributes that it reads."""
+        row = self.ops[number].tolist()
+        kind, what = collective_kind(row[0]), self.effects[row[2]]
+        op = SimpleNamespace(what=what, number=number)
+        _set_constants(op, kind, row[1], self.constants, what)
+        return kind, op
+
+
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each place of the lattice the number of its group, and its row there."""
+        count = 1 + max((max(group.places) for group in self.groups), default=-1)
+        numbers, rows = np.zeros((2, count), dtype=int)
+        for number, group in enumerate(self.groups):
+            numbers[group.places] = number
+            rows[group.places] = np.arange(len(group.places))
+        return numbers, rows
+
+
+def _unpacked(kind: MapKind, row: list[int], constants: np.ndarray) -> tuple[MapKind, SimpleNamespace]:
+    op = SimpleNamespace(**dict(zip(kind.integers, row[2:], strict=False)))
+    _set_constants(op, kind, row[1], constants, op)
+    return kind, op
+
+
+def _set_constants(op: SimpleNamespace, kind: Any, place: int, constants: np.ndarray, counts: Any) -> None:
+    """Scalars, then series, whose lengths stand in `counts`."""
+    for name in kind.constants:
+        setattr(op, name, float(constants[place]))
+        place += 1
+    for name, count in kind.series.items():
+        size = getattr(counts, count)
+        setattr(op, name, constants[place : place + size].tolist())
+        place += size
+
+
+@dataclass(frozen=True, eq=False)
+class LoweredGroup:
+    """Elements of one class and equal statics, lowered together.
+
+    Attributes
+    ----------
+    kind : class, or an object that is lowered like one
+    statics : hashable
+    places : list of int
+        Places of the elements in the lattice.
+    parameters : dict
+        Their parameters as arrays (n,), series as lists of arrays.
+    calls : list of MapCall
+    constants : list of int arrays (n, number of constants)
+        For each call, where its constants stand in the program's table.
+    """
+
+    kind: type[Element]
+    statics: Any
+    places: list[int]
+    parameters: dict[str, Any]
+    calls: list[MapCall]
+    constants: list[np.ndarray] = field(default_factory=list)
+
+
+def compile_program(
+    lattice: Lattice,
+    monitors: Sequence[tuple[int, Sequence[int]]] = (),
+    active: Mapping[int, frozenset[str]] | None = None,
+    stops: Stops | None = None,
+) -> Program:
+    """Lower a lattice.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    monitors : sequence of (every, places)
+        For each monitor: it records every so many turns, at the exits of the elements at these places.
+    active : mapping of place to parameter names, optional
+        Parameters that keep their place in the maps even where they are zero.
+    stops : Stops, optional
+        Places inside elements: these and all exits are recorded, by the only monitor.
+    """
+    assert stops is None or not monitors
+    groups = _lower_groups(lattice, active or {}, stops)
+    records = _record_calls(monitors) if stops is None else _exit_records(stops)
+    pieces: list[tuple[list[int], list[MapCall]]] = [(group.places, group.calls) for group in groups]
+    pieces += [([place], calls) for place, calls in records.items()]
+    return _packed(pieces, len(lattice), tuple(groups))
+
+
+def cached_program(lattice: Lattice, monitors: Sequence[tuple[int, Sequence[int]]] = ()) -> Program:
+    """The program of a lattice, kept with it for the next call: lattices do not change."""
+    key = tuple((every, tuple(places)) for every, places in monitors)
+    kept: dict[Any, Program] = lattice.__dict__.setdefault("_programs", {})
+    if key not in kept:
+        kept.clear()  # one is enough: calls that alternate between monitors are rare
+        kept[key] = compile_program(lattice, monitors)
+    return kept[key]
+
+
+def _lower_groups(
+    lattice: Lattice, active: Mapping[int, frozenset[str]], stops: Stops | None
+) -> list[LoweredGroup]:
+    keys: dict[tuple[int, frozenset[str]], Any] = {}
+    members: dict[Any, list[int]] = {}
+    none: frozenset[str] = frozenset()
+    for place, element in enumerate(lattice):
+        wanted = active.get(place, none)
+        key = keys.get((id(element), wanted))
+        if key is None:
+            key = type(element), element.statics(element.model or lattice.model, wanted)
+            keys[id(element), wanted] = key
+        number = 0 if stops is None else stops.number[place]
+        members.setdefault((*key, number), []).append(place)
+    return [
+        _lower(kind, statics, places, lattice, stops if number else None)
+        for (kind, statics, number), places in members.items()
+    ]
+
+
+def _lower(
+    kind: type[Element], statics: Any, places: list[int], lattice: Lattice, stops: Stops | None
+) -> LoweredGroup:
+    p = gather_parameters(kind, [lattice[i] for i in places])
+    if stops is None:
+        return LoweredGroup(kind, statics, places, p, kind.lower(p, statics))
+    rows, p[PARTS] = stops.of(places)
+    stopping: Any = Stopping(kind, rows, stops.total)
+    return LoweredGroup(stopping, statics, places, p, stopping.lower(p, statics))
+
+
+def gather_parameters(kind: type[Element], elements: Sequence[Element]) -> dict[str, Any]:
+    """Parameters of elements of one class as arrays (n,), series as lists of arrays, padded with zeros."""
+    p: dict[str, Any] = {}
+    for name in parameter_names(kind):
+        p[name] = np.array([getattr(e, name) or 0.0 for e in elements], dtype=float)
+    for name in series_names(kind):
+        size = max(len(getattr(e, name)) for e in elements)
+        rows = [getattr(e, name) + (0.0,) * (size - len(getattr(e, name))) for e in elements]
+        p[name] = list(np.array(rows, dtype=float).reshape(len(elements), size).T)
+    return p
+
+
+def _record_calls(monitors: Sequence[tuple[int, Sequence[int]]]) -> dict[int, list[MapCall]]:
+    calls: dict[int, list[MapCall]] = {}
+    for number, (every, places) in enumerate(monitors):
+        for row, place in enumerate(places):
+            calls.setdefault(place, []).append(record_call(number, every, len(places), row))
+    return calls
+
+
+def _exit_records(stops: Stops) -> dict[int, list[MapCall]]:
+    return {place: [record_call(0, 1, stops.total, row)] for place, row in enumerate(stops.exits.tolist())}
+
+
+def _packed(
+    pieces: list[tuple[list[int], list[MapCall]]], length: int, groups: tuple[LoweredGroup, ...]
+) -> Program:
+    """Arrange the ops by element; records come after the element's own ops (they are the later pieces)."""
+    ops_per_element = np.zeros(length, dtype=np.int64)
+    for places, calls in pieces:
+        ops_per_element[places] += len(calls)
+    next_op = np.concatenate([[0], np.cumsum(ops_per_element)])
+    total = int(next_op[-1])
+    ops = np.zeros((total, OP_INTEGERS), dtype=np.int32)
+    elements = np.repeat(np.arange(length, dtype=np.int32), ops_per_element)
+    sizes = np.zeros(total, dtype=np.int64)
+    blocks: list[tuple[np.ndarray, np.ndarray]] = []
+    effects: list[Any] = []
+    free = next_op[:-1].copy()
+    for places, calls in pieces:
+        where = np.asarray(places)
+        for call in calls:
+            rows = free[where]
+            free[where] += 1
+            values = call_constants(call, len(places))
+            ops[rows, 0] = call.kind.code
+            if call.what is not None:
+                ops[rows, 2] = len(effects)
+                effects.append(call.what)
+            for column, name in enumerate(call.kind.integers):
+                ops[rows, 2 + column] = call.integers[name]
+            sizes[rows] = values.shape[1]
+            blocks.append((rows, values))
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    constants = np.zeros(int(starts[-1]))
+    where_all = [starts[rows][:, None] + np.arange(values.shape[1]) for rows, values in blocks]
+    for places_of, (_, values) in zip(where_all, blocks, strict=True):
+        constants[places_of] = values
+    remaining = iter(where_all)  # the groups come first, in their order
+    for group in groups:
+        group.constants.extend(next(remaining) for _ in group.calls)
+    ops[:, 1] = starts[:-1]
+    kinds = frozenset(call.kind.name for _, calls in pieces for call in calls if call.what is None)
+    return Program(ops, constants, elements, kinds, groups, tuple(effects))
+
+
+def call_constants(call: MapCall, count: int) -> np.ndarray:
+    """Constants of one call for `count` elements, shape (count, number of constants)."""
+    columns = [call.constants[name] for name in call.kind.constants]
+    for name in call.kind.series:
+        columns += call.series[name]
+    table = np.empty((count, len(columns)))
+    for i, column in enumerate(columns):
+        table[:, i] = column
+    return table

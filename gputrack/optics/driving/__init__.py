@@ -1,0 +1,1 @@
+"""Resonance driving terms and amplitude-dependent tune shifts."""

@@ -1,0 +1,65 @@
+"""Driving terms of resonances, by perturbation theory or through the map.
+
+Conventions. A multipole's part of the Hamiltonian is V = Re sum_n (b_n + i a_n) (x + i y)^(n+1)/(n+1), b_n = k_n/n!,
+a_n = k_ns/n!, over (1 + delta), at x + D delta. With x = sqrt(beta_x) (h+ exp(i mu_x) + h- exp(-i mu_x))/2, h+- =
+sqrt(2 J_x) exp(+-i phi_x), and y likewise, the term h_jklmp is the coefficient of h_x+^j h_x-^k h_y+^l h_y-^m delta^p
+in the integral of V over one turn from the point of observation, mu the phase from there. So h_kjmlp is the complex
+conjugate of h_jklmp, and a term drives (j - k) Qx + (l - m) Qy = integer. delta is the deviation from the momentum of
+the orbit, and where it is not 0, slopes px/(1 + delta) stand for momenta.
+
+Beyond first order, the Lie operator of one turn is M = exp(-:h:) R, R the linear motion: h is the integral of V less
+half the integrals of [V(s1), V(s2)] over s1 < s2, and so on. Generating functions take M to its normal form,
+exp(:f:) M exp(-:f:) = exp(-:K:) R, K of the actions alone; f has no terms of the actions alone. To first order
+f_jklmp = h_jklmp/(1 - exp(2 pi i ((j-k) Qx + (l-m) Qy))). Tunes shift by d Qx/d delta = h11001/pi and d Qy/d delta =
+h00111/pi.
+
+- J. Bengtsson, SLS Note 9/97: all terms of the opposite sign (his generator is -V).
+- pyAT's `get_rdts`: these, but h10010 and h10100 of the opposite sign; to second order, the same.
+- MAD-NG's `gnf`, columns "fjklm" of its twiss: the complex conjugates of f_jklm0. Away from the start it lets f have
+  functions of the actions, and so differs where j + k + l + m >= 5.
+"""
+
+from __future__ import annotations
+
+from gputrack.base.errors import InputError
+from gputrack.lattice.lattice import Lattice
+from gputrack.optics.driving.first_order import FirstOrder
+from gputrack.optics.driving.result import DrivingMethod, DrivingTerms
+from gputrack.optics.linear.twiss import twiss
+
+
+def driving_terms(
+    lattice: Lattice,
+    terms: tuple[str, ...] | None = None,
+    *,
+    delta: float = 0.0,
+    method: DrivingMethod | None = None,
+) -> DrivingTerms:
+    """Driving terms of a ring; conventions as above.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        A ring; its cavities are taken as off.
+    terms : sequence of str, optional
+        Any terms "hjklmp"; where not given, all of sextupoles, octupoles and skew quadrupoles that the method reaches.
+    delta : float
+        Relative momentum deviation of the closed orbit about which they are.
+    method : FirstOrder, SecondOrder or FromMap
+        `FirstOrder` where not given.
+
+    Returns
+    -------
+    DrivingTerms
+
+    Raises
+    ------
+    InputError
+        As of `twiss`; a name is none of a driving term, or beyond the method.
+    """
+    method = FirstOrder() if method is None else method
+    if not isinstance(method, DrivingMethod):
+        raise InputError(f"driving_terms: method must be FirstOrder(), SecondOrder() or FromMap(order), got {method!r}")
+    if isinstance(terms, str):
+        raise InputError(f"driving_terms: terms must be a sequence of names, got {terms!r}; write ({terms!r},)")
+    return method.terms(None if terms is None else tuple(terms), twiss(lattice, delta=delta).coasting)

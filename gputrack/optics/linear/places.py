@@ -1,0 +1,159 @@
+"""Where optics are wanted: in slices of all elements, at asked positions, between two elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from gputrack.base.arrays import is_traced, untraced
+from gputrack.base.checks import require_integer, short
+from gputrack.base.errors import InputError
+from gputrack.elements.observation import Stops
+from gputrack.lattice.lattice import Lattice
+from gputrack.optics.linear.trajectory import positions
+
+#: positions nearer to an end than this are at it [m]
+_AT_END = 1e-9
+
+
+@dataclass(frozen=True)
+class Slices:
+    """At the ends of all elements, and inside each at the ends of equal parts.
+
+    Parameters
+    ----------
+    number : int
+        Parts of each element, >= 2.
+    longest : float, optional
+        Parts are no longer than this [m], so that long elements have more of them.
+    """
+
+    number: int = 2
+    longest: float | None = None
+
+    def __post_init__(self) -> None:
+        require_integer("Slices", "number", self.number, at_least=1)
+        if self.longest is not None and not (np.isfinite(self.longest) and self.longest > 0.0):
+            raise InputError(f"Slices: longest must be > 0 m, got {self.longest!r}")
+
+    def places(self, lattice: Lattice) -> tuple[Stops, None]:
+        """Stops, and that all rows are wanted."""
+        lengths = np.diff(untraced(positions(lattice)))
+        number = np.where(lengths > 0.0, self.number, 1)
+        if self.longest is not None:
+            number = np.maximum(number, np.ceil(lengths / self.longest)).astype(int)
+        where = np.repeat(np.arange(len(lattice)), number - 1)
+        parts = [np.arange(1, n) / n for n in number.tolist()]
+        return Stops(len(lattice), where, np.concatenate([np.zeros(0), *parts])), None
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """At asked positions alone.
+
+    Where a position is that of an end, the row is the first one there: before what is thin.
+
+    Parameters
+    ----------
+    s : sequence of float
+        Positions [m], in any order, between the start and the end of the lattice.
+    """
+
+    s: Sequence[float] | np.ndarray
+
+    def __post_init__(self) -> None:
+        try:
+            values = np.array(self.s, dtype=float)
+        except (TypeError, ValueError):
+            values = np.zeros(0)
+        if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+            raise InputError(f"Positions: s must be a list of finite numbers [m], got {short(self.s)}")
+        object.__setattr__(self, "s", values)
+
+    def places(self, lattice: Lattice) -> tuple[Stops, np.ndarray]:
+        """Stops, and the rows that are wanted."""
+        ends, asked = positions(lattice), np.asarray(self.s)
+        if is_traced(ends):
+            raise InputError("Positions: lengths are being differentiated, which would move them; ask for Slices")
+        if is_traced(ends):
+            raise InputError("Positions: no gradient with respect to lengths at fixed positions; ask for Slices")
+        for value in asked[(asked < -_AT_END) | (asked > ends[-1] + _AT_END)][:1]:
+            raise InputError(f"Positions: s must be from 0 to {ends[-1]:.10g} m, got {value:.10g}")
+        first = np.searchsorted(ends, asked - _AT_END)  # the first end that is not before it
+        inside = np.abs(ends[first] - asked) > _AT_END
+        where = first[inside] - 1
+        parts = (asked[inside] - ends[where]) / (ends[where + 1] - ends[where])
+        order = np.lexsort((parts, where))
+        stops = Stops(len(lattice), where[order], parts[order])
+        rows = np.concatenate([[0], 1 + stops.exits])[first]
+        rows[np.flatnonzero(inside)[order]] = 1 + where[order] + np.arange(len(order))
+        return stops, rows
+
+
+@dataclass(frozen=True)
+class Range:
+    """From the entrance of one element to the exit of another.
+
+    Parameters
+    ----------
+    first, last : str
+        Globs over names: the range begins at the first element that matches `first`, and ends with the last one that
+        matches `last`.
+    """
+
+    first: str
+    last: str
+
+    def __post_init__(self) -> None:
+        for name in ("first", "last"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise InputError(f"Range: {name} must be a name of an element, got {short(getattr(self, name))}")
+
+    def __str__(self) -> str:
+        return f"{self.first}/{self.last}"
+
+
+def rows_matching(where: str | Range, names: Sequence[str], elements: np.ndarray) -> np.ndarray:
+    """Rows of a table at given places.
+
+    Parameters
+    ----------
+    where : str or Range
+        Glob over names, or a range.
+    names : sequence of str
+        Of the rows.
+    elements : (rows,) int array
+        The element at whose entrance, or in which, a row stands, rising.
+
+    Raises
+    ------
+    InputError
+        Nothing matches, or a range ends before it begins.
+    """
+    if isinstance(where, Range):
+        begin, end = _matching(where.first, names)[0], _matching(where.last, names)[-1]
+        stop = int(np.searchsorted(elements, elements[end] + 1)) + 1  # with the row at the exit
+        if begin > end:
+            raise InputError(f"Range: {where.last!r} is before {where.first!r}")
+        return np.arange(begin, min(stop, len(names)))
+    if not isinstance(where, str):
+        raise InputError(f"Twiss: rows are asked for by a glob over names or a Range, got {short(where)}")
+    return _matching(where, names)
+
+
+def _matching(pattern: str, names: Sequence[str]) -> np.ndarray:
+    found = np.array([i for i, name in enumerate(names) if fnmatchcase(name, pattern)], dtype=int)
+    if not found.size:
+        raise InputError(f"Twiss: no row matches {pattern!r}")
+    return found
+
+
+def require_places(at: Any) -> Slices | Positions:
+    """`at`, or an error."""
+    if not isinstance(at, (Slices, Positions)):
+        raise InputError(f"twiss: at must be gputrack.Slices(...) or gputrack.Positions(...), got {short(at)}")
+    return at

@@ -1,0 +1,467 @@
+"""Twiss parameters of rings and beam lines."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from gputrack.autodiff.slices import part
+from gputrack.base.arrays import Array, assembled, untraced
+from gputrack.base.checks import require_integer
+from gputrack.base.dataframe import data_frame
+from gputrack.base.errors import InputError
+from gputrack.beam.initial_twiss import InitialTwiss
+from gputrack.elements.observation import Stops
+from gputrack.lattice.lattice import Lattice
+from gputrack.lattice.optics_program import require_undamped
+from gputrack.optics.linear.chromatic import ChromaticFunctions, chromatic_functions, chromaticities, tunes_of_momentum
+from gputrack.optics.linear.closed_orbit import closed_trajectory
+from gputrack.optics.linear.coupled_functions import (
+    PLANES,
+    EdwardsTeng,
+    MaisRipken,
+    alpha,
+    beta,
+    coupling_factor,
+    dispersion_along,
+    dispersion_of_mode,
+    drift_of_arrival,
+    periodic_dispersion,
+    plane_columns,
+)
+from gputrack.optics.linear.normal_modes import UnstableMotionError, eigenvector_basis, transverse_modes
+from gputrack.optics.linear.places import Positions, Range, Slices, require_places, rows_matching
+from gputrack.optics.linear.stability import require_length, unstable
+from gputrack.optics.linear.trajectory import coasting as without_rf
+from gputrack.optics.linear.trajectory import has_rf, positions, row_names, trajectory
+
+COORDINATES = ("x", "px", "y", "py", "z", "delta")
+#: fields of Twiss that are no columns
+NO_COLUMNS = ("qx", "qy", "qs", "matrices", "bases", "lattice", "periodic", "form", "element", "whole")
+#: of chromaticities: maps go one order further
+MOST_ORDER = 11
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Twiss:
+    """Optics at the entrance of every element and, in the last row, at the end of the lattice; or where asked for.
+
+    Parameters
+    ----------
+    name : tuple of str
+        Name of the element at whose entrance, or inside which, a row stands; "end" for the last one.
+    s : (n + 1,) array
+        Positions [m].
+    betx, alfx, mux, bety, alfy, muy : (n + 1,) arrays
+        beta [m], alpha, and phase advance from the start in units of 2 pi, of the mode nearest to each plane, in
+        the form asked for (`MaisRipken` or `EdwardsTeng`); the same where the planes are not coupled.
+    dx, dpx, dy, dpy : (n + 1,) arrays
+        Dispersion, d(x, px, y, py)/d delta [m, 1]; with cavities on, that of the synchrotron mode.
+    x, px, y, py, z, delta : (n + 1,) arrays
+        Orbit [m, 1].
+    qx, qy : float
+        Phase advances from start to end [2 pi]: tunes with their integer parts, if periodic.
+    qs : float
+        Synchrotron tune, between 0 and 1/2; 0 without cavities.
+    matrices : (n + 1, 6, 6) array
+        Transfer matrices from the start.
+    bases : (n + 1, 4, 4) or (n + 1, 6, 6) array
+        Normal modes, see `normal_modes`.
+    lattice : Lattice
+    periodic : bool
+        Whether it is a ring.
+    form : MaisRipken or EdwardsTeng
+        Form of the columns of both modes.
+    element : (n + 1,) int array
+        Place in the lattice of the element of each row.
+    whole : Twiss, optional
+        Where rows were chosen: that of all of them, to which figures of the whole lattice belong.
+
+    Notes
+    -----
+    Further figures are computed when they are first asked for: `dqx`, `dqy`, `chromaticity`, `chromatic`,
+    `momentum_compaction`, `slip`, and the functions of coupled motion.
+    """
+
+    name: tuple[str, ...]
+    s: np.ndarray
+    betx: Array
+    alfx: Array
+    mux: Array
+    bety: Array
+    alfy: Array
+    muy: Array
+    dx: Array
+    dpx: Array
+    dy: Array
+    dpy: Array
+    x: Array
+    px: Array
+    y: Array
+    py: Array
+    z: Array
+    delta: Array
+    qx: Any
+    qy: Any
+    qs: Any
+    matrices: Array
+    bases: Array
+    lattice: Lattice = field(repr=False)
+    periodic: bool
+    form: MaisRipken | EdwardsTeng
+    element: np.ndarray
+    whole: Twiss | None = None
+
+    # -- places ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def columns(self) -> dict[str, Array]:
+        """Columns by name, the names of places first."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NO_COLUMNS}
+
+    def rows(self, where: str | Range) -> np.ndarray:
+        """Rows whose names match a glob pattern, as in ``tw.betx[tw.rows("bpm*")]``, or that stand in a `Range`.
+
+        Raises
+        ------
+        InputError
+            No name matches, or the range ends before it begins.
+        """
+        return rows_matching(where, self.name, self.element)
+
+    def chosen(self, rows: Any) -> Twiss:
+        """Some of the rows, in any order; figures of the whole lattice stay what they are."""
+        columns = {name: np.array(self.name)[rows] if name == "name" else c[rows] for name, c in self.columns.items()}
+        columns["name"] = tuple(columns["name"].tolist())
+        more = {name: getattr(self, name)[rows] for name in ("matrices", "bases", "element")}
+        return replace(self, **columns, **more, whole=self.whole or self)
+
+    def between(self, first: str, last: str) -> Twiss:
+        """From the entrance of the first element that matches a glob to the exit of the last that matches another."""
+        return self.chosen(self.rows(Range(first, last)))
+
+    def refined(self, at: Slices | Positions) -> Twiss:
+        """The same optics at places inside elements; see `twiss`."""
+        if self.whole is not None:
+            return self.whole.refined(at)
+        stops, rows = require_places(at).places(self.lattice)
+        passed = trajectory(self.lattice, self.orbit, stops)
+        matrices = passed[:, :, 1:]
+        bases = anp.matmul(matrices[:, : self.bases.shape[-1], : self.bases.shape[-1]], self.bases[0])
+        if self.bases.shape[-1] == 6:
+            dispersion = dispersion_of_mode(bases)
+        else:
+            dispersion = dispersion_along(matrices, self.dispersion[0])
+        fine = _twiss(self.lattice, passed, bases, dispersion, self.form, self.qs, self.periodic, stops)
+        return fine if rows is None else fine.chosen(rows)
+
+    def at(self, row: int | str) -> InitialTwiss:
+        """Twiss parameters at a row, or at the first one of a name: beams are made of them, and lines begin with them.
+
+        Planes that are coupled there have more parameters than these.
+        """
+        row = int(self.rows(row)[0]) if isinstance(row, str) else row
+        return InitialTwiss(**{f.name: getattr(self, f.name)[row] for f in fields(InitialTwiss)})
+
+    @property
+    def start(self) -> InitialTwiss:
+        """Twiss parameters at the start."""
+        return self.at(0)
+
+    @property
+    def matrix(self) -> Array:
+        """(6, 6) Matrix from start to end: the one-turn matrix of a ring."""
+        return (self.whole or self).matrices[-1]
+
+    @property
+    def dispersion(self) -> Array:
+        """(n + 1, 4) Columns dx, dpx, dy, dpy."""
+        return anp.stack([self.dx, self.dpx, self.dy, self.dpy], axis=1)
+
+    # -- coupled motion ------------------------------------------------------------------------------------------------
+
+    def beta(self, plane: str, mode: int) -> Array:
+        """Mais and Ripken's beta [m] of mode 1, 2 or (with cavities on) 3 in plane "x" or "y", (n + 1,)."""
+        return beta(self.bases, *self._indices(plane, mode))
+
+    def alpha(self, plane: str, mode: int) -> Array:
+        """Mais and Ripken's alpha of mode 1, 2 or 3 in plane "x" or "y", (n + 1,)."""
+        return alpha(self.bases, *self._indices(plane, mode))
+
+    def _indices(self, plane: str, mode: int) -> tuple[int, int]:
+        modes = self.bases.shape[-1] // 2
+        if plane not in PLANES or mode not in range(1, modes + 1):
+            raise InputError(f"Twiss: plane must be 'x' or 'y' and mode 1 to {modes}, got {plane!r} and {mode!r}")
+        return PLANES.index(plane), mode - 1
+
+    @property
+    def gamma_squared(self) -> Array:
+        """(n + 1,) Edwards and Teng's g^2: 1 where the planes are not coupled."""
+        return coupling_factor(self.bases)
+
+    # -- momentum ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def coasting(self) -> Twiss:
+        """The same ring with its cavities off, at the momentum of the orbit at the start."""
+        self._require_periodic("momentum compaction and chromaticities")
+        if self.whole is not None:
+            return self.whole.coasting
+        quiet = without_rf(self.lattice)
+        return self if quiet is self.lattice else twiss(quiet, delta=self.delta[0])
+
+    def _require_periodic(self, what: str) -> None:
+        if not self.periodic:
+            raise InputError(f"Twiss: {what} are those of rings; this one began with given values")
+
+    @property
+    def slip(self) -> Any:
+        """Slip factor d(revolution time)/(revolution time)/d delta of a coasting beam: > 0 above transition."""
+        quiet = self.coasting
+        return -drift_of_arrival(quiet.matrix, quiet.dispersion[0]) / quiet.s[-1]
+
+    @property
+    def momentum_compaction(self) -> Any:
+        """d(path length)/(path length)/d delta: the slip factor plus 1/gamma0^2."""
+        return self.slip + self.lattice.require_reference().gamma0 ** -2
+
+    def chromaticity(self, order: int = 1) -> Array:
+        """(2,) Derivatives d^order (qx, qy)/d delta^order, of a coasting beam about the orbit's momentum.
+
+        From the one-turn map of order + 1 about the closed orbit: exact, with the dispersive orbit of all orders.
+
+        Raises
+        ------
+        InputError
+            The order is not 1 to 11; or this is not a ring.
+        """
+        if require_integer("chromaticity", "order", order, at_least=1) > MOST_ORDER:
+            raise InputError(f"chromaticity: order must be <= {MOST_ORDER}, got {order}")
+        quiet = self.coasting
+        if order not in self._tunes:
+            try:
+                found = quiet._tune_derivatives(order)
+            except UnstableMotionError:
+                name = self.lattice.name
+                raise InputError(f"Lattice {name!r}: coupled modes of equal tunes have no chromaticity") from None
+            self._tunes.update(found)
+        return self._tunes[order]
+
+    def _tune_derivatives(self, order: int) -> dict[int, Array]:
+        """Those of a coasting beam up to an order."""
+        if order == 1:
+            ends = anp.stack([self.bases[0], self.bases[-1]])
+            return {1: chromaticities(self.lattice, self.orbit, ends, self.matrix)}
+        series = tunes_of_momentum(self.lattice, self.orbit, order)
+        return {k: math.factorial(k) * series[:, k] for k in range(1, order + 1)}
+
+    @cached_property
+    def _tunes(self) -> dict[int, Array]:
+        """Derivatives of the tunes that are known."""
+        return {}
+
+    @property
+    def dqx(self) -> Any:
+        """Horizontal chromaticity d qx/d delta."""
+        return self.chromaticity()[0]
+
+    @property
+    def dqy(self) -> Any:
+        """Vertical chromaticity d qy/d delta."""
+        return self.chromaticity()[1]
+
+    @property
+    def orbit(self) -> Array:
+        """(6,) Orbit at the start."""
+        return anp.stack([getattr(self, name)[0] for name in COORDINATES])
+
+    @cached_property
+    def chromatic(self) -> ChromaticFunctions:
+        """W functions, d mu/d delta and second-order dispersion, of a coasting beam; at the ends of all elements."""
+        if self.periodic:
+            quiet = self.coasting
+            return quiet._chromatic(None)
+        if self.whole is not None:
+            return self.whole.chromatic
+        return self._chromatic((self.bases[0], self.dispersion[0]))
+
+    def _chromatic(self, start: tuple[Array, Array] | None) -> ChromaticFunctions:
+        ends = np.unique(self.element, return_index=True)[1]  # the first row of each element is its entrance
+        return chromatic_functions(self.lattice, self.orbit, self.matrices[ends], start)
+
+    # -- output --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def summary(self) -> dict[str, float]:
+        """Figures of the whole lattice by name."""
+        names = ["qx", "qy", "qs"]
+        if self.periodic:
+            names += ["dqx", "dqy", "momentum_compaction", "slip"]
+        figures = {"length": float(untraced(positions(self.lattice))[-1])}
+        figures |= {name: getattr(self, name) for name in names}
+        for name in ("betx", "bety", "dx", "dy"):
+            figures[f"{name}_max"] = np.max(np.abs(getattr(self, name)))
+        return figures
+
+    def __repr__(self) -> str:
+        kind = "ring" if self.periodic else "line"
+        lines = [f"<Twiss of {kind} {self.lattice.name!r}: {len(self.name)} rows"]
+        lines += [f"  {name:<20} {float(value):.10g}" for name, value in self.summary.items()]
+        start = ", ".join(f"{name} {getattr(self, name)[0]:.6g}" for name in ("betx", "alfx", "bety", "alfy", "dx"))
+        return "\n".join([*lines, f"  at the start         {start}>"])
+
+    def to_pandas(self) -> Any:
+        """The columns as a `pandas.DataFrame`.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        return data_frame(self.columns)
+
+    def plot(self) -> Any:
+        """Beta functions and dispersion under a strip of the lattice, as a `matplotlib.figure.Figure`."""
+        from gputrack.app import plot  # matplotlib takes half a second to import
+
+        return plot.twiss_figure(self)
+
+
+def twiss(
+    lattice: Lattice,
+    *,
+    start: Any = None,
+    delta: Any = 0.0,
+    orbit: Any = None,
+    form: MaisRipken | EdwardsTeng | None = None,
+    at: Slices | Positions | None = None,
+) -> Twiss:
+    """Twiss parameters: the periodic ones of a ring, or those of a beam line from given initial values.
+
+    Matrices are exact derivatives of the tracking maps around the (closed) orbit. A part of a ring is
+    ``gt.twiss(ring).between("q1", "q9")``; a part as a line with values of its own is a slice of the lattice:
+    ``gt.twiss(ring[10:90], start=tw.at(10))``.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    start : InitialTwiss, optional
+        Values at the start of a beam line, or any object with its attributes; a ring where not given.
+    delta : float
+        Relative momentum deviation; with cavities on, where the search for the closed orbit starts.
+    orbit : (6,) array, optional
+        Orbit at the start of a beam line; (0, 0, 0, 0, 0, delta) where not given. For a ring, where the search starts.
+    form : MaisRipken or EdwardsTeng
+        Which beta functions of coupled motion; `MaisRipken` where not given.
+    at : Slices or Positions, optional
+        Rows at the ends of all elements where not given; ``gt.Slices(10)`` for rows inside elements, too,
+        ``gt.Positions([1.5, 20.0])`` for rows there alone. Inside an element its maps are cut: behind its
+        entrance face, a part of its body. Momenta in solenoids are canonical ones. A cavity acts in its middle.
+
+    Returns
+    -------
+    Twiss
+
+    Raises
+    ------
+    InputError
+        There is no closed orbit, or the motion around it is unstable (the message names the plane and its trace); an
+        orbit does not reach the end of a line; or particles radiate, see `damping`.
+    """
+    require_undamped(lattice, "Twiss parameters")
+    form = MaisRipken() if form is None else form
+    if not isinstance(form, (MaisRipken, EdwardsTeng)):
+        raise InputError(f"twiss: form must be MaisRipken() or EdwardsTeng(), got {form!r}")
+    if at is not None:
+        require_places(at)
+    if start is not None:
+        ends = _line(lattice, InitialTwiss.of(start), delta, orbit, form)
+    else:
+        require_length(lattice, float(untraced(positions(lattice)[-1])))
+        ends = _ring(lattice, closed_trajectory(lattice, delta, orbit), form)
+    return ends if at is None else ends.refined(at)
+
+
+def linear_optics(lattice: Lattice, delta: Any = 0.0) -> Twiss:
+    """The periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta)``."""
+    return twiss(lattice, delta=delta)
+
+
+def _ring(lattice: Lattice, passed: Array, form: Any) -> Twiss:
+    matrices = part(passed, np.s_[:, :, 1:])
+    free = 6 if has_rf(lattice) else 4
+    try:
+        start = basis_of(matrices[-1][:free, :free])
+    except UnstableMotionError:
+        raise unstable(lattice, untraced(matrices[-1])[:free, :free]) from None
+    bases = anp.matmul(part(passed, np.s_[:, :free, 1 : 1 + free]), start)
+    if free == 6:
+        qs = anp.abs(anp.arctan2(*_turn(start, bases[-1], 2))) / (2.0 * np.pi)
+        return _twiss(lattice, passed, bases, dispersion_of_mode(bases), form, qs, True)
+    dispersion = dispersion_along(matrices, periodic_dispersion(matrices[-1]))
+    return _twiss(lattice, passed, bases, dispersion, form, 0.0, True)
+
+
+def basis_of(matrix: Array) -> Array:
+    """Normal modes of a one-turn matrix, (4, 4) or (6, 6)."""
+    if len(matrix) == 4:
+        return transverse_modes(matrix)
+    return eigenvector_basis(matrix)
+
+
+def _turn(start: Array, end: Array, mode: int) -> tuple[Any, Any]:
+    """Sine and cosine of the angle by which a mode turned."""
+    inverse = anp.linalg.inv(start)
+    turned = anp.dot(inverse, end)[2 * mode : 2 * mode + 2, 2 * mode : 2 * mode + 2]
+    return turned[0, 1], turned[0, 0]
+
+
+def _line(lattice: Lattice, start: InitialTwiss, delta: Any, orbit: Any, form: Any) -> Twiss:
+    first = assembled([0.0, 0.0, 0.0, 0.0, 0.0, delta] if orbit is None else orbit)
+    plain = np.asarray(untraced(first), dtype=float)
+    if plain.shape != (6,) or not np.isfinite(plain).all():
+        raise InputError(f"twiss: delta and orbit must be finite numbers, six of them, got {plain.tolist()}")
+    passed = trajectory(lattice, first)
+    matrices = passed[:, :, 1:]
+    planes = [_courant_snyder(start.betx, start.alfx), _courant_snyder(start.bety, start.alfy)]
+    zero = [0.0, 0.0]
+    rows = [planes[0][0] + zero, planes[0][1] + zero, zero + planes[1][0], zero + planes[1][1]]
+    bases = anp.matmul(matrices[:, :4, :4], anp.array(rows))
+    dispersion = dispersion_along(matrices, anp.array([start.dx, start.dpx, start.dy, start.dpy]))
+    return _twiss(lattice, passed, bases, dispersion, form, 0.0, False)
+
+
+def _courant_snyder(beta: Any, alpha: Any) -> list[list[Any]]:
+    root = anp.sqrt(beta)
+    return [[root, 0.0], [-alpha / root, 1.0 / root]]
+
+
+def _twiss(
+    lattice: Lattice, passed: Array, bases: Array, dispersion: Array, form: Any, qs: Any, periodic: bool,
+    stops: Stops | None = None,
+) -> Twiss:  # fmt: skip
+    columns = {**plane_columns(bases, 0, form), **plane_columns(bases, 1, form)}
+    names, s, element = row_names(lattice), positions(lattice), np.arange(len(lattice) + 1)
+    if stops is not None:
+        names, s, element = tuple(names[i] for i in stops.elements.tolist()), stops.along(s), stops.elements
+    return Twiss(
+        name=names,
+        s=s,
+        **columns,
+        **{f"d{name}": dispersion[:, i] for i, name in enumerate(COORDINATES[:4])},
+        **{name: part(passed, np.s_[:, i, 0]) for i, name in enumerate(COORDINATES)},
+        qx=columns["mux"][-1],
+        qy=columns["muy"][-1],
+        qs=qs,
+        matrices=part(passed, np.s_[:, :, 1:]),
+        bases=bases,
+        lattice=lattice,
+        periodic=periodic,
+        form=form,
+        element=element,
+    )

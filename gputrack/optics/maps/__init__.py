@@ -1,0 +1,1 @@
+"""Transfer maps of any order and derivatives of transfer matrices."""

@@ -1,0 +1,78 @@
+"""What transfer maps are asked of: one lattice or several, one orbit or several, on the host or on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gputrack.base.arrays import Array, is_cupy, module_named, namespace, on_device
+from gputrack.base.checks import short
+from gputrack.base.errors import InputError
+from gputrack.lattice.lattice import Lattice
+
+
+def lattices_of(given: Lattice | Sequence[Lattice]) -> list[Lattice]:
+    """The lattices of a batch, with one reference particle; one lattice is a batch of itself.
+
+    Raises
+    ------
+    InputError
+        Neither a lattice nor a sequence of some, or their reference particles differ.
+    """
+    found = [given] if isinstance(given, Lattice) else list(given) if isinstance(given, (list, tuple)) else []
+    if not found or not all(isinstance(one, Lattice) for one in found):
+        raise InputError(f"transfer map: give a Lattice, or a list of them, got {short(given)}")
+    for one in found[1:]:
+        if one.require_reference() != found[0].require_reference():
+            raise InputError(
+                f"transfer map: lattices of a batch need one reference particle, got {found[0].reference} and "
+                f"{one.reference}; ask for their maps one by one"
+            )
+    return found
+
+
+def orbits_of(given: Any, backend: str | None) -> tuple[Array, bool]:
+    """Orbits (..., 6) where their maps are to be, and whether that is a GPU.
+
+    Raises
+    ------
+    InputError
+        They are not six finite numbers each, the name of the backend is unknown, or the orbits lie on a GPU and the
+        maps shall be on the host.
+    BackendError
+        There is no GPU, or no CuPy.
+    """
+    if backend not in (None, "host", "cuda"):
+        raise InputError(f"transfer map: backend must be 'host', 'cuda' or None, got {backend!r}")
+    if is_cupy(given) and backend == "host":
+        raise InputError("transfer map: backend='host' needs a NumPy orbit; move it with orbit.get()")
+    on_gpu = is_cupy(given) or backend == "cuda"
+    if on_gpu:
+        from gputrack.backends.cuda.backend import CudaBackend
+
+        CudaBackend()  # says what is missing
+    xp = namespace(given) if is_cupy(given) else module_named("cupy" if on_gpu else "numpy")
+    try:
+        with on_device(given):
+            orbits = xp.zeros(6) if given is None else xp.array(given, dtype=float)
+    except (TypeError, ValueError):
+        orbits = xp.zeros(0)
+    if orbits.ndim not in (1, 2) or orbits.shape[-1] != 6 or 0 in orbits.shape or not bool(xp.isfinite(orbits).all()):
+        raise InputError(f"transfer map: orbit must be six finite numbers, or (n, 6) of them, got {short(given)}")
+    return orbits, on_gpu
+
+
+def batch_of(given: Lattice | Sequence[Lattice], orbits: Array) -> tuple[int, ...]:
+    """Shape of the batch: () for one lattice and one orbit, else (n,).
+
+    Raises
+    ------
+    InputError
+        There are several lattices and another number of orbits.
+    """
+    several = not isinstance(given, Lattice)
+    if orbits.ndim == 2 and several and len(orbits) != len(given):
+        raise InputError(
+            f"transfer map: {len(given)} lattices need one orbit, or one for each of them, got {len(orbits)}"
+        )
+    return (len(orbits),) if orbits.ndim == 2 else (len(given),) if several else ()

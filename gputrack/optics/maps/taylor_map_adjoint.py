@@ -1,0 +1,118 @@
+"""Coefficients of transfer maps as one primitive of autograd.
+
+Forwards the maps run on power series; backwards their adjoints do, with linear functionals on series as cotangents, so
+that one sweep gives the derivative of any function of all coefficients with respect to all magnets, to the reference
+momentum and to the orbit. Nothing is kept from the way forwards but the last map: the sweep undoes the maps. That
+loses nothing but rounding: after 5550 elements the identity comes back to 2e-13 of the largest coefficient of each
+degree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from autograd.extend import defvjp_argnums, primitive
+
+from gputrack.backends.taylor.host import run_series
+from gputrack.backends.taylor.host_adjoint import sweep_series
+from gputrack.base.arrays import is_traced
+from gputrack.base.errors import InputError
+from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.lattice.knob_trace import require_first_derivatives, traced_values
+from gputrack.lattice.lattice import Lattice
+from gputrack.lattice.optics_program import identity_map, traced_program
+from gputrack.lattice.program import Program
+from gputrack.tpsa.space import Space
+
+
+def traced_maps(lattice: Lattice, space: Space, orbit: Any, places: Sequence[int] = ()) -> Any:
+    """Maps from the start to the exits of some elements, and to the end.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Knobs that are being differentiated, and a traced reference, are followed.
+    space : Space
+        Of the six coordinates.
+    orbit : (6,) array
+        At the start; may be traced.
+    places : sequence of int
+
+    Returns
+    -------
+    array (len(places) + 1, 6, space.size)
+        Coefficients; those to the end come last. Traced where the lattice or the orbit is.
+
+    Raises
+    ------
+    InputError
+        The orbit does not reach the end.
+    """
+    run = _Maps(lattice, space, places)
+    values = traced_values(lattice, run.program)
+    if is_traced(orbit) or is_traced(values):
+        return _passed(run, orbit, values)
+    return run.forward(np.asarray(orbit, dtype=float))
+
+
+class _Maps:
+    """A passage forwards, remembered for its sweep."""
+
+    def __init__(self, lattice: Lattice, space: Space, places: Sequence[int]) -> None:
+        self.name, self.space, self.places = lattice.name, space, len(places)
+        self.reference = ReferenceValues.of(lattice.require_reference().plain)
+        self.program = recording_at(traced_program(lattice), places)
+
+    def forward(self, orbit: np.ndarray) -> np.ndarray:
+        """Maps (places + 1, 6, size)."""
+        if orbit.shape != (6,) or not np.isfinite(orbit).all():
+            raise InputError(f"transfer map: orbit must be six finite numbers, got {orbit!r}")
+        reference = np.array(self.reference)[:, None]
+        start = identity_map(self.space, orbit)[None]
+        final, at = run_series(self.space, [self.program], reference, start, self.places)
+        if not np.isfinite(final).all():
+            raise InputError(f"Lattice {self.name!r}: the orbit {orbit.tolist()} does not reach the end")
+        self.final: np.ndarray = final[0]
+        return np.concatenate([at[0], final])
+
+    def backward(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives with respect to the orbit; to the program's constants, then the reference's values."""
+        cotangents = np.array(bar[-1], order="C")
+        maps = np.array(self.final, order="C")
+        gradient = sweep_series(self.space, self.program, self.reference, maps, cotangents, bar[:-1])
+        return cotangents[:, 0], gradient
+
+
+def recording_at(program: Program, places: Sequence[int]) -> Program:
+    """A program that records after every element, with the records at some places alone, in their order."""
+    number = {place: i for i, place in enumerate(places)}
+    records = program.ops[:, 0] == MAPS["record"].code
+    kept = ~records | np.isin(program.elements, list(number))
+    ops = program.ops[kept]
+    elements = program.elements[kept]
+    column = 2 + MAPS["record"].integers.index("place")
+    for row in np.flatnonzero(records[kept]):
+        ops[row, column] = number[int(elements[row])]
+    return replace(program, ops=ops, elements=elements)
+
+
+@primitive
+def _passed(run: _Maps, orbit: Any, values: Any) -> np.ndarray:
+    return run.forward(np.array(orbit, dtype=float))
+
+
+def _pull_back(argnums: Sequence[int], answer: Any, arguments: Any, _: Any) -> Callable[[Any], tuple[Any, ...]]:
+    run: _Maps = arguments[0]
+
+    def pull(bar: Any) -> tuple[Any, ...]:
+        require_first_derivatives(bar, *arguments[1:])
+        bars = [None, *run.backward(np.asarray(bar))]
+        return tuple(bars[i] for i in argnums)
+
+    return pull
+
+
+defvjp_argnums(_passed, _pull_back)

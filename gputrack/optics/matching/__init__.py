@@ -1,0 +1,1 @@
+"""Matching, orbit response and orbit correction."""

@@ -1,0 +1,221 @@
+"""Correction of the closed orbit by the singular values of its exact response."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import lsq_linear
+
+from gputrack.base.checks import require_integer, short
+from gputrack.base.errors import InputError
+from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.optics.linear.places import Range
+from gputrack.optics.matching.orbit_response import OrbitResponse, orbit_response, require_element_knobs
+
+#: a step that moves the orbit by less than this [m] is the last one
+_AT_REST = 1e-10
+#: what keeps kicks that the response does not determine small, of the largest singular value
+_SMALL = 1e-9
+
+
+@dataclass(frozen=True)
+class Strongest:
+    """The largest singular values, so many of them."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        require_integer("Strongest", "number", self.number, at_least=1)
+
+    def count(self, values: np.ndarray) -> int:
+        """How many of these singular values, largest first, are kept."""
+        if self.number > len(values):
+            raise InputError(f"Strongest: number must be <= {len(values)}, the singular values, got {self.number}")
+        return self.number
+
+
+@dataclass(frozen=True)
+class Above:
+    """Singular values above a fraction of the largest one."""
+
+    fraction: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fraction, (int, float)) or not 0.0 <= self.fraction < 1.0:
+            raise InputError(f"Above: fraction must be from 0 to 1, got {short(self.fraction)}")
+
+    def count(self, values: np.ndarray) -> int:
+        """How many of these singular values, largest first, are kept."""
+        return int(np.sum(values > self.fraction * values[0]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OrbitCorrection:
+    """What a correction found.
+
+    Attributes
+    ----------
+    lattice : Lattice
+        With the correctors as found.
+    knobs : Knobs
+        The correctors, with their values before.
+    values : (k,) array
+        Values found.
+    before, after : (2 m,) arrays
+        Orbit at the monitors, x, then y [m], less what was asked for.
+    history : tuple of float
+        Its rms [m] before each step and after the last one.
+    singular_values : (min(2 m, k),) array
+        Of the response before the last step, largest first [m per unit of the knobs].
+    kept : int
+        How many of them were used.
+    at_limit : tuple of str
+        Handles of correctors that ended at a bound.
+    response : OrbitResponse
+        At the corrected orbit.
+    """
+
+    lattice: Lattice
+    knobs: Knobs
+    values: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    history: tuple[float, ...]
+    singular_values: np.ndarray
+    kept: int
+    at_limit: tuple[str, ...]
+    response: OrbitResponse
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self.history) - 1
+
+    def __repr__(self) -> str:
+        monitors, used = len(self.before) // 2, f"{self.kept} of {len(self.singular_values)} singular values"
+        lines = [f"<OrbitCorrection of {self.lattice.name!r}: {used}, {self.steps} steps"]
+        for plane, rows in (("x", slice(None, monitors)), ("y", slice(monitors, None))):
+            rms, peak = (
+                " -> ".join(f"{size(orbit[rows]):.4g}" for orbit in (self.before, self.after)) for size in (_rms, _peak)
+            )
+            lines.append(f"  {plane} at {monitors} monitors: rms {rms} m, largest {peak} m")
+        change = self.values - self.knobs.values
+        lines.append(f"  {len(self.knobs)} correctors changed by rms {_rms(change):.4g}, at most {_peak(change):.4g}")
+        if self.at_limit:
+            lines.append(f"  at their bounds: {', '.join(self.at_limit)}")
+        return "\n".join(lines) + ">"
+
+
+def correct_orbit(
+    lattice: Lattice, correctors: Knobs, monitors: str | Range, *, singular_values: Strongest | Above | None = None,
+    goal: Any = None, bounds: tuple[float, float] | None = None, steps: int = 10, delta: float = 0.0,
+) -> OrbitCorrection:  # fmt: skip
+    """Correct the closed orbit at monitors in both planes, by singular value decomposition of its exact response.
+
+    Newton's method: each step takes the response at the orbit that the last one left, so that a few do, far from the
+    axis, too. Singular values that are not kept leave their part of the orbit as it is.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        A ring; with cavities on, its six-dimensional orbit.
+    correctors : Knobs
+        One for each place: ``ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)``.
+    monitors : str or Range
+        Glob over names of elements, or a range.
+    singular_values : Strongest or Above, optional
+        Which are kept; ``Above(1e-3)`` where not given.
+    goal : (2 m,) array, optional
+        Asked orbit at the monitors, x, then y [m]; 0 where not given.
+    bounds : (lower, upper), optional
+        Of the values of all correctors.
+    steps : int
+        At most so many.
+    delta : float
+        Relative momentum deviation.
+
+    Returns
+    -------
+    OrbitCorrection
+        Correctors at bounds are reported there.
+
+    Raises
+    ------
+    InputError
+        An argument is not as above, or a step leaves no closed orbit.
+    """
+    require_element_knobs("correct_orbit", correctors)
+    require_integer("correct_orbit", "steps", steps, at_least=1)
+    keep = Above() if singular_values is None else singular_values
+    if not isinstance(keep, (Strongest, Above)):
+        raise InputError(f"correct_orbit: singular_values must be gputrack.Strongest or gputrack.Above, got {keep!r}")
+    low, high = _bounds(correctors, bounds)
+    values, changed = correctors.values, lattice
+    response = orbit_response(lattice, correctors, monitors, delta=delta)
+    asked = _goal(goal, len(response.orbit))
+    orbits = [response.orbit - asked]
+    while True:
+        size, kept, step = _step(response.matrix, orbits[-1], keep, low - values, high - values)
+        values = np.clip(values + step, low, high)
+        changed = lattice.with_knobs(correctors, values)
+        start = response.twiss.whole.orbit if response.twiss.whole is not None else None
+        response = orbit_response(changed, correctors, monitors, delta=delta, guess=start)
+        orbits.append(response.orbit - asked)
+        if np.abs(orbits[-1] - orbits[-2]).max() < _AT_REST or len(orbits) > steps:
+            break
+    at_limit = tuple(k.handle for k, value in zip(correctors, values, strict=True) if value in (low, high))
+    return OrbitCorrection(
+        changed, correctors, values, orbits[0], orbits[-1], tuple(map(_rms, orbits)), size, kept, at_limit, response
+    )
+
+
+def _step(
+    matrix: np.ndarray, orbit: np.ndarray, keep: Strongest | Above, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, int, np.ndarray]:
+    """Singular values, how many are kept, and the change of the correctors within bounds."""
+    left, sizes, right = np.linalg.svd(matrix, full_matrices=False)
+    kept = keep.count(sizes)
+    asked = -left[:, :kept].T @ orbit
+    step = right[:kept].T @ (asked / sizes[:kept])
+    if (step < low).any() or (step > high).any():
+        damped = np.vstack([sizes[:kept, None] * right[:kept], _SMALL * sizes[0] * np.eye(len(step))])
+        wanted = np.concatenate([asked, np.zeros(len(step))])
+        step = lsq_linear(damped, wanted, (np.minimum(low, 0.0), np.maximum(high, 0.0)), method="bvls").x
+    return sizes, kept, step
+
+
+def _bounds(correctors: Knobs, bounds: Any) -> tuple[float, float]:
+    if bounds is None:
+        return -np.inf, np.inf
+    try:
+        low, high = (float(value) for value in bounds)
+    except (TypeError, ValueError):
+        raise InputError(f"correct_orbit: bounds must be two numbers, got {short(bounds)}") from None
+    if not low < high:
+        raise InputError(f"correct_orbit: bounds must be (lower, upper), lower < upper, got {short(bounds)}")
+    for knob in correctors:
+        if not low <= knob.value <= high:
+            raise InputError(f"correct_orbit: {knob.handle!r} starts at {knob.value:.6g}, outside ({low:g}, {high:g})")
+    return low, high
+
+
+def _goal(goal: Any, size: int) -> np.ndarray:
+    if goal is None:
+        return np.zeros(size)
+    try:
+        asked = np.array(goal, dtype=float)
+    except (TypeError, ValueError):
+        asked = np.zeros(0)
+    if asked.shape != (size,) or not np.isfinite(asked).all():
+        raise InputError(f"correct_orbit: goal must be {size} finite numbers [m], x then y, got {short(goal)}")
+    return asked
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _peak(values: np.ndarray) -> float:
+    return float(np.abs(values).max())

@@ -1,0 +1,247 @@
+"""Response of the closed orbit to correctors, exactly, for all correctors and places in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd import elementwise_grad
+
+from gputrack.base.arrays import Array, untraced
+from gputrack.base.checks import short
+from gputrack.base.errors import InputError
+from gputrack.elements import Element, RFCavity
+from gputrack.elements.map import ReferenceValues, make_state
+from gputrack.lattice.lattice import Knobs, Lattice, get_parameter, set_parameter
+from gputrack.lattice.optics_program import bare
+from gputrack.lattice.program import LoweredGroup, compile_program
+from gputrack.optics.linear.normal_modes import symplectic_form
+from gputrack.optics.linear.places import Range
+from gputrack.optics.linear.twiss import Twiss, twiss
+from gputrack.tracking.primitive import effective_traces
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OrbitResponse:
+    """Derivatives of the closed orbit at monitors with respect to correctors.
+
+    Attributes
+    ----------
+    x, y : (m, k) arrays
+        d x/d knob and d y/d knob [m per unit of the knob], at m monitors for k knobs.
+    knobs : Knobs
+    twiss : Twiss
+        Optics at the monitors: ``twiss.name``, ``twiss.s``, the orbit ``twiss.x``, ``twiss.y``, dispersion.
+    """
+
+    x: Array
+    y: Array
+    knobs: Knobs
+    twiss: Twiss
+
+    @property
+    def matrix(self) -> Array:
+        """(2 m, k) Both planes, x above y."""
+        return anp.concatenate([self.x, self.y])
+
+    @property
+    def orbit(self) -> Array:
+        """(2 m,) x, then y [m]."""
+        return anp.concatenate([self.twiss.x, self.twiss.y])
+
+    @property
+    def dispersion(self) -> Array:
+        """(2 m,) Response to the momentum, d(x, y)/d delta [m]."""
+        return anp.concatenate([self.twiss.dx, self.twiss.dy])
+
+    @cached_property
+    def frequency(self) -> Array:
+        """(2 m,) Response to the frequency of the cavities [m/Hz]: - dispersion/(slip f).
+
+        A ring keeps in step with its cavities: df/f = -slip d delta. Traced where the lattice is, in the frequency of
+        all cavities too.
+
+        Raises
+        ------
+        InputError
+            No cavity is on, or they have different frequencies, or the frequencies of some of them alone are being
+            differentiated; or this is no ring at its own momentum.
+        """
+        frequency = _common_frequency(self.twiss.lattice)
+        quiet = self.twiss.coasting
+        rows = self.twiss.element
+        return -anp.concatenate([quiet.dx[rows], quiet.dy[rows]]) / (quiet.slip * frequency)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"|d{p}| <= {float(np.abs(getattr(self, p)).max()):.4g} m" for p in "xy")
+        what = f"{len(self.x)} monitors, {len(self.knobs)} knobs"
+        return f"<OrbitResponse of {self.twiss.lattice.name!r}: {what}, {sizes}>"
+
+
+def orbit_response(
+    lattice: Lattice, correctors: Knobs, monitors: str | Range = "*", *, delta: float = 0.0,
+    guess: np.ndarray | None = None,
+) -> OrbitResponse:  # fmt: skip
+    """Response of the closed orbit of a ring at monitors to correctors, or to any other knobs.
+
+    From the implicit function: what each element adds to the orbit, by the derivative of its map, is carried along by
+    the matrices around the closed orbit and closed over the turn. No differences, no further orbits.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        With cavities on, the orbit of six coordinates, at fixed frequency.
+    correctors : Knobs
+        ``ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)``; or offsets of magnets, strengths, ...
+    monitors : str or Range
+        Glob over names of elements (at their entrances), or a range; everywhere where not given.
+    delta, guess
+        As of `closed_orbit`.
+
+    Returns
+    -------
+    OrbitResponse
+        Traced where the lattice is: ``gt.grad`` and ``gt.jacobian`` give its derivatives with respect to quadrupoles.
+
+    Raises
+    ------
+    InputError
+        As of `twiss`; or correctors are no knobs of elements.
+    """
+    require_element_knobs("orbit_response", correctors)
+    optics = twiss(lattice, delta=delta, orbit=guess)
+    rows = optics.rows(monitors)
+    places = [place for knob in correctors for place in knob.places]
+    owner = np.repeat(np.eye(len(correctors)), [len(knob.places) for knob in correctors], axis=0)
+    added = _added(optics, correctors)
+    exits = np.array(places) + 1
+    form = symplectic_form(6)
+    # the inverse of a symplectic matrix: what is added, seen from the start
+    inverse = -anp.matmul(form, anp.matmul(anp.swapaxes(optics.matrices[exits], -1, -2), form))
+    seen = anp.einsum("pij,pj->ip", inverse, added)
+    closed = _closed(optics, anp.dot(optics.matrix, anp.dot(seen, owner)))
+    past = (exits[None] <= rows[:, None]).astype(float)  # monitors behind the element
+    planes = []
+    for coordinate in (0, 2):
+        row = optics.matrices[rows, coordinate]
+        planes.append(anp.dot(row, closed) + anp.dot(anp.dot(row, seen) * past, owner))
+    x, y = planes
+    return OrbitResponse(x, y, correctors, optics.chosen(rows))
+
+
+def _common_frequency(lattice: Lattice) -> Any:
+    """The one frequency of all cavities that are on, traced where it is being differentiated."""
+    plain = {i: e.frequency for i, e in enumerate(lattice) if isinstance(e, RFCavity) and e.voltage and e.frequency}
+    if len(set(plain.values())) != 1:
+        listed = f"{sorted(set(plain.values()))} Hz" if plain else "none"
+        raise InputError(f"OrbitResponse: frequency needs cavities that are on, all of one frequency, got {listed}")
+    traced: dict[int, Any] = {}
+    for knobs, box in effective_traces(lattice.traces):
+        for number, knob in enumerate(knobs):
+            if knob.parameter == "frequency":
+                traced |= dict.fromkeys(plain.keys() & set(knob.places), anp.reshape(box, (-1,))[number])
+    if traced and len(traced) < len(plain):
+        free = sorted({lattice[i].name for i in plain.keys() - traced.keys()})
+        raise InputError(
+            "OrbitResponse: frequency has no derivative with respect to that of some cavities alone; let the knobs "
+            f"drive {', '.join(free)} too"
+        )
+    # where each has a knob of its own, what counts is that they change together
+    return sum(traced.values()) / len(traced) if traced else next(iter(plain.values()))
+
+
+def require_element_knobs(what: str, knobs: Any) -> Knobs:
+    """`knobs`, or an error."""
+    if not isinstance(knobs, Knobs) or not len(knobs) or not all(knob.places for knob in knobs):
+        raise InputError(f"{what}: correctors must be knobs of elements, lattice.knobs(...), got {short(knobs)}")
+    return knobs
+
+
+def _closed(optics: Twiss, after: Array) -> Array:
+    """(6, k) Change of the closed orbit at the start, from what a turn adds to it."""
+    free = optics.bases.shape[-1]
+    start = anp.linalg.solve(anp.eye(free) - optics.matrix[:free, :free], after[:free])
+    return anp.concatenate([start, np.zeros((6 - free, start.shape[1]))])
+
+
+def _added(optics: Twiss, knobs: Knobs) -> Array:
+    """(places, 6) Derivatives of elements' maps at the orbit with respect to knobs, for all their places in turn."""
+    lattice = optics.lattice
+    wanted = [(place, knob.parameter) for knob in knobs for place in knob.places]
+    places = sorted({place for place, _ in wanted})
+    active = {i: frozenset(p for q, p in wanted if q == place) for i, place in enumerate(places)}
+    few = Lattice(
+        [_with_places(lattice[i], names) for i, names in zip(places, active.values(), strict=True)],
+        lattice.reference, name=lattice.name, model=lattice.model,
+    )  # fmt: skip
+    orbits = anp.stack([getattr(optics, name)[np.array(places)] for name in ("x", "px", "y", "py", "z", "delta")])
+    columns: dict[tuple[int, str], tuple[Array, int]] = {}
+    for group in compile_program(bare(few, traced=True), active=active).groups:
+        members = [places[i] for i in group.places]
+        traced = _traced_parameters(group, members, lattice)
+        for parameter in sorted({p for place, p in wanted if place in set(members)}):
+            rates = _rates(group, traced, parameter, orbits[:, np.array(group.places)], lattice)
+            columns |= {(place, parameter): (rates, row) for row, place in enumerate(members)}
+    return anp.stack([columns[key][0][:, columns[key][1]] for key in wanted])
+
+
+def _with_places(element: Element, names: frozenset[str]) -> Element:
+    """The same element, whose series are long enough for some of their entries."""
+    for name in names:
+        element = set_parameter(element, name, get_parameter(element, name))
+    return element
+
+
+def _traced_parameters(group: LoweredGroup, members: Sequence[int], lattice: Lattice) -> dict[str, Any]:
+    """Parameters of a group, with what is being differentiated among them."""
+    p = {name: list(v) if isinstance(v, list) else v for name, v in group.parameters.items()}
+    for knobs, box in effective_traces(lattice.traces):
+        for number, knob in enumerate(knobs):
+            here = np.isin(members, knob.places).astype(float)
+            if here.any() and _has(p, knob.parameter):
+                value = anp.reshape(box, (-1,))[number]
+                _set(p, knob.parameter, _get(p, knob.parameter) + here * (value - untraced(value)))
+    return p
+
+
+def _rates(group: LoweredGroup, parameters: dict[str, Any], name: str, orbits: Array, lattice: Lattice) -> Array:
+    """(6, elements) Derivatives of what leaves the elements of a group with respect to one parameter."""
+    reference = ReferenceValues.of(lattice.require_reference())
+
+    def leaving(values: Any, coordinate: int) -> Any:
+        p = {key: list(v) if isinstance(v, list) else v for key, v in parameters.items()}
+        _set(p, name, values)
+        state = make_state(orbits, reference)
+        for call in group.kind.lower(p, group.statics):
+            state = call.forward(state, reference)
+        return state[coordinate] + 0.0 * values  # all of them, though some do not depend on it
+
+    values = _get(parameters, name)
+    return anp.stack([elementwise_grad(leaving)(values, coordinate) for coordinate in range(6)])
+
+
+def _split(name: str) -> tuple[str, int]:
+    series, _, rest = name.partition("[")
+    return series, int(rest[:-1]) if rest else -1
+
+
+def _has(p: dict[str, Any], name: str) -> bool:
+    series, order = _split(name)
+    return series in p and (order < 0 or order < len(p[series]))
+
+
+def _get(p: dict[str, Any], name: str) -> Any:
+    series, order = _split(name)
+    return p[series] if order < 0 else p[series][order]
+
+
+def _set(p: dict[str, Any], name: str, values: Any) -> None:
+    series, order = _split(name)
+    if order < 0:
+        p[series] = values
+    else:
+        p[series][order] = values

@@ -1,0 +1,1 @@
+"""Radiation integrals, damping and equilibrium emittances."""

@@ -1,0 +1,197 @@
+"""Synchrotron radiation: integrals, energy loss, damping and equilibrium of electron rings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from gputrack.base.arrays import Array, untraced
+from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
+from gputrack.base.errors import InputError
+from gputrack.elements import RFCavity
+from gputrack.lattice.lattice import Lattice
+from gputrack.optics.linear.coupled_functions import dispersion_along, periodic_dispersion
+from gputrack.optics.linear.inside_magnets import Inside, inside
+from gputrack.optics.linear.magnets import Magnets, magnets_of
+from gputrack.optics.linear.normal_modes import symplectic_inverse
+from gputrack.optics.linear.trajectory import optics_groups, positions
+from gputrack.optics.linear.twiss import twiss
+
+HBAR_C = 6.626_070_15e-34 / (2.0 * math.pi * ELEMENTARY_CHARGE) * SPEED_OF_LIGHT  # eV m, exact
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Radiation:
+    """Figures of radiation damping and quantum excitation, to first order in what is radiated per turn.
+
+    R. H. Helm, M. J. Lee, P. L. Morton, M. Sands, IEEE Trans. Nucl. Sci. 20 (1973) 900; M. Sands, SLAC-121 (1970).
+
+    Attributes
+    ----------
+    i1, i2, i3 : float
+        Integrals of h D [m], h^2 [1/m] and |h|^3 [1/m^2], h the curvature, D the dispersion in the plane of a bend.
+    i4x, i4y : float
+        Integrals of (h^3 + 2 h k1) D less h^2 D tan(e) at the faces [1/m], by the plane of D.
+    i5x, i5y : float
+        Integrals of |h|^3 H [1/m], H the dispersion's invariant of each mode: gamma D^2 + 2 alpha D D' + beta D'^2
+        without coupling.
+    lattice : Lattice
+    """
+
+    i1: Any
+    i2: Any
+    i3: Any
+    i4x: Any
+    i4y: Any
+    i5x: Any
+    i5y: Any
+    slip: Any
+    lattice: Lattice
+
+    @property
+    def i4(self) -> Any:
+        """Both planes together [1/m]."""
+        return self.i4x + self.i4y
+
+    @property
+    def i5(self) -> Any:
+        """Of the horizontal mode [1/m]."""
+        return self.i5x
+
+    @property
+    def energy_loss(self) -> Any:
+        """Energy lost per turn [eV]: 2/3 r0 m c^2 beta^3 gamma^4 I2."""
+        ref = self.lattice.require_reference()
+        radius = ref.charge**2 * ELEMENTARY_CHARGE / (4.0 * math.pi * VACUUM_PERMITTIVITY * ref.mass)
+        return 2.0 / 3.0 * radius * ref.mass * ref.beta0**3 * ref.gamma0**4 * self.i2
+
+    @property
+    def partition(self) -> tuple[Any, Any, Any]:
+        """Damping partition numbers Jx, Jy, Jz; their sum is 4."""
+        jx, jy = 1.0 - self.i4x / self.i2, 1.0 - self.i4y / self.i2
+        return jx, jy, 4.0 - jx - jy
+
+    @property
+    def damping_times(self) -> tuple[Any, Any, Any]:
+        """Of the amplitudes in x, y and z [s]."""
+        ref = self.lattice.require_reference()
+        turn = positions(self.lattice)[-1] / (ref.beta0 * SPEED_OF_LIGHT)
+        jx, jy, jz = (2.0 * ref.energy * turn / (j * self.energy_loss) for j in self.partition)
+        return jx, jy, jz
+
+    def _excitation(self) -> Any:
+        """C_q gamma^2 [m]."""
+        ref = self.lattice.require_reference()
+        return 55.0 / (32.0 * math.sqrt(3.0)) * HBAR_C / ref.mass * ref.gamma0**2
+
+    @property
+    def emittance(self) -> tuple[Any, Any]:
+        """Natural emittances of both modes [m]."""
+        jx, jy, _ = self._require_damped()
+        return self._excitation() * self.i5x / (jx * self.i2), self._excitation() * self.i5y / (jy * self.i2)
+
+    @property
+    def energy_spread(self) -> Any:
+        """Relative rms energy spread."""
+        _, _, jz = self._require_damped()
+        return anp.sqrt(self._excitation() * self.i3 / (jz * self.i2))
+
+    def _require_damped(self) -> tuple[Any, Any, Any]:
+        for name, number in zip("xyz", self.partition, strict=True):
+            if not number > 0.0:
+                value = f"J{name} = {float(untraced(number)):.6g}"
+                raise InputError(f"Radiation: motion in {name} is not damped ({value}), there is no equilibrium")
+        return self.partition
+
+    @property
+    def synchrotron_tune(self) -> Any:
+        """Of small amplitudes about the phase at which the cavities make up for the loss.
+
+        Qs^2 = k slip C sqrt(V^2 - U0^2)/(4 pi^2 beta^2 E), k = 2 pi f/(beta c), V of all cavities together.
+
+        Raises
+        ------
+        InputError
+            Cavities have different frequencies, or less voltage than is lost.
+        """
+        ref = self.lattice.require_reference()
+        voltages, frequencies = _cavities(self.lattice)
+        if len(set(untraced(frequencies).tolist())) != 1:
+            raise InputError("Radiation: synchrotron_tune needs cavities that are on, all of one frequency")
+        voltage, loss = abs(ref.charge) * anp.sum(voltages), self.energy_loss
+        if not abs(voltage) > loss:
+            given, lost = float(abs(untraced(voltage))), float(untraced(loss))
+            raise InputError(f"Radiation: cavities give {given:.6g} eV per turn, {lost:.6g} eV are lost")
+        # where one frequency alone is changed, each counts by its voltage
+        frequency = anp.sum(voltages * frequencies) / anp.sum(voltages)
+        wave = 2.0 * math.pi * frequency / (ref.beta0 * SPEED_OF_LIGHT)
+        focusing = wave * anp.abs(self.slip) * positions(self.lattice)[-1] * anp.sqrt(voltage**2 - loss**2)
+        return anp.sqrt(focusing / (ref.beta0**2 * ref.energy)) / (2.0 * math.pi)
+
+    def __repr__(self) -> str:
+        names = ("i1", "i2", "i3", "i4x", "i4y", "i5x", "i5y", "energy_loss")
+        rows = [f"  {name:<14} {float(untraced(getattr(self, name))):.10g}" for name in names]
+        for name in ("partition", "damping_times"):
+            rows.append(f"  {name:<14} {', '.join(f'{float(untraced(v)):.8g}' for v in getattr(self, name))}")
+        return "\n".join([f"<Radiation of {self.lattice.name!r}:", *rows]) + ">"
+
+
+def _cavities(lattice: Lattice) -> tuple[Array, Array]:
+    """Voltages [V] and frequencies [Hz] of the cavities that are on."""
+    tables = [group.parameters for group in optics_groups(lattice) if issubclass(group.kind, RFCavity)]
+    voltages, frequencies = (
+        anp.concatenate([np.zeros(0), *(p[name] for p in tables)]) for name in ("voltage", "frequency")
+    )
+    on = np.asarray(untraced(voltages)) != 0.0
+    return voltages[on], frequencies[on]
+
+
+def radiation(lattice: Lattice) -> Radiation:
+    """Radiation integrals of a ring, about its reference orbit, and what follows from them.
+
+    All bends radiate, those of no length with their `lrad`; magnets off whose axis the closed orbit passes do not.
+    The integrals are done inside the bends with the optics there, by Gauss and Legendre's rule.
+
+    Raises
+    ------
+    InputError
+        As of `twiss`; or there are no bends.
+    """
+    optics = twiss(lattice).coasting
+    magnets = magnets_of(optics.lattice)
+    size = np.asarray(untraced(magnets.length + magnets.lrad))
+    bends = magnets.chosen(((np.asarray(untraced(magnets.angle)) != 0.0) | magnets.traced) & (size > 0.0))
+    if not np.asarray(untraced(bends.angle)).any():
+        raise InputError(f"Lattice {lattice.name!r}: no bends, hence no radiation")
+    dispersion = dispersion_along(optics.matrices, periodic_dispersion(optics.matrix))
+    inner = inside(bends, optics.bases[bends.places], dispersion[bends.places], optics.delta[bends.places])
+    return Radiation(**_integrals(bends, inner, dispersion), slip=optics.slip, lattice=lattice)
+
+
+def _integrals(bends: Magnets, inner: Inside, dispersion: Array) -> dict[str, Any]:
+    thick = np.asarray(untraced(bends.length)) > 0.0
+    size = anp.where(thick, bends.length, bends.lrad)
+    h = bends.angle / size
+    weights = anp.where(thick[:, None], inner.weights, size[:, None] / inner.weights.shape[1])
+    gradient = anp.where(thick, anp.real(bends.fields[:, 1]), 0.0)
+    cosine, sine = anp.cos(bends.tilt), anp.sin(bends.tilt)
+    entering, leaving = dispersion[bends.places], dispersion[bends.places + 1]
+    found = {"i2": anp.sum(h**2 * size), "i3": anp.sum(anp.abs(h) ** 3 * size), "i1": 0.0}
+    for name, part, row in (("x", cosine, 0), ("y", sine, 2)):
+        mean = part * anp.sum(weights * inner.dispersion[..., row], axis=1)
+        ends = part * (anp.tan(bends.e1) * entering[:, row] + anp.tan(bends.e2) * leaving[:, row])
+        found["i1"] = found["i1"] + anp.sum(h * mean)
+        found[f"i4{name}"] = anp.sum((h**3 + 2.0 * h * gradient) * mean - h**2 * ends)
+    for name, invariant in zip("xy", _invariants(inner), strict=True):
+        found[f"i5{name}"] = anp.sum(anp.abs(h) ** 3 * anp.sum(weights * invariant, axis=1))
+    return found
+
+
+def _invariants(inner: Inside) -> tuple[Array, Array]:
+    """H of both modes: the dispersion in normalised coordinates, squared."""
+    squares = anp.matmul(symplectic_inverse(inner.bases), inner.dispersion[..., None])[..., 0] ** 2
+    return squares[..., 0] + squares[..., 1], squares[..., 2] + squares[..., 3]

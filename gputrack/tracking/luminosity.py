@@ -1,0 +1,101 @@
+"""Luminosity of a beam that collides with a strong bunch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gputrack.base.arrays import Array, exp, is_cupy, is_traced, namespace, sqrt
+from gputrack.base.checks import short
+from gputrack.base.errors import InputError
+from gputrack.beam.beam import Beam
+from gputrack.elements import BeamBeam
+from gputrack.elements.beam_beam import CHARGE_VOLTS, SLICE_KICK, meeting
+from gputrack.elements.crossing import crossing
+from gputrack.elements.element import parameter_names
+from gputrack.elements.map import MapCall, ReferenceValues, make_state
+from gputrack.elements.models import Model
+from gputrack.lattice.lattice import Lattice
+from gputrack.tracking.primitive import effective_traces
+
+
+def luminosity(collision: Lattice | BeamBeam, beam: Beam, name: str = "*") -> Array:
+    """Luminosity of one crossing [1/m^2]; times the number of crossings per second it is the usual one [1/(m^2 s)].
+
+    Each particle of the beam meets each slice of the strong bunch at the density that the slice has there, seen in the
+    frame in which both move head on, after the kicks of the slices that it met before: the sum over particles and
+    slices of weights (real particles) times the slice's particles times exp(-x^2/2a - y^2/2b)/(2 pi sqrt(a b)).
+
+    Parameters
+    ----------
+    collision : Lattice or BeamBeam
+        Lattice with a `BeamBeam`; knobs of it that are being differentiated are followed.
+    beam : Beam
+        At the entrance of that element. Its coordinates may be traced, as those that `track` gives are; lost
+        particles do not count. NumPy where it is being differentiated.
+    name : str
+        Which element, where there are several in the lattice.
+
+    Returns
+    -------
+    number
+        Differentiable with `gputrack.grad` in the coordinates, the element's parameters, and what they depend on.
+
+    Raises
+    ------
+    InputError
+        There is no such element, or more than one; the element has no particles or no charge.
+    """
+    if not isinstance(beam, Beam):
+        raise InputError(f"luminosity: beam must be a Beam, got {short(beam)}")
+    if is_traced(beam.coordinates) and is_cupy(beam.coordinates):
+        raise InputError("luminosity: gradients are taken of NumPy arrays; move the beam: beam.to_device('numpy')")
+    element, parameters, active = _found(collision, name)
+    if not element.particles or not element.charge:
+        raise InputError(f"luminosity: BeamBeam {element.name!r} must have particles and charge other than 0")
+    statics = element.statics(element.model or Model(), active)
+    calls = type(element).lower(parameters, statics)
+    return _through(calls, beam) / (CHARGE_VOLTS * parameters["charge"])
+
+
+def _found(collision: Any, name: str) -> tuple[BeamBeam, dict[str, Any], frozenset[str]]:
+    """The element, its parameters, traced where a knob is, and the names of those."""
+    if isinstance(collision, BeamBeam):
+        return collision, _parameters(collision), frozenset()
+    if not isinstance(collision, Lattice):
+        raise InputError(f"luminosity: collision must be a Lattice or a BeamBeam, got {short(collision)}")
+    found = [(place, collision[place]) for place in collision.indices(name)]
+    collisions = [(place, element) for place, element in found if isinstance(element, BeamBeam)]
+    if len(collisions) != 1:
+        raise InputError(f"luminosity: {len(collisions)} BeamBeam elements are named {name!r}; there must be one")
+    place, element = collisions[0]
+    parameters = _parameters(element)
+    traced = set()
+    for knobs, box in effective_traces(collision.traces):
+        for i, knob in enumerate(knobs):
+            if place in knob.places:
+                parameters[knob.parameter] = box[i]
+                traced.add(knob.parameter)
+    return element, parameters, frozenset(traced)
+
+
+def _parameters(element: BeamBeam) -> dict[str, Any]:
+    return {name: getattr(element, name) for name in parameter_names(type(element))}
+
+
+def _through(calls: list[MapCall], beam: Beam) -> Array:
+    """Sum over particles and slices of weight, strength and density."""
+    ref = ReferenceValues.of(beam.reference)
+    xp = namespace(beam.weights)
+    s = make_state(namespace(beam.coordinates).where(beam.alive, beam.coordinates, 0.0), ref)  # lost ones may be NaN
+    weights = xp.where(beam.alive, beam.weights, 0.0)
+    total: Array = 0.0
+    for call in calls:
+        if call.kind is SLICE_KICK:
+            op = call.op()
+            m = meeting(s, op, ref, crossing(op.nx, op.ny, ref))
+            density = exp(-0.5 * (m.x * m.x / m.a + m.y * m.y / m.b)) / (2.0 * math.pi * sqrt(m.a * m.b))
+            total = total + op.strength * namespace(density).sum(weights * density)
+        if call.kind.name != "aperture":
+            s = call.forward(s, ref)
+    return total

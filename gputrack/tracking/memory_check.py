@@ -1,0 +1,122 @@
+"""Whether a run fits the memory of its GPU: asked before anything is tracked, said with numbers where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from gputrack.backends.collective import kernel_of
+from gputrack.backends.cuda import memory
+from gputrack.backends.cuda.memory import (
+    SIX,
+    WEIGHT,
+    Kind,
+    Work,
+    bytes_per_particle,
+    chunk_size,
+    fixed_bytes,
+    free_bytes,
+    too_large,
+)
+from gputrack.backends.cuda.streamed import StreamedBackend
+from gputrack.base.arrays import is_cupy, out_of_memory
+from gputrack.base.errors import DeviceMemoryError
+from gputrack.beam.beam import Beam
+from gputrack.lattice.lattice import Lattice
+from gputrack.lattice.program import Program
+from gputrack.tracking.monitor import Recorder
+
+
+def require_room(
+    backend: Any, lattice: Lattice, beam: Beam, program: Program, recorders: Sequence[Recorder], turns: int,
+    kind: Kind = Kind.TRACK, backwards: bool = False, checkpoints: int = 0,
+) -> None:  # fmt: skip
+    """Check that a run fits the device that it is for; nothing where that is the host.
+
+    What cannot be done without is counted. Beams in host memory that are streamed need room for a chunk.
+    A backward sweep keeps `checkpoints` copies of the coordinates at most.
+
+    Raises
+    ------
+    DeviceMemoryError
+        It does not fit; the message says particles, bytes, and what can be done.
+    """
+    streamed = isinstance(backend, StreamedBackend)
+    if not turns or not (streamed or is_cupy(beam.coordinates)):
+        return
+    first = beam.turn - turns if backwards else beam.turn
+    work = _work(backend, program, recorders, range(first, first + turns), kind, checkpoints)
+    if streamed and not program.cuts:
+        chunk_size(work, program, beam.n, backend.device, backend.chunk)
+        return
+    device = backend.device if streamed else beam.coordinates.device.id
+    each, fixed = bytes_per_particle(work), fixed_bytes(program, kind, beam.n)
+    needed = beam.n * each + fixed
+    if needed > memory.ALWAYS and needed > (free := free_bytes(device)[0]):
+        mend = _mend(lattice, program, work, max(0, (free - fixed) // each))
+        raise too_large(beam.n, each, fixed, device, mend)
+
+
+def _work(
+    backend: Any, program: Program, recorders: Sequence[Recorder], turns: range, kind: Kind, checkpoints: int
+) -> Work:
+    """What a run needs for each particle."""
+    longest = turns[: -(-len(turns) // checkpoints) if checkpoints else 1]  # what one launch has at least
+    coupled = _coupled_bytes(backend, program) if program.cuts else 0
+    if isinstance(backend, StreamedBackend):
+        return Work(kind, sum(_recorded(r, longest) for r in recorders), coupled=coupled + WEIGHT if coupled else 0)
+    # derivatives are of coordinates, also where moments of them are asked for
+    stays = [kind is not Kind.TRACK or not (r.monitor.moments or r.monitor.path) for r in recorders]
+    kept = [_recorded(r, turns) for r, stay in zip(recorders, stays, strict=True) if stay]
+    passing = [_recorded(r, longest) for r, stay in zip(recorders, stays, strict=True) if checkpoints or not stay]
+    several = len(turns) > 1
+    merged = max(kept, default=0) if several else 0
+    return Work(kind, sum(passing), True, several, sum(kept), merged, min(len(turns), checkpoints), coupled)
+
+
+def _recorded(recorder: Recorder, turns: range) -> int:
+    """Passages through a monitor's places in some turns."""
+    every = recorder.monitor.every
+    return len(recorder.places) * ((turns.stop - 1) // every - (turns.start - 1) // every)
+
+
+def _coupled_bytes(backend: Any, program: Program) -> int:
+    """What maps of the whole beam take at least: who is lost, and without a kernel coordinates before and after."""
+    inner = backend.inner if isinstance(backend, StreamedBackend) else backend
+    kinds = {program.collective(number)[0].name: program.collective(number)[0] for number in program.cuts}
+    return 2 if all(kernel_of(inner, kind) is not None for kind in kinds.values()) else 2 + 2 * SIX
+
+
+def _mend(lattice: Lattice, program: Program, work: Work, fit: int) -> str:
+    """What can be done about it."""
+    if program.cuts:
+        name = lattice[int(program.elements[program.cuts[0]])].name
+        return (
+            f"{name!r} acts on the whole beam, which must be there at once: take {fit} particles or fewer, record "
+            "less, or track on the host (a beam of NumPy arrays)"
+        )
+    chunks = "leave the beam in host memory, beam.to_device('numpy'), and stream it: backend='cuda'"
+    if work.kept:
+        return f"record less (Monitor(every=...), moments=True, path=...), or {chunks}"
+    return chunks
+
+
+def record_bytes(coordinates: Any, wanted: float, most: int) -> int:
+    """Bytes that a stretch may record: less than `most` where little is free, since moments of them take more."""
+    if wanted <= memory.ALWAYS or not is_cupy(coordinates):
+        return most
+    return min(most, free_bytes(coordinates.device.id)[0] // 8)
+
+
+@contextmanager
+def said_with_mend() -> Iterator[None]:
+    """Where memory of a GPU runs out all the same, a `DeviceMemoryError` with what can be done in place of CuPy's."""
+    try:
+        yield
+    except out_of_memory() as error:
+        raise DeviceMemoryError(
+            f"track: memory of the GPU ran out ({error}); give some back (cupy.get_default_memory_pool()."
+            "free_all_blocks()), record less, or, where nothing acts on the whole beam, leave it in host memory and "
+            "stream it: backend='cuda'"
+        ) from error

@@ -1,0 +1,165 @@
+"""The backward sweep over turns: undo, pull back, and watch that what is undone is what was.
+
+Maps are undone rather than remembered, so that memory does not grow with the number of turns. Round-off grows
+while undoing, slowly on regular orbits and exponentially on chaotic ones. A few checkpoints, as many for ten turns
+as for a million, are compared with what the sweep recovers; where the difference is too large the stretch between
+two checkpoints is run forwards again, halved, and swept in halves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gputrack.backends.protocol import Launch, Particles, Records, make_records
+from gputrack.base.arrays import namespace
+
+CHECKPOINTS = 8
+TOLERANCE = 1e-10  # of the amplitude in each coordinate
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Coordinates before a turn, counted from the beam's first."""
+
+    turn: int
+    coordinates: Any
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A finished forward run, with what the sweep needs.
+
+    Attributes
+    ----------
+    backend : Backend
+    launch : Launch
+        All turns in one, with the monitors' layout.
+    particles : Particles
+        After the last turn.
+    checkpoints : list of Checkpoint
+        The first one holds the initial coordinates.
+    places, every : lists of int
+        Number of places and interval in turns of each monitor.
+    """
+
+    backend: Any
+    launch: Launch
+    particles: Particles
+    checkpoints: list[Checkpoint]
+    places: list[int]
+    every: list[int]
+
+
+def sweep(done: Pass, cotangents: Any, seeds: list[Any]) -> tuple[Any, Any]:
+    """Pull cotangents back through all turns.
+
+    Parameters
+    ----------
+    done : Pass
+    cotangents : array (6, n)
+        Derivatives of a scalar with respect to the outgoing coordinates.
+    seeds : list of arrays (recorded turns, places, 6, n)
+        Derivatives with respect to what monitors recorded.
+
+    Returns
+    -------
+    (array (6, n), array (n_constants + 5,))
+        Derivatives with respect to the incoming coordinates, and to the program's constants followed by the
+        members of `gputrack.elements.map.ReferenceValues`.
+    """
+    return _Sweep(done, cotangents, seeds).run()
+
+
+class _Sweep:
+    def __init__(self, done: Pass, cotangents: Any, seeds: list[Any]) -> None:
+        self.done, self.seeds = done, seeds
+        self.xp = namespace(cotangents)
+        self.cotangents = self.xp.array(cotangents, copy=True, order="C")
+        self.gradient: Any = 0.0
+        self.memory = done.launch.memory if done.launch.memory is not None else {}
+        for key in [key for key in self.memory if key[-1] == "bar"]:  # of a sweep before this one
+            del self.memory[key]
+        self.amplitude = amplitude(done)
+
+    def run(self) -> tuple[Any, Any]:
+        last = self.done.launch.first_turn + self.done.launch.turns
+        state = self.done.particles.coordinates
+        for checkpoint in reversed(self.done.checkpoints):
+            if checkpoint.turn < last:
+                self.stretch(checkpoint, state, last)
+            last, state = checkpoint.turn, checkpoint.coordinates
+        return self.cotangents, self.gradient
+
+    def stretch(self, start: Checkpoint, after: Any, end: int) -> None:
+        """Sweep from `end` back to `start`; halve the way where the start is not found again."""
+        before, memory = self.xp.array(self.cotangents, copy=True), dict(self.memory)
+        particles = self._particles(after, end)
+        records, seeds = self._records(start.turn, end)
+        turns = end - start.turn
+        launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
+        part = self.done.backend.run_adjoint(particles, self.cotangents, launch, seeds)
+        if turns == 1 or recovered(particles.coordinates, start.coordinates, self.amplitude):
+            self.gradient = self.gradient + part
+            return
+        self.cotangents = before
+        self.memory.clear()
+        self.memory.update(memory)
+        middle = self._forward(start, turns // 2)
+        self.stretch(middle, after, end)
+        self.stretch(start, middle.coordinates, middle.turn)
+
+    def _forward(self, start: Checkpoint, turns: int) -> Checkpoint:
+        """Run a part again from a checkpoint."""
+        particles = self._particles(start.coordinates, start.turn)
+        records, _ = self._records(start.turn, start.turn + turns)
+        launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
+        self.done.backend.run(particles, launch)
+        return Checkpoint(start.turn + turns, particles.coordinates)
+
+    def _particles(self, coordinates: Any, turn: int) -> Particles:
+        """Copies of the particles as they were before a turn: who was lost later is alive."""
+        p, xp = self.done.particles, self.xp
+        later = (p.loss_op >= 0) & (p.loss_turn >= turn)
+        return Particles(
+            xp.array(coordinates, copy=True, order="C"),
+            xp.where(later, xp.zeros_like(p.loss_code), p.loss_code),
+            xp.array(p.loss_turn, copy=True),
+            xp.array(p.loss_op, copy=True),
+        )
+
+    def _records(self, first: int, end: int) -> tuple[Records, Any]:
+        """Layout of what is recorded from `first` to `end`, and the seeds in that layout."""
+        origin = self.done.launch.first_turn
+        parts, shapes = [], []
+        for every, places, seed in zip(self.done.every, self.done.places, self.seeds, strict=True):
+            skipped = -(-first // every) - -(-origin // every)
+            rows = len(range(-(-first // every) * every, end, every))
+            shapes.append((rows, places))
+            parts.append(seed[skipped : skipped + rows].reshape(-1))
+        n = self.cotangents.shape[1]
+        records = make_records(shapes, n, self.xp)
+        return records, self.xp.ascontiguousarray(self.xp.concatenate(parts)) if parts else None
+
+
+def amplitude(done: Pass) -> Any:
+    """Largest modulus of each coordinate at any checkpoint and at the end, (6, 1).
+
+    Over several turns, since a beam may have a waist at one of them while its momenta are large. Particles that get
+    lost, perhaps far out, count only where they start.
+    """
+    xp = namespace(done.particles.coordinates)
+    kept = done.particles.loss_code == 0
+    largest = xp.max(xp.abs(done.checkpoints[0].coordinates), axis=1)
+    for coordinates in (*(c.coordinates for c in done.checkpoints[1:]), done.particles.coordinates):
+        largest = xp.maximum(largest, xp.max(xp.where(kept, xp.abs(coordinates), 0.0), axis=1))
+    return largest[:, None]
+
+
+def recovered(found: Any, expected: Any, scale: Any) -> bool:
+    """Whether coordinates agree to `TOLERANCE` of the amplitudes `scale`, (6, 1)."""
+    xp = namespace(found)
+    floor = xp.max(scale) * np.finfo(float).eps
+    return bool(xp.all(xp.abs(found - expected) <= TOLERANCE * scale + floor))

@@ -1,0 +1,105 @@
+"""A tracking run that carries tangents along: what is known of directions, and a backend that pushes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from autograd.core import JVPNode
+from autograd.tracer import isbox
+
+from gputrack.autodiff.cupy_box import unsealed
+from gputrack.backends.protocol import Launch, Particles, Tangents
+from gputrack.base.arrays import is_traced, namespace
+from gputrack.base.errors import InputError
+from gputrack.elements.map import ReferenceValues
+from gputrack.lattice.knob_tangent import constants_tangent
+from gputrack.lattice.lattice import Knobs
+from gputrack.lattice.program import Program
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Tangents of the arguments of a run; None for what stays as it is.
+
+    Attributes
+    ----------
+    coordinates : array (6, n), or None
+    reference : NumPy array (5,), or None
+        Of `ReferenceValues`.
+    knobs : list of arrays, or None each
+        For each set of traced knobs.
+    """
+
+    coordinates: Any
+    reference: Any
+    knobs: list[Any]
+
+
+def directions_of(coordinates: Any, reference: Any, *knobs: Any) -> Directions | None:
+    """What autograd's forward mode knows of the (traced) arguments of a run; None where it is not in forward mode.
+
+    The innermost trace decides, as it does when autograd calls the rules of a primitive.
+    """
+    arguments = [coordinates, reference, *knobs]
+    top = max((value._trace for value in arguments if isbox(value)), default=None)
+    nodes = [value._node if isbox(value) and value._trace == top else None for value in arguments]
+    if not any(isinstance(node, JVPNode) for node in nodes):
+        return None
+    tangents = [None if node is None else unsealed(node.g) for node in nodes]
+    if any(is_traced(tangent) for tangent in tangents):
+        raise InputError("track: second derivatives by forward mode over another mode are not available")
+    return Directions(tangents[0], tangents[1], tangents[2:])
+
+
+@dataclass
+class Carrier:
+    """A backend whose steps push tangents through the maps with the particles.
+
+    Attributes
+    ----------
+    name : str
+        That of the backend.
+    backend : Backend
+    tangents : Tangents
+    recorded : list of lists of arrays
+        For each stretch of turns and each monitor the tangents of what was recorded.
+    """
+
+    name: str
+    backend: Any
+    tangents: Tangents
+    recorded: list[list[Any]] = field(default_factory=list)
+
+    @property
+    def copying(self) -> float:
+        """That of the backend."""
+        return float(self.backend.copying)
+
+    def run(self, particles: Particles, launch: Launch) -> None:
+        """Run one stretch of turns, in place."""
+        flat = self.backend.run_tangent(particles, self.tangents, launch)
+        ends = np.cumsum([view.size for view in launch.records.views], dtype=int).tolist()
+        pairs = zip(launch.records.views, ends, strict=True)
+        self.recorded.append([flat[end - view.size : end].reshape(view.shape) for view, end in pairs])
+
+    def record(self, number: int, places: int) -> Any:
+        """Tangents (recorded turns, places, 6, n) of one monitor's record."""
+        parts = [parts[number] for parts in self.recorded]
+        xp = namespace(self.tangents.coordinates)
+        return xp.concatenate(parts) if parts else xp.zeros((0, places, *self.tangents.coordinates.shape))
+
+
+def carrier(
+    backend: Any, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Knobs]
+) -> Carrier:
+    """A backend that starts at `coordinates` (6, n) along `directions`."""
+    xp = namespace(coordinates)
+    given = directions.coordinates
+    start = xp.zeros(coordinates.shape) if given is None else xp.array(given, dtype=xp.float64, copy=True, order="C")
+    moved = [(own, tangent) for own, tangent in zip(knobs, directions.knobs, strict=True) if tangent is not None]
+    size = len(ReferenceValues._fields)
+    reference = np.zeros(size) if directions.reference is None else np.asarray(directions.reference, dtype=float)
+    return Carrier(backend.name, backend, Tangents(start, constants_tangent(program, moved), reference))

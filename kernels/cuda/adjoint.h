@@ -1,0 +1,169 @@
+// The backward sweep on a GPU: one particle per thread, its state and costate in registers for all turns.
+//
+// Derivatives with respect to an op's constants are added up over the block, in an order that is always the same, and
+// by one thread into the block's own row of the table; rows are added up at the end, in their order.
+#pragma once
+#include "launch.h"
+#include "../program/losses.h"
+
+#ifndef GT_CONSTANTS
+#define GT_CONSTANTS 64  // the most of one op with series in the program
+#endif
+
+constexpr int CHUNK = 8;                     // constants that the block adds up at a time
+constexpr int TEAM = GT_THREADS / CHUNK;     // threads that add up one constant
+static_assert(TEAM * CHUNK == GT_THREADS && TEAM <= 32 && (TEAM & (TEAM - 1)) == 0, "a team is part of a warp");
+
+struct Sweep {
+  Run run;              // coordinates after the run; where alive they become those before it
+  double* cotangents;   // (6, n), likewise
+  const double* seeds;  // cotangents of the records, laid out as run.records; null without monitors
+};
+
+// What a block adds up in: two boards in turn, so that one barrier for each chunk is enough.
+struct Board {
+  double* numbers;  // shared memory (2, CHUNK, GT_THREADS)
+  double* row;      // of this block in global memory: (constants + REFERENCE_MEMBERS,)
+  int half;
+};
+
+// row[i] += the sum of bars[i] over the block. All threads of the block must come here together.
+GT_INLINE void add_up(const double* bars, int size, int place, Board& board) {
+  const int constant = threadIdx.x / TEAM, member = threadIdx.x % TEAM;
+  for (int start = 0; start < size; start += CHUNK) {
+    double* numbers = board.numbers + board.half * CHUNK * GT_THREADS;
+    board.half ^= 1;
+    double* const target = board.row + place + start + constant;
+    const bool mine = start + constant < size, writes = mine && member == 0;
+    const double before = writes ? *target : 0.0;  // asked for early: it arrives while others work
+    GT_UNROLL for (int i = 0; i < CHUNK; ++i)
+      if (start + i < size) numbers[i * GT_THREADS + threadIdx.x] = bars[start + i];
+    __syncthreads();
+    double total = 0.0;
+    if (mine) {
+      GT_UNROLL for (int i = 0; i < CHUNK; ++i) total += numbers[constant * GT_THREADS + i * TEAM + member];
+    }
+    GT_UNROLL for (int step = TEAM / 2; step > 0; step /= 2) total += __shfl_down_sync(~0u, total, step, TEAM);
+    if (writes) *target = before + total;
+  }
+}
+
+// Bars of a map without series have fixed places and stay in registers; others lie in the thread's own memory.
+template <class Op, class Adjoint>
+GT_INLINE void pull(const Op& op, bool alive, double* series, int place, Board& board, Adjoint adjoint) {
+  using Bar = decltype(bars(op, series));
+  double scalars[Bar::SCALARS];
+  double* const storage = Bar::SERIES ? series : scalars;
+  const int size = Bar::SERIES ? size_of(op) : Bar::SCALARS;
+  for (int i = 0; i < size; ++i) storage[i] = 0.0;
+  if (alive) adjoint(bars(op, storage));
+  add_up(storage, size, place, board);
+}
+
+// Cotangents of recorded coordinates are added where they were recorded.
+GT_INLINE void add_seeds(const Sweep& sweep, Costate<double>& g, Integer i, Integer turn, const RecordOp& op) {
+  if (!sweep.seeds) return;
+  const double* place = record_place(sweep.run, op, turn);
+  if (!place) return;
+  State<double> seed;
+  take(sweep.seeds + (place - sweep.run.records) + i, sweep.run.n, seed);
+  g.x += seed.x;
+  g.px += seed.px;
+  g.y += seed.y;
+  g.py += seed.py;
+  g.z += seed.z;
+  g.delta += seed.delta;
+}
+
+// Few maps know these cotangents: between them they wait in memory, and take no registers from the others.
+constexpr int ASIDE = 3;
+GT_INLINE void set_aside(Costate<double>& g, double* aside) {
+  double* const all[ASIDE] = {&g.charge_over_energy, &g.charge_over_momentum, &g.radiation};
+  GT_UNROLL for (int i = 0; i < ASIDE; ++i) {
+    if (*all[i] != 0.0) aside[i] += *all[i];
+    *all[i] = 0.0;
+  }
+}
+
+#define GT_KIND(name, Op, code)                                          \
+  case code: {                                                           \
+    const Op op = unpack_##Op(integers, constants);                      \
+    using Bar = decltype(bars(op, series));                              \
+    pull(op, alive, series, integers[1], board,                          \
+         [&](const Bar& bar) {                                           \
+           name(s, g, op, bar, run.reference);                           \
+           set_aside(g, series + GT_CONSTANTS);                          \
+         });                                                             \
+    break;                                                               \
+  }
+// Undo the op that stands at k for the particle, if it is alive; all threads of the block are at the same op.
+GT_INLINE void pull_op(const Sweep& sweep, State<double>& s, Costate<double>& g, bool alive, Integer i, Integer turn,
+                       int k, double* series, Board& board) {
+  const Run& run = sweep.run;
+  const int* integers = run.ops + (Integer)k * OP_INTEGERS;
+  const double* constants = run.constants + integers[1];
+  switch (integers[0]) {
+    GT_ADJOINT_KINDS
+    case CODE_record:
+      if (alive) add_seeds(sweep, g, i, turn, unpack_RecordOp(integers, constants));
+  }
+}
+#undef GT_KIND
+
+// The particle as it is after the run, or where it was lost, and the cotangents of that.
+GT_INLINE void enter(const Sweep& sweep, Integer i, State<double>& s, Costate<double>& g) {
+  take(sweep.run.coordinates + i, sweep.run.n, s);
+  take(sweep.cotangents + i, sweep.run.n, g);
+  refresh(s, sweep.run.reference);
+}
+
+// All turns for the particles of a block, of which this thread has number i. Threads without a particle, or whose
+// particle was lost and has not yet come back to life, add zeros.
+GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double* series, Board& board) {
+  const Run& run = sweep.run;
+  State<double> s = {};
+  Costate<double> g = {};
+  for (int i = 0; i < ASIDE; ++i) series[GT_CONSTANTS + i] = 0.0;
+  bool alive = i < run.n && run.loss_code[i] == ALIVE;
+  const int loss_op = i < run.n && !alive ? run.loss_op[i] : -1;
+  const Integer loss_turn = loss_op >= 0 ? run.loss_turn[i] : 0;
+  if (alive) enter(sweep, i, s, g);
+  for (Integer turn = run.first_turn + run.turns - 1; turn >= run.first_turn; --turn)
+    for (int k = run.n_ops - 1; k >= run.first_op; --k) {
+      pull_op(sweep, s, g, alive, i, turn, k, series, board);
+      if (loss_op == k && loss_turn == turn) {
+        alive = true;
+        enter(sweep, i, s, g);
+      }
+    }
+  if (alive) {
+    fold(s, g, run.reference);
+    put(run.coordinates + i, run.n, s);
+    put(sweep.cotangents + i, run.n, g);
+  }
+  const double* const aside = series + GT_CONSTANTS;
+  const double reference[] = {g.beta0, g.inverse_gamma0_squared, aside[0], aside[1], aside[2]};
+  add_up(reference, REFERENCE_MEMBERS, constants, board);
+}
+
+// rows (blocks, constants + REFERENCE_MEMBERS) come in as zeros. Blocks take particles in turn until all are done.
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
+    gputrack_sweep(GT_ARGUMENTS, double* cotangents, const double* seeds, double* rows, int n_constants) {
+  __shared__ double numbers[2 * CHUNK * GT_THREADS];
+  double series[GT_CONSTANTS + ASIDE];
+  const Sweep sweep = {GT_RUN, cotangents, seeds};
+  Board board = {numbers, rows + (Integer)blockIdx.x * (n_constants + REFERENCE_MEMBERS), 0};
+  const Integer stride = (Integer)gridDim.x * GT_THREADS;
+  for (Integer first = (Integer)blockIdx.x * GT_THREADS; first < n; first += stride)
+    sweep_block(sweep, first + threadIdx.x, n_constants, series, board);
+}
+
+// total[j] = the sum of rows[:, j], first row first.
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
+    gputrack_sum_rows(const double* rows, int blocks, Integer size, double* total) {
+  const Integer j = (Integer)blockIdx.x * GT_THREADS + threadIdx.x;
+  if (j >= size) return;
+  double sum = 0.0;
+  for (int b = 0; b < blocks; ++b) sum += rows[b * size + j];
+  total[j] = sum;
+}

@@ -1,0 +1,91 @@
+// Tracking with tangents on a GPU: one particle per thread, its coordinates and their tangents in registers.
+#pragma once
+#include "launch.h"
+#include "../program/losses.h"
+#include "../program/tangent.h"
+
+using Tangent = Dual<double>;
+
+GT_INLINE State<double> tangents_of(const State<Tangent>& s) {
+  return {s.x.tangent, s.px.tangent, s.y.tangent, s.py.tangent, s.z.tangent, s.delta.tangent, 0.0, 0.0, 0.0};
+}
+GT_INLINE State<double> values_of(const State<Tangent>& s) {
+  return {s.x.value, s.px.value, s.y.value, s.py.value, s.z.value, s.delta.value, 0.0, 0.0, 0.0};
+}
+
+GT_INLINE void record(const TangentRun& t, const State<Tangent>& s, Integer i, Integer turn, const RecordOp& op) {
+  double* place = record_place(t.run, op, turn);
+  if (!place) return;
+  put(place + i, t.run.n, values_of(s));
+  put(t.record_tangents + (place - t.run.records) + i, t.run.n, tangents_of(s));
+}
+
+#define GT_KIND(name, Op, code)                              \
+  case code:                                                 \
+    name(s, unpack_##Op(integers, constants), t.reference);  \
+    break;
+// The op that stands at k: the code of a loss that it finds itself, or ALIVE.
+GT_INLINE int apply(const TangentRun& t, State<Tangent>& s, Integer i, Integer turn, int k) {
+  const int* integers = t.run.ops + (Integer)k * OP_INTEGERS;
+  const Tangent* constants = t.constants + integers[1];
+  switch (integers[0]) {
+    GT_FORWARD_KINDS
+    case CODE_aperture:
+      return inside(s, unpack_ApertureOp(integers, t.run.constants + integers[1])) ? ALIVE : LOST_APERTURE;
+    case CODE_record:
+      record(t, s, i, turn, unpack_RecordOp(integers, t.run.constants));
+  }
+  return ALIVE;
+}
+#undef GT_KIND
+
+GT_INLINE int verdict(const State<Tangent>& s, double limit) {
+  if (acceptable(s, limit * limit)) return ALIVE;
+  const double now[6] = {s.x.value, s.px.value, s.y.value, s.py.value, s.z.value, s.delta.value};
+  return loss_code(now, limit);
+}
+
+// Run all turns for one particle; the last good coordinates and their tangents are kept for the case of a loss.
+GT_INLINE void track_one(const TangentRun& t, Integer i) {
+  const Run& run = t.run;
+  if (run.loss_code[i] != ALIVE) return;
+  State<double> c, d;
+  take(run.coordinates + i, run.n, c);
+  take(t.tangents + i, run.n, d);
+  State<Tangent> s = {{c.x, d.x}, {c.px, d.px}, {c.y, d.y}, {c.py, d.py}, {c.z, d.z}, {c.delta, d.delta}, {}, {}, {}};
+  refresh(s, t.reference);
+  State<Tangent> last = s;
+  int code = verdict(s, run.limit);
+  Integer turn = run.first_turn;
+  int k = run.first_op;
+  for (Integer done = 0; code == ALIVE && done < run.turns; ++done) {
+    turn = run.first_turn + done;
+    for (k = run.first_op; k < run.n_ops; ++k) {
+      last = s;
+      code = apply(t, s, i, turn, k);
+      if (code == ALIVE) code = verdict(s, run.limit);
+      if (code != ALIVE) break;
+    }
+  }
+  if (code != ALIVE) {
+    run.loss_code[i] = code;
+    run.loss_turn[i] = turn;
+    run.loss_op[i] = k;
+    s = last;
+  }
+  put(run.coordinates + i, run.n, values_of(s));
+  put(t.tangents + i, run.n, tangents_of(s));
+}
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
+    gputrack_tangent(GT_ARGUMENTS, double* tangents, const Tangent* dual_constants, double* record_tangents,
+                     double beta0_tangent, double inverse_gamma0_squared_tangent, double charge_over_energy_tangent,
+                     double charge_over_momentum_tangent, double radiation_tangent) {
+  const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
+  const ReferenceConstants<Tangent> reference = {{beta0, beta0_tangent},
+                                                 {inverse_gamma0_squared, inverse_gamma0_squared_tangent},
+                                                 {charge_over_energy, charge_over_energy_tangent},
+                                                 {charge_over_momentum, charge_over_momentum_tangent},
+                                                 {radiation, radiation_tangent}};
+  if (i < n) track_one({GT_RUN, tangents, dual_constants, reference, record_tangents}, i);
+}

@@ -1,0 +1,68 @@
+// Truncated power series on a GPU: one map per thread, coefficients [row][map], so that neighbours read neighbours.
+#pragma once
+#include "../tpsa/rules.h"
+
+// Rows that lie `stride` maps apart.
+struct Column {
+  typedef double Value;
+  Integer stride;
+  GT_MEMBER double load(const double* p, int row) const { return p[row * stride]; }
+  GT_MEMBER void store(double* p, int row, double v) const { p[row * stride] = v; }
+  GT_MEMBER double* row(double* p, int row) const { return p + row * stride; }
+  GT_MEMBER double zero() const { return 0.0; }
+  GT_MEMBER double reciprocal(double v) const { return 1.0 / v; }
+  GT_MEMBER void add_product(double& sum, double a, double b) const { sum += a * b; }
+};
+
+struct Sums {
+  GT_MEMBER void operator()(const Tables& t, const Column& at, int degree, const double* x, const double* y,
+                            double* out, int from, int to) const {
+    if constexpr (STRAIGHT)
+      straight_sums(at, degree, x, y, out, from, to);
+    else
+      table_sums(t, at, degree, x, y, out, from, to);
+  }
+};
+
+// What a kernel is given: tables, number of maps, orders of the series (a byte each), and series.
+#define GT_ARGUMENTS \
+  const Tables *t, Integer maps, Integer orders, const double *a, const double *b, double *c, double *d
+// The map of this thread; threads beyond the last map have none.
+#define GT_OWN_MAP                                                                        \
+  const Integer own = (Integer)blockIdx.x * blockDim.x + threadIdx.x;                     \
+  if (own >= maps) return;                                                                \
+  const int ha = orders & 255, hb = orders >> 8 & 255, hc = orders >> 16 & 255;           \
+  const Column at{maps};                                                                  \
+  a += own, b += own, c += own, d += own;
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_product(GT_ARGUMENTS) {
+  GT_OWN_MAP
+  product(*t, at, Sums{}, a, 0, ha, b, 0, hb, c, 0, hc);
+}
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_product_adjoint(GT_ARGUMENTS) {
+  GT_OWN_MAP
+  product_adjoint(*t, at, a, ha, b, hb, c, hc);
+}
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_quotient(GT_ARGUMENTS) {
+  GT_OWN_MAP
+  quotient(*t, at, Sums{}, a, ha, b, hb, c, hc);
+}
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_exponential(GT_ARGUMENTS) {
+  GT_OWN_MAP
+  (void)hb;
+  exponential(*t, at, Sums{}, a, ha, c, hc);
+}
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_sine_cosine(GT_ARGUMENTS) {
+  GT_OWN_MAP
+  sine_cosine(*t, at, Sums{}, a, ha, hb ? 1.0 : -1.0, c, d, hc);
+}
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_square_root(GT_ARGUMENTS) {
+  GT_OWN_MAP
+  (void)hb;
+  square_root(*t, at, Sums{}, a, ha, c, hc);
+}

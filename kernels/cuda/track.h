@@ -1,0 +1,91 @@
+// Tracking on a GPU: one particle per thread, its coordinates in registers for all turns.
+#pragma once
+#include "launch.h"
+#include "../program/losses.h"
+
+GT_INLINE void record(const Run& run, const State<double>& s, Integer i, Integer turn, const RecordOp& op) {
+  double* place = record_place(run, op, turn);
+  if (place) put(place + i, run.n, s);
+}
+
+#define GT_KIND(name, Op, code)                                \
+  case code:                                                   \
+    name(s, unpack_##Op(integers, constants), run.reference);  \
+    break;
+// The op that stands at k: the code of a loss that it finds itself, or ALIVE.
+GT_INLINE int apply(const Run& run, State<double>& s, Integer i, Integer turn, int k) {
+  const int* integers = run.ops + (Integer)k * OP_INTEGERS;
+  const double* constants = run.constants + integers[1];
+  switch (integers[0]) {
+    GT_FORWARD_KINDS
+    case CODE_aperture:
+      return inside(s, unpack_ApertureOp(integers, constants)) ? ALIVE : LOST_APERTURE;
+    case CODE_record:
+      record(run, s, i, turn, unpack_RecordOp(integers, constants));
+  }
+  return ALIVE;
+}
+GT_INLINE int unapply(const Run& run, State<double>& s, Integer i, Integer turn, int k) {
+  const int* integers = run.ops + (Integer)k * OP_INTEGERS;
+  const double* constants = run.constants + integers[1];
+  switch (integers[0]) {
+    GT_INVERSE_KINDS
+    case CODE_record:
+      record(run, s, i, turn, unpack_RecordOp(integers, constants));
+  }
+  return ALIVE;
+}
+#undef GT_KIND
+
+// Run all turns for one particle; the last good coordinates are kept for the case of a loss.
+template <bool backwards>
+GT_INLINE void track_one(const Run& run, Integer i) {
+  if (run.loss_code[i] != ALIVE) return;
+  State<double> s;
+  double* const c = run.coordinates + i;
+  take(c, run.n, s);
+  refresh(s, run.reference);
+  const double limit_squared = run.limit * run.limit;
+  double last[6] = {s.x, s.px, s.y, s.py, s.z, s.delta};
+  int code = acceptable(s, limit_squared) ? ALIVE : loss_code(last, run.limit);
+  const Integer start = backwards ? run.first_turn + run.turns - 1 : run.first_turn;
+  Integer turn = start;
+  int k = backwards ? run.n_ops - 1 : run.first_op;
+  for (Integer done = 0; code == ALIVE && done < run.turns; ++done) {
+    turn = backwards ? start - done : start + done;
+    for (int step = run.first_op; step < run.n_ops; ++step) {
+      k = backwards ? run.n_ops - 1 + run.first_op - step : step;
+      last[0] = s.x;
+      last[1] = s.px;
+      last[2] = s.y;
+      last[3] = s.py;
+      last[4] = s.z;
+      last[5] = s.delta;
+      code = backwards ? unapply(run, s, i, turn, k) : apply(run, s, i, turn, k);
+      if (code == ALIVE && !acceptable(s, limit_squared)) {
+        const double now[6] = {s.x, s.px, s.y, s.py, s.z, s.delta};
+        code = loss_code(now, run.limit);
+      }
+      if (code != ALIVE) break;
+    }
+  }
+  if (code != ALIVE) {
+    run.loss_code[i] = code;
+    run.loss_turn[i] = turn;
+    run.loss_op[i] = k;
+    for (int j = 0; j < 6; ++j) c[j * run.n] = last[j];
+    return;
+  }
+  put(c, run.n, s);
+}
+
+// Registers for 512 threads on a multiprocessor, 128 for each: as many as it can have without spills.
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 512 / GT_THREADS) gputrack_track(GT_ARGUMENTS) {
+  const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) track_one<false>(GT_RUN, i);
+}
+
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_untrack(GT_ARGUMENTS) {
+  const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) track_one<true>(GT_RUN, i);
+}

@@ -1,0 +1,83 @@
+// The threads of a warp work on one map together: thread t owns the coefficients t, t + 32, ... of all series.
+//
+// Why not one map per thread: with its series on the stack, NVRTC's assembler counts 42, 121, 301 kB of local memory for
+// each thread at orders 2, 3, 4 (drifts, multipoles, quadrupoles; sm_80). The driver reserves that for as many threads as
+// a device can have at once, 270 000 on an H100, and no cache holds what a single warp has under way. Nor does anyone
+// have tens of thousands of lattices. A warp for each map adds up 32 rows of a product at a time, hundreds of maps give
+// work to the whole device, and threads never part ways over which degrees there are. Its stack is 4 kB at any order.
+// Of one map alone, a GPU makes nothing: it has one warp. None of this was timed on a GPU yet.
+//
+// A team has a room in global memory, SLOTS series long; a series takes the first slot that is free and gives it back
+// when it goes. All threads of a team keep the same account of them, each for itself.
+#pragma once
+#include "../target.h"
+
+#ifndef GT_THREADS
+#define GT_THREADS 128
+#endif
+#ifndef GT_TEAM
+#define GT_TEAM 32  // a warp; tests, which run threads one after the other, take fewer
+#endif
+#ifndef GT_SLOTS
+#define GT_SLOTS 96
+#endif
+
+constexpr int MAP_THREADS = GT_TEAM, SLOTS = GT_SLOTS, SLOT_WORDS = SLOTS / 32;
+static_assert((MAP_THREADS & (MAP_THREADS - 1)) == 0 && GT_THREADS % MAP_THREADS == 0, "whole teams in a block");
+static_assert(SLOTS % 32 == 0, "a bit for each slot");
+
+__shared__ double* team_rooms[GT_THREADS / MAP_THREADS];
+__shared__ unsigned slots_taken[SLOT_WORDS][GT_THREADS];
+__shared__ int* slots_missing;  // set to 1 where a team has no slot left: what it works out is nothing
+
+GT_INLINE int team_thread() { return threadIdx.x % MAP_THREADS; }
+GT_INLINE void meet() { __syncwarp(); }  // what the team's threads wrote before, all of them read after
+
+GT_INLINE void open_room(double* room, int* missing) {
+  team_rooms[threadIdx.x / MAP_THREADS] = room;
+  slots_missing = missing;
+  for (int w = 0; w < SLOT_WORDS; ++w) slots_taken[w][threadIdx.x] = 0u;
+  __syncthreads();
+}
+
+GT_APART int take_slot() {
+  for (int w = 0; w < SLOT_WORDS; ++w) {
+    const unsigned taken = slots_taken[w][threadIdx.x];
+    if (taken == ~0u) continue;
+    const int bit = __ffs(~taken) - 1;
+    slots_taken[w][threadIdx.x] = taken | 1u << bit;
+    return 32 * w + bit;
+  }
+  *slots_missing = 1;
+  return SLOTS - 1;
+}
+GT_APART void give_slot(int slot) { slots_taken[slot / 32][threadIdx.x] &= ~(1u << slot % 32); }
+
+GT_INLINE double* slot_place(int slot) {
+  return team_rooms[threadIdx.x / MAP_THREADS] + (Integer)slot * SERIES_SIZE;
+}
+
+template <class V>
+struct Coefficients {
+  int slot;
+  GT_MEMBER Coefficients() : slot(take_slot()) {}
+  GT_MEMBER ~Coefficients() { give_slot(slot); }
+  Coefficients(const Coefficients&) = delete;
+  Coefficients& operator=(const Coefficients&) = delete;
+  GT_MEMBER operator V*() { return slot_place(slot); }
+  GT_MEMBER operator const V*() const { return slot_place(slot); }
+};
+
+GT_INLINE bool owns(int row) { return row % MAP_THREADS == team_thread(); }
+GT_INLINE int own_from(int row) { return row + ((team_thread() - row) & (MAP_THREADS - 1)); }
+GT_INLINE bool any_of_team(bool own) { return __any_sync(~0u, own); }
+
+template <class V>
+GT_INLINE void set_constant(Coefficients<V>& c, const V& value) {
+  if (owns(0)) c[0] = value;
+}
+// From its owner, by registers: nobody has to wait for anybody's memory.
+template <class V>
+GT_INLINE V shared(const Coefficients<V>& c, int row) {
+  return __shfl_sync(~0u, c[row], row % MAP_THREADS);
+}

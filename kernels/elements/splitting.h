@@ -1,0 +1,91 @@
+// Symmetric splittings; twin of gputrack/elements/splitting.py, whose numbers these are.
+#pragma once
+#include "../target.h"
+
+constexpr int SCHEMES = 7, ALL_STAGES = 36;
+// Where the stages of each scheme begin in INNER; in OUTER, which has one more for each scheme, as many places later.
+GT_CONSTANT int FIRST_STAGE[SCHEMES + 1] = {0, 1, 4, 11, 13, 16, 22, 36};
+GT_CONSTANT double OUTER[ALL_STAGES + SCHEMES] = {
+    // leap-frog
+    0.5, 0.5,
+    // Forest and Ruth
+    0.6756035959798289, -0.17560359597982889, -0.17560359597982889, 0.6756035959798289,
+    // Yoshida
+    0.39225680523878, 0.5100434119184585, -0.47105338540975655, 0.0687531682525181, 0.0687531682525181,
+    -0.47105338540975655, 0.5100434119184585, 0.39225680523878,
+    // LaskarRobutel(stages=2)
+    0.21132486540518713, 0.5773502691896257, 0.21132486540518713,
+    // LaskarRobutel(stages=3)
+    0.1127016653792583, 0.3872983346207417, 0.3872983346207417, 0.1127016653792583,
+    // BlanesMoan(order=4)
+    0.0792036964311957, 0.353172906049774, -0.0420650803577195, 0.21937695575349958, -0.0420650803577195,
+    0.353172906049774, 0.0792036964311957,
+    // BlanesMoan(order=6)
+    0.0378593198406116, 0.102635633102435, -0.0258678882665587, 0.314241403071447, -0.130144459517415,
+    0.106417700369543, -0.00879424312851058, 0.20730506905689539, -0.00879424312851058, 0.106417700369543,
+    -0.130144459517415, 0.314241403071447, -0.0258678882665587, 0.102635633102435, 0.0378593198406116,
+};
+GT_CONSTANT double INNER[ALL_STAGES] = {
+    // leap-frog
+    1.0,
+    // Forest and Ruth
+    1.3512071919596578, -1.7024143839193155, 1.3512071919596578,
+    // Yoshida
+    0.78451361047756, 0.235573213359357, -1.17767998417887, 1.3151863206839063, -1.17767998417887, 0.235573213359357,
+    0.78451361047756,
+    // LaskarRobutel(stages=2)
+    0.5, 0.5,
+    // LaskarRobutel(stages=3)
+    0.2777777777777778, 0.4444444444444444, 0.2777777777777778,
+    // BlanesMoan(order=4)
+    0.209515106613362, -0.143851773179818, 0.434336666566456, 0.434336666566456, -0.143851773179818,
+    0.209515106613362,
+    // BlanesMoan(order=6)
+    0.09171915262446165, 0.183983170005006, -0.05653436583288827, 0.004914688774712854, 0.143761127168358,
+    0.328567693746804, -0.19641146648645424, -0.19641146648645424, 0.328567693746804, 0.143761127168358,
+    0.004914688774712854, -0.05653436583288827, 0.183983170005006, 0.09171915262446165,
+};
+
+GT_INLINE int stage_number(int scheme) { return FIRST_STAGE[scheme + 1] - FIRST_STAGE[scheme]; }
+
+// Outer steps are numbered from the end of a slice, 0, to its middle, as the other half is the same; last comes the one
+// between two slices, twice the first.
+GT_INLINE int last_outer(int scheme) { return stage_number(scheme) / 2 + 1; }
+GT_INLINE double outer_part(int scheme, int number) { return OUTER[FIRST_STAGE[scheme] + scheme + number]; }
+
+// outer(part, number) and inner(part) act over a fraction of the length.
+template <class Outer, class Inner>
+GT_INLINE void compose(int scheme, int slices, Outer outer, Inner inner) {
+  const int stages = stage_number(scheme);
+  const double scale = 1.0 / slices;
+  for (int left = slices * stages, j = 0;; --left) {
+    const int number = 2 * j > stages ? stages - j : j;
+    const bool between = left && j == stages;
+    const double part = outer_part(scheme, number) * scale;
+    outer(between ? 2.0 * part : part, between ? stages / 2 + 1 : number);
+    if (!left) break;
+    if (j == stages) j = 0;
+    inner(INNER[FIRST_STAGE[scheme] + j++] * scale);
+  }
+}
+
+// The same with the stages of Forest and Ruth's scheme written out: for short steps, whose factors that depend on the
+// stage alone are then worked out once for all slices.
+template <class Outer, class Inner>
+GT_INLINE void compose_short(int scheme, int slices, Outer outer, Inner inner) {
+  constexpr int FOREST_RUTH = 1, FIRST = 1;  // where its stages begin: see FIRST_STAGE
+  if (scheme != FOREST_RUTH) return compose(scheme, slices, outer, inner);
+  const double scale = 1.0 / slices;
+  const double end = OUTER[FIRST + FOREST_RUTH] * scale, inside = OUTER[FIRST + FOREST_RUTH + 1] * scale;
+  const double strong = INNER[FIRST] * scale, middle = INNER[FIRST + 1] * scale;
+  for (int slice = 0;; ++slice) {
+    const bool between = slice != 0 && slice != slices;
+    outer(between ? 2.0 * end : end, between ? 2 : 0);
+    if (slice == slices) break;
+    inner(strong);
+    outer(inside, 1);
+    inner(middle);
+    outer(inside, 1);
+    inner(strong);
+  }
+}

@@ -1,0 +1,141 @@
+// Number with a tangent: value + epsilon tangent, epsilon^2 = 0. T is what runs through the maps, double or a pack of
+// them; constants are Dual<double>, so that operations of both spread no zeros over packs.
+// Tangents are of the type that cotangents have: they too are only added, and multiplied by values.
+#pragma once
+#include "smooth.h"
+
+GT_INLINE double zero_like(double) { return 0.0; }
+template <class T>
+GT_INLINE T zero_like(const T&) {
+  return broadcast(0.0);
+}
+
+template <class T>
+struct Dual;
+
+// What a number of a nest of duals is made of; without a nest, nothing that a number could be.
+template <class T>
+struct Innermost {
+  struct type {};
+};
+template <class T>
+struct Innermost<Dual<T>> {
+  using type = T;
+};
+template <class T>
+struct Innermost<Dual<Dual<T>>> {
+  using type = typename Innermost<Dual<T>>::type;
+};
+
+template <class T>
+struct Dual {
+  T value;
+  Cotangent<T> tangent;
+
+  Dual() = default;
+  GT_MEMBER Dual(const typename Innermost<T>::type& v) : value(v), tangent(zero_like(value)) {}
+  GT_MEMBER Dual(const T& v) : value(v), tangent(zero_like(v)) {}
+  GT_MEMBER Dual(const T& v, const Cotangent<T>& t) : value(v), tangent(t) {}
+};
+
+// The type that results from numbers of types A and B.
+template <class A, class B>
+using Common = Dual<decltype(*(const A*)nullptr + *(const B*)nullptr)>;
+
+template <class A, class B>
+GT_INLINE Common<A, B> operator+(const Dual<A>& a, const Dual<B>& b) { return {a.value + b.value, a.tangent + b.tangent}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator-(const Dual<A>& a, const Dual<B>& b) { return {a.value - b.value, a.tangent - b.tangent}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator*(const Dual<A>& a, const Dual<B>& b) {
+  return {a.value * b.value, a.tangent * b.value + a.value * b.tangent};
+}
+template <class A, class B>
+GT_INLINE Common<A, B> operator/(const Dual<A>& a, const Dual<B>& b) {
+  const B inverse = 1.0 / b.value;
+  const auto quotient = a.value * inverse;
+  return {quotient, (a.tangent - quotient * b.tangent) * inverse};
+}
+template <class A>
+GT_INLINE Dual<A> operator-(const Dual<A>& a) { return {-a.value, -a.tangent}; }
+
+// With numbers that have no tangent.
+template <class A, class B>
+GT_INLINE Common<A, B> operator+(const Dual<A>& a, const B& b) { return {a.value + b, a.tangent}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator+(const A& a, const Dual<B>& b) { return {a + b.value, b.tangent}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator-(const Dual<A>& a, const B& b) { return {a.value - b, a.tangent}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator-(const A& a, const Dual<B>& b) { return {a - b.value, -b.tangent}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator*(const Dual<A>& a, const B& b) { return {a.value * b, a.tangent * b}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator*(const A& a, const Dual<B>& b) { return {a * b.value, a * b.tangent}; }
+template <class A, class B>
+GT_INLINE Common<A, B> operator/(const Dual<A>& a, const B& b) { return a * (1.0 / b); }
+template <class A, class B>
+GT_INLINE Common<A, B> operator/(const A& a, const Dual<B>& b) {
+  const B inverse = 1.0 / b.value;
+  const auto quotient = a * inverse;
+  return {quotient, -(quotient * inverse) * b.tangent};
+}
+
+template <class A, class B>
+GT_INLINE Dual<A>& operator+=(Dual<A>& a, const B& b) { return a = a + b; }
+template <class A, class B>
+GT_INLINE Dual<A>& operator-=(Dual<A>& a, const B& b) { return a = a - b; }
+template <class A, class B>
+GT_INLINE Dual<A>& operator*=(Dual<A>& a, const B& b) { return a = a * b; }
+
+template <class T>
+GT_INLINE Dual<T> sqrt(const Dual<T>& a) {
+  const T root = sqrt(a.value);
+  return {root, 0.5 * a.tangent / root};
+}
+template <class T>
+GT_INLINE Dual<T> sin(const Dual<T>& a) { return {sin(a.value), cos(a.value) * a.tangent}; }
+template <class T>
+GT_INLINE Dual<T> cos(const Dual<T>& a) { return {cos(a.value), -sin(a.value) * a.tangent}; }
+
+template <class T>
+GT_INLINE Dual<T> decay(const Dual<T>& a) {
+  const T value = decay(a.value);
+  return {value, -value * a.tangent};
+}
+
+// Of constants: one for all lanes; and whether both parts allow a shortcut.
+GT_INLINE Dual<Number> broadcast(const Dual<double>& a) { return {broadcast(a.value), broadcast(a.tangent)}; }
+GT_INLINE bool vanishes(const Dual<double>& a) { return vanishes(a.value) && vanishes(a.tangent); }
+
+// Comparisons are between values.
+template <class A>
+GT_INLINE auto value_of(const Dual<A>& a) -> decltype(value_of(a.value)) {
+  return value_of(a.value);
+}
+template <class A, class B>
+GT_INLINE unsigned less_equal(const Dual<A>& a, const Dual<B>& b) { return less_equal(a.value, b.value); }
+template <class A>
+GT_INLINE unsigned less_equal(const Dual<A>& a, double b) { return less_equal(a.value, b); }
+template <class A>
+GT_INLINE bool all_below(const Dual<A>& a, double limit) { return all_below(a.value, limit); }
+template <class A>
+GT_INLINE Dual<A> choose(unsigned lanes, const Dual<A>& a, const Dual<A>& b) {
+  return {choose(lanes, a.value, b.value), choose(lanes, a.tangent, b.tangent)};
+}
+
+// Functions whose derivative is known: that of the polynomial or of the closed form, whatever branch found the value.
+template <int N, class T>
+GT_INLINE Dual<T> horner(const double (&coefficients)[N], const Dual<T>& u) {
+  return {horner(coefficients, u.value), horner_derivative(coefficients, u.value) * u.tangent};
+}
+template <class T>
+GT_INLINE Dual<T> slope_excess(const Dual<T>& u) {
+  const T w = slope_excess(u.value);
+  return {w, slope_rate(w) * u.tangent};
+}
+template <class T>
+GT_INLINE Dual<T> slope_excess_remainder(const Dual<T>& u) {
+  const T w = slope_excess_remainder(u.value);
+  return {w, slope_rate_remainder(0.5 * u.value + w) * u.tangent};
+}

@@ -1,0 +1,67 @@
+// Coordinates of a particle (or a pack of them) and the reference particle; twin of gputrack/elements/map.py.
+#pragma once
+#include "../numbers/smooth.h"
+
+// C, the type of constants, is double, or what carries derivatives with respect to them.
+template <class C>
+struct ReferenceConstants {
+  C beta0;
+  C inverse_gamma0_squared;
+  C charge_over_energy;    // q / E0 [1/V]
+  C charge_over_momentum;  // q / (p0 c) [1/V]
+  C radiation;             // 2/3 classical radius (p0/(m c))^3 [m]
+};
+using Reference = ReferenceConstants<double>;
+constexpr int REFERENCE_MEMBERS = sizeof(Reference) / sizeof(double);
+
+// opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
+template <class T>
+struct State {
+  T x, px, y, py, z, delta;
+  T opd, inverse, slip;
+};
+
+// Everything that follows from delta, computed anew.
+template <class T, class C>
+GT_INLINE void refresh(State<T>& s, const ReferenceConstants<C>& ref) {
+  s.opd = 1.0 + s.delta;
+  T energy = sqrt(ref.beta0 * ref.beta0 * s.opd * s.opd + ref.inverse_gamma0_squared);
+  T excess = s.delta * (2.0 + s.delta) * ref.inverse_gamma0_squared;
+  s.inverse = 1.0 / s.opd;
+  s.slip = excess / (energy * (s.opd + energy));
+}
+
+// Cotangents: g.x is the derivative of the final scalar with respect to x here, and so on; those of opd, inverse and
+// slip are collected apart and folded into delta's where delta changes. The members of Reference, taken as
+// independent of each other, have theirs too: only fold and what changes the energy touch them.
+template <class T>
+struct Costate : State<Cotangent<T>> {
+  Cotangent<T> beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum, radiation;
+};
+
+// Adjoint of slip = excess/(energy (opd + energy)) in the reference's members: slip in; beta0, 1/gamma0^2 out.
+// With opd = velocity energy: dslip/denergy = -slip (velocity + 2)/((velocity + 1) energy).
+template <class T>
+GT_INLINE void slip_reference_adjoint(const State<T>& s, const Cotangent<T>& slip_bar, Costate<T>& g,
+                                      const Reference& ref) {
+  T velocity = 1.0 + s.slip;
+  T per_energy = velocity * s.inverse;
+  T share = 1.0 / (1.0 + velocity);
+  Cotangent<T> decrease = slip_bar * s.slip * (2.0 + velocity) * share;
+  g.beta0 -= ref.beta0 * (velocity * velocity) * decrease;
+  g.inverse_gamma0_squared +=
+      (per_energy * per_energy) * (slip_bar * s.delta * (2.0 + s.delta) * share - 0.5 * decrease);
+}
+
+// Adjoint of refresh: opd, inverse, slip in; delta and the reference's beta0, 1/gamma0^2 out.
+template <class T>
+GT_INLINE void fold(const State<T>& s, Costate<T>& g, const Reference& ref) {
+  T velocity = 1.0 + s.slip;
+  T per_energy = velocity * s.inverse;  // E0/E
+  T slip_rate = ref.inverse_gamma0_squared * (per_energy * per_energy * per_energy);
+  g.delta += g.opd - g.inverse * (s.inverse * s.inverse) + g.slip * slip_rate;
+  slip_reference_adjoint(s, g.slip, g, ref);
+  g.opd = broadcast(0.0);
+  g.inverse = broadcast(0.0);
+  g.slip = broadcast(0.0);
+}

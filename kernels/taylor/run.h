@@ -1,0 +1,129 @@
+// Maps of a lattice as power series: what a run is given, and the loop over ops for one tile of LANES maps.
+#pragma once
+#include "../program/run.h"
+#include "series.h"
+#include "elements/arc.h"
+#include "elements/straight.h"
+#include "elements/faddeeva.h"
+#include "elements/fringe.h"
+
+struct SeriesRun {
+  const int* ops;
+  int n_ops;
+  const Number* constants;  // those of tile 0
+  Integer tile_constants;   // from one tile's constants to the next one's; 0 where all tiles share them
+  const Number* slopes;     // (n_constants, parameters) of tile 0: derivatives of the constants along the parameters
+  Integer tile_slopes;      // from one tile's slopes to the next one's; 0 where all tiles share them
+  const Number* reference;  // its members, then (REFERENCE_MEMBERS, parameters)
+  Integer n_constants;
+  Number* maps;             // (tiles, 6, SERIES_SIZE)
+  Number* records;          // (tiles, places, 6, SERIES_SIZE)
+  Integer places;
+  int max_constants;        // of one op
+};
+
+// Constants are numbers, or series where there are parameters.
+template <bool parameters>
+struct ConstantOf {
+  using type = Series;
+};
+template <>
+struct ConstantOf<false> {
+  using type = Number;
+};
+using Constant = ConstantOf<(SERIES_PARAMETERS > 0)>::type;
+
+GT_INLINE void set(Number& constant, const Number& value, const Number*) { constant = value; }
+GT_INLINE void set(SeriesOf<Number>& constant, const Number& value, const Number* slopes) {
+  constant.degrees = 3u;
+  constant.pure = false;
+  set_constant(constant.c, value);
+  each_of(false, 1, [&](int i) {
+    const int p = i - SERIES_FIRST[1] - SERIES_VARIABLES;
+    constant.c[i] = p < 0 ? broadcast(0.0) : slopes[p];
+  });
+}
+
+// Constants of an op: as they stand in the table, or as series made of them and their slopes.
+GT_INLINE const Number* prepared(Number*, const Number* constants, const Number*, int) { return constants; }
+GT_INLINE const SeriesOf<Number>* prepared(SeriesOf<Number>* room, const Number* constants, const Number* slopes,
+                                           int count) {
+  for (int i = 0; i < count; ++i) set(room[i], constants[i], slopes + (Integer)i * SERIES_PARAMETERS);
+  return room;
+}
+
+// Rows of `maps` are the space's, those of series the kernels'.
+GT_FUNCTION void take(State<Series>& s, const Number* maps) {
+  for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
+    Series& a = *(&s.x + c);
+    a.degrees = 0;
+    a.pure = true;
+    for (int d = 0; d <= SERIES_ORDER; ++d) {
+      bool there = false, mixed = false;
+      each_of(false, d, [&](int i) {
+        a.c[i] = maps[SERIES_ROW[i]];
+        if (vanishes(a.c[i])) return;
+        there = true;
+        mixed = mixed || i != SERIES_FIRST[d];
+      });
+      if (any_of_team(there)) a.degrees |= 1u << d;
+      if (any_of_team(mixed)) a.pure = false;
+    }
+  }
+}
+
+GT_FUNCTION void put(const State<Series>& s, Number* maps) {
+  const Number zero = broadcast(0.0);
+  for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
+    const Series& a = *(&s.x + c);
+    each_in(false, ~0u, [&](int i) { maps[SERIES_ROW[i]] = zero; });
+    each_in(a.pure, a.degrees, [&](int i) { maps[SERIES_ROW[i]] = a.c[i]; });
+  }
+}
+
+#define GT_KIND(name, Op, code)                                                                                 \
+  template <class Constants>                                                                                    \
+  GT_APART void pass_##name(State<Series>& s, const Constants& op, const ReferenceConstants<Constant>& ref) {   \
+    name(s, op, ref);                                                                                           \
+  }
+GT_FORWARD_KINDS
+#undef GT_KIND
+
+GT_INLINE int number_of_constants(const SeriesRun& run, int k) {
+  const Integer begin = run.ops[(Integer)k * OP_INTEGERS + 1];
+  const Integer end = k + 1 < run.n_ops ? run.ops[(Integer)(k + 1) * OP_INTEGERS + 1] : run.n_constants;
+  return (int)(end - begin);
+}
+
+#define GT_KIND(name, Op, code) \
+  case code:                    \
+    return pass_##name(s, unpack_##Op(integers, own), ref);
+GT_FUNCTION void apply(const SeriesRun& run, State<Series>& s, Integer tile, int k, Constant* room,
+                       const ReferenceConstants<Constant>& ref) {
+  const int* integers = run.ops + (Integer)k * OP_INTEGERS;
+  if (integers[0] == CODE_aperture) return;
+  if (integers[0] == CODE_record) {
+    Number* to = run.records + (tile * run.places + unpack_RecordOp(integers, (const Number*)nullptr).place) * 6 * SERIES_SIZE;
+    put(s, to);
+    return;
+  }
+  const Number* constants = run.constants + tile * run.tile_constants + integers[1];
+  const Number* slopes = run.slopes + tile * run.tile_slopes + (Integer)integers[1] * SERIES_PARAMETERS;
+  const Constant* own = prepared(room, constants, slopes, number_of_constants(run, k));
+  switch (integers[0]) { GT_FORWARD_KINDS }
+}
+#undef GT_KIND
+
+// Pass the maps of one tile through the program, in place. `room`: for max_constants Constants.
+GT_FUNCTION void pass_tile(const SeriesRun& run, Integer tile, Constant* room) {
+  Constant members[REFERENCE_MEMBERS];
+  const Number* const rates = run.reference + REFERENCE_MEMBERS;
+  for (int i = 0; i < REFERENCE_MEMBERS; ++i) set(members[i], run.reference[i], rates + i * SERIES_PARAMETERS);
+  const ReferenceConstants<Constant> ref = {members[0], members[1], members[2], members[3], members[4]};
+  State<Series> s;
+  Number* const maps = run.maps + tile * 6 * SERIES_SIZE;
+  take(s, maps);
+  refresh(s, ref);
+  for (int k = 0; k < run.n_ops; ++k) apply(run, s, tile, k, room, ref);
+  put(s, maps);
+}

@@ -1,0 +1,89 @@
+"""CUDA kernels compiled by NVRTC to machine code, without a GPU: no warnings, and all coordinates in registers.
+
+``pytest -s tests/backends/test_cuda_compile.py`` prints the table of registers, stack and spills.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support.nvrtc import DEPRECATED, Compiled, CompilerError, compile_cuda, options
+
+from gputrack.backends.cuda import backend as cuda
+from gputrack.backends.generated import flattened
+from gputrack.elements.map import MAPS
+
+ARCHITECTURES = ("sm_70", "sm_80", "sm_90")
+KERNELS = {"gputrack_track", "gputrack_untrack"}
+SWEEP_KERNELS = {"gputrack_sweep", "gputrack_sum_rows"}
+PROGRAMS = {
+    "all": list(MAPS),
+    "drift+multipole": ["drift", "straight", "multipole"],
+    # what the EIC electron storage ring is lowered to
+    "esr": ["arc", "fringe", "drift", "straight", "multipole", "quadrupole", "solenoid"],
+}
+
+
+def compiled(name: str, arch: str, threads: int) -> Compiled:
+    assert set(PROGRAMS[name]) <= set(MAPS)
+    return compile_cuda(flattened("cuda/track.h", PROGRAMS[name]), arch, *options(threads))
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("name", "threads"), [("all", 128), ("esr", 128), ("drift+multipole", 128), ("drift+multipole", 256)]
+)
+def test_kernels_compile_without_spills(name, threads, arch, record_property):
+    result = compiled(name, arch, threads)
+    assert result.cubin.startswith(b"\x7fELF")
+    assert set(result.kernels) == KERNELS
+    for kernel, usage in sorted(result.kernels.items()):
+        text = f"{arch} {threads} threads {name:15s} {kernel:17s} {usage}"
+        print(text)
+        record_property(f"{name} {threads} {arch} {kernel}", str(usage))
+        assert usage.stores == usage.loads == 0, text
+        assert usage.registers * threads <= 65536, text
+    warnings = [line for line in result.log.splitlines() if not line.startswith(DEPRECATED)]
+    assert not warnings, "\n".join(warnings)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize(("name", "constants"), [("all", 256), ("esr", 64), ("esr", 8), ("drift+multipole", 8)])
+def test_backward_sweep_compiles_without_spills(name, constants, arch, record_property):
+    """State, costate and what adjoints need fit the registers; on the stack are arrays that loops run over."""
+    source = flattened("cuda/adjoint.h", PROGRAMS[name])
+    result = compile_cuda(source, arch, *cuda.OPTIONS, f"-DGT_CONSTANTS={constants}")
+    assert set(result.kernels) == SWEEP_KERNELS
+    for kernel, usage in sorted(result.kernels.items()):
+        text = f"{arch} {constants:3d} constants {name:15s} {kernel:17s} {usage}"
+        print(text)
+        record_property(f"{name} {constants} {arch} {kernel}", str(usage))
+        assert usage.stores == usage.loads == 0, text
+        assert usage.registers * cuda.THREADS <= 65536 // 2, text  # two blocks on each multiprocessor
+        assert usage.stack <= 8 * constants + 1024, text
+    warnings = [line for line in result.log.splitlines() if not line.startswith(DEPRECATED)]
+    assert not warnings, "\n".join(warnings)
+
+
+def test_every_map_is_in_the_switch():
+    """Each kind of map adds its case; a source without them would compile too."""
+    source = flattened("cuda/track.h", MAPS)
+    for kind in MAPS.values():
+        for direction in (kind.forward, kind.inverse) if kind.name not in ("aperture", "record") else ():
+            assert f"GT_KIND({direction.__name__}, " in source
+        if kind.name not in ("aperture", "record"):
+            assert f"GT_KIND({kind.name}_adjoint, " in source
+
+
+def test_errors_are_seen():
+    """A mistake in a kernel is reported with its file and line."""
+    source = flattened("cuda/track.h", ["drift"]).replace("s.x += slope * s.px;", "s.x += slope * s.p;")
+    with pytest.raises(CompilerError, match=r'elements/drift\.h\(\d+\): error: .*"p"'):
+        compile_cuda(source, "sm_80", *options(128))
+
+
+def test_spills_are_seen():
+    """The figures are the assembler's: with too few registers there are spills."""
+    text = flattened("cuda/track.h", PROGRAMS["drift+multipole"])
+    source = text.replace("(GT_THREADS, 512 / GT_THREADS)", "(GT_THREADS, 12)")
+    usage = compile_cuda(source, "sm_80", *options(128)).kernels["gputrack_track"]
+    assert usage.stores > 0 and usage.stack > 0
