@@ -22,77 +22,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from contenders import Work
-from counting import Counts, in_child
+from counting import in_child
 from device_facts import Facts, measured_bandwidth, measured_peak, shown, tera
+from device_setup import Part, Setup
 from machine import heading
-from ring import start_of
 
 import gputrack as gt
 from gputrack.base.errors import BackendError
 
 RESULTS = Path(__file__).resolve().parent / "results"
-
-
-@dataclass
-class Setup:
-    """What all parts share.
-
-    Attributes
-    ----------
-    ring : Lattice
-        With the model that is measured.
-    peak, bandwidth : float or None
-        The best that is known: measured, else by the clocks.
-    counts : dict
-        Operations per particle and turn, "forward" and "sweep"; empty where they could not be counted.
-    """
-
-    options: argparse.Namespace
-    facts: Facts
-    plain: gt.Lattice
-    ring: gt.Lattice
-    peak: float | None = None
-    bandwidth: float | None = None
-    counts: dict[str, Counts] = field(default_factory=dict)
-
-    def beam(self, n: int) -> gt.Beam:
-        """A small beam on the device."""
-        return gt.Beam(start_of(n), self.ring.require_reference()).to_device("cupy")
-
-    def seconds(self, call: Callable[[], object]) -> float:
-        """Median of a few calls, after one that may compile."""
-        call()
-        times: list[float] = []
-        while len(times) < 3 or (len(times) < 9 and sum(times) < self.options.seconds):
-            start = time.perf_counter()
-            call()
-            self.facts.synchronize()
-            times.append(time.perf_counter() - start)
-        return median(times)
-
-    def turn_seconds(self, ring: gt.Lattice, beam: gt.Beam) -> tuple[float, float, int]:
-        """Of one turn more, and of what a call takes besides; the turns are doubled until their time is enough."""
-        turns = 1
-        one = self.seconds(lambda: gt.track(ring, beam))
-        while True:
-            more = self.seconds(lambda n=turns + 1: gt.track(ring, beam, n))
-            if more - one >= self.options.seconds / 3 or turns >= 1024:
-                each = (more - one) / turns
-                return each, one - each, turns
-            turns *= 2
-
-
-Part = Callable[[Setup], Iterator[str]]
 
 
 def peaks(setup: Setup) -> Iterator[str]:

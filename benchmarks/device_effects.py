@@ -17,7 +17,7 @@ from gputrack.elements.collective_map import Bunch
 from gputrack.tpsa import Map, Series, Space
 
 if TYPE_CHECKING:
-    from device import Setup
+    from device_setup import Setup
 
 MODES = (12, 32)
 BEAM_SLICES = 11

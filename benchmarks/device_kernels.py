@@ -18,7 +18,7 @@ from gputrack.backends.generated import flattened
 from gputrack.lattice.program import compile_program
 
 if TYPE_CHECKING:
-    from device import Setup
+    from device_setup import Setup
 
 #: threads per block, and blocks for which a multiprocessor must have registers
 LAUNCH_BOUNDS = re.compile(r"__launch_bounds__\(GT_THREADS, [^)]*\)")

@@ -16,7 +16,7 @@ from ring import start_of
 import gputrack as gt
 
 if TYPE_CHECKING:
-    from device import Setup
+    from device_setup import Setup
 
 PASSES = (1, 10)
 

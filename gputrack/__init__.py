@@ -1,6 +1,7 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
 from gputrack.analysis import DynamicAperture, FrequencyMap, Grid, Polar, dynamic_aperture, frequency_map
+from gputrack.autodiff.grad import grad, jacobian, value_and_grad
 from gputrack.autodiff.jvp import jvp
 from gputrack.backends.cuda.streamed import Streamed
 from gputrack.base.losses import LossCode, Losses
@@ -54,7 +55,8 @@ from gputrack.elements.models import (
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.io.load import load, save
 from gputrack.lattice.demo_ring import storage_ring as demo_ring
-from gputrack.lattice.lattice import Knob, Knobs, Lattice
+from gputrack.lattice.knobs import Knob, Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.optics import (
     Above,
     Damping,
@@ -94,8 +96,8 @@ from gputrack.optics import (
 from gputrack.tracking.collide import Collided, collide
 from gputrack.tracking.luminosity import luminosity
 from gputrack.tracking.monitor import Monitor
-from gputrack.tracking.primitive import grad, jacobian, value_and_grad
-from gputrack.tracking.track import Tracked, track
+from gputrack.tracking.run import Tracked
+from gputrack.tracking.track import track
 
 __version__ = "0.1.0"
 

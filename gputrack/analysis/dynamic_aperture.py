@@ -17,11 +17,11 @@ from gputrack.base.arrays import namespace, to_numpy
 from gputrack.base.checks import require_integer, require_number
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import TrackingInterrupted, TrackingStopped
-from gputrack.base.interruption import keeping
+from gputrack.base.interruption import Progress, interrupts, keeping, require_progress, shown
 from gputrack.base.losses import LossCode
 from gputrack.beam.beam import Beam
 from gputrack.lattice.lattice import Lattice
-from gputrack.tracking.track import LIMIT, Progress, interrupts, require_progress, shown, track
+from gputrack.tracking.track import LIMIT, track
 
 LONGEST = 128  # turns between looks at who is lost
 

@@ -17,7 +17,7 @@ from gputrack.base.arrays import to_numpy
 from gputrack.base.checks import require_integer, require_number
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import TrackingInterrupted
-from gputrack.base.interruption import keeping
+from gputrack.base.interruption import Progress, interrupts, keeping, require_progress, shown
 from gputrack.base.losses import LossCode
 from gputrack.beam.beam import Beam
 from gputrack.elements import Marker
@@ -25,7 +25,7 @@ from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.trajectory import coasting
 from gputrack.optics.linear.twiss import linear_optics
 from gputrack.tracking.monitor import Monitor
-from gputrack.tracking.track import LIMIT, Progress, interrupts, require_progress, shown, track
+from gputrack.tracking.track import LIMIT, track
 
 END = "end of turn"
 RECORD_BYTES = 128 * 2**20  # of coordinates kept at once

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from gputrack.analysis import DynamicAperture, FrequencyMap, Grid
-from gputrack.app.plot import BLUE, GREY, losses
+from gputrack.analysis.starting_points import Grid
+from gputrack.optics.plotting import BLUE, GREY, losses
+
+if TYPE_CHECKING:
+    from gputrack.analysis.dynamic_aperture import DynamicAperture
+    from gputrack.analysis.frequency_map import FrequencyMap
 
 SURVIVOR, ORDER = "#cfe3d4", 5
 

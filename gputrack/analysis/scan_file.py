@@ -14,8 +14,7 @@ import numpy as np
 
 from gputrack.base.arrays import Array, is_cupy, to_numpy
 from gputrack.base.errors import InputError, LatticeFileError
-from gputrack.io.beam_file import replacing
-from gputrack.io.files import require_path
+from gputrack.base.files import replacing, require_path
 from gputrack.io.json_lattice import json_text
 from gputrack.lattice.lattice import Lattice
 

@@ -78,7 +78,7 @@ def _options(
 @app.command()
 def doctor() -> None:
     """What this machine has, and every kernel on it against the array maps, with its speed; in about a minute."""
-    from gputrack.app.track_command import run_doctor
+    from gputrack.app.doctor_command import run_doctor
 
     if not run_doctor(console()):
         raise typer.Exit(FAILED)
@@ -129,7 +129,7 @@ def twiss(
     Of a beam line with --initial.
     """
     from gputrack.app.match_command import initial_of
-    from gputrack.app.track_command import run_twiss
+    from gputrack.app.twiss_command import run_twiss
 
     for name, path in (("--csv", csv), ("--tfs", tfs), ("--plot", plot)):
         if path is not None:

@@ -16,7 +16,8 @@ from gputrack.beam.beam import Beam
 from gputrack.lattice.demo_ring import storage_ring
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics import Twiss, linear_optics
-from gputrack.tracking.track import Tracked, track
+from gputrack.tracking.run import Tracked
+from gputrack.tracking.track import track
 
 EMITTANCES = (4e-6, 6e-7)  # m; much larger than a light source has, so that there is something to lose
 SIGMA_DELTA = 2e-3
@@ -77,8 +78,9 @@ def run_demo(
 
 def _picture(ring: Lattice, optics: Twiss, before: Beam, after: Beam, how: str, output: Path) -> None:
     from gputrack.app import plot  # matplotlib takes half a second to import
+    from gputrack.optics import plotting
 
     turns = after.turn - before.turn
     title = f"gputrack demo: {before.n} particles, {turns} turns of a {ring.length:.6g} m ring; {how}"
     end = SHOWN_CELLS * ring.length / 20.0
-    plot.save(plot.run_figure(ring, optics, before, after, title, end), output)
+    plotting.save(plot.run_figure(ring, optics, before, after, title, end), output)

@@ -14,6 +14,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from gputrack.app.example_elements import REFERENCE, specimen_beam, specimens
+from gputrack.autodiff.grad import grad
 from gputrack.backends.cuda.backend import devices
 from gputrack.backends.protocol import available_threads
 from gputrack.base.arrays import to_numpy
@@ -23,7 +24,6 @@ from gputrack.beam.beam import Beam
 from gputrack.elements import Element
 from gputrack.elements.element import parameter_names, series_names
 from gputrack.lattice.lattice import Lattice
-from gputrack.tracking.primitive import grad
 from gputrack.tracking.track import track
 
 TOLERANCE = 1e-11  # of the largest number: rounding of two orders of the same operations

@@ -13,7 +13,8 @@ from gputrack.app.tables import match_tables
 from gputrack.base.errors import InputError
 from gputrack.beam.initial_twiss import InitialTwiss
 from gputrack.io.load import save
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.optics import Match, Range, Target
 from gputrack.optics.matching.match import match
 

@@ -13,26 +13,18 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from gputrack.app import doctor
 from gputrack.app.tables import (
     emittance_table,
-    findings_table,
     loss_table,
     optics_table,
-    surroundings_table,
     turns_lived,
-    twiss_line,
-    twiss_table,
 )
 from gputrack.backends import choose_backend
 from gputrack.base.errors import InputError, TrackingInterrupted, TrackingStopped
 from gputrack.beam.beam import Beam
-from gputrack.beam.initial_twiss import InitialTwiss
 from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
 from gputrack.lattice.lattice import Lattice
-from gputrack.optics import Slices, linear_optics
-from gputrack.optics.linear import tables
-from gputrack.optics.linear.twiss import twiss
+from gputrack.optics import linear_optics
 from gputrack.tracking.track import track
 
 INTEGRATORS = {"matrix-kick": MatrixKick, "drift-kick": DriftKick}
@@ -155,47 +147,3 @@ def save_somewhere(beam: Beam, output: Path) -> None:
             Path(name).unlink(missing_ok=True)
             raise InputError(f"{error}; {again}: the particles are lost") from error
         raise InputError(f"{error}; the particles after turn {beam.turn} are in {name} instead") from error
-
-
-def run_doctor(out: Console) -> bool:
-    """Print what this machine has and how each kernel does on it; whether all is well."""
-    out.print(surroundings_table(doctor.surroundings()))
-    findings = []
-    for backend, reason in doctor.backends_here().items():
-        if reason:
-            out.print(f"backend {backend}: {reason}", markup=False)
-            continue
-        with out.status(f"backend {backend}: building and trying the kernels") as status:
-            for finding in doctor.examine(backend):
-                findings.append(finding)
-                status.update(f"backend {backend}: {finding.element}")
-    out.print(findings_table(findings))
-    ill = [f"{f.element} on {f.backend}" for f in findings if not f.well]
-    out.print(f"not well: {', '.join(ill)}" if ill else f"all {len(findings)} are well", markup=False)
-    return not ill
-
-
-def run_twiss(
-    out: Console, ring: Lattice, start: InitialTwiss | None, delta: float, slices: int | None,
-    csv: Path | None, tfs: Path | None, picture: Path | None,
-) -> None:  # fmt: skip
-    """Print the optics of a ring or of a beam line, and write its tables and its picture.
-
-    Raises
-    ------
-    InputError
-        There is no stable motion around a closed orbit, or a file cannot be written.
-    """
-    optics = twiss(ring, start=start, delta=delta)
-    out.print(twiss_table(optics))
-    out.print(twiss_line(optics), soft_wrap=True, highlight=False)
-    rows = optics if slices is None else optics.refined(Slices(slices))
-    for path, text in ((csv, tables.csv_text), (tfs, tables.tfs_text)):
-        if path is not None:
-            tables.write(text(rows), path)
-            out.print(f"written: {path} ({len(rows.s)} rows)", soft_wrap=True, markup=False, highlight=False)
-    if picture is not None:
-        from gputrack.app import plot  # matplotlib takes half a second to import
-
-        plot.save(plot.twiss_figure(optics), picture)
-        out.print(f"picture: {picture}", soft_wrap=True, markup=False, highlight=False)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from autograd.extend import defvjp, primitive
 
+from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import Array
-from gputrack.lattice.knob_trace import require_first_derivatives
 
 
 @primitive

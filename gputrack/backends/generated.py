@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
-import gputrack.elements
+from gputrack.base.kernel_files import flatten, kernel_folder
 from gputrack.elements.map import MAPS, MapKind
 
 #: maps that the loop over ops handles itself
 SPECIAL = ("aperture", "record")
-_INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"\s*$')
-
-
-@cache
-def kernel_folder() -> Path:
-    """Folder of the kernel sources: inside an installed package, or beside it in a checkout."""
-    package = Path(gputrack.elements.__file__).parent.parent
-    for folder in (package / "kernels", package.parent / "kernels"):
-        if (folder / "target.h").is_file():
-            return folder
-    raise FileNotFoundError(f"kernel sources not found beside {package}; reinstall gputrack")
 
 
 def struct_name(kind: MapKind) -> str:
@@ -109,32 +96,13 @@ def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: st
     folder = kernel_folder()
     kinds = {*kinds, *SPECIAL} - {"record"}
     stems = list(dict.fromkeys(MAPS[name].stem for name in MAPS if name in kinds))
-    parts = [defines, _flatten(folder / "target.h", seen), generated, op_structs()]
-    parts += [_flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
-    parts += [kind_lists(kinds), _flatten(folder / entry, seen)]
+    parts = [defines, flatten(folder / "target.h", seen), generated, op_structs()]
+    parts += [flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
+    parts += [kind_lists(kinds), flatten(folder / entry, seen)]
     return "".join(parts)
 
 
 def flattened_alone(entry: str, defines: str = "") -> str:
     """One source text of an entry file that needs no maps of elements, such as ``host/pipe_modes.h``."""
     seen: set[Path] = set()
-    return defines + "".join(_flatten(kernel_folder() / name, seen) for name in ("target.h", entry))
-
-
-def _flatten(path: Path, seen: set[Path]) -> str:
-    path = path.resolve()
-    if path in seen:
-        return ""
-    seen.add(path)
-    name = path.relative_to(kernel_folder().resolve()).as_posix()
-    out = [f'#line 1 "{name}"\n']
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), 1):
-        match = _INCLUDE.match(line)
-        if match:
-            out.append(_flatten(path.parent / match[1], seen))
-            out.append(f'#line {number + 1} "{name}"\n')
-        elif line.strip() != "#pragma once":
-            out.append(line)
-        else:
-            out.append("\n")
-    return "".join(out)
+    return defines + "".join(flatten(kernel_folder() / name, seen) for name in ("target.h", entry))

@@ -21,6 +21,7 @@ from gputrack.beam.arrays import (
     require_weights,
 )
 from gputrack.beam.constructors import BeamSources
+from gputrack.beam.file import load_beam, save_beam
 from gputrack.beam.measured import BeamMoments
 from gputrack.beam.moments import PLANES
 
@@ -194,9 +195,7 @@ class Beam(BeamSources, BeamMoments):
     # -- files and text --------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an HDF5 file for openPMD tools and `Beam.load`; see `gputrack.io.beam_file.save_beam`."""
-        from gputrack.io.beam_file import save_beam
-
+        """Write an HDF5 file for openPMD tools and `Beam.load`; see `gputrack.beam.file.save_beam`."""
         save_beam(self, path)
 
     @staticmethod
@@ -207,10 +206,8 @@ class Beam(BeamSources, BeamMoments):
         reference_time: float | None = None,
         xp: str = "numpy",
     ) -> Beam:
-        """Read a file of ours or any openPMD particle file; see `gputrack.io.beam_file.load_beam`."""
-        from gputrack.io.beam_file import load_beam
-
-        return load_beam(path, reference=reference, reference_time=reference_time, xp=xp)
+        """Read a file of ours or any openPMD particle file; see `gputrack.beam.file.load_beam`."""
+        return load_beam(Beam, path, reference=reference, reference_time=reference_time, xp=xp)
 
     def __len__(self) -> int:
         return self.n

@@ -15,7 +15,8 @@ import numpy as np
 from gputrack.backends import Choice
 from gputrack.base.errors import InputError
 from gputrack.interop.pullback import Pass, PullBack
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.tracking.monitor import Monitor
 from gputrack.tracking.track import LIMIT
 

@@ -13,7 +13,8 @@ from gputrack.backends import Choice
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
 from gputrack.beam.beam import Beam
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.tracking import track as tracker
 from gputrack.tracking.monitor import Monitor, Recorder
 

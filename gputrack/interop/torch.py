@@ -15,7 +15,8 @@ from gputrack.backends import Choice
 from gputrack.base.arrays import module_named
 from gputrack.base.errors import InputError
 from gputrack.interop.pullback import Pass
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.tracking.monitor import Monitor
 from gputrack.tracking.track import LIMIT
 

@@ -14,13 +14,13 @@ from os import PathLike
 from typing import Any
 
 from gputrack.base.errors import InputError, LatticeFileError
+from gputrack.base.files import read_text, require_path, write_text
 from gputrack.base.reference import ReferenceParticle
 from gputrack.collective import OpenField2D, OpenField3D, PipeBunch, PipeModes, Quantiles, UniformBins
 from gputrack.elements import ELEMENT_TYPES, Aperture, RadiationKicks, SpaceChargeKicks
 from gputrack.elements.bunch_slicing import EqualCharge, EqualDistance
 from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
-from gputrack.io.files import read_text, require_path, write_text
 from gputrack.lattice.lattice import Lattice
 
 FORMAT, VERSION = "gputrack-lattice", 1

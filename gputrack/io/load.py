@@ -6,7 +6,7 @@ import logging
 from os import PathLike
 
 from gputrack.base.errors import InputError
-from gputrack.io.files import require_path
+from gputrack.base.files import require_path
 from gputrack.io.json_lattice import read_json, write_json
 from gputrack.io.madx import read_madx
 from gputrack.lattice.lattice import Lattice

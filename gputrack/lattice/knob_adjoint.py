@@ -11,7 +11,7 @@ from autograd import grad
 
 from gputrack.base.arrays import is_traced
 from gputrack.base.errors import InputError
-from gputrack.lattice.lattice import Knobs
+from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.program import LoweredGroup, Program
 
 

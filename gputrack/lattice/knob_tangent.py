@@ -10,7 +10,7 @@ import numpy as np
 from gputrack.autodiff.forward_trace import pushed_forward
 from gputrack.base.errors import InputError
 from gputrack.lattice.knob_adjoint import driven_rows, lowered_columns, parameter_table
-from gputrack.lattice.lattice import Knobs
+from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.program import LoweredGroup, Program
 
 

@@ -10,13 +10,13 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
+from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import is_traced, untraced
-from gputrack.base.errors import InputError
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_adjoint import driven_rows, knob_gradient
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knob, Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import LoweredGroup, Program
-from gputrack.tracking.primitive import effective_traces
 
 
 def traced_groups(program: Program, traces: Sequence[tuple[Knobs, Any]]) -> tuple[LoweredGroup, ...]:
@@ -27,7 +27,7 @@ def traced_groups(program: Program, traces: Sequence[tuple[Knobs, Any]]) -> tupl
     program : Program
         In whose maps the knobs' parameters are.
     traces : sequence of (Knobs, traced array (n,))
-        See `gputrack.tracking.primitive.effective_traces`.
+        See `gputrack.lattice.knob_trace.effective_traces`.
     """
     tables: dict[int, dict[str, Any]] = {}
     for knobs, box in traces:
@@ -98,7 +98,18 @@ def _pull_constants(argnums: Sequence[int], answer: Any, arguments: Any, _: Any)
 defvjp_argnums(_constants, _pull_constants)
 
 
-def require_first_derivatives(*values: Any) -> None:
-    """An error where what a sweep is given, or was computed from, is being differentiated once more."""
-    if any(map(is_traced, values)):
-        raise InputError("optics and maps: second derivatives by reverse mode over reverse mode are not available")
+def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Knobs, Any]]:
+    """Traced knobs, each without the parameters that a later setting of knobs took over."""
+    taken: set[tuple[int, str]] = set()
+    kept: list[tuple[Knobs, Any]] = []
+    for number, (knobs, box) in enumerate(reversed(traces)):
+        if is_traced(box):
+            kept.append((_without(knobs, taken) if taken else knobs, box))
+        if number < len(traces) - 1:
+            taken |= {(place, knob.parameter) for knob in knobs for place in knob.places}
+    return kept[::-1]
+
+
+def _without(knobs: Knobs, taken: set[tuple[int, str]]) -> Knobs:
+    free = [[place for place in knob.places if (place, knob.parameter) not in taken] for knob in knobs]
+    return Knobs(tuple(Knob(k.handle, tuple(p), k.parameter, k.value) for k, p in zip(knobs, free, strict=True)))

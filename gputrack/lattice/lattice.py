@@ -18,9 +18,16 @@ from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import Element, RadiationKicks, SpaceChargeKicks
 from gputrack.elements.element import parameter_names, series_names
 from gputrack.elements.models import Model
-from gputrack.lattice.knobs import Limits, Setting, limits_of
-
-REFERENCE_KNOB = "reference.p0c"
+from gputrack.lattice.knobs import (
+    REFERENCE_KNOB,
+    Knob,
+    Knobs,
+    Limits,
+    get_parameter,
+    knob_values,
+    limits_of,
+    set_parameter,
+)
 
 
 class Lattice(Sequence[Element]):
@@ -438,72 +445,6 @@ class Lattice(Sequence[Element]):
         return "\n".join(rows)
 
 
-@dataclass(frozen=True)
-class Knob:
-    """A handle to one parameter of one or more elements."""
-
-    handle: str
-    places: tuple[int, ...]
-    parameter: str
-    value: float
-
-
-@dataclass(frozen=True, repr=False)
-class Knobs(Sequence[Knob]):
-    """Several knobs, with their present values; slices and sums are Knobs too."""
-
-    items: tuple[Knob, ...]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @overload
-    def __getitem__(self, key: int) -> Knob: ...
-    @overload
-    def __getitem__(self, key: slice) -> Knobs: ...
-    def __getitem__(self, key: int | slice) -> Knob | Knobs:
-        return Knobs(self.items[key]) if isinstance(key, slice) else self.items[key]
-
-    def __add__(self, other: Knobs) -> Knobs:
-        return Knobs(self.items + other.items) if isinstance(other, Knobs) else NotImplemented
-
-    def __repr__(self) -> str:
-        shown = [f"{knob.handle}={knob.value:.6g}" for knob in self.items[:8]]
-        more = f", ... {len(self) - 8} more" if len(self) > 8 else ""
-        return f"<Knobs: {', '.join(shown)}{more}>"
-
-    @property
-    def values(self) -> np.ndarray:
-        """Present values, shape (n,)."""
-        return np.array([knob.value for knob in self.items])
-
-    @cached_property
-    def driven(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """For each parameter the places where it is driven, and the number of the knob that drives it there."""
-        found: dict[str, tuple[list[int], list[int]]] = {}
-        for number, knob in enumerate(self.items):
-            places, numbers = found.setdefault(knob.parameter, ([], []))
-            places += knob.places
-            numbers += [number] * len(knob.places)
-        return {name: (np.array(p, dtype=int), np.array(n, dtype=int)) for name, (p, n) in found.items() if p}
-
-    @cached_property
-    def of_reference(self) -> np.ndarray:
-        """(n,) Whether a knob is the momentum of the reference particle."""
-        return np.array([knob.handle == REFERENCE_KNOB for knob in self.items], dtype=bool)
-
-
-def knob_values(knobs: Knobs, values: Any) -> np.ndarray:
-    """Values for knobs as an array (n,), or an error."""
-    try:
-        numbers = np.asarray(values, dtype=float).reshape(-1)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"with_knobs: values must be {len(knobs)} numbers: {error}") from error
-    if numbers.shape != (len(knobs),):
-        raise InputError(f"with_knobs: {len(knobs)} knobs need as many values, got {numbers.size}")
-    return numbers
-
-
 def orbit_length(element: Element) -> float:
     """Length of the reference orbit in an element [m]."""
     return float(getattr(element, "arc_length", element.length))
@@ -519,37 +460,21 @@ def describe(element: Element) -> str:
     return " ".join(parts)
 
 
-def _split(element: Element, parameter: str) -> tuple[str, int | None]:
-    name, bracket, rest = parameter.partition("[")
-    kind = type(element)
-    if not bracket and name in parameter_names(kind):
-        return name, None
-    if bracket and name in series_names(kind) and rest.endswith("]") and rest[:-1].isdigit():
-        return name, int(rest[:-1])
-    known = [*parameter_names(kind), *(f"{series}[n]" for series in series_names(kind))]
-    raise InputError(f"{kind.__name__} {element.name!r} has no parameter {parameter!r}; it has {', '.join(known)}")
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A lattice whose elements are those of another one, with other values of knobs.
 
+    Attributes
+    ----------
+    origin : Lattice
+    knobs : Knobs
+    numbers : (n,) array
+    """
 
-def get_parameter(element: Element, parameter: str) -> float:
-    """Value of ``"k1"``, ``"knl[2]"``, ...; 0 beyond the end of a series."""
-    name, order = _split(element, parameter)
-    value = getattr(element, name)
-    if order is not None:
-        return float(value[order]) if order < len(value) else 0.0
-    if value is None:
-        raise InputError(
-            f"{type(element).__name__} {element.name!r}: {name} follows from other parameters; "
-            "set it on the element before making it a knob"
-        )
-    return float(value)
+    origin: Lattice
+    knobs: Knobs
+    numbers: np.ndarray
 
-
-def set_parameter(element: Element, parameter: str, value: float) -> Element:
-    """A copy of `element` with one parameter set."""
-    name, order = _split(element, parameter)
-    if order is None:
-        return element.replaced(**{name: value})
-    series = list(getattr(element, name))
-    series += [0.0] * (order + 1 - len(series))
-    series[order] = value
-    return element.replaced(**{name: tuple(series)})
+    def changes(self, *parameters: str) -> bool:
+        """Whether some of these parameters are set."""
+        return any(name in self.knobs.driven for name in parameters)

@@ -12,11 +12,12 @@ from gputrack.base.errors import InputError
 from gputrack.elements import Element
 from gputrack.elements.map import MAPS
 from gputrack.elements.observation import Stops
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knob_trace import effective_traces
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import Program, compile_program
 from gputrack.lattice.retune import retuned
 from gputrack.tpsa.space import Space
-from gputrack.tracking.primitive import effective_traces
 
 
 def require_single_particles(lattice: Lattice, knobs: Knobs | None = None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gputrack.lattice.knob_adjoint import driven_rows
-from gputrack.lattice.lattice import Knobs
+from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.program import LoweredGroup, Program, call_constants
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 
-from gputrack.backends.generated import kernel_folder
+from gputrack.base.kernel_files import kernel_folder
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import product_terms
 

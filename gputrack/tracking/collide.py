@@ -16,14 +16,14 @@ import autograd.numpy as anp
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import require_integer, short
 from gputrack.base.errors import InputError, TrackingInterrupted
-from gputrack.base.interruption import keeping
+from gputrack.base.interruption import interrupts, keeping
 from gputrack.beam.beam import Beam
 from gputrack.beam.moments import root
 from gputrack.elements import BeamBeam
 from gputrack.lattice.lattice import Lattice
 from gputrack.tracking.luminosity import luminosity
 from gputrack.tracking.primitive import plain_beam
-from gputrack.tracking.track import interrupts, track
+from gputrack.tracking.track import track
 
 #: parameters of the collision that follow from the other beam
 MOMENTS = (

@@ -15,8 +15,8 @@ from gputrack.elements.crossing import crossing
 from gputrack.elements.element import parameter_names
 from gputrack.elements.map import MapCall, ReferenceValues, make_state
 from gputrack.elements.models import Model
+from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.lattice import Lattice
-from gputrack.tracking.primitive import effective_traces
 
 
 def luminosity(collision: Lattice | BeamBeam, beam: Beam, name: str = "*") -> Array:

@@ -9,29 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import autograd
 import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defjvp_argnums, defvjp_argnums, primitive
 
 from gputrack.autodiff.cupy_box import sealed, unsealed
-from gputrack.autodiff.jvp import forward_jacobian
 from gputrack.backends import Choice, choose_backend
 from gputrack.backends.cuda.memory import Kind
 from gputrack.base.arrays import is_cupy, is_traced, namespace, on_device, untraced
 from gputrack.base.errors import BackendError, InputError
+from gputrack.base.interruption import Progress
 from gputrack.beam.beam import Beam
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_adjoint import knob_gradient
-from gputrack.lattice.lattice import Knob, Knobs, Lattice
+from gputrack.lattice.knob_trace import effective_traces
+from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import Program, compile_program
-from gputrack.tracking import track as tracker
+from gputrack.tracking.arguments import check_arguments
 from gputrack.tracking.lost_frames import lost_places
 from gputrack.tracking.memory_check import require_room, said_with_mend
 from gputrack.tracking.monitor import Monitor, Record, Recorder, moments_of
 from gputrack.tracking.reverse_sweep import CHECKPOINTS, Checkpoint, Pass, sweep
+from gputrack.tracking.run import Run, Tracked
 from gputrack.tracking.tangent_run import Directions, carrier, directions_of
-from gputrack.tracking.track import Progress, Tracked
 
 
 def differentiated_track(
@@ -47,9 +47,6 @@ def differentiated_track(
     return forward.result(_tracked(forward, *arguments))
 
 
-tracker.differentiated.append(differentiated_track)
-
-
 class _Forward:
     """A forward run that remembers what its backward sweep needs, or carries tangents along `directions`."""
 
@@ -61,7 +58,7 @@ class _Forward:
         backend: Choice, threads: int | None, limit: float,
     ) -> None:  # fmt: skip
         self.plain_lattice, self.plain_beam = _plain_lattice(lattice), plain_beam(beam)
-        turns = tracker.check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
+        turns = check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
         if any(monitor.path is not None for monitor in monitors):
             raise InputError("track: a monitor that streams to a file cannot be differentiated; drop its path")
         self.beam, self.turns, self.progress, self.limit = beam, turns, progress, limit
@@ -102,7 +99,7 @@ class _Forward:
     def _run_along(self, directions: Directions) -> tuple[Any, ...]:
         program, start = self._program(Kind.TANGENT), self.plain_beam.coordinates
         push = carrier(self.backend, program, start, directions, [knobs for knobs, _ in self.traces])
-        run = tracker.Run(
+        run = Run(
             self.plain_lattice, self.plain_beam, program, push, self.recorders, self.limit, backwards=False
         )
         run.all(self.turns, self.progress)
@@ -117,7 +114,7 @@ class _Forward:
         return self._parts()
 
     def _run(self) -> tuple[Any, ...]:
-        run = tracker.Run(
+        run = Run(
             self.plain_lattice, self.plain_beam, self._program(Kind.SWEEP), self.backend, self.recorders, self.limit,
             backwards=False,
         )  # fmt: skip
@@ -196,23 +193,6 @@ def _record(monitor: Monitor, record: Record, coordinates: Any, weights: Any) ->
     return Record(monitor, record.places, record.names, record.s, record.turns, **parts)
 
 
-def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Knobs, Any]]:
-    """Traced knobs, each without the parameters that a later setting of knobs took over."""
-    taken: set[tuple[int, str]] = set()
-    kept: list[tuple[Knobs, Any]] = []
-    for number, (knobs, box) in enumerate(reversed(traces)):
-        if is_traced(box):
-            kept.append((_without(knobs, taken) if taken else knobs, box))
-        if number < len(traces) - 1:
-            taken |= {(place, knob.parameter) for knob in knobs for place in knob.places}
-    return kept[::-1]
-
-
-def _without(knobs: Knobs, taken: set[tuple[int, str]]) -> Knobs:
-    free = [[place for place in knob.places if (place, knob.parameter) not in taken] for knob in knobs]
-    return Knobs(tuple(Knob(k.handle, tuple(p), k.parameter, k.value) for k, p in zip(knobs, free, strict=True)))
-
-
 @primitive
 def _tracked(forward: _Forward, coordinates: Any, reference_values: Any, *values: Any) -> tuple[Any, ...]:
     return forward.run()
@@ -241,65 +221,3 @@ def _push_forward(argnums: Sequence[int], tangents: Any, answer: Any, arguments:
 
 defvjp_argnums(_tracked, _pull_back)
 defjvp_argnums(_tracked, _push_forward)
-
-
-def value_and_grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Any, Any]]:
-    """Function that returns both the value of a scalar function and its gradient with respect to one argument.
-
-    One forward run and one backward sweep, whatever the number of knobs.
-
-    Parameters
-    ----------
-    function : callable
-        Scalar; written with gputrack and ``autograd.numpy``.
-    argnum : int
-        Which argument to differentiate. Where it is a CuPy array, so is its gradient.
-    """
-    return _on_any_device(autograd.value_and_grad(function, argnum), argnum)
-
-
-def grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
-    """Gradient of a scalar function, see `value_and_grad`."""
-    return _on_any_device(autograd.grad(function, argnum), argnum)
-
-
-def jacobian(function: Callable[..., Any], argnum: int = 0, *, mode: str = "reverse") -> Callable[..., Any]:
-    """Jacobian of a function with a NumPy array as value, shape: that of the value, then that of the argument.
-
-    Parameters
-    ----------
-    function : callable
-    argnum : int
-        Which argument to differentiate.
-    mode : {"reverse", "forward"}
-        Row by row, one backward sweep for each entry of the value, or column by column, one run with tangents for
-        each entry of the argument: cheaper where the argument is shorter than the value.
-
-    Raises
-    ------
-    InputError
-        The argument is a CuPy array: the gradients of all entries would fill the GPU. Or there is no such mode.
-    """
-    if mode not in ("reverse", "forward"):
-        raise InputError(f"jacobian: mode must be 'reverse' or 'forward', got {mode!r}")
-    if mode == "forward":
-        return forward_jacobian(function, argnum)
-    derivative = autograd.jacobian(function, argnum)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if args and is_cupy(args[argnum]):
-            raise InputError("jacobian: a CuPy array cannot be differentiated; use grad, entry by entry, or knobs")
-        return derivative(*args, **kwargs)
-
-    return call
-
-
-def _on_any_device(derivative: Callable[..., Any], argnum: Any) -> Callable[..., Any]:
-    """A derivative by autograd that takes and gives CuPy arrays, which autograd is shown under seal."""
-    chosen = argnum if isinstance(argnum, (tuple, list)) else [argnum]
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        places = {i % len(args) for i in chosen} if args else set()
-        return unsealed(derivative(*(sealed(a) if i in places else a for i, a in enumerate(args)), **kwargs))
-
-    return call

@@ -16,7 +16,7 @@ from gputrack.base.arrays import is_traced, namespace
 from gputrack.base.errors import InputError
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_tangent import constants_tangent
-from gputrack.lattice.lattice import Knobs
+from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.program import Program
 
 

@@ -8,7 +8,7 @@ from autograd import elementwise_grad
 from scipy.integrate import quad
 from scipy.special import wofz
 
-from gputrack.backends.generated import kernel_folder
+from gputrack.base.kernel_files import kernel_folder
 from gputrack.base.special import bassetti_erskine as field
 from gputrack.base.special import faddeeva as own
 

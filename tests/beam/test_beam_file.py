@@ -17,9 +17,9 @@ import gputrack as gt
 from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.base.errors import InputError, LatticeFileError
 from gputrack.base.losses import LossCode
+from gputrack.beam import file as beam_file
 from gputrack.beam.beam import Beam
-from gputrack.io import beam_file
-from gputrack.io.openpmd import particle_group
+from gputrack.beam.openpmd import particle_group
 
 REFERENCES = {
     "electron": gt.ReferenceParticle.electron(total=18e9),

@@ -10,8 +10,7 @@ from gputrack.backends.taylor.host import run_series
 from gputrack.base.errors import InputError
 from gputrack.elements.element import parameter_names
 from gputrack.elements.map import ReferenceValues
-from gputrack.lattice.knobs import intervals
-from gputrack.lattice.lattice import get_parameter, set_parameter
+from gputrack.lattice.knobs import get_parameter, intervals, set_parameter
 from gputrack.lattice.optics_program import (
     identity_map,
     map_program,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gputrack as gt
-from gputrack.lattice.lattice import get_parameter
+from gputrack.lattice.knobs import get_parameter
 from gputrack.tracking import primitive as gradient
 from gputrack.tracking import reverse_sweep as sweep
 

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from gputrack.io.files import read_text
+from gputrack.base.files import read_text
 from gputrack.io.madx.actions import ACTIONS
 from gputrack.io.madx.commands import REFUSED, SKIPPED
 from gputrack.io.madx.definitions import assign, define, define_line, update, update_at_once

@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 
 from gputrack.base.errors import InputError, LatticeFileError
+from gputrack.base.files import require_path
 from gputrack.base.reference import ReferenceParticle
-from gputrack.io.files import require_path
 from gputrack.io.madx.beam import Beam
 from gputrack.io.madx.convert import Converter
 from gputrack.io.madx.environment import Environment

@@ -142,9 +142,9 @@ class DrivingTerms(Mapping[str, complex], ABC):
 
     def plot(self) -> Any:
         """|h| along the ring under a strip of the lattice, order by order, as a `matplotlib.figure.Figure`."""
-        from gputrack.app import plot  # matplotlib takes half a second to import
+        from gputrack.optics import plotting  # matplotlib takes half a second to import
 
-        return plot.driving_figure(self)
+        return plotting.driving_figure(self)
 
 
 class DrivingMethod(ABC):

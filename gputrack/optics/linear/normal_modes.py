@@ -14,8 +14,8 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
 
+from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import Array, untraced
-from gputrack.lattice.knob_trace import require_first_derivatives
 from gputrack.tpsa.series import Series
 
 #: below this, coupling and a difference of tunes are rounding

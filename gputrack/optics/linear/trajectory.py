@@ -15,12 +15,12 @@ from gputrack.base.errors import InputError
 from gputrack.elements import CrabCavity, RFCavity
 from gputrack.elements.map import ReferenceValues
 from gputrack.elements.observation import Stops
-from gputrack.lattice.knob_trace import traced_groups
-from gputrack.lattice.lattice import Knob, Knobs, Lattice
+from gputrack.lattice.knob_trace import effective_traces, traced_groups
+from gputrack.lattice.knobs import Knob, Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import recording_program, stops_program, traced_program, without_records
 from gputrack.lattice.program import LoweredGroup, Program
 from gputrack.optics.maps.transfer_matrices import orbits_and_matrices
-from gputrack.tracking.primitive import effective_traces
 
 #: finite, so that its square is a number
 _LIMIT = 1e100

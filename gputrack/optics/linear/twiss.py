@@ -327,9 +327,9 @@ class Twiss:
 
     def plot(self) -> Any:
         """Beta functions and dispersion under a strip of the lattice, as a `matplotlib.figure.Figure`."""
-        from gputrack.app import plot  # matplotlib takes half a second to import
+        from gputrack.optics import plotting  # matplotlib takes half a second to import
 
-        return plot.twiss_figure(self)
+        return plotting.twiss_figure(self)
 
 
 def twiss(

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.closed_orbit import closed_orbit
 from gputrack.optics.maps.arguments import lattices_of
 from gputrack.optics.maps.taylor_map import pass_maps

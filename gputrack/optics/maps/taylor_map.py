@@ -17,7 +17,8 @@ from gputrack.base.checks import require_integer
 from gputrack.base.errors import InputError
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_tangent import constants_tangent
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import identity_map, map_program
 from gputrack.lattice.program import Program
 from gputrack.optics.maps.arguments import batch_of, lattices_of, orbits_of

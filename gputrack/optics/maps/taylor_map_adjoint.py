@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
+from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.backends.taylor.host import run_series
 from gputrack.backends.taylor.host_adjoint import sweep_series
 from gputrack.base.arrays import is_traced
 from gputrack.base.errors import InputError
 from gputrack.elements.map import MAPS, ReferenceValues
-from gputrack.lattice.knob_trace import require_first_derivatives, traced_values
+from gputrack.lattice.knob_trace import traced_values
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import identity_map, traced_program
 from gputrack.lattice.program import Program

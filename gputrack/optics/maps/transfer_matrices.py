@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
+from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.backends.host.backend import HostBackend
 from gputrack.backends.host.matrix_adjoint import sweep_matrices
 from gputrack.backends.protocol import Launch, Particles, Records, Tangents, make_records
@@ -21,7 +22,7 @@ from gputrack.base.arrays import is_traced
 from gputrack.base.errors import InputError
 from gputrack.elements.map import ReferenceValues
 from gputrack.elements.observation import Stops
-from gputrack.lattice.knob_trace import require_first_derivatives, traced_values
+from gputrack.lattice.knob_trace import traced_values
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import bare, driven, traced_program, without_records
 from gputrack.lattice.program import compile_program

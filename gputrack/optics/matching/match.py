@@ -13,7 +13,8 @@ from autograd import make_vjp
 from gputrack.base.arrays import untraced
 from gputrack.base.checks import require_integer, short
 from gputrack.base.errors import InputError
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.twiss import twiss
 from gputrack.optics.matching.least_squares import Rows, solve
 from gputrack.optics.matching.target import Target

@@ -10,7 +10,8 @@ from scipy.optimize import lsq_linear
 
 from gputrack.base.checks import require_integer, short
 from gputrack.base.errors import InputError
-from gputrack.lattice.lattice import Knobs, Lattice
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.places import Range
 from gputrack.optics.matching.orbit_response import OrbitResponse, orbit_response, require_element_knobs
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -21,7 +21,9 @@ from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.base.errors import LatticeFileError
 from gputrack.base.losses import LossCode
 from gputrack.base.reference import SPECIES, ReferenceParticle
-from gputrack.beam.beam import Beam
+
+if TYPE_CHECKING:
+    from gputrack.beam.beam import Beam
 
 #: names of the standard for our species
 _STANDARD_NAMES = {
@@ -88,8 +90,10 @@ def standard_data(beam: Beam) -> dict[str, Any]:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def from_standard(file: h5py.File, reference: ReferenceParticle | None, reference_time: float | None) -> Beam:
-    """Beam of the only species in the only iteration of a file.
+def from_standard(
+    make: Callable[..., Beam], file: h5py.File, reference: ReferenceParticle | None, reference_time: float | None
+) -> Beam:
+    """What `make` makes of the only species in the only iteration of a file.
 
     Particles at different positions z are taken along straight lines to their mean z; dead ones get the code
     IMPORTED and keep what position the file gives.
@@ -117,7 +121,7 @@ def from_standard(file: h5py.File, reference: ReferenceParticle | None, referenc
     coordinates = _coordinates(data, weight * alive, reference, reference_time)
     code = np.where(alive, LossCode.ALIVE, LossCode.IMPORTED).astype(np.int32)
     numbers = weight / (abs(reference.charge) * ELEMENTARY_CHARGE)
-    return Beam(coordinates, reference, weights=numbers, loss_code=code)
+    return make(coordinates, reference, weights=numbers, loss_code=code)
 
 
 def _ask_for_reference(species: str, data: Mapping[str, np.ndarray], alive: np.ndarray) -> str:

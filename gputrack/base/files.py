@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
+import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
 
 from gputrack.base.errors import InputError, LatticeFileError
+
+if TYPE_CHECKING:
+    pass
 
 MAX_FILE_SIZE = 256 * 2**20  # bytes
 
@@ -55,3 +65,28 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise LatticeFileError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def replacing(path: Path, what: str) -> Iterator[h5py.File]:
+    """A new file beside `path` that takes its place at the end, and vanishes if anything goes wrong."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    image = io.BytesIO()  # HDF5 itself does not survive a full disk
+    with h5py.File(image, "w") as file:
+        yield file
+    try:
+        with draft.open("xb") as written:
+            written.write(image.getbuffer())
+            written.flush()
+            os.fsync(written.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {what} {path}: {one_line(error)}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def one_line(error: BaseException) -> str:
+    """Message of an error on one line, at most 300 characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else text[:297] + "..."

@@ -1,27 +1,28 @@
 """Beams in HDF5 files of the openPMD standard with its BeamPhysics extension.
 
-A file holds the beam twice: as the standard asks (`gputrack.io.openpmd`), for other tools, and in a group
+A file holds the beam twice: as the standard asks (`gputrack.beam.openpmd`), for other tools, and in a group
 ``gputrack`` with our own arrays, which load bit for bit. Files of others lack that group and are converted.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from gputrack.base.arrays import module_named
 from gputrack.base.errors import InputError, LatticeFileError
+from gputrack.base.files import one_line, replacing
 from gputrack.base.reference import ReferenceParticle
-from gputrack.beam.beam import Beam
-from gputrack.io.openpmd import from_standard, write_standard
+from gputrack.beam.openpmd import from_standard, write_standard
+
+if TYPE_CHECKING:
+    from gputrack.beam.beam import Beam
 
 GROUP = "gputrack"
 VERSION = 1
@@ -57,26 +58,8 @@ def save_beam(beam: Beam, path: str | os.PathLike[str]) -> None:
             group[name] = getattr(host, name)
 
 
-@contextmanager
-def replacing(path: Path, what: str) -> Iterator[h5py.File]:
-    """A new file beside `path` that takes its place at the end, and vanishes if anything goes wrong."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    image = io.BytesIO()  # HDF5 itself does not survive a full disk
-    with h5py.File(image, "w") as file:
-        yield file
-    try:
-        with draft.open("xb") as written:
-            written.write(image.getbuffer())
-            written.flush()
-            os.fsync(written.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {what} {path}: {_one_line(error)}") from error
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def load_beam(
+    make: Callable[..., Beam],
     path: str | os.PathLike[str],
     *,
     reference: ReferenceParticle | None = None,
@@ -87,6 +70,8 @@ def load_beam(
 
     Parameters
     ----------
+    make : callable
+        Makes the beam from its coordinates and reference particle: `Beam`.
     path : path
     reference : ReferenceParticle, optional
         Needed for files of other tools. Files of ours have their own; a different one is an error.
@@ -110,7 +95,7 @@ def load_beam(
         raise LatticeFileError(f"{path}: there is no such file")
     with _telling(path), h5py.File(path, "r") as file:
         own = GROUP in file
-        beam = _read_own(file[GROUP], reference) if own else from_standard(file, reference, reference_time)
+        beam = _read_own(make, file[GROUP], reference) if own else from_standard(make, file, reference, reference_time)
     return beam if module is np else beam.to_device(xp)
 
 
@@ -120,21 +105,16 @@ def _telling(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise LatticeFileError(f"{path}: {_one_line(error)}") from error
+        raise LatticeFileError(f"{path}: {one_line(error)}") from error
     except LatticeFileError as error:
-        raise LatticeFileError(f"{path}: {_one_line(error)}") from error.__cause__
+        raise LatticeFileError(f"{path}: {one_line(error)}") from error.__cause__
     except Exception as error:
         # h5py answers with OSError, KeyError, RuntimeError, ... according to which byte is wrong.
-        what = f"{type(error).__name__}: {_one_line(error)}"
+        what = f"{type(error).__name__}: {one_line(error)}"
         raise LatticeFileError(f"{path}: cannot be read as a beam ({what})") from error
 
 
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:297] + "..."
-
-
-def _read_own(group: Any, given: ReferenceParticle | None) -> Beam:
+def _read_own(make: Callable[..., Beam], group: Any, given: ReferenceParticle | None) -> Beam:
     if not isinstance(group, h5py.Group):
         raise LatticeFileError(f"/{GROUP} is not a group")
     version = _attribute(group, "version", int)
@@ -144,7 +124,7 @@ def _read_own(group: Any, given: ReferenceParticle | None) -> Beam:
     if given is not None and given != reference:
         raise LatticeFileError(f"its reference is {reference}, not the given {given}; load without one")
     arrays = {name: _dataset(group, name, dtype) for name, dtype in _DATASETS.items()}
-    return Beam(arrays.pop("coordinates"), reference, turn=_attribute(group, "turn", int), **arrays)
+    return make(arrays.pop("coordinates"), reference, turn=_attribute(group, "turn", int), **arrays)
 
 
 def _attribute(group: h5py.Group, name: str, kind: type) -> Any:

@@ -1,0 +1,67 @@
+"""What all parts of benchmarks/device.py share: lattice, beams, clocks, peaks of the device."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+
+from counting import Counts
+from device_facts import Facts
+from ring import start_of
+
+import gputrack as gt
+
+
+@dataclass
+class Setup:
+    """What all parts share.
+
+    Attributes
+    ----------
+    ring : Lattice
+        With the model that is measured.
+    peak, bandwidth : float or None
+        The best that is known: measured, else by the clocks.
+    counts : dict
+        Operations per particle and turn, "forward" and "sweep"; empty where they could not be counted.
+    """
+
+    options: argparse.Namespace
+    facts: Facts
+    plain: gt.Lattice
+    ring: gt.Lattice
+    peak: float | None = None
+    bandwidth: float | None = None
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+    def beam(self, n: int) -> gt.Beam:
+        """A small beam on the device."""
+        return gt.Beam(start_of(n), self.ring.require_reference()).to_device("cupy")
+
+    def seconds(self, call: Callable[[], object]) -> float:
+        """Median of a few calls, after one that may compile."""
+        call()
+        times: list[float] = []
+        while len(times) < 3 or (len(times) < 9 and sum(times) < self.options.seconds):
+            start = time.perf_counter()
+            call()
+            self.facts.synchronize()
+            times.append(time.perf_counter() - start)
+        return median(times)
+
+    def turn_seconds(self, ring: gt.Lattice, beam: gt.Beam) -> tuple[float, float, int]:
+        """Of one turn more, and of what a call takes besides; the turns are doubled until their time is enough."""
+        turns = 1
+        one = self.seconds(lambda: gt.track(ring, beam))
+        while True:
+            more = self.seconds(lambda n=turns + 1: gt.track(ring, beam, n))
+            if more - one >= self.options.seconds / 3 or turns >= 1024:
+                each = (more - one) / turns
+                return each, one - each, turns
+            turns *= 2
+
+
+Part = Callable[[Setup], Iterator[str]]

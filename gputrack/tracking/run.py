@@ -1,0 +1,144 @@
+"""State of one run: turns in stretches, with monitors, progress and interruption between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from gputrack.backends.protocol import Backend, Launch, Particles, make_records
+from gputrack.base.arrays import namespace, out_of_memory
+from gputrack.base.errors import TrackingInterrupted
+from gputrack.base.interruption import Progress, interrupts, keeping, shown
+from gputrack.beam.beam import Beam
+from gputrack.elements.map import ReferenceValues
+from gputrack.lattice.lattice import Lattice
+from gputrack.lattice.program import Program
+from gputrack.tracking.lost_frames import lost_places
+from gputrack.tracking.memory_check import record_bytes, said_with_mend
+from gputrack.tracking.monitor import Record, Recorder
+
+STRETCH_SECONDS = 0.25  # between looks at the progress bar and at Ctrl-C
+COPIES = 4  # times as long as the copies of a streamed beam a stretch should take, so that they hardly count
+RECORD_BYTES = 256 * 2**20  # recorded at most in one stretch
+LARGEST_LIMIT = 1e150  # its square is still a number
+
+
+class Tracked(Beam):
+    """The beam after tracking, and what monitors recorded.
+
+    Attributes
+    ----------
+    records : tuple of Record
+        In the order of the monitors.
+    """
+
+    records: tuple[Record, ...] = ()
+
+
+class Run:
+    """State of one call of `track`."""
+
+    def __init__(
+        self, lattice: Lattice, beam: Beam, program: Program, backend: Backend, recorders: list[Recorder],
+        limit: float, backwards: bool,
+    ) -> None:  # fmt: skip
+        self.lattice, self.beam, self.program, self.backend = lattice, beam, program, backend
+        self.recorders, self.limit, self.backwards = recorders, min(limit, LARGEST_LIMIT), backwards
+        self.xp = namespace(beam.coordinates)
+        xp = self.xp
+        self.particles = Particles(
+            xp.array(beam.coordinates, copy=True, order="C"),
+            xp.array(beam.loss_code, dtype=xp.int32, copy=True),
+            xp.array(beam.loss_turn, dtype=xp.int64, copy=True),
+            xp.full(beam.n, -1, dtype=xp.int32),
+        )
+        self.memory: dict[Any, Any] = {}
+        self.done = 0
+        self.pace = 0.0  # seconds per turn
+
+    def all(self, turns: int, progress: Progress, until: int | None = None) -> None:
+        """Run all turns, or the first ones `until` a later call, with progress shown.
+
+        Ctrl-C raises `TrackingInterrupted` after a whole stretch, errors `TrackingStopped`.
+        """
+        until = turns if until is None else until
+        with self.keeping(turns), said_with_mend(), interrupts() as interrupted, shown(progress, turns) as show:
+            while self.done < until:
+                self.stretch(until)
+                show(self.done, turns)
+                if interrupted():
+                    text = f"interrupted after {self.done} of {turns} turns; they are kept in the result"
+                    raise TrackingInterrupted(text, self.result())
+
+    def keeping(self, turns: int) -> AbstractContextManager[None]:
+        """Errors carry the turns that are done."""
+        return keeping(lambda: self.done, f"{turns} turns", self._kept)
+
+    def _kept(self) -> Tracked | None:
+        """The beam as it is now, if a GPU has memory enough to put its records together."""
+        try:
+            return self.result()
+        except out_of_memory():
+            return None
+
+    def stretch(self, turns: int) -> None:
+        """Run a few turns, as many as fit the time between two looks and the memory for records."""
+        count = min(turns - self.done, self._turns_per_stretch())
+        first = self.beam.turn + self.done if not self.backwards else self.beam.turn - self.done - count
+        rows = [recorder.rows(first, count) for recorder in self.recorders]
+        shapes = [(len(r), len(rec.places)) for r, rec in zip(rows, self.recorders, strict=True)]
+        launch = self.launch(first, count, shapes)
+        before = self.particles.copied() if self.done else None
+        start = time.perf_counter()
+        try:
+            self.backend.run(self.particles, launch)
+        except BaseException:  # somewhere between two turns
+            self.particles = before or self.particles
+            raise
+        self.pace = (time.perf_counter() - start) / count
+        self.done += count
+        order = slice(None, None, -1 if self.backwards else 1)
+        failures = []
+        for recorder, buffer, kept in zip(self.recorders, launch.records.views, rows, strict=True):
+            try:
+                recorder.take(buffer[order], kept[order], self.beam.weights)
+            except Exception as error:  # the others have these turns all the same
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def launch(self, first: int, count: int, shapes: Sequence[tuple[int, int]] = ()) -> Launch:
+        """`count` turns from `first` on, with buffers of the given shapes for the monitors."""
+        records = make_records(list(shapes), self.beam.n, self.xp)
+        reference = self.lattice.require_reference()
+        return Launch(
+            self.program, reference, first, count, self.limit, records, self.backwards,
+            weights=self.beam.weights, memory=self.memory,
+        )  # fmt: skip
+
+    def _turns_per_stretch(self) -> int:
+        seconds = max(STRETCH_SECONDS, COPIES * self.backend.copying)
+        count = max(1, int(seconds / self.pace)) if self.pace else 1
+        per_turn = sum(len(r.places) / r.monitor.every for r in self.recorders) * 48.0 * self.beam.n
+        if not per_turn:
+            return count
+        return max(1, min(count, int(record_bytes(self.beam.coordinates, count * per_turn, RECORD_BYTES) / per_turn)))
+
+    def result(self) -> Tracked:
+        """The beam as it is now."""
+        p, xp = self.particles, self.xp
+        fresh = p.loss_op >= 0
+        elements = xp.asarray(self.program.elements) if len(self.program) else xp.zeros(1, dtype=xp.int32)
+        where = xp.where(fresh, elements[xp.where(fresh, p.loss_op, 0)], self.beam.loss_element)
+        turn = self.beam.turn + (-self.done if self.backwards else self.done)
+        lost = lost_places(self.program, p, self.backwards)
+        ref = ReferenceValues.of(self.lattice.require_reference())
+        coordinates = p.coordinates if lost is None else lost.moved(p.coordinates, ref)
+        out = Tracked(
+            coordinates, self.beam.reference, weights=self.beam.weights, loss_code=p.loss_code,
+            loss_turn=p.loss_turn, loss_element=where, turn=turn,
+        )  # fmt: skip
+        out.records = tuple(recorder.record() for recorder in self.recorders)
+        return out

@@ -1,0 +1,53 @@
+"""Each map stands twice, in Python and as a kernel: same file stem, same functions in the same order."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gputrack.base.kernel_files import kernel_folder
+from gputrack.elements.map import MAPS
+
+KERNELS = sorted(kernel_folder().rglob("*.h"))
+#: folders whose files start runs for one kind of compiler
+ENTRIES = ("cuda", "host")
+#: coefficients and steps that several elements share; no map of their own
+SHARED = {"splitting"}
+COMPARED = [kind for kind in MAPS.values() if kind.name != "record"]
+
+
+def test_each_map_has_its_twin():
+    """kernels/elements/x.h is there for each gputrack/elements/x.py that declares maps, and for nothing else."""
+    declared = {kind.stem for kind in COMPARED}
+    assert declared | SHARED == {path.stem for path in (kernel_folder() / "elements").iterdir()}
+
+
+@pytest.mark.parametrize("kind", COMPARED, ids=lambda kind: kind.name)
+def test_twins_have_the_same_functions(kind):
+    """Map, inverse, adjoint in this order under the names of the Python functions, which live in the same stem."""
+    assert kind.forward.__module__ == f"gputrack.elements.{kind.stem}"
+    text = (kernel_folder() / "elements" / f"{kind.stem}.h").read_text(encoding="utf-8")
+    names = [kind.forward.__name__, kind.inverse.__name__, f"{kind.name}_adjoint"]
+    if kind.name == "aperture":  # undone and pulled back by the loop over ops, which knows which particles are lost
+        names = names[:1]
+    places = {name: re.search(rf"\b{name}\(State<T>& s, ", text) for name in names}
+    missing = [name for name, place in places.items() if place is None]
+    assert not missing, f"kernels/elements/{kind.stem}.h has no {', '.join(missing)}"
+    starts = [place.start() for place in places.values()]
+    # unalign and unboost are inverses of align and boost, and their twins
+    assert kind.name in ("unalign", "unboost") or starts == sorted(starts)
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.relative_to(kernel_folder()).as_posix())
+def test_only_target_knows_the_compiler(path):
+    if path.name == "target.h":
+        return
+    text = path.read_text(encoding="utf-8")
+    conditions = [line for line in text.splitlines() if re.match(r"\s*#\s*(el)?if", line)]
+    assert all(re.fullmatch(r"#ifndef GT_[A-Z]+", line) for line in conditions), conditions
+    assert "GT_EMULATED_GPU" not in text
+    words = set(re.findall(r"\b__\w+", text))
+    entry = path.relative_to(kernel_folder()).parts[0] in ENTRIES
+    assert entry or not words, f"{path.name} names a compiler's own words: {', '.join(sorted(words))}"
+    assert not re.search(r"#\s*include\s*<", text), f"{path.name} includes a system header"
