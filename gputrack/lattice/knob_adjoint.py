@@ -101,7 +101,7 @@ def lowered_columns(group: LoweredGroup, names: list[str], values: Any) -> list[
         else:
             p[name] = values[i]
     columns = []
-    for call in group.kind.lower(p, group.statics):
+    for call in group.lower(p):
         scalars = [call.constants[key] for key in call.kind.constants]
         columns.append([*scalars, *(column for key in call.kind.series for column in call.series[key])])
     return columns

@@ -126,6 +126,14 @@ class LoweredGroup:
     calls: list[MapCall]
     constants: list[np.ndarray] = field(default_factory=list)
 
+    def lower(self, parameters: Mapping[str, Any]) -> list[MapCall]:
+        """Map calls of the same form for other values of the parameters, which may be traced."""
+        return self.kind.lower(parameters, self.statics)
+
+    def same_maps(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether maps of this form are right for other values of free parameters."""
+        return self.kind._same_maps(parameters, self.statics[2])
+
 
 def compile_program(
     lattice: Lattice,

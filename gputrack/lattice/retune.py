@@ -29,7 +29,7 @@ def retuned(program: Program, knobs: Knobs, numbers: np.ndarray) -> Program | No
     groups, constants = list(program.groups), program.constants.copy()
     for number, table in tables.items():
         group = groups[number]
-        if not group.kind._same_maps(table, group.statics[2]):
+        if not group.same_maps(table):
             return None
         groups[number] = _lowered(group, table, constants)
     changed = replace(program, constants=constants, groups=tuple(groups))
@@ -52,7 +52,7 @@ def _set(table: dict[str, object], parameter: str, rows: np.ndarray, values: np.
 
 def _lowered(group: LoweredGroup, table: dict[str, object], constants: np.ndarray) -> LoweredGroup:
     """A group with other parameters, its constants put into their places."""
-    calls = group.kind.lower(table, group.statics)
+    calls = group.lower(table)
     for call, where in zip(calls, group.constants, strict=True):
         constants[where] = call_constants(call, len(group.places))
     return replace(group, parameters=table, calls=calls)

@@ -217,7 +217,7 @@ def _rates(group: LoweredGroup, parameters: dict[str, Any], name: str, orbits: A
         p = {key: list(v) if isinstance(v, list) else v for key, v in parameters.items()}
         _set(p, name, values)
         state = make_state(orbits, reference)
-        for call in group.kind.lower(p, group.statics):
+        for call in group.lower(p):
             state = call.forward(state, reference)
         return state[coordinate] + 0.0 * values  # all of them, though some do not depend on it
 
