@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from gputrack.base.checks import require_integer
 from gputrack.base.errors import InputError
 from gputrack.tpsa.layout import beside
-from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import derivative_rows, integral_rows
+
+if TYPE_CHECKING:
+    from gputrack.tpsa.series import Series
 
 
 def derivative(a: Series, variable: int) -> Series:

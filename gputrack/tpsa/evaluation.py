@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gputrack.base.arrays import Array, is_traced
 from gputrack.base.errors import InputError
 from gputrack.tpsa.layout import beside, namespace
-from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import parents, tree
+
+if TYPE_CHECKING:
+    from gputrack.tpsa.series import Series
 
 CHUNK = 2048  # points whose monomials are held at a time
 

@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gputrack.base.arrays import to_numpy
+from gputrack.base.arrays import Array, to_numpy
 from gputrack.base.errors import InputError
-from gputrack.tpsa.map import Map
 from gputrack.tpsa.space import Space
 
 VERSION = 1
 
 
-def save_map(given: Map, path: str | os.PathLike[str]) -> None:
-    """Write a map; a file that was there is replaced once the new one is complete.
+def save_coefficients(path: str | os.PathLike[str], space: Space, coefficients: Array) -> None:
+    """Write the coefficients (*batch, variables, size) of a map; an old file is replaced once the new one is complete.
 
     The file holds ``coefficients`` (*batch, variables, size), the ``exponents`` (size, dimensions) of each, and the
     numbers of the space: variables, order, parameters, parameter_order.
@@ -28,12 +27,12 @@ def save_map(given: Map, path: str | os.PathLike[str]) -> None:
     InputError
         The file cannot be written.
     """
-    target, space = Path(path), given.space
+    target = Path(path)
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     numbers = np.array([VERSION, space.variables, space.order, space.parameters, space.parameter_order])
     try:
         with draft.open("xb") as file:
-            np.savez(file, space=numbers, exponents=space.exponents, coefficients=to_numpy(given.coefficients))
+            np.savez(file, space=numbers, exponents=space.exponents, coefficients=to_numpy(coefficients))
         draft.replace(target)
     except OSError as error:
         raise InputError(f"cannot write map file {target}: {error.strerror or error}") from error
@@ -41,8 +40,8 @@ def save_map(given: Map, path: str | os.PathLike[str]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def load_map(path: str | os.PathLike[str]) -> Map:
-    """Read a map.
+def load_coefficients(path: str | os.PathLike[str]) -> tuple[Space, np.ndarray]:
+    """Space and coefficients (*batch, variables, rows) of a map, from a file that `save_coefficients` wrote.
 
     Raises
     ------
@@ -60,4 +59,4 @@ def load_map(path: str | os.PathLike[str]) -> Map:
     if numbers.shape != (5,) or numbers[0] != VERSION:
         raise InputError(f"{source} holds no map of version {VERSION}: {numbers.tolist()}")
     variables, order, parameters, parameter_order = (int(n) for n in numbers[1:])
-    return Map.of(Space(variables, order, parameters, parameter_order), coefficients)
+    return Space(variables, order, parameters, parameter_order), coefficients

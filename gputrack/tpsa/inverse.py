@@ -1,4 +1,4 @@
-"""Inverses of maps."""
+"""Inverses of maps, of their components."""
 
 from __future__ import annotations
 
@@ -11,47 +11,55 @@ from gputrack.base.arrays import untraced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
 from gputrack.tpsa import operations as ops
+from gputrack.tpsa.components import (
+    combined,
+    composed,
+    lane_matrix,
+    linear_part,
+    require_no_constant,
+    stacked,
+    variables_like,
+)
 from gputrack.tpsa.host import kernels
 from gputrack.tpsa.layout import beside, namespace, padded
-from gputrack.tpsa.map import Map, combined, composed, lane_matrix, require_no_constant, stacked, unit_beside
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 
-#: largest entry of a matrix times that of its inverse: beyond, no digit is right
+#: largest entry of a matrix times that of its inverse, beyond which no digit of the inverse is correct
 _SINGULAR = 1e15
 
 
-def inverse(given: Map) -> Map:
-    """The map X with given(X(y)) = y.
+def inverse(given: Sequence[Series]) -> list[Series]:
+    """Components of the map X with given(X(y)) = y, for components `given` of one batch.
 
-    With the linear part L and the rest N, X = L^-1 (y - N(X)): a guess that is right up to some order gives one that
-    is right to one order more, so that as many rounds as there are orders give the inverse, not an approximation.
+    With the linear part L and the rest N, X = L^-1 (y - N(X)). A guess correct up to some order gives one that is
+    correct to one order more: as many rounds as there are orders give the inverse to the order of the space.
 
     Raises
     ------
     InputError
         The constant part is not 0, or the linear part is singular.
     """
-    space, parts = given.space, [c._data for c in given.components]
+    space, batch, parts = given[0].space, given[0].batch, [c._data for c in given]
+    order = max(c.order for c in given)
     if space.order and ops.plain(parts):
-        found = kernels(space).inverse(parts, space.order if given.order > 1 else 1)
-        if found is not None:  # else what follows says why
-            components = [Series(space, found[i], given.batch) for i in range(space.variables)]
-            return Map._made(space, components, given.batch)
+        found = kernels(space).inverse(parts, space.order if order > 1 else 1)
+        if found is not None:  # otherwise the checks below raise
+            return [Series(space, found[i], batch) for i in range(space.variables)]
     require_no_constant("Map.inverse", given)
-    data = stacked(given.components)
-    back = lane_matrix(_inverted(given.matrix), given.batch, data)
-    unit = stacked([x._spread(given.batch) for x in unit_beside(given[0])])
+    data = stacked(given)
+    back = lane_matrix(_inverted(linear_part(given)), batch, data)
+    unit = stacked([x._spread(batch) for x in variables_like(given[0])])
     own, parameters = unit[: space.variables], unit[space.variables :]
     # Terms linear in the parameters belong to y: they do not depend on X.
     start = combined(back, own - _only(data[:, :, : space.rows(1)], _is_parameter(space)))
     rest = _only(data, space.degrees > 1)
     answer, xp = start, namespace(start)
-    for order in range(2, space.order + 1) if given.order > 1 else ():
+    for degree in range(2, space.order + 1) if order > 1 else ():
         inner = xp.concatenate([answer, padded(parameters, answer.shape[2])]) if space.parameters else answer
-        nonlinear = ops.compose(space, rest[:, :, : space.rows(order)], inner, order)
+        nonlinear = ops.compose(space, rest[:, :, : space.rows(degree)], inner, degree)
         answer = padded(start, nonlinear.shape[2]) - combined(back, nonlinear)
-    return Map([Series(space, answer[i], given.batch) for i in range(space.variables)])
+    return [Series(space, answer[i], batch) for i in range(space.variables)]
 
 
 def _is_parameter(space: Space) -> np.ndarray:
@@ -64,37 +72,19 @@ def _only(data: Any, rows: np.ndarray) -> Any:
     return data * beside(rows[: data.shape[2], None].astype(float), data)
 
 
-def partial_inverse(given: Map, selected: Sequence[int]) -> Map:
-    """Exchange some outgoing coordinates with the incoming ones of the same number.
-
-    Parameters
-    ----------
-    given : Map
-    selected : sequence of int
-        Numbers of the variables to exchange, counted from 0.
-
-    Returns
-    -------
-    Map
-        With y = given(x): from the selected y and the other x, the selected x and the other y.
-
-    Raises
-    ------
-    InputError
-        A number is out of range or twice there, the constant part is not 0, or the y cannot be exchanged.
-    """
-    space = given.space
+def partial_inverse(given: Sequence[Series], selected: Sequence[int]) -> list[Series]:
+    """Components of the map from the selected y and the other x to the selected x and the other y, y = given(x)."""
+    space = given[0].space
     chosen = list(selected)
     if len(set(chosen)) != len(chosen) or not all(c in range(space.variables) for c in chosen):
         raise InputError(f"Map.partial_inverse: selected must be different numbers < {space.variables}, got {chosen}")
     require_no_constant("Map.partial_inverse", given)
-    unit = unit_beside(given[0])
-    mixed = Map([given[i] if i in chosen else unit[i] for i in range(space.variables)])
-    # mixed takes x to (selected y, other x); its inverse gives x, and so the other y.
-    back = inverse(mixed)
+    unit = [x._spread(given[0].batch) for x in variables_like(given[0])]
+    # From x to (selected y, other x); the inverse gives x, and so the other y.
+    back = inverse([given[i] if i in chosen else unit[i] for i in range(space.variables)])
     others = [i for i in range(space.variables) if i not in chosen]
     images = dict(zip(others, composed([given[i] for i in others], back), strict=True)) if others else {}
-    return Map([images.get(i, back[i]) for i in range(space.variables)])
+    return [images.get(i, back[i]) for i in range(space.variables)]
 
 
 def _inverted(matrix: Any) -> Any:

@@ -1,36 +1,10 @@
-"""Lie operators: exponentials and logarithms of vector fields, and the Hamiltonians that they come from.
-
-A vector field F acts on functions as F . grad. That of a function f is F_i = [f, x_i] = :f: x_i, so that exp(:f:) is
-the exponential of its field (A. Dragt, Lie methods for nonlinear dynamics, ch. 7). Fields of a map of order n come
-from functions of order n + 1, which live in `raised` spaces.
-"""
+"""Lie operators on maps: exponential maps, logarithms and vector fields of functions (`gputrack.tpsa.vector_field`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
-
-from gputrack.base.arrays import untraced
-from gputrack.base.errors import InputError
-from gputrack.tpsa.calculus import derivative
-from gputrack.tpsa.layout import beside, namespace
-from gputrack.tpsa.map import Map, require_no_constant, unit_beside
+from gputrack.tpsa.map import Map
 from gputrack.tpsa.series import Series
-from gputrack.tpsa.space import Space
-
-#: terms of an exponential that does not end by itself: |F| up to about 15
-MOST_TERMS = 100
-#: linear parts closer to 1 than this are 1
-_IDENTITY = 1e-9
-
-
-def raised(space: Space, steps: int = 1) -> Space:
-    """The same variables at a higher order."""
-    order = space.order + steps
-    assert space.parameter_order is not None
-    return replace(space, order=order, parameter_order=min(space.parameter_order, order) if space.parameters else None)
+from gputrack.tpsa.vector_field import hamiltonian_field, logarithm, time_one_map
 
 
 def field_of(f: Series) -> Map:
@@ -45,68 +19,24 @@ def field_of(f: Series) -> Map:
     -------
     Map
         In the space one order lower.
-    """
-    space = _of_pairs(f.space)
-    lower = raised(space, -1)
-    parts = []
-    for q in range(0, space.variables, 2):
-        parts += [-derivative(f, q + 1), derivative(f, q)]
-    return Map([part.to(lower) for part in parts])
-
-
-def hamiltonian(field: Map) -> Series:
-    """The function whose field is given, in the space one order higher; a field that has none is projected.
-
-    With df/dq = F_p and df/dp = -F_q, sum of q F_p - p F_q is f times the degree of each term in the variables.
-    """
-    space = raised(_of_pairs(field.space))
-    parts = [component.to(space) for component in field.components]
-    unit = unit_beside(parts[0])
-    total = 0.0 * unit[0]
-    for q in range(0, space.variables, 2):
-        total = total + unit[q] * parts[q + 1] - unit[q + 1] * parts[q]
-    degrees = space.exponents[: total._data.shape[1], : space.variables].sum(axis=1)
-    return total._like(total._data / beside(1.0 * np.maximum(degrees, 1)[:, None], total._data))
-
-
-def lie_derivative(field: Map, g: Series) -> Series:
-    """F . grad g"""
-    parts = [field[i] * derivative(g, i) for i in range(len(field))]
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
-
-
-def lie_exponential(field: Map, targets: Sequence[Series] | Map) -> list[Series]:
-    """exp(F . grad) g = g + F . grad g + ..., for each g.
-
-    Fields that begin at order 2 end by themselves; others are summed until the terms vanish to rounding.
 
     Raises
     ------
     InputError
-        The sum does not converge.
+        The space has an odd number of variables.
     """
-    return [_exponential(field, g) for g in (targets.components if isinstance(targets, Map) else targets)]
-
-
-def _exponential(field: Map, g: Series) -> Series:
-    total = term = g
-    for n in range(1, MOST_TERMS):
-        term = lie_derivative(field, term) * (1.0 / n)
-        data = untraced(term._data)
-        size = float(namespace(data).max(abs(data)))
-        if size <= 2.0**-60 * float(namespace(data).max(abs(untraced(total._data)))):
-            return total
-        total = total + term
-    raise InputError(f"lie_exponential: no convergence after {MOST_TERMS} terms; scale the field down and compose")
+    return Map(hamiltonian_field(f))
 
 
 def exponential_map(f: Series) -> Map:
-    """exp(:f:) applied to the variables; g(exponential_map(f)) is exp(:f:) g."""
-    field = field_of(f)
-    return Map(lie_exponential(field, unit_beside(field[0])[: len(field)]))
+    """exp(:f:) applied to the variables; g(exponential_map(f)) is exp(:f:) g.
+
+    Raises
+    ------
+    InputError
+        The space has an odd number of variables, or the series of the exponential does not converge.
+    """
+    return Map(time_one_map(hamiltonian_field(f)))
 
 
 def lie_logarithm(given: Map) -> Map:
@@ -117,29 +47,4 @@ def lie_logarithm(given: Map) -> Map:
     InputError
         The linear part is not 1 or the constant part not 0: factor them out first.
     """
-    require_no_constant("lie_logarithm", given)
-    space = given.space
-    linear = untraced(given._rows(1, 1 + space.dimensions))
-    defect = float(abs(linear - beside(np.eye(*linear.shape[-2:]), linear)).max())
-    if defect > _IDENTITY:
-        raise InputError(f"lie_logarithm: the linear part must be 1, it is off by {defect:.3g}; factor it out first")
-    unit = [x._spread(given.batch) for x in unit_beside(given[0])[: len(given)]]
-    field = Map([0.0 * x for x in unit])
-    for order in range(2, space.order + 1):
-        made = lie_exponential(field, [x.truncated(order) for x in unit])
-        parts = [
-            f + _of_degree(a - b, order) for f, a, b in zip(field.components, given.components, made, strict=True)
-        ]
-        field = Map(parts)
-    return field
-
-
-def _of_degree(series: Series, degree: int) -> Series:
-    low = series.truncated(degree)
-    return low._like(low._data * beside(1.0 * (series.space.degrees[: low._data.shape[1], None] == degree), low._data))
-
-
-def _of_pairs(space: Space) -> Space:
-    if space.variables % 2:
-        raise InputError(f"Lie operators: variables must come in pairs (q, p), got {space.variables} of them")
-    return space
+    return Map(logarithm(given.components))

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, overload
 
 import numpy as np
 
-from gputrack.base.arrays import Array, is_traced, untraced
-from gputrack.base.checks import require_integer, short
+from gputrack.base.arrays import Array, is_traced
+from gputrack.base.checks import short
 from gputrack.base.errors import InputError
-from gputrack.tpsa import operations as ops
+from gputrack.tpsa import files, inverse, normal_form, symplectic
+from gputrack.tpsa.components import coefficient_rows, composed, constant_part, linear_part, without_constant
 from gputrack.tpsa.evaluation import evaluate
-from gputrack.tpsa.host import kernels
-from gputrack.tpsa.layout import beside, namespace, packed, padded
+from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
 
-if TYPE_CHECKING:
-    from gputrack.tpsa.normal_form import NormalForm
 
-
-class Map:
+class Map(Sequence[Series]):
     """A map of the variables of a space; parameters go through it unchanged.
 
     Parameters
@@ -71,22 +68,30 @@ class Map:
 
     @classmethod
     def _made(cls, space: Space, components: Sequence[Series], batch: tuple[int, ...]) -> Map:
-        """Of what is known to fit."""
+        """Map of components already known to agree in space and batch."""
         made = object.__new__(cls)
         made.space, made.batch, made.components = space, batch, tuple(components)
         return made
 
+    def _like(self, components: Sequence[Series]) -> Map:
+        """Map with other components."""
+        return Map(components)
+
     @classmethod
     def identity(cls, space: Space) -> Map:
-        """The map that does nothing."""
+        """Identity map."""
         return cls(variables(space)[: space.variables])
 
-    # -- what is inside ------------------------------------------------------------------------------------------------
+    # -- contents ------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.components)
 
-    def __getitem__(self, number: int) -> Series:
+    @overload
+    def __getitem__(self, number: int) -> Series: ...
+    @overload
+    def __getitem__(self, number: slice) -> tuple[Series, ...]: ...
+    def __getitem__(self, number: int | slice) -> Series | tuple[Series, ...]:
         return self.components[number]
 
     def __repr__(self) -> str:
@@ -101,30 +106,25 @@ class Map:
     @property
     def coefficients(self) -> Array:
         """(*batch, variables, size) Coefficients of the components, in the order of ``space.exponents``."""
-        parts = [c.coefficients for c in self.components]
-        return namespace(*parts).stack(parts, axis=-2)
+        return coefficient_rows(self.components, 0, self.space.size)
 
     @property
     def constant(self) -> Array:
-        """(*batch, variables) Where the origin goes."""
-        return self._rows(0, 1)[..., 0]
+        """(*batch, variables) Image of the origin."""
+        return constant_part(self.components)
 
     @property
     def matrix(self) -> Array:
         """(*batch, variables, variables) Linear part."""
-        return self._rows(1, 1 + self.space.variables)
-
-    def _rows(self, begin: int, end: int) -> Array:
-        parts = [c.coefficients[..., begin:end] for c in self.components]
-        return namespace(*parts).stack(parts, axis=-2)
+        return linear_part(self.components)
 
     def truncated(self, order: int) -> Map:
-        """Without the coefficients above an order."""
+        """Copy without the coefficients above an order."""
         return Map([c.truncated(order) for c in self.components])
 
     def without_constant(self) -> Map:
-        """The same, with the origin going to the origin."""
-        return Map([c - c.constant for c in self.components])
+        """The map less its constant part, so that the origin is a fixed point."""
+        return Map(without_constant(self.components))
 
     def evaluate(self, points: Array) -> Array:
         """(variables, *batch, n) Images of points, see `gputrack.tpsa.evaluation.evaluate`."""
@@ -147,134 +147,97 @@ class Map:
         Parameters
         ----------
         inner : Map
-            Where its constant part is not 0, the polynomials of this map are taken there as they are.
+            Where its constant part is not 0, the polynomials of this map are evaluated there as they are.
         order : int, optional
-            Highest order of the result; that of the space where not given.
+            Highest order of the result; by default that of the space.
         """
-        components = composed(self.components, inner, order)
+        components = composed(self.components, _map(inner), order)
         return Map._made(inner.space, components, components[0].batch)
 
     def inverse(self) -> Map:
-        """The map that undoes this one, by fixed-point iteration: each round is right to one order more.
+        """Inverse map, by fixed-point iteration: each round adds one correct order.
 
         Raises
         ------
         InputError
             The constant part is not 0, or the linear part is singular.
         """
-        from gputrack.tpsa.inverse import inverse
-
-        return inverse(self)
+        components = inverse.inverse(self.components)
+        return Map._made(self.space, components, self.batch)
 
     def partial_inverse(self, selected: Sequence[int]) -> Map:
-        """See `gputrack.tpsa.inverse.partial_inverse`."""
-        from gputrack.tpsa.inverse import partial_inverse
+        """Exchange some outgoing coordinates with the incoming ones of the same number.
 
-        return partial_inverse(self, selected)
+        Parameters
+        ----------
+        selected : sequence of int
+            Numbers of the variables to exchange, counted from 0.
+
+        Returns
+        -------
+        Map
+            With y = map(x): from the selected y and the other x, the selected x and the other y.
+
+        Raises
+        ------
+        InputError
+            A number is out of range or repeated, the constant part is not 0, or the y cannot be exchanged.
+        """
+        return Map(inverse.partial_inverse(self.components, selected))
 
     # -- symplecticity -------------------------------------------------------------------------------------------------
 
     def symplectic_defect(self) -> Array:
-        """See `gputrack.tpsa.symplectic.symplectic_defect`."""
-        from gputrack.tpsa.symplectic import symplectic_defect
+        """Largest coefficient of [M_i, M_j] - S_ij, by degree.
 
-        return symplectic_defect(self)
+        Returns
+        -------
+        (*batch, order) array
+            For degrees 0 to order - 1: brackets are known to one order less than the map.
+        """
+        return symplectic.symplectic_defect(self.components)
 
     def symplectified(self) -> Map:
-        """See `gputrack.tpsa.symplectic.symplectified`."""
-        from gputrack.tpsa.symplectic import symplectified
+        """A symplectic map nearby, see `gputrack.tpsa.symplectic.symplectified`.
 
-        return symplectified(self)
+        Raises
+        ------
+        InputError
+            The variables do not come in pairs, or the map depends on parameters in first order.
+        """
+        return Map(symplectic.symplectified(self.components))
 
     # -- normal form ---------------------------------------------------------------------------------------------------
 
-    def normal_form(self) -> NormalForm:
-        """See `gputrack.tpsa.normal_form.normal_form`."""
-        from gputrack.tpsa.normal_form import normal_form
-
-        return normal_form(self)
+    def normal_form(self) -> normal_form.NormalForm:
+        """Nonlinear normal form about the fixed point, see `gputrack.tpsa.normal_form.normal_form`."""
+        return normal_form.normal_form(self)
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """See `gputrack.tpsa.files.save_map`."""
-        from gputrack.tpsa.files import save_map
+        """Write a file, see `gputrack.tpsa.files.save_coefficients`.
 
-        save_map(self, path)
+        Raises
+        ------
+        InputError
+            The file cannot be written.
+        """
+        files.save_coefficients(path, self.space, self.coefficients)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Map:
-        """See `gputrack.tpsa.files.load_map`."""
-        from gputrack.tpsa.files import load_map
+        """Read a file that `save` wrote.
 
-        return load_map(path)
+        Raises
+        ------
+        InputError
+            The file cannot be read, or holds no map.
+        """
+        return cls.of(*files.load_coefficients(path))
 
 
 def _map(value: Any) -> tuple[Series, ...]:
     if not isinstance(value, Map):
         raise InputError(f"Map: the other operand must be a Map, got {short(value)}")
     return value.components
-
-
-def composed(outer: Sequence[Series], inner: Map, order: int | None = None) -> list[Series]:
-    """Any series, with a map put in for their variables."""
-    space = inner.space
-    if any(c.space is not space and c.space != space for c in outer):
-        raise InputError(f"compose: the maps live in different spaces, {outer[0].space} and {space}")
-    highest = space.order if order is None else min(require_integer("compose", "order", order, at_least=0), space.order)
-    same = all(c.batch == inner.batch for c in outer)
-    batch = inner.batch if same else np.broadcast_shapes(inner.batch, *(c.batch for c in outer))
-    parts = [*inner.components, *(unit_beside(inner[0])[space.variables :] if space.parameters else ())]
-    first, second = [c._spread(batch) for c in outer], [c._spread(batch) for c in parts]
-    a, b = [c._data for c in first], [c._data for c in second]
-    if ops.plain(a) and ops.plain(b):
-        data = kernels(space).compose_parts(a, b, highest)
-    else:
-        data = ops.compose(space, stacked(first), stacked(second), highest)
-    return [Series(space, data[i], batch) for i in range(len(outer))]
-
-
-def unit_beside(series: Series) -> tuple[Series, ...]:
-    """Variables and parameters of a series' space, on its device."""
-    found = variables(series.space)
-    return tuple(Series(v.space, beside(v._data, series._data), ()) for v in found)
-
-
-def stacked(series: Sequence[Series]) -> Array:
-    """(series, tiles, rows, lanes) Data of several series."""
-    rows = max(s._data.shape[1] for s in series)
-    parts = [padded(s._data, rows) for s in series]
-    return namespace(*parts).stack(parts)
-
-
-def transformed(matrix: Array, series: Sequence[Series]) -> list[Series]:
-    """Linear combinations of series: matrix (*batch, n, len(series)), or one for all of the batch."""
-    batch, data = series[0].batch, stacked(series)
-    sums = combined(lane_matrix(matrix, batch, data), data)
-    return [Series(series[0].space, sums[i], batch) for i in range(matrix.shape[-2])]
-
-
-def lane_matrix(matrix: Array, batch: tuple[int, ...], data: Array) -> Array:
-    """(tiles, n, m, lanes) Matrices (*batch, n, m) as the coefficients lie; `data` says on which device."""
-    n, m = matrix.shape[-2:]
-    xp, zero = namespace(data), np.zeros((*batch, n, m))
-    if matrix.shape != zero.shape:
-        matrix = matrix + zero if is_traced(matrix) else xp.broadcast_to(beside(matrix, data), zero.shape)
-    factors = packed(namespace(matrix).reshape(matrix, (*batch, n * m)))
-    return namespace(factors).reshape(factors, (factors.shape[0], n, m, factors.shape[2]))
-
-
-def combined(matrix: Array, data: Array) -> Array:
-    """(n, tiles, rows, lanes) Linear combinations of data (m, tiles, rows, lanes) by a `lane_matrix`."""
-    return namespace(matrix, data).einsum("tnml,mtrl->ntrl", matrix, data)
-
-
-def require_no_constant(name: str, given: Map) -> None:
-    """Raise where the origin does not go to the origin."""
-    constant = untraced(given.constant)
-    if bool((constant != 0).any()):
-        worst = np.abs(constant).max()
-        raise InputError(
-            f"{name}: the constant part must be 0, its largest entry is {worst:.3g}; take map.without_constant(), "
-            "about the orbit on either side"
-        )

@@ -7,20 +7,25 @@ is left in the plane j of phasors u_j, of eigenvalue exp(2 pi i q_j), is u_j exp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gputrack.base.arrays import Array, is_traced, untraced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
+from gputrack.tpsa.components import composed, linear_part, transformed, without_constant
+from gputrack.tpsa.inverse import inverse
 from gputrack.tpsa.layout import namespace
-from gputrack.tpsa.lie import lie_exponential
-from gputrack.tpsa.map import Map, transformed
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.symplectic import form
+from gputrack.tpsa.vector_field import time_one_map
+
+if TYPE_CHECKING:
+    from gputrack.tpsa.map import Map
 
 #: |eigenvalue| above 1 by more than this is motion that grows
 _GROWTH = 1e-8
@@ -100,24 +105,28 @@ def normal_form(given: Map) -> NormalForm:
     """
     if given.space.variables != 6 or given.batch:
         raise InputError(f"normal_form: the map must be one of six variables, got {short(given)}")
-    planes = 2 if _coasts(given) else 3
-    start = _without_time(given) if planes == 2 else given.without_constant()
-    to_orbit = _fixed_point(start) if planes == 2 else Map.identity(given.space)
-    about = to_orbit.inverse() @ start @ to_orbit
-    linear, values = _phasors(about.matrix, planes)
-    inverse = namespace(linear).linalg.inv(linear)
-    basis, back = _linear_map(given.space, linear), _linear_map(given.space, inverse)
-    current, total = back @ about @ basis, to_orbit @ basis
-    unit = variables(given.space)[:6]
-    for degree in range(2, given.space.order + 1):
+    planes, space = 2 if _coasts(given) else 3, given.space
+    start = _without_time(given) if planes == 2 else without_constant(given)
+    to_orbit = _fixed_point(start) if planes == 2 else list(variables(space)[:6])
+    about = _chain(inverse(to_orbit), start, to_orbit)
+    linear, values = _phasors(linear_part(about), planes)
+    basis, back = (_linear_map(space, m) for m in (linear, namespace(linear).linalg.inv(linear)))
+    current, total = _chain(back, about, basis), composed(to_orbit, basis)
+    for degree in range(2, space.order + 1):
         field = _removing(current, values, degree, planes)
-        step, undone = (Map(lie_exponential(Map.of(given.space, sign * field), unit)) for sign in (1.0, -1.0))
-        current, total = undone @ current @ step, total @ step
-    return NormalForm(planes, tuple(_tune(current, j, values) for j in range(planes)), total, current)
+        step, undone = (time_one_map([Series.of(space, sign * row) for row in field]) for sign in (1.0, -1.0))
+        current, total = _chain(undone, current, step), composed(total, step)
+    tunes = tuple(_tune(current, j, values) for j in range(planes))
+    return NormalForm(planes, tunes, given._like(total), given._like(current))
+
+
+def _chain(outer: Sequence[Series], middle: Sequence[Series], inner: Sequence[Series]) -> list[Series]:
+    """Components of outer after middle after inner."""
+    return composed(composed(outer, middle), inner)
 
 
 def _coasts(given: Map) -> bool:
-    """Whether delta goes through unchanged and nothing depends on z."""
+    """Whether delta is constant and nothing depends on z."""
     own = np.array(untraced(given[5].coefficients))
     own[given.space.row(_unit(given.space, 5))] -= 1.0
     others = np.array(untraced(given.coefficients))[[0, 1, 2, 3, 5]]
@@ -128,26 +137,26 @@ def _unit(space: Space, number: int) -> list[int]:
     return np.eye(space.dimensions, dtype=int)[number].tolist()
 
 
-def _without_time(given: Map) -> Map:
+def _without_time(given: Map) -> list[Series]:
     own = variables(given.space)
-    return Map([*given.components[:4], own[4], own[5]]).without_constant()
+    return without_constant([*given.components[:4], own[4], own[5]])
 
 
-def _fixed_point(given: Map) -> Map:
-    """(x, px, y, py) + closed orbit(delta, parameters): each round is right to one order more."""
-    space = given.space
+def _fixed_point(given: Sequence[Series]) -> list[Series]:
+    """(x, px, y, py) + closed orbit(delta, parameters): each round adds one correct order."""
+    space = given[0].space
     own = variables(space)
     try:
-        turned = np.eye(4) - given.matrix[:4, :4]
+        turned = np.eye(4) - linear_part(given[:4])[:, :4]
         back = namespace(turned).linalg.inv(turned)
     except np.linalg.LinAlgError:
         raise InputError("normal_form: the linear motion is not stable, or a tune is an integer") from None
     orbit = [0.0 * own[0]] * 4
     for _ in range(space.order):
-        moved = given @ Map([*orbit, own[4], own[5]])
-        miss = [m - o for m, o in zip(moved.components[:4], orbit, strict=True)]
+        moved = composed(given[:4], [*orbit, own[4], own[5]])
+        miss = [m - o for m, o in zip(moved, orbit, strict=True)]
         orbit = [o + step for o, step in zip(orbit, transformed(back, miss), strict=True)]
-    return Map([*(x + o for x, o in zip(own[:4], orbit, strict=True)), own[4], own[5]])
+    return [*(x + o for x, o in zip(own[:4], orbit, strict=True)), own[4], own[5]]
 
 
 def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
@@ -191,17 +200,17 @@ def _by_plane(shares: np.ndarray, planes: int) -> list[int]:
     return found
 
 
-def _linear_map(space: Space, matrix: Array) -> Map:
-    return Map(transformed(matrix, [s + 0.0j for s in variables(space)[:6]]))
+def _linear_map(space: Space, matrix: Array) -> list[Series]:
+    return transformed(matrix, [s + 0.0j for s in variables(space)[:6]])
 
 
-def _removing(current: Map, values: Array, degree: int, planes: int) -> Array:
+def _removing(current: Sequence[Series], values: Array, degree: int, planes: int) -> Array:
     """(6, size) The field b(u) of one degree, whose exponential leaves only rotations of that degree.
 
     A term c u^m of component j is removed by b = c / (lambda^m - lambda_j). The exponential is as symplectic as the
     map; u + b(u) would be up to this degree only, and u_j conj(u_j) no action any more.
     """
-    space, xp = current.space, namespace(values)
+    space, xp = current[0].space, namespace(values)
     first, end = space.first[degree], space.first[degree + 1]
     exponents = space.exponents[first:end]
     phase = xp.angle(values) / (2.0 * np.pi)
@@ -224,9 +233,9 @@ def _removing(current: Map, values: Array, degree: int, planes: int) -> Array:
     return xp.stack(rows + [np.zeros(space.size, dtype=complex)] * (6 - 2 * planes))
 
 
-def _tune(current: Map, plane: int, values: Array) -> Series:
+def _tune(current: Sequence[Series], plane: int, values: Array) -> Series:
     """From u' = u lambda (1 + ...): the series in brackets is u'/(u lambda), its logarithm the phase."""
-    space, xp = current.space, namespace(values)
+    space, xp = current[0].space, namespace(values)
     lowered = space.find(space.exponents + np.array(_unit(space, 2 * plane)))
     coefficients = current[2 * plane].coefficients / values[2 * plane]
     ratio = xp.where(lowered >= 0, coefficients[lowered], 0.0)

@@ -13,7 +13,9 @@ from gputrack.base.arrays import Array, is_traced, untraced
 from gputrack.base.checks import require_integer, short
 from gputrack.base.errors import InputError
 from gputrack.tpsa import operations as ops
+from gputrack.tpsa.calculus import derivative, integral, poisson
 from gputrack.tpsa.elementary import UNARY, Elementary
+from gputrack.tpsa.evaluation import evaluate
 from gputrack.tpsa.layout import beside, lanes_of, namespace, packed, padded, unpacked
 from gputrack.tpsa.printing import series_text
 from gputrack.tpsa.space import Space
@@ -203,26 +205,18 @@ class Series(Elementary):
 
     def derivative(self, variable: int) -> Series:
         """Partial derivative; it is known to one order less."""
-        from gputrack.tpsa.calculus import derivative
-
         return derivative(self, variable)
 
     def integral(self, variable: int) -> Series:
         """Integral from 0 over one variable."""
-        from gputrack.tpsa.calculus import integral
-
         return integral(self, variable)
 
     def poisson(self, other: Series) -> Series:
         """Poisson bracket, see `gputrack.tpsa.calculus.poisson`."""
-        from gputrack.tpsa.calculus import poisson
-
         return poisson(self, other)
 
     def evaluate(self, points: Array) -> Array:
         """Values at points, see `gputrack.tpsa.evaluation.evaluate`."""
-        from gputrack.tpsa.evaluation import evaluate
-
         return evaluate((self,), points)[0]
 
     def truncated(self, order: int) -> Series:
@@ -405,7 +399,6 @@ def _require_divisor(value: Any) -> None:
         good = untraced(value).all()
     if not good:
         raise InputError("Series: division by 0, or by a series with constant part 0")
-
 
 
 def constant(space: Space, value: Any) -> Series:

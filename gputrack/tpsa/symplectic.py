@@ -1,14 +1,17 @@
-"""How far a map is from being symplectic, and the nearest one that is."""
+"""Deviation of a map from symplecticity, and a symplectic map nearby; maps by their components."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from gputrack.base.arrays import Array
 from gputrack.tpsa.calculus import poisson
+from gputrack.tpsa.components import linear_part, transformed, without_constant
 from gputrack.tpsa.layout import namespace
-from gputrack.tpsa.lie import exponential_map, hamiltonian, lie_logarithm
-from gputrack.tpsa.map import Map, transformed
+from gputrack.tpsa.series import Series
+from gputrack.tpsa.vector_field import hamiltonian, hamiltonian_field, logarithm, time_one_map
 
 _ROUNDS = 8  # of a quadratically convergent iteration
 
@@ -18,15 +21,9 @@ def form(variables: int) -> np.ndarray:
     return np.kron(np.eye(variables // 2), np.array([[0.0, 1.0], [-1.0, 0.0]]))
 
 
-def symplectic_defect(given: Map) -> Array:
-    """Largest coefficient of [M_i, M_j] - S_ij, by degree.
-
-    Returns
-    -------
-    (*batch, order) array
-        For degrees 0 to order - 1: brackets are known to one order less than the map.
-    """
-    s, space = form(len(given)), given.space
+def symplectic_defect(given: Sequence[Series]) -> Array:
+    """(*batch, order) Largest coefficient of [M_i, M_j] - S_ij for degrees 0 to order - 1."""
+    s, space = form(len(given)), given[0].space
     xp = namespace(given[0]._data)
     worst = 0.0
     for i in range(len(given)):
@@ -37,24 +34,22 @@ def symplectic_defect(given: Map) -> Array:
     return worst
 
 
-def symplectified(given: Map) -> Map:
-    """A symplectic map nearby: linear part by Newton's iteration, then order by order through the Lie generator.
+def symplectified(given: Sequence[Series]) -> list[Series]:
+    """Components of a symplectic map nearby: linear part by Newton's iteration, the rest through its Lie generator.
 
-    With M = L N, N is the exponential of a vector field, of which the part that comes from a Hamiltonian is kept.
-    What the map does to the origin is left as it is.
+    With M = L N, N is the exponential of a vector field, which is projected onto Hamiltonian ones. The constant part
+    is unchanged.
 
     Raises
     ------
     InputError
         The variables do not come in pairs, or the map depends on parameters in first order.
     """
-    constant = [c.constant for c in given.components]
-    moved = given.without_constant()
-    linear = moved.matrix
-    rest = Map(transformed(np.linalg.inv(linear), moved.components))
-    nonlinear = exponential_map(hamiltonian(lie_logarithm(rest)))
-    parts = transformed(symplectic_matrix(linear), [c._spread(given.batch) for c in nonlinear.components])
-    return Map([part + value for part, value in zip(parts, constant, strict=True)])
+    moved, linear = without_constant(given), linear_part(given)
+    rest = transformed(np.linalg.inv(linear), moved)
+    nonlinear = time_one_map(hamiltonian_field(hamiltonian(logarithm(rest))))
+    parts = transformed(symplectic_matrix(linear), [c._spread(given[0].batch) for c in nonlinear])
+    return [part + c.constant for part, c in zip(parts, given, strict=True)]
 
 
 def symplectic_matrix(matrix: np.ndarray) -> np.ndarray:

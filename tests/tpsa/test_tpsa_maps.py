@@ -12,8 +12,8 @@ import gputrack.tpsa as tp
 from gputrack.base.errors import InputError
 from gputrack.tpsa import Map, Series, Space
 from gputrack.tpsa.host import has_kernels
-from gputrack.tpsa.lie import raised
 from gputrack.tpsa.symplectic import form, symplectic_matrix
+from gputrack.tpsa.vector_field import raised
 
 pytestmark = pytest.mark.usefixtures("series_by_tables")
 
@@ -183,7 +183,7 @@ def test_functions_follow_the_map():
     space = Space(4, 5)
     field, g = tp.field_of(generator(space, 1)), Series.of(space, np.random.default_rng(2).normal(size=space.size))
     made = Map(tp.lie_exponential(field, Map.identity(space)))
-    from gputrack.tpsa.map import composed
+    from gputrack.tpsa.components import composed
 
     close(tp.lie_exponential(field, [g])[0], composed([g], made)[0], 64)
 

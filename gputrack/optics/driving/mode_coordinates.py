@@ -16,7 +16,8 @@ import numpy as np
 
 from gputrack.base.arrays import Array
 from gputrack.optics.linear.twiss import COORDINATES, Twiss
-from gputrack.tpsa.map import Map, composed, transformed
+from gputrack.tpsa.components import composed, transformed
+from gputrack.tpsa.map import Map
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
 

@@ -13,9 +13,10 @@ from gputrack.base.arrays import untraced
 from gputrack.base.errors import InputError
 from gputrack.optics.driving.mode_coordinates import ModeCoordinates
 from gputrack.optics.driving.phasors import scaled, winding
-from gputrack.tpsa.lie import exponential_map, hamiltonian, lie_logarithm
+from gputrack.tpsa.lie import exponential_map, lie_logarithm
 from gputrack.tpsa.map import Map
 from gputrack.tpsa.series import Series
+from gputrack.tpsa.vector_field import hamiltonian
 
 #: nearer to a resonance than this, no change of variables removes a term
 _RESONANT = 1e-8

@@ -10,7 +10,8 @@ import numpy as np
 
 from gputrack.base.arrays import Array
 from gputrack.optics.driving.names import Powers
-from gputrack.tpsa.map import Map, composed, transformed
+from gputrack.tpsa.components import composed, transformed
+from gputrack.tpsa.map import Map
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
 
