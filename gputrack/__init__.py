@@ -1,5 +1,6 @@
 """gputrack: beam dynamics in particle accelerators, on CPUs and GPUs, with exact gradients."""
 
+from gputrack import errors
 from gputrack.analysis import DynamicAperture, FrequencyMap, Grid, Polar, dynamic_aperture, frequency_map
 from gputrack.autodiff.grad import grad, jacobian, value_and_grad
 from gputrack.autodiff.jvp import jvp
@@ -112,7 +113,7 @@ __all__ = [
     "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Streamed", "Strongest",
     "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation",
     "__version__", "closed_orbit", "collide", "correct_orbit", "damping", "demo_ring", "driving_terms",
-    "dynamic_aperture", "envelope", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp",
+    "dynamic_aperture", "envelope", "errors", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp",
     "linear_optics", "load", "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey",
     "track", "transfer_map", "twiss", "value_and_grad",
 ]  # fmt: skip

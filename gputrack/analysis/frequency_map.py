@@ -75,7 +75,8 @@ class FrequencyMap:
     @property
     def survived(self) -> np.ndarray:
         """Which of the particles worked out were not lost, bool (n,)."""
-        return (self.loss_code == LossCode.ALIVE) & (np.arange(self.loss_code.size) < self.done)
+        survivors: np.ndarray = (self.loss_code == LossCode.ALIVE) & (np.arange(self.loss_code.size) < self.done)
+        return survivors
 
     @cached_property
     def columns(self) -> dict[str, np.ndarray]:

@@ -77,7 +77,8 @@ class Polar:
     def offsets(self) -> np.ndarray:
         """Distances from the closed orbit in x and y [m], (2, n); the distance runs faster than the ray."""
         points = self.directions[:, None, :] * self.fractions[None, :, None]
-        return np.moveaxis(points, -1, 0).reshape(2, -1)
+        offsets: np.ndarray = np.moveaxis(points, -1, 0).reshape(2, -1)
+        return offsets
 
     def connected(self, survived: np.ndarray) -> np.ndarray:
         """Those of the survivors (n,) that no lost particle parts from the closed orbit."""
@@ -90,7 +91,8 @@ class Polar:
     def outline(self, connected: np.ndarray) -> np.ndarray:
         """The last surviving place of each ray [m], (rays, 2)."""
         last = connected.reshape(self.shape).sum(axis=1) / self.steps
-        return self.directions * last[:, None]
+        places: np.ndarray = self.directions * last[:, None]
+        return places
 
     def area(self, connected: np.ndarray) -> float:
         """Area between the rays [m^2]: triangles from the closed orbit to neighbouring ends of rays."""
@@ -148,7 +150,8 @@ class Grid:
         inside = np.pad(connected.reshape(self.shape), 1)
         around = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
         edge = inside[1:-1, 1:-1] & ~around
-        return self.offsets().T[edge.reshape(-1)]
+        places: np.ndarray = self.offsets().T[edge.reshape(-1)]
+        return places
 
     def area(self, connected: np.ndarray) -> float:
         """Number of survivors times the area of a cell [m^2]."""

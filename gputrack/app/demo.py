@@ -73,7 +73,8 @@ def run_demo(
     console.print(f"picture: {output}", highlight=False, soft_wrap=True, markup=False)
     if stopped is not None:
         raise stopped
-    return after
+    result: Tracked = after
+    return result
 
 
 def _picture(ring: Lattice, optics: Twiss, before: Beam, after: Beam, how: str, output: Path) -> None:

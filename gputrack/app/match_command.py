@@ -36,7 +36,7 @@ def _target(text: str) -> Target:
         place = Range(*(part.strip() for part in place.split("/", 1)))
     try:
         wanted = {_WANTED[parts["relation"]]: _number(f"--target {text!r}", parts["value"])}
-        return Target(parts["figure"], at=place, **wanted)  # type: ignore[arg-type]
+        return Target(parts["figure"], at=place, **wanted)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith("--") else f"--target {text!r}: {error}") from None
 

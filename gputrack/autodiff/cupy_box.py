@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from autograd.extend import Box, VSpace, defjvp, defvjp, primitive
+from autograd.extend import Box, VSpace, defjvp, defvjp
 
 from gputrack.base.arrays import is_cupy, is_traced, module_named, namespace, untraced
+from gputrack.base.primitive import primitive
 from gputrack.base.sealed_array import DeviceArray, opened, refusal
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from autograd.extend import defvjp, primitive
+from autograd.extend import defvjp
 
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import Array
+from gputrack.base.primitive import primitive
 
 
 @primitive

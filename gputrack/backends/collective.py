@@ -127,7 +127,7 @@ def _remembers(op: Any) -> bool:
 
 def judged(kind: CollectiveKind, bunch: Bunch, op: SimpleNamespace, ref: ReferenceValues, bar: np.ndarray) -> Bars:
     """What `CollectiveKind.adjoint` returns, by autograd through the array map."""
-    at = bunch.coordinates, packed(kind, op), np.array(ref)  # type: ignore[arg-type]
+    at = bunch.coordinates, packed(kind, op), np.array(ref)
     pull, _ = make_vjp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))
     bars = pull(bar)
     n, size = bunch.coordinates.size, at[1].size
@@ -143,7 +143,7 @@ def _flat_forward(kind: CollectiveKind, op: SimpleNamespace, bunch: Bunch, numbe
     n, count = bunch.coordinates.size, len(ReferenceValues._fields)
     coordinates = anp.reshape(numbers[:n], bunch.coordinates.shape)
     ref = ReferenceValues(*(numbers[i - count] for i in range(count)))
-    own = rebuilt(kind, op, numbers[n:], op.what)  # type: ignore[arg-type]
+    own = rebuilt(kind, op, numbers[n:], op.what)
     return kind.forward(bunch._replace(coordinates=coordinates), own, ref)
 
 

@@ -10,11 +10,12 @@ import array_api_compat
 import numpy as np
 
 from gputrack.base.errors import BackendError, InputError
-from gputrack.base.sealed_array import opened
+from gputrack.base.sealed_array import DeviceArray, opened
 
 Array = Any
 
-_TRACERS = ("autograd.", "gputrack.autodiff.cupy_box")  # modules of boxes
+_BOXED_CUPY = "gputrack.autodiff.cupy_box"  # module of the boxes around CuPy arrays
+_TRACERS = ("autograd.", _BOXED_CUPY)  # modules of all boxes
 
 
 def namespace(*values: Array) -> Any:
@@ -28,7 +29,7 @@ def namespace(*values: Array) -> Any:
         module = type(value).__module__
         if module.startswith("autograd."):
             return sys.modules["autograd.numpy"]
-        if module.startswith("gputrack.device_"):
+        if module == _BOXED_CUPY or isinstance(value, DeviceArray):
             value = untraced(value)
         if found is None and array_api_compat.is_array_api_obj(value):
             found = value

@@ -75,6 +75,7 @@ class BeamMoments:
         return self.reference.p0c / self.reference.mass if normalized else 1.0
 
 
-def _number(value: Any) -> Any:
+def _number(value: Any) -> float:
     """A plain float, unless the value is traced."""
-    return value if is_traced(value) else float(value)
+    number: float = value if is_traced(value) else float(value)
+    return number

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from autograd.extend import defjvp, defvjp, primitive
+from autograd.extend import defjvp, defvjp
 
 from gputrack.base.arrays import Array, is_cupy, is_traced, namespace, on_device, to_numpy
 from gputrack.base.errors import InputError
+from gputrack.base.primitive import primitive
 from gputrack.base.sealed_array import opened, sealed_as
 from gputrack.beam import moments
 
@@ -41,7 +42,8 @@ def mean_and_sigma(coordinates: Array, weights: Array, alive: Array) -> np.ndarr
     """
     with on_device(coordinates):
         c, w = moments.survivors(opened(coordinates), weights, alive)
-        return _packed(to_numpy(moments.mean(c, w)), to_numpy(moments.sigma(c, w)))
+        packed: np.ndarray = _packed(to_numpy(moments.mean(c, w)), to_numpy(moments.sigma(c, w)))
+        return packed
 
 
 def _packed(mean: Array, sigma: Array) -> Array:

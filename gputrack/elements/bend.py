@@ -204,7 +204,7 @@ class _Bend(Element):
         k0 = 0.0 * p["angle"] if natural else p["k0"]
         largest = [p["angle"], k0 * cls._arc_length(p), p["e1"], p["e2"], [math.ulp(1.0)]]
         turn, angle = max(float(np.abs(value).max()) for value in largest), float(np.abs(p["angle"]).max())
-        return turning_halvings(turn) <= halvings and geometry_halvings(angle) <= angle_halvings
+        return bool(turning_halvings(turn) <= halvings and geometry_halvings(angle) <= angle_halvings)
 
     @classmethod
     def _align(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:

@@ -139,8 +139,10 @@ class MapCall:
 
     def forward(self, s: State, ref: ReferenceValues) -> State:
         """Apply the map in array mathematics."""
-        return self.kind.forward(s, self.op(), ref)
+        after: State = self.kind.forward(s, self.op(), ref)
+        return after
 
     def inverse(self, s: State, ref: ReferenceValues) -> State:
         """Undo the map in array mathematics."""
-        return self.kind.inverse(s, self.op(), ref)
+        before: State = self.kind.inverse(s, self.op(), ref)
+        return before

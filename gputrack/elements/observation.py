@@ -54,7 +54,8 @@ class Stops:
     @cached_property
     def exits(self) -> np.ndarray:
         """(count,) Rows of the exits."""
-        return np.arange(self.count) + np.cumsum(self.number)
+        rows: np.ndarray = np.arange(self.count) + np.cumsum(self.number)
+        return rows
 
     @cached_property
     def elements(self) -> np.ndarray:

@@ -71,7 +71,8 @@ def track(
     run = Pass(lattice, knobs, turns, monitors, weights, backend, threads, limit)
     numbers, start = jnp.asarray(values, dtype=jnp.float64), jnp.asarray(coordinates, dtype=jnp.float64)
     run.require_shapes(numbers.shape, start.shape)
-    return _differentiable(run, start.shape[1])(numbers, start)
+    out: Outgoing = _differentiable(run, start.shape[1])(numbers, start)
+    return out
 
 
 def _differentiable(run: Pass, n: int) -> Any:
@@ -82,8 +83,7 @@ def _differentiable(run: Pass, n: int) -> Any:
     forward_result = (doubles[0], jax.ShapeDtypeStruct((n,), jnp.int32), tuple(doubles[1:]))
     bars_result = jax.ShapeDtypeStruct((len(run.knobs),), jnp.float64), doubles[0]
 
-    @jax.custom_vjp
-    def tracked(values: Any, coordinates: Any) -> Outgoing:
+    def plain(values: Any, coordinates: Any) -> Outgoing:
         return Outgoing(*_called(host.plain, forward_result, values, coordinates))
 
     def forward(values: Any, coordinates: Any) -> tuple[Outgoing, tuple[Any, Any]]:
@@ -93,6 +93,7 @@ def _differentiable(run: Pass, n: int) -> Any:
     def backward(inputs: tuple[Any, Any], bars: Outgoing) -> Any:
         return _called(host.backward, bars_result, *inputs, bars.coordinates, bars.records)
 
+    tracked = jax.custom_vjp(plain)
     tracked.defvjp(forward, backward)
     return tracked
 

@@ -15,8 +15,10 @@ from gputrack.base.errors import InputError
 from gputrack.beam.beam import Beam
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
-from gputrack.tracking import track as tracker
+from gputrack.tracking.arguments import check_arguments
 from gputrack.tracking.monitor import Monitor, Recorder
+from gputrack.tracking.run import Tracked
+from gputrack.tracking.track import LIMIT, track
 
 PullBack = Callable[[Any, Sequence[Any]], tuple[Any, Any]]
 
@@ -46,7 +48,7 @@ class Pass:
     weights: Any = None
     backend: Choice = None
     threads: int | None = None
-    limit: float = tracker.LIMIT
+    limit: float = LIMIT
 
     def __post_init__(self) -> None:
         if not isinstance(self.lattice, Lattice):
@@ -54,7 +56,7 @@ class Pass:
         if not isinstance(self.knobs, Knobs):
             raise InputError(f"track: knobs must be those of lattice.knobs(...), got {short(self.knobs)}")
         one = Beam.single(self.lattice.require_reference())
-        tracker.check_arguments(self.lattice, one, self.turns, self.monitors, False, self.limit)
+        check_arguments(self.lattice, one, self.turns, self.monitors, False, self.limit)
         for monitor in self.monitors:
             if monitor.moments or monitor.path is not None:
                 raise InputError(
@@ -74,11 +76,11 @@ class Pass:
         recorders = [Recorder(monitor, self.lattice) for monitor in self.monitors]
         return [(len(r.rows(0, self.turns)), len(r.places), 6, n) for r in recorders]
 
-    def run(self, values: Any, coordinates: Any) -> tracker.Tracked:
+    def run(self, values: Any, coordinates: Any) -> Tracked:
         """Track coordinates (6, n) with the given knob values (n_knobs,); either may be traced."""
         changed = self.lattice.with_knobs(self.knobs, values)
         beam = Beam(coordinates, changed.require_reference(), weights=self.weights)
-        return tracker.track(
+        return track(
             changed, beam, self.turns, monitors=self.monitors, backend=self.backend, threads=self.threads,
             limit=self.limit,
         )  # fmt: skip

@@ -83,7 +83,7 @@ def track(
     return Outgoing(after, codes, tuple(records))
 
 
-class _Track(torch.autograd.Function):
+class _Track(torch.autograd.Function):  # type: ignore[misc]
     """One run; what its backward sweep needs hangs on the context."""
 
     @staticmethod

@@ -32,11 +32,13 @@ class Elementary:
     def sqrt(self: Any) -> Series:
         """Square root; the constant part must be > 0 (or complex, and not 0)."""
         _require(self, "sqrt", "> 0", lambda c: c > 0)
-        return self._like(ops.square_root(self.space, self._data, self._full))
+        root: Series = self._like(ops.square_root(self.space, self._data, self._full))
+        return root
 
     def exp(self: Any) -> Series:
         """Exponential function."""
-        return self._like(ops.exp(self.space, self._data, self._full))
+        power: Series = self._like(ops.exp(self.space, self._data, self._full))
+        return power
 
     def log(self: Any) -> Series:
         """Natural logarithm; the constant part must be > 0 (or complex, and not 0)."""
@@ -53,28 +55,28 @@ class Elementary:
         s, c = ops.sine_cosine(self.space, self._data, 1, self._full)
         return self._like(s), self._like(c)
 
-    def sin(self: Any) -> Series:
+    def sin(self) -> Series:
         """Sine."""
         return self.sin_cos()[0]
 
-    def cos(self: Any) -> Series:
+    def cos(self) -> Series:
         """Cosine."""
         return self.sin_cos()[1]
 
-    def tan(self: Any) -> Series:
+    def tan(self) -> Series:
         """Tangent; the cosine of the constant part must not be 0."""
         s, c = self.sin_cos()
         return s / c
 
-    def sinh(self: Any) -> Series:
+    def sinh(self) -> Series:
         """Hyperbolic sine."""
         return self.sinh_cosh()[0]
 
-    def cosh(self: Any) -> Series:
+    def cosh(self) -> Series:
         """Hyperbolic cosine."""
         return self.sinh_cosh()[1]
 
-    def tanh(self: Any) -> Series:
+    def tanh(self) -> Series:
         """Hyperbolic tangent."""
         s, c = self.sinh_cosh()
         return s / c
@@ -110,11 +112,13 @@ class Elementary:
 
     def sinc(self: Any) -> Series:
         """sin(a)/a, smooth where a is 0."""
-        return self.taylor(_cardinal(self, -1))
+        quotient: Series = self.taylor(_cardinal(self, -1))
+        return quotient
 
     def sinhc(self: Any) -> Series:
         """sinh(a)/a, smooth where a is 0."""
-        return self.taylor(_cardinal(self, 1))
+        quotient: Series = self.taylor(_cardinal(self, 1))
+        return quotient
 
     def taylor(self: Any, coefficients: Any) -> Series:
         """Any analytic function, by the coefficients of its expansion about the constant part.
@@ -130,7 +134,7 @@ class Elementary:
         """
         values = list(coefficients)[: self.space.order + 1]
         rest = self - self.constant
-        total = rest * 0.0 + values[-1]
+        total: Series = rest * 0.0 + values[-1]
         for value in values[-2::-1]:
             total = total * rest + value
         return total

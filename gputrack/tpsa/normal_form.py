@@ -134,7 +134,8 @@ def _coasts(given: Map) -> bool:
 
 
 def _unit(space: Space, number: int) -> list[int]:
-    return np.eye(space.dimensions, dtype=int)[number].tolist()
+    exponents: list[int] = np.eye(space.dimensions, dtype=int)[number].tolist()
+    return exponents
 
 
 def _without_time(given: Map) -> list[Series]:
@@ -241,4 +242,5 @@ def _tune(current: Sequence[Series], plane: int, values: Array) -> Series:
     ratio = xp.where(lowered >= 0, coefficients[lowered], 0.0)
     phase = Series.of(space, ratio).log().imag / (2.0 * np.pi)
     start = xp.mod(xp.angle(values[2 * plane]) / (2.0 * np.pi), 1.0)
-    return start + phase
+    tune: Series = start + phase
+    return tune

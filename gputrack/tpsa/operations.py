@@ -11,10 +11,11 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
-from autograd.extend import defjvp, defvjp, primitive
+from autograd.extend import defjvp, defvjp
 from autograd.tracer import isbox
 
 from gputrack.base.arrays import Array, is_cupy
+from gputrack.base.primitive import primitive
 from gputrack.tpsa import array_operations as reference
 from gputrack.tpsa import cuda
 from gputrack.tpsa.host import has_kernels, kernels

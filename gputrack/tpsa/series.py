@@ -183,12 +183,14 @@ class Series(Elementary):
         if exponent == int(exponent):
             return self._to_integer(int(exponent))
         rest = exponent * self.log()
-        return (rest - rest.constant).exp() * self.constant**exponent
+        power: Series = (rest - rest.constant).exp() * self.constant**exponent
+        return power
 
     def __rpow__(self, base: Any) -> Series:
         if not isinstance(base, _NUMBERS) or not (isinstance(base, (complex, np.complexfloating)) or base > 0):
             raise InputError(f"Series: the base of a power must be a number > 0, got {short(base)}")
-        return (self * np.log(base)).exp()
+        power: Series = (self * np.log(base)).exp()
+        return power
 
     def _to_integer(self, exponent: int) -> Series:
         if exponent < 0:
@@ -261,7 +263,7 @@ class Series(Elementary):
     def _refused(self, *_: Any) -> NoReturn:
         raise InputError("Series: power series have no order and no truth; compare series.constant or .coefficients")
 
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _refused  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _refused
     __bool__ = __float__ = __int__ = __complex__ = __abs__ = _refused
     __hash__ = object.__hash__
 

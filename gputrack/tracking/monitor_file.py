@@ -91,7 +91,8 @@ class MonitorFile:
         data = self.file[name]
         held, layer = len(self.turns), data.chunks[0]
         shape = ((-(-(held + rows) // layer) + held // -layer) * layer, *data.shape[1:])
-        return math.prod(-(-n // c) * c for n, c in zip(shape, data.chunks, strict=True)) * int(data.dtype.itemsize)
+        size: int = math.prod(-(-n // c) * c for n, c in zip(shape, data.chunks, strict=True)) * data.dtype.itemsize
+        return size
 
     def close(self) -> None:
         """Complete the file.

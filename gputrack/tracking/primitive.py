@@ -11,7 +11,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.extend import defjvp_argnums, defvjp_argnums, primitive
+from autograd.extend import defjvp_argnums, defvjp_argnums
 
 from gputrack.autodiff.cupy_box import sealed, unsealed
 from gputrack.backends import Choice, choose_backend
@@ -19,6 +19,7 @@ from gputrack.backends.cuda.memory import Kind
 from gputrack.base.arrays import is_cupy, is_traced, namespace, on_device, untraced
 from gputrack.base.errors import BackendError, InputError
 from gputrack.base.interruption import Progress
+from gputrack.base.primitive import primitive
 from gputrack.beam.beam import Beam
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_adjoint import knob_gradient

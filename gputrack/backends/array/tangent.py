@@ -28,7 +28,8 @@ def tangents_by_arrays(particles: Particles, tangents: Tangents, launch: Launch)
         for turn in range(launch.first_turn, launch.first_turn + launch.turns):
             for k, (row, (kind, op)) in ops:
                 loop.apply(kind, op, row[1], turn, k)
-    return loop.records
+    records: np.ndarray = loop.records
+    return records
 
 
 class _Loop:

@@ -34,12 +34,18 @@ class RatesRun(ctypes.Structure):
     )
 
 
+_ENTRIES = {
+    False: ("host/matrix_derivatives.h", "gputrack_matrix_rates"),
+    True: ("host/matrix_derivatives_adjoint.h", "gputrack_matrix_rates_sweep"),
+}
+
+
 @cache
 def library(backwards: bool) -> ctypes.CDLL:
     """The compiled passage, one register wide as there are few columns; the sweep apart: it takes longer to build."""
-    name = "matrix_rates_sweep" if backwards else "matrix_rates"
-    lib = build("#define GT_PARTS 1\n" + flattened(f"{name}_host.h", MAPS))
-    function = getattr(lib, f"gputrack_{name}")
+    header, entry = _ENTRIES[backwards]
+    lib = build("#define GT_PARTS 1\n" + flattened(header, MAPS))
+    function = getattr(lib, entry)
     function.argtypes = [ctypes.POINTER(RatesRun)]
     function.restype = None
     return lib
@@ -61,7 +67,7 @@ class Parts:
 
 def pass_rates(parts: Parts, launch: Launch) -> np.ndarray:
     """Carry parts once through a program, in place; the rates at its records, laid out as ``launch.records.flat``."""
-    records = np.zeros_like(launch.records.flat)
+    records: np.ndarray = np.zeros_like(launch.records.flat)
     run = _run(parts, launch)
     run.record_rates = _address(records)
     library(False).gputrack_matrix_rates(ctypes.byref(run))

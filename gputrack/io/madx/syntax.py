@@ -165,10 +165,12 @@ class _Builder(Transformer[Any, Any]):
         return Item(None, children[0])
 
     def item_reversed(self, children: list[Item]) -> Item:
-        return replace(children[0], reverse=not children[0].reverse)
+        (item,) = children
+        return replace(item, reverse=not item.reverse)
 
     def item_repeated(self, children: list[Any]) -> Item:
-        text, item = children
+        text: str = children[0]
+        item: Item = children[1]
         if not text.isdigit() or not 1 <= float(text) * item.repeat <= MAX_REPETITIONS:
             raise _Refused(f"'{text}*' must be a whole number of repetitions from 1 to {MAX_REPETITIONS}")
         return replace(item, repeat=int(text) * item.repeat)
@@ -207,7 +209,8 @@ def parse(text: str, where: Where) -> Parsed:
     LatticeFileError
         It does not follow the grammar; the message gives the line and the word.
     """
-    return _parse(text, where, "start")
+    statement: Parsed = _parse(text, where, "start")
+    return statement
 
 
 def parse_condition(text: str, where: Where) -> Expression:

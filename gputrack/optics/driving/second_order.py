@@ -176,7 +176,8 @@ def _running(nodes: int) -> np.ndarray:
     points, _ = np.polynomial.legendre.leggauss(nodes)
     values = np.polynomial.legendre.legvander(points, nodes)
     below = np.concatenate([-np.ones((nodes, 1)), values[:, : nodes - 1]], axis=1)
-    return 0.5 * (values[:, 1:] - below) @ values[:, :nodes].T
+    integrals: np.ndarray = 0.5 * (values[:, 1:] - below) @ values[:, :nodes].T
+    return integrals
 
 
 RUNNING = _running(NODES)

@@ -114,7 +114,9 @@ def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
     return tune_series(matrices_on(space, turn, dispersive_orbit(space, turn, order)))
 
 
-def chromatic_functions(lattice: Lattice, orbit: Array, matrices: Array, start: tuple[Array, Array] | None) -> Any:
+def chromatic_functions(
+    lattice: Lattice, orbit: Array, matrices: Array, start: tuple[Array, Array] | None
+) -> ChromaticFunctions:
     """Derivatives of Twiss parameters with respect to momentum, all along a lattice with its cavities off.
 
     Parameters

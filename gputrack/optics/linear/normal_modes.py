@@ -12,10 +12,11 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.extend import defvjp, primitive
+from autograd.extend import defvjp
 
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import Array, untraced
+from gputrack.base.primitive import primitive
 from gputrack.tpsa.series import Series
 
 #: below this, coupling and a difference of tunes are rounding
@@ -196,7 +197,8 @@ def _by_plane(vectors: np.ndarray) -> list[int]:
 
 def _real_basis(vectors: np.ndarray) -> np.ndarray:
     pairs = np.sqrt(2.0) * np.stack([vectors.real, vectors.imag], axis=-1)
-    return pairs.reshape(*vectors.shape[:-1], -1)
+    basis: np.ndarray = pairs.reshape(*vectors.shape[:-1], -1)
+    return basis
 
 
 def _pull_back(answer: Array, matrix: np.ndarray) -> Callable[[Any], Any]:

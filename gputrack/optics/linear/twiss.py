@@ -284,8 +284,8 @@ class Twiss:
     def chromatic(self) -> ChromaticFunctions:
         """W functions, d mu/d delta and second-order dispersion, of a coasting beam; at the ends of all elements."""
         if self.periodic:
-            quiet = self.coasting
-            return quiet._chromatic(None)
+            coasting: Twiss = self.coasting
+            return coasting._chromatic(None)
         if self.whole is not None:
             return self.whole.chromatic
         return self._chromatic((self.bases[0], self.dispersion[0]))

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from autograd.extend import defvjp_argnums, primitive
+from autograd.extend import defvjp_argnums
 
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.backends.host.matrix_derivatives import Parts, pass_rates, sweep_rates
 from gputrack.backends.protocol import Launch, make_records
 from gputrack.base.arrays import is_traced
 from gputrack.base.errors import InputError
+from gputrack.base.primitive import primitive
 from gputrack.elements.map import MAPS
 from gputrack.lattice.knob_trace import traced_values
 from gputrack.lattice.lattice import Lattice

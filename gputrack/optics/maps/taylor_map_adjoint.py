@@ -14,13 +14,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from autograd.extend import defvjp_argnums, primitive
+from autograd.extend import defvjp_argnums
 
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.backends.taylor.host import run_series
 from gputrack.backends.taylor.host_adjoint import sweep_series
 from gputrack.base.arrays import is_traced
 from gputrack.base.errors import InputError
+from gputrack.base.primitive import primitive
 from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.lattice.knob_trace import traced_values
 from gputrack.lattice.lattice import Lattice

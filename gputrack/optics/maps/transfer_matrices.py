@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from autograd.extend import defvjp_argnums, primitive
+from autograd.extend import defvjp_argnums
 
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.backends.host.backend import HostBackend
@@ -20,6 +20,7 @@ from gputrack.backends.host.matrix_adjoint import sweep_matrices
 from gputrack.backends.protocol import Launch, Particles, Records, Tangents, make_records
 from gputrack.base.arrays import is_traced
 from gputrack.base.errors import InputError
+from gputrack.base.primitive import primitive
 from gputrack.elements.map import ReferenceValues
 from gputrack.elements.observation import Stops
 from gputrack.lattice.knob_trace import traced_values

@@ -28,7 +28,8 @@ class Rows:
 
     def misses(self, values: np.ndarray) -> np.ndarray:
         """Weighted differences, 0 within limits."""
-        return self.weight * (values - np.clip(values, self.low, self.high))
+        differences: np.ndarray = self.weight * (values - np.clip(values, self.low, self.high))
+        return differences
 
 
 Values = Callable[[np.ndarray], np.ndarray | None]
