@@ -1,6 +1,8 @@
 """Dynamic aperture: physical apertures, independent maps, pyAT; early stop; going on from a file."""
 
 
+from importlib import import_module
+
 import h5py
 import numpy as np
 import pytest
@@ -9,9 +11,10 @@ from support.peers import at_peer
 from support.rings import ELECTRON, lens_ring, small_ring
 
 import gputrack as gt
-from gputrack.analysis import dynamic_aperture as module
 from gputrack.base.errors import InputError, LatticeFileError, TrackingInterrupted
-from gputrack.tracking import track as tracker
+from gputrack.tracking import run as tracking_run
+
+module = import_module("gputrack.analysis.dynamic_aperture")  # the package exports the function of this name
 
 LENSES = lens_ring(strength=0.3)
 POLAR = gt.Polar(radius=0.12, steps=24, angles=7)
@@ -166,7 +169,7 @@ def test_looks_are_rare():
 
 @pytest.mark.parametrize("at", [1, 90, 128])
 def test_an_interrupted_scan_goes_on_to_the_bit(tmp_path, monkeypatch, at):
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.0)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.0)
     whole = gt.dynamic_aperture(LENSES, POLAR, turns=200)
     file = tmp_path / "scan.h5"
     with pytest.raises(TrackingInterrupted, match="of 200 turns") as stopped:

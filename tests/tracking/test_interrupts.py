@@ -14,14 +14,14 @@ from support.rings import small_ring, wide_beam
 
 import gputrack as gt
 from gputrack.base.errors import TrackingInterrupted
-from gputrack.tracking import track as tracker
+from gputrack.tracking import run as tracking_run
 
 RING = small_ring()
 
 
 @pytest.fixture(autouse=True)
 def _short_stretches(monkeypatch):
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.0)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.0)
 
 
 def test_result_holds_the_turns_done(backend):
@@ -85,7 +85,7 @@ def test_handler_is_put_back():
 
 def test_from_outside_while_kernels_run(monkeypatch):
     """Asynchronously, with stretches of the usual length, on two threads of kernels."""
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.05)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.05)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     gt.track(RING, wide_beam(5), 1)  # kernels are built
     timer.start()

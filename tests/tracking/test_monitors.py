@@ -8,7 +8,7 @@ from support.rings import scraping_ring, small_ring, wide_beam
 
 import gputrack as gt
 from gputrack.base.errors import InputError
-from gputrack.tracking import track as tracker
+from gputrack.tracking import run as tracking_run
 
 RING = small_ring()
 
@@ -16,7 +16,7 @@ RING = small_ring()
 @pytest.fixture(params=[0.0, 100.0], ids=["short", "long"])
 def stretches(request, monkeypatch):
     """Stretches of one turn each, and one turn followed by all others."""
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", request.param)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", request.param)
 
 
 def coordinates_at(backend, ring, beam, turn, place):
@@ -146,8 +146,8 @@ def test_file_holds_what_memory_holds(moments, backend, stretches, tmp_path):
 
 def test_memory_of_a_stretch_is_bounded(backend, monkeypatch):
     """However fast a ring is, records of a stretch stay within RECORD_BYTES."""
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 1e9)
-    monkeypatch.setattr(tracker, "RECORD_BYTES", 4 * 2 * 6 * 8 * 50)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 1e9)
+    monkeypatch.setattr(tracking_run, "RECORD_BYTES", 4 * 2 * 6 * 8 * 50)
     done = []
     out = track(
         backend, RING, wide_beam(50), 13, monitors=[gt.Monitor("bpm*")], progress=lambda turn, turns: done.append(turn)

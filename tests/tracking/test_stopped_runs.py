@@ -4,6 +4,7 @@ import errno
 import os
 import pickle
 import resource
+from importlib import import_module
 
 import autograd.numpy as anp
 import h5py
@@ -16,7 +17,7 @@ import gputrack as gt
 from gputrack.analysis import starting_points as shapes
 from gputrack.base.errors import InputError, TrackingInterrupted, TrackingStopped
 from gputrack.tracking import monitor_file
-from gputrack.tracking import track as tracker
+from gputrack.tracking import run as tracking_run
 
 RING = small_ring()
 
@@ -27,7 +28,7 @@ class Mine(Exception):
 
 @pytest.fixture(autouse=True)
 def _short_stretches(monkeypatch):
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.0)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.0)
 
 
 def raising(at, error=Mine):
@@ -97,7 +98,7 @@ def test_a_table_that_ends_on_the_way(backend, monkeypatch):
     assert isinstance(caught.value.__cause__, InputError)
     same_beams(caught.value.result, gt.track(ring, beam, done, backend=backend))
     assert caught.value.result.records[0].turns.tolist() == list(range(done))
-    monkeypatch.setattr(tracker.Run, "_turns_per_stretch", lambda self: 4)
+    monkeypatch.setattr(tracking_run.Run, "_turns_per_stretch", lambda self: 4)
     with pytest.raises(TrackingStopped) as coarse:
         gt.track(ring, beam, 50, backend=backend)
     assert coarse.value.result.turn == done // 4 * 4
@@ -186,7 +187,7 @@ def test_a_beam_file_that_does_not_fit(tmp_path):
 
 def test_a_record_that_does_not_fit_the_memory(monkeypatch):
     """The beam is kept, and the records of turns before."""
-    original, calls = tracker.make_records, []
+    original, calls = tracking_run.make_records, []
 
     def failing(*arguments):
         calls.append(arguments)
@@ -194,7 +195,7 @@ def test_a_record_that_does_not_fit_the_memory(monkeypatch):
             raise MemoryError("no memory")
         return original(*arguments)
 
-    monkeypatch.setattr(tracker, "make_records", failing)
+    monkeypatch.setattr(tracking_run, "make_records", failing)
     with pytest.raises(TrackingStopped, match=r"after 3 of 9 turns.*MemoryError") as caught:
         gt.track(RING, wide_beam(20), 9, monitors=[gt.Monitor("bpm1")])
     assert caught.value.result.turn == 3 and len(caught.value.result.records[0].turns) == 3
@@ -242,7 +243,7 @@ def test_files_that_cannot_be_are_refused_before_the_work(scan, tmp_path):
 
 
 def test_frequency_maps_keep_their_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("gputrack.analysis.frequency_map.RECORD_BYTES", 3 * 16 * 48)
+    monkeypatch.setattr(import_module("gputrack.analysis.frequency_map"), "RECORD_BYTES", 3 * 16 * 48)
     path = tmp_path / "map.h5"
     for at, particles in ((40, 3), (5, 3), (70, 6)):
         with pytest.raises(TrackingStopped, match=f"after {particles} of 8 particles.*Mine: enough") as caught:

@@ -20,7 +20,7 @@ from gputrack.app.cli import main
 from gputrack.backends.cuda import memory
 from gputrack.base.errors import BackendError, DeviceMemoryError, InputError, TrackingInterrupted, TrackingStopped
 from gputrack.lattice.program import compile_program
-from gputrack.tracking import track as tracker
+from gputrack.tracking import run as tracking_run
 
 N = 50
 CHUNKS = gt.Streamed(chunk=16)
@@ -48,8 +48,8 @@ def gpu(monkeypatch):
 
 @pytest.fixture
 def one_by_one(monkeypatch):
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.0)
-    monkeypatch.setattr(tracker, "COPIES", 0.0)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.0)
+    monkeypatch.setattr(tracking_run, "COPIES", 0.0)
 
 
 def beams(ring, n=N):
@@ -368,8 +368,8 @@ def test_ctrl_c(ring, one_by_one):
 
 def test_stretches_are_long_beside_their_copies(ring, monkeypatch):
     """A beam that takes long to copy stays on the device for more turns."""
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.0)
-    monkeypatch.setattr(tracker, "COPIES", 1e4)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.0)
+    monkeypatch.setattr(tracking_run, "COPIES", 1e4)
     seen = []
     gt.track(ring[:10], beams(ring)[0], backend=CHUNKS)  # kernels are built
     gt.track(ring[:10], beams(ring)[0], 12, backend=CHUNKS, progress=lambda done, turns: seen.append(done))

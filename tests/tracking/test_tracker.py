@@ -12,13 +12,13 @@ from support.rings import ELECTRON, scraping_ring, small_ring, wide_beam
 
 import gputrack as gt
 from gputrack.base.errors import BackendError, InputError
-from gputrack.tracking import track as tracker
+from gputrack.tracking import run as tracking_run
 
 
 @pytest.fixture
 def short_stretches(monkeypatch):
     """One turn per stretch, as slow rings have."""
-    monkeypatch.setattr(tracker, "STRETCH_SECONDS", 0.0)
+    monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.0)
 
 
 @pytest.fixture
