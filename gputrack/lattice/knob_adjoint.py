@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 from autograd import grad
 
 from gputrack.base.arrays import is_traced
+from gputrack.base.cache import Entry, Identity
 from gputrack.base.errors import InputError
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.program import LoweredGroup, Program
+
+_DRIVEN: Entry[list[DrivenRows]] = Entry("rows that knobs drive", most=8)
 
 
 def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Knobs) -> np.ndarray:
@@ -35,14 +38,37 @@ def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Knobs) -> 
     return total
 
 
-def driven_rows(program: Program, knobs: Knobs) -> Iterator[tuple[int, str, np.ndarray, np.ndarray]]:
-    """(group, parameter, rows in the group, numbers of the knobs that drive it there), in this order."""
+class DrivenRows(NamedTuple):
+    """Rows of one group in which knobs drive one parameter.
+
+    Attributes
+    ----------
+    group : int
+    parameter : str
+        ``"k1"`` or ``"knl[2]"``.
+    rows : (m,) int array
+    driving : (m,) int array
+        Numbers of the knobs.
+    """
+
+    group: int
+    parameter: str
+    rows: np.ndarray
+    driving: np.ndarray
+
+
+def driven_rows(program: Program, knobs: Knobs) -> list[DrivenRows]:
+    """What knobs drive in a program; the same for other constants."""
+    return program.layout.get(_DRIVEN, lambda: list(_driven_rows(program, knobs)), Identity(knobs))
+
+
+def _driven_rows(program: Program, knobs: Knobs) -> Iterator[DrivenRows]:
     numbers, rows = program.rows
     for parameter, (places, driving) in knobs.driven.items():
         groups = numbers[places]
         for number in np.unique(groups):
             here = groups == number
-            yield int(number), parameter, rows[places[here]], driving[here]
+            yield DrivenRows(int(number), parameter, rows[places[here]], driving[here])
 
 
 def group_adjoint(

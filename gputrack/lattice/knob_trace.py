@@ -13,11 +13,16 @@ from autograd.extend import defvjp_argnums
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import is_traced, untraced
 from gputrack.base.primitive import primitive
+from gputrack.base.cache import Entry, Identity
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_adjoint import driven_rows, knob_gradient
-from gputrack.lattice.knobs import Knob, Knobs
+from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import LoweredGroup, Program
+from gputrack.lattice.setting import parameters_of, without_parameters
+
+_VALUES: Entry[Any] = Entry("traced constants", most=4)
+_EFFECTIVE: Entry[list[Knobs]] = Entry("knobs that are being differentiated", most=8)
 
 
 def traced_groups(program: Program, traces: Sequence[tuple[Knobs, Any]]) -> tuple[LoweredGroup, ...]:
@@ -66,17 +71,15 @@ def traced_values(lattice: Lattice, program: Program) -> Any:
     """Constants of a program of a lattice, then the members of `ReferenceValues`, traced where the lattice is.
 
     All that is computed with them hands its derivatives back here, and what is driven by knobs is differentiated once.
-    Kept with the lattice, for each program.
     """
-    kept: list[tuple[np.ndarray, Any]] = lattice.__dict__.setdefault("_traced_values", [])
-    for constants, values in kept:
-        if constants is program.constants:
-            return values
+    return lattice.cache.get(_VALUES, lambda: _values(lattice, program), Identity(program.constants))
+
+
+def _values(lattice: Lattice, program: Program) -> Any:
     reference = anp.array(list(ReferenceValues.of(lattice.require_reference())))
-    traces = effective_traces(lattice.traces)
+    traces = effective_traces(lattice)
     traced = _constants(program, [knobs for knobs, _ in traces], *(box for _, box in traces))
-    kept.append((program.constants, anp.concatenate([traced, reference])))
-    return kept[-1][1]
+    return anp.concatenate([traced, reference])
 
 
 @primitive
@@ -99,18 +102,22 @@ def _pull_constants(argnums: Sequence[int], answer: Any, arguments: Any, _: Any)
 defvjp_argnums(_constants, _pull_constants)
 
 
-def effective_traces(traces: Sequence[tuple[Knobs, Any]]) -> list[tuple[Knobs, Any]]:
-    """Traced knobs, each without the parameters that a later setting of knobs took over."""
+def effective_traces(lattice: Lattice) -> list[tuple[Knobs, Any]]:
+    """Knobs of a lattice that are being differentiated, each without the parameters that a later setting took over."""
+    if not lattice.traces:
+        return []
+    key = tuple((Identity(knobs), is_traced(box)) for knobs, box in lattice.traces)
+    effective = lattice.origin.cache.get(_EFFECTIVE, lambda: _effective(lattice.traces), *key)
+    boxes = [box for _, box in lattice.traces if is_traced(box)]
+    return list(zip(effective, boxes, strict=True))
+
+
+def _effective(traces: Sequence[tuple[Knobs, Any]]) -> list[Knobs]:
     taken: set[tuple[int, str]] = set()
-    kept: list[tuple[Knobs, Any]] = []
-    for number, (knobs, box) in enumerate(reversed(traces)):
+    found: list[Knobs] = []
+    for knobs, box in reversed(traces):
+        driven = parameters_of(knobs)
         if is_traced(box):
-            kept.append((_without(knobs, taken) if taken else knobs, box))
-        if number < len(traces) - 1:
-            taken |= {(place, knob.parameter) for knob in knobs for place in knob.places}
-    return kept[::-1]
-
-
-def _without(knobs: Knobs, taken: set[tuple[int, str]]) -> Knobs:
-    free = [[place for place in knob.places if (place, knob.parameter) not in taken] for knob in knobs]
-    return Knobs(tuple(Knob(k.handle, tuple(p), k.parameter, k.value) for k, p in zip(knobs, free, strict=True)))
+            found.append(without_parameters(knobs, taken) if taken & driven else knobs)
+        taken |= driven
+    return found[::-1]

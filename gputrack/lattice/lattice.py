@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import accumulate
@@ -12,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from gputrack.base.arrays import is_traced, untraced
+from gputrack.base.cache import Cache, Entry
 from gputrack.base.checks import require_flag
 from gputrack.base.errors import InputError
 from gputrack.base.reference import ReferenceParticle
@@ -22,12 +22,17 @@ from gputrack.lattice.knobs import (
     REFERENCE_KNOB,
     Knob,
     Knobs,
-    Limits,
     get_parameter,
     knob_values,
-    limits_of,
-    set_parameter,
 )
+from gputrack.lattice.setting import Setting, knobs_of_changes, with_parameters
+
+_NO_KNOBS = Knobs(())
+_PLACES: Entry[list[int]] = Entry("places of names", most=64)
+_POSITIONS: Entry[np.ndarray] = Entry("positions")
+
+
+Traces = tuple[tuple[Knobs, Any], ...]
 
 
 class Lattice(Sequence[Element]):
@@ -62,38 +67,52 @@ class Lattice(Sequence[Element]):
         name: str = "",
         model: Model | None = None,
     ) -> None:
-        self._elements: tuple[Element, ...] | None = tuple(elements)
-        #: where elements are those of another lattice with other values of knobs, and are not made yet
-        self.setting: Setting | None = None
-        for place, element in enumerate(self._elements):
+        made = tuple(elements)
+        for place, element in enumerate(made):
             if not isinstance(element, Element):
                 raise InputError(f"Lattice {name!r}: entry {place} must be an element, got {element!r}")
         if reference is not None and not isinstance(reference, ReferenceParticle):
             raise InputError(f"Lattice {name!r}: reference must be a ReferenceParticle, got {reference!r}")
         if model is not None and not isinstance(model, Model):
             raise InputError(f"Lattice {name!r}: model must be a gputrack.Model, got {model!r}")
-        self.reference = reference
-        self.name = name
-        self.model = model or Model()
+        self._fill(made, reference, name, model or Model())
+
+    def _fill(
+        self, elements: tuple[Element, ...] | None, reference: ReferenceParticle | None, name: str, model: Model,
+        setting: Setting | None = None, traces: Traces = (),
+    ) -> None:  # fmt: skip
+        self._elements = elements
+        #: values of knobs on another lattice, from which the elements are made when they are asked for
+        self.setting = setting
+        self.reference, self.name, self.model = reference, name, model
         #: knobs whose values are being differentiated, with the traced values; later ones override earlier ones
-        self.traces: tuple[tuple[Knobs, Any], ...] = ()
+        self.traces = traces
+        #: what was derived from it
+        self.cache = Cache()
+
+    def _set(self, setting: Setting, reference: ReferenceParticle | None, traces: Traces) -> Lattice:
+        """The lattice of a setting, whose elements are not made yet."""
+        changed = Lattice.__new__(Lattice)
+        changed._fill(None, reference, self.name, self.model, setting, traces)
+        return changed
+
+    @property
+    def origin(self) -> Lattice:
+        """The lattice on which knobs are set: of the same names and classes, and made of elements; or this one."""
+        return self if self.setting is None else self.setting.origin
 
     @property
     def elements(self) -> tuple[Element, ...]:
         """All elements in order."""
         if self._elements is None:
             assert self.setting is not None
-            changed = list(self.setting.origin.elements)
-            for knob, value in zip(self.setting.knobs, self.setting.numbers.tolist(), strict=True):
-                for i in knob.places:
-                    changed[i] = set_parameter(changed[i], knob.parameter, value)
-            self._elements = tuple(changed)
+            self._elements = self.setting.elements()
         return self._elements
 
     # -- sequence ------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self.elements if self.setting is None else self.setting.origin.elements)
+        return len(self.origin.elements)
 
     def __iter__(self) -> Iterator[Element]:
         return iter(self.elements)
@@ -110,6 +129,8 @@ class Lattice(Sequence[Element]):
             self._require_untraced("elements are selected")
             return self._like(self.elements[key])
         try:
+            if self._elements is None and self.setting is not None and not self.setting.drives(key):
+                return self.origin.elements[key]
             return self.elements[key]
         except IndexError:
             raise IndexError(
@@ -127,9 +148,11 @@ class Lattice(Sequence[Element]):
     def _like(self, elements: Iterable[Element]) -> Lattice:
         return Lattice(elements, self.reference, name=self.name, model=self.model)
 
-    def _traced(self, traces: tuple[tuple[Knobs, Any], ...]) -> Lattice:
-        self.traces = traces
-        return self
+    def with_traces(self, traces: Traces) -> Lattice:
+        """The same lattice with other values that are being differentiated, see `traces`."""
+        changed = Lattice.__new__(Lattice)
+        changed._fill(self._elements, self.reference, self.name, self.model, self.setting, traces)
+        return changed
 
     @property
     def traced(self) -> bool:
@@ -148,24 +171,36 @@ class Lattice(Sequence[Element]):
     @property
     def names(self) -> list[str]:
         """Names in order; one name may occur many times."""
-        if self.setting is not None:
-            return self.setting.origin.names
-        return [element.name for element in self.elements]
+        return [element.name for element in self.origin.elements]
 
     @property
     def lengths(self) -> np.ndarray:
         """Length of the reference orbit in each element [m], shape (n,)."""
+        if self.setting is not None:
+            return self.setting.lengths()
         return np.array([orbit_length(element) for element in self.elements], dtype=float)
 
     @property
     def s(self) -> np.ndarray:
         """Position of each element's entrance and of the end of the lattice [m], shape (n + 1,)."""
-        return np.array([0.0, *accumulate(map(orbit_length, self.elements))])
+        return self.positions.copy()
+
+    @property
+    def positions(self) -> np.ndarray:
+        """The same as `s`, read-only."""
+        if self.setting is not None and not self.setting.changes_lengths:
+            return self.origin.positions
+        return self.cache.get(_POSITIONS, self._accumulated)
+
+    def _accumulated(self) -> np.ndarray:
+        ends = np.array([0.0, *accumulate(self.lengths.tolist())])
+        ends.flags.writeable = False
+        return ends
 
     @property
     def length(self) -> float:
         """Length of the reference orbit [m]."""
-        return float(self.s[-1])
+        return float(self.positions[-1])
 
     def indices(self, pattern: str) -> list[int]:
         """Places of the elements whose names match a glob pattern (case as in the names).
@@ -175,7 +210,14 @@ class Lattice(Sequence[Element]):
         InputError
             No name matches; the message shows similar ones.
         """
-        found = [i for i, element in enumerate(self.elements) if fnmatchcase(element.name, pattern)]
+        return list(self.places(pattern))
+
+    def places(self, pattern: str) -> list[int]:
+        """The same as `indices`: the list that is held for the next call, not to be changed."""
+        return self.origin.cache.get(_PLACES, lambda: self._matching(pattern), pattern)
+
+    def _matching(self, pattern: str) -> list[int]:
+        found = [i for i, name in enumerate(self.names) if fnmatchcase(name, pattern)]
         if not found:
             raise InputError(self._no_match(pattern))
         return found
@@ -194,25 +236,31 @@ class Lattice(Sequence[Element]):
         if not isinstance(model, Model):
             raise InputError(f"with_model: model must be a gputrack.Model, got {model!r}")
         if select is None:
-            changed = Lattice(self.elements, self.reference, name=self.name, model=model)
-            return changed._traced(self.traces)
+            return Lattice(self.elements, self.reference, name=self.name, model=model).with_traces(self.traces)
         return self.with_changes(select, model=model)
 
     def with_reference(self, reference: ReferenceParticle) -> Lattice:
         """The same (normalised) lattice for another reference particle, whose momentum may be traced."""
-        if self.setting is not None:
-            return self._set(self.setting, reference)._traced(self.traces)
-        changed = Lattice(self.elements, reference, name=self.name, model=self.model)
-        return changed._traced(self.traces)
+        if reference is not None and not isinstance(reference, ReferenceParticle):
+            raise InputError(f"Lattice {self.name!r}: reference must be a ReferenceParticle, got {reference!r}")
+        return self._set(self.setting or Setting(self, _NO_KNOBS, np.zeros(0)), reference, self.traces)
 
     def with_changes(self, select: str, **changes: Any) -> Lattice:
-        """The lattice with parameters changed on all elements matching a glob."""
+        """The lattice with parameters changed on all elements matching a glob.
+
+        Changes of numbers alone cost as little as `with_knobs`; others make elements anew.
+        """
+        quick = None if self.traces else knobs_of_changes(self.origin, select, changes)
+        if quick is not None:
+            setting = self.setting or Setting(self, _NO_KNOBS, np.zeros(0))
+            if setting.admits(*quick):
+                return self._set(setting.followed_by(*quick), self.reference, ())
         chosen = set(self.indices(select))
         if changes.keys() - {"model", "aperture", "name"}:
             self._require_untraced("parameters are changed")
         return self._like(
             element.replaced(**changes) if i in chosen else element for i, element in enumerate(self.elements)
-        )._traced(self.traces)
+        ).with_traces(self.traces)
 
     def with_space_charge(
         self,
@@ -295,19 +343,19 @@ class Lattice(Sequence[Element]):
     def first_radiating(self) -> Element | None:
         """The first element in which particles radiate."""
         if self.setting is not None:
-            return self.setting.origin.first_radiating
+            return self.origin.first_radiating
         return next((element for element in self.elements if element.radiation is not None), None)
 
     @cached_property
     def first_collective(self) -> Element | None:
         """The first element that acts on the whole beam."""
         if self.setting is not None:
-            return self.setting.origin.first_collective or self.first_growing(self.setting.knobs)
+            return self.origin.first_collective or self.first_growing(self.setting.knobs)
         return next((element for element in self.elements if element.collective), None)
 
     def first_growing(self, knobs: Knobs) -> Element | None:
         """The first element with kicks of space charge, which act where there is a length, whose length is a knob."""
-        elements = self.elements if self.setting is None else self.setting.origin.elements
+        elements = self.origin.elements
         places = knobs.driven["length"][0].tolist() if "length" in knobs.driven else []
         return next((elements[i] for i in sorted(places) if elements[i].space_charge is not None), None)
 
@@ -395,27 +443,16 @@ class Lattice(Sequence[Element]):
             reference = self.require_reference().with_p0c(p0c)
         traces = ((knobs, values),) if is_traced(values) else ()
         fixed = () if is_traced(values) or not self.traces else ((knobs, None),)
-        changed = self._set(Setting(self, knobs, numbers), reference)
-        if not self._limits_of(knobs).admit(numbers):
-            changed = Lattice(changed.elements, reference, name=self.name, model=self.model)
-        return changed._traced((*self.traces, *traces, *fixed))
+        traces = (*self.traces, *traces, *fixed)
+        setting = self.setting or Setting(self, _NO_KNOBS, np.zeros(0))
+        if setting.admits(knobs, numbers):
+            return self._set(setting.followed_by(knobs, numbers), reference, traces)
+        elements = with_parameters(self.elements, knobs, numbers)
+        return Lattice(elements, reference, name=self.name, model=self.model).with_traces(traces)
 
-    def _set(self, setting: Setting, reference: ReferenceParticle | None) -> Lattice:
-        changed = Lattice((), reference, name=self.name, model=self.model)
-        changed._elements, changed.setting = None, setting
-        return changed
-
-    def based_on(self, origin: Lattice) -> Lattice:
-        """The same values of the same knobs, differentiated likewise, set on another lattice with the same places."""
-        assert self.setting is not None
-        return self._set(replace(self.setting, origin=origin), self.reference)._traced(self.traces)
-
-    def _limits_of(self, knobs: Knobs) -> Limits:
-        """Kept for the next values of the same knobs."""
-        limits: Limits | None = self.__dict__.get("_limits")
-        if limits is None or limits.knobs is not knobs:
-            limits = self.__dict__["_limits"] = limits_of(self.elements, knobs)
-        return limits
+    def based_on(self, knobs: Knobs, numbers: np.ndarray, reference: ReferenceParticle | None) -> Lattice:
+        """Values of knobs that elements admit, set on this lattice, which is made of elements."""
+        return self._set(Setting(self, knobs, numbers), reference, ())
 
     # -- text --------------------------------------------------------------------------------------
 
@@ -458,23 +495,3 @@ def describe(element: Element) -> str:
         if name != "length" and value not in (0.0, None, ()):
             parts.append(f"{name}={value:.8g}" if isinstance(value, float) else f"{name}={list(value)}")
     return " ".join(parts)
-
-
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """A lattice whose elements are those of another one, with other values of knobs.
-
-    Attributes
-    ----------
-    origin : Lattice
-    knobs : Knobs
-    numbers : (n,) array
-    """
-
-    origin: Lattice
-    knobs: Knobs
-    numbers: np.ndarray
-
-    def changes(self, *parameters: str) -> bool:
-        """Whether some of these parameters are set."""
-        return any(name in self.knobs.driven for name in parameters)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gputrack.base.arrays import Array, namespace
+from gputrack.base.cache import Entry
 from gputrack.base.errors import InputError
 from gputrack.elements import Element
 from gputrack.elements.map import MAPS
@@ -16,8 +17,13 @@ from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import Program, compile_program
-from gputrack.lattice.retune import retuned
+from gputrack.lattice.retune import Active, driven_by, program_for
 from gputrack.tpsa.space import Space
+
+_RECORDING: Entry[Program] = Entry("program with records")
+_RECORDING_FORMS: Entry[Program] = Entry("programs with records of the origin of settings", most=4)
+_TURN: Entry[Program] = Entry("program without records")
+_ACTING: Entry[tuple[np.ndarray, np.ndarray]] = Entry("ops but for records")
 
 
 def require_single_particles(lattice: Lattice, knobs: Knobs | None = None) -> None:
@@ -65,8 +71,23 @@ def map_program(lattice: Lattice, places: Sequence[int] = (), knobs: Knobs | Non
 
 
 def recording_program(lattice: Lattice) -> Program:
-    """Program with a record after every element, of a lattice that is not being differentiated."""
-    return retuned_program(lattice) or map_program(lattice, range(len(lattice)))
+    """Program with a record after every element; with the knobs that are being differentiated in its maps."""
+    return lattice.cache.get(_RECORDING, lambda: _recording(lattice))
+
+
+def share_program(lattice: Lattice, other: Lattice) -> None:
+    """Let a lattice of the same elements, which has no program yet, have that of `recording_program`: it is one."""
+    other.cache.get(_RECORDING, lambda: recording_program(lattice))
+
+
+def _recording(lattice: Lattice) -> Program:
+    require_single_particles(lattice)
+    return program_for(lattice, _RECORDING_FORMS, compile_recording)
+
+
+def compile_recording(lattice: Lattice, active: Active) -> Program:
+    """The same of a lattice made of elements, with `active` parameters in its maps."""
+    return compile_program(bare(lattice, traced=True), [(1, range(len(lattice)))], active)
 
 
 def stops_program(lattice: Lattice, stops: Stops) -> Program:
@@ -75,55 +96,24 @@ def stops_program(lattice: Lattice, stops: Stops) -> Program:
 
 
 def without_records(program: Program) -> Program:
-    """The same program for who looks at the end alone."""
+    """The same program, of which only the end is wanted."""
+    ops, elements = program.layout.get(_ACTING, lambda: _acting(program))
+    return replace(program, ops=ops, elements=elements)
+
+
+def _acting(program: Program) -> tuple[np.ndarray, np.ndarray]:
     acting = program.ops[:, 0] != MAPS["record"].code
-    return replace(program, ops=np.ascontiguousarray(program.ops[acting]), elements=program.elements[acting])
+    return np.ascontiguousarray(program.ops[acting]), program.elements[acting]
 
 
-def traced_program(lattice: Lattice) -> Program:
-    """Program with a record after every element, and with the knobs that are being differentiated in its maps.
-
-    Kept with the lattice, which does not change: a closed orbit needs it more than once.
-    """
-    if "_traced_program" not in lattice.__dict__:
-        lattice.__dict__["_traced_program"] = retuned_program(lattice) or _recording(lattice, driven(lattice))
-    kept: Program = lattice.__dict__["_traced_program"]
-    return kept
-
-
-def _recording(lattice: Lattice, active: dict[int, frozenset[str]]) -> Program:
-    return compile_program(bare(lattice, traced=True), [(1, range(len(lattice)))], active)
-
-
-def retuned_program(lattice: Lattice) -> Program | None:
-    """Program with a record after every element, from that of a lattice with other values of the same knobs.
-
-    The latter is kept with the lattice that knobs were set on. None where there is no such lattice, where more than
-    these knobs is being differentiated, or where the values need maps of another form.
-    """
-    setting = lattice.setting
-    if setting is None or setting.origin.traces or len(lattice.traces) > 1:
-        return None
-    known: tuple[Knobs, Program] | None = setting.origin.__dict__.get("_recording_program")
-    if known is None or known[0] is not setting.knobs:
-        known = setting.knobs, _recording(setting.origin, driven_by([setting.knobs]))
-        setting.origin.__dict__["_recording_program"] = known
-    return retuned(known[1], setting.knobs, setting.numbers)
+def turn_program(lattice: Lattice) -> Program:
+    """Program of a lattice without records."""
+    return lattice.cache.get(_TURN, lambda: without_records(recording_program(lattice)))
 
 
 def driven(lattice: Lattice) -> dict[int, frozenset[str]]:
     """Parameters that are being differentiated, by place."""
-    return driven_by([knobs for knobs, _ in effective_traces(lattice.traces)])
-
-
-def driven_by(sets: Sequence[Knobs]) -> dict[int, frozenset[str]]:
-    """Parameters of knobs, by place."""
-    active: dict[int, frozenset[str]] = {}
-    for knobs in sets:
-        for parameter, (places, _) in knobs.driven.items():
-            for place in places.tolist():
-                active[place] = active.get(place, frozenset()) | {parameter}
-    return active
+    return driven_by([knobs for knobs, _ in effective_traces(lattice)])
 
 
 def identity_map(space: Space, orbit: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import SimpleNamespace
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.base.cache import Cache, Entry
 from gputrack.elements import Element
 from gputrack.elements.collective_map import collective_kind
 from gputrack.elements.element import parameter_names, series_names
@@ -19,6 +20,7 @@ from gputrack.elements.record import record_call
 from gputrack.lattice.lattice import Lattice
 
 OP_INTEGERS = 10
+_ROWS: Entry[tuple[np.ndarray, np.ndarray]] = Entry("rows of places in groups")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,9 @@ class Program:
         The way back from constants to the elements' parameters.
     effects : tuple
         What the maps of the whole beam act by; the first integer of such an op counts them.
+    layout : Cache
+        What follows from ops and groups whatever the constants and records are: programs that differ in these alone
+        share it.
     """
 
     ops: np.ndarray
@@ -47,6 +52,7 @@ class Program:
     kinds: frozenset[str]
     groups: tuple[LoweredGroup, ...] = ()
     effects: tuple[Any, ...] = ()
+    layout: Cache = field(default_factory=Cache)
 
     @cached_property
     def cuts(self) -> list[int]:
@@ -69,14 +75,15 @@ class Program:
         """An op of the whole beam as its map and the attributes that it reads."""
         row = self.ops[number].tolist()
         kind, what = collective_kind(row[0]), self.effects[row[2]]
-        op = SimpleNamespace(what=what, number=number)
-        _set_constants(op, kind, row[1], self.constants, what)
-        return kind, op
+        values = _constants(kind, row[1], self.constants, lambda name: int(getattr(what, name)))
+        return kind, SimpleNamespace(what=what, number=number, **values)
 
-
-    @cached_property
+    @property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """For each place of the lattice the number of its group, and its row there."""
+        return self.layout.get(_ROWS, self._rows)
+
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
         count = 1 + max((max(group.places) for group in self.groups), default=-1)
         numbers, rows = np.zeros((2, count), dtype=int)
         for number, group in enumerate(self.groups):
@@ -86,20 +93,21 @@ class Program:
 
 
 def _unpacked(kind: MapKind, row: list[int], constants: np.ndarray) -> tuple[MapKind, SimpleNamespace]:
-    op = SimpleNamespace(**dict(zip(kind.integers, row[2:], strict=False)))
-    _set_constants(op, kind, row[1], constants, op)
-    return kind, op
+    integers = dict(zip(kind.integers, row[2:], strict=False))
+    return kind, SimpleNamespace(**integers, **_constants(kind, row[1], constants, integers.__getitem__))
 
 
-def _set_constants(op: SimpleNamespace, kind: Any, place: int, constants: np.ndarray, counts: Any) -> None:
-    """Scalars, then series, whose lengths stand in `counts`."""
+def _constants(kind: Any, place: int, constants: np.ndarray, count: Callable[[str], int]) -> dict[str, Any]:
+    """Scalars, then series of so many entries as ``count(name)`` says, by name."""
+    values: dict[str, Any] = {}
     for name in kind.constants:
-        setattr(op, name, float(constants[place]))
+        values[name] = float(constants[place])
         place += 1
-    for name, count in kind.series.items():
-        size = getattr(counts, count)
-        setattr(op, name, constants[place : place + size].tolist())
+    for name, counter in kind.series.items():
+        size = count(counter)
+        values[name] = constants[place : place + size].tolist()
         place += size
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,16 +167,6 @@ def compile_program(
     pieces: list[tuple[list[int], list[MapCall]]] = [(group.places, group.calls) for group in groups]
     pieces += [([place], calls) for place, calls in records.items()]
     return _packed(pieces, len(lattice), tuple(groups))
-
-
-def cached_program(lattice: Lattice, monitors: Sequence[tuple[int, Sequence[int]]] = ()) -> Program:
-    """The program of a lattice, kept with it for the next call: lattices do not change."""
-    key = tuple((every, tuple(places)) for every, places in monitors)
-    kept: dict[Any, Program] = lattice.__dict__.setdefault("_programs", {})
-    if key not in kept:
-        kept.clear()  # one is enough: calls that alternate between monitors are rare
-        kept[key] = compile_program(lattice, monitors)
-    return kept[key]
 
 
 def _lower_groups(

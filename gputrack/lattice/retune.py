@@ -1,14 +1,87 @@
-"""The program of a lattice for other values of knobs: only what these drive is lowered anew, as arrays."""
+"""Programs of lattices for other values of knobs: only what these drive is lowered anew, as arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from gputrack.base.cache import Entry, Identity
 from gputrack.lattice.knob_adjoint import driven_rows
+from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import LoweredGroup, Program, call_constants
+
+#: parameters that have places in the maps also where they are zero, by place in the lattice
+Active = Mapping[int, frozenset[str]]
+#: ``compile(lattice, active)``
+Compiler = Callable[[Lattice, Active], Program]
+_ACTIVE: Entry[tuple[Active, frozenset[Any]]] = Entry("parameters that change the form of maps", most=32)
+
+
+def program_for(lattice: Lattice, entry: Entry[Program], make: Compiler, *key: Hashable) -> Program:
+    """Program of a lattice: that of its origin with other constants where it has a setting.
+
+    Programs of lattices that are made of elements stay with these, so that other values of knobs find them.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Parameters that are being differentiated have places in the maps.
+    entry : Entry
+        Under which programs are held.
+    make : callable
+        See `Compiler`.
+    key : hashable
+        What else the program depends on.
+    """
+    tuned = retuned_program(lattice, entry, make, *key)
+    if tuned is not None:
+        return tuned
+    return _compiled(lattice, entry, make, [knobs for knobs, _ in effective_traces(lattice)], *key)
+
+
+def retuned_program(lattice: Lattice, entry: Entry[Program], make: Compiler, *key: Hashable) -> Program | None:
+    """The program of the origin with other constants; None without a setting, or for maps of another form."""
+    setting = lattice.setting
+    if setting is None:
+        return None
+    others = [knobs for knobs, _ in effective_traces(lattice)] if setting.origin.traces else []
+    program = _compiled(setting.origin, entry, make, [setting.knobs, *others], *key)
+    return retuned(program, setting.knobs, setting.numbers)
+
+
+def _compiled(
+    lattice: Lattice, entry: Entry[Program], make: Compiler, sets: Sequence[Knobs], *key: Hashable
+) -> Program:
+    """The program of a lattice in whose maps the parameters of knobs have places."""
+    active, form = lattice.cache.get(_ACTIVE, lambda: _activity(lattice, sets), *map(Identity, sets))
+    return lattice.cache.get(entry, lambda: make(lattice, active), form, *key)
+
+
+def _activity(lattice: Lattice, sets: Sequence[Knobs]) -> tuple[Active, frozenset[Any]]:
+    """Parameters of knobs that have no places in the maps as they are."""
+    none: frozenset[str] = frozenset()
+    active = {}
+    elements = lattice.elements
+    for place, wanted in driven_by(sets).items():
+        element, model = elements[place], elements[place].model or lattice.model
+        if element.statics(model, wanted) != element.statics(model, none):
+            active[place] = wanted
+    return active, frozenset(active.items())
+
+
+def driven_by(sets: Sequence[Knobs]) -> dict[int, frozenset[str]]:
+    """Parameters of knobs, by place."""
+    active: dict[int, frozenset[str]] = {}
+    for knobs in sets:
+        for parameter, (places, _) in knobs.driven.items():
+            for place in places.tolist():
+                active[place] = active.get(place, frozenset()) | {parameter}
+    return active
 
 
 def retuned(program: Program, knobs: Knobs, numbers: np.ndarray) -> Program | None:
@@ -32,9 +105,7 @@ def retuned(program: Program, knobs: Knobs, numbers: np.ndarray) -> Program | No
         if not group.same_maps(table):
             return None
         groups[number] = _lowered(group, table, constants)
-    changed = replace(program, constants=constants, groups=tuple(groups))
-    changed.__dict__["rows"] = program.rows
-    return changed
+    return replace(program, constants=constants, groups=tuple(groups))
 
 
 def _set(table: dict[str, object], parameter: str, rows: np.ndarray, values: np.ndarray) -> None:

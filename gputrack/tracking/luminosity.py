@@ -71,7 +71,7 @@ def _found(collision: Any, name: str) -> tuple[BeamBeam, dict[str, Any], frozens
     place, element = collisions[0]
     parameters = _parameters(element)
     traced = set()
-    for knobs, box in effective_traces(collision.traces):
+    for knobs, box in effective_traces(collision):
         for i, knob in enumerate(knobs):
             if place in knob.places:
                 parameters[knob.parameter] = box[i]

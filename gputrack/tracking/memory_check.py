@@ -91,7 +91,7 @@ def _coupled_bytes(backend: Any, program: Program) -> int:
 def _mend(lattice: Lattice, program: Program, work: Work, fit: int) -> str:
     """What can be done about it."""
     if program.cuts:
-        name = lattice[int(program.elements[program.cuts[0]])].name
+        name = lattice.names[int(program.elements[program.cuts[0]])]
         return (
             f"{name!r} acts on the whole beam, which must be there at once: take {fit} particles or fewer, record "
             "less, or track on the host (a beam of NumPy arrays)"

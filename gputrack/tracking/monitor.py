@@ -88,9 +88,10 @@ class Recorder:
 
     def __init__(self, monitor: Monitor, lattice: Lattice) -> None:
         self.monitor = monitor
-        self.places = np.array(lattice.indices(monitor.select))
-        self.names = [lattice[int(i)].name for i in self.places]
-        self.s = lattice.s[self.places + 1]
+        self.places = np.array(lattice.places(monitor.select))
+        names = lattice.names
+        self.names = [names[i] for i in self.places]
+        self.s = lattice.positions[self.places + 1]
         self._turns: list[int] = []
         self._parts: list[dict[str, Any]] = []
         self._file = open_stream(monitor, self) if monitor.path is not None else None

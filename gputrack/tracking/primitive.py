@@ -25,7 +25,8 @@ from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_adjoint import knob_gradient
 from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.program import Program, compile_program
+from gputrack.lattice.program import Program
+from gputrack.lattice.tracking_program import tracking_program
 from gputrack.tracking.arguments import check_arguments
 from gputrack.tracking.lost_frames import lost_places
 from gputrack.tracking.memory_check import require_room, said_with_mend
@@ -58,13 +59,13 @@ class _Forward:
         self, lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress,
         backend: Choice, threads: int | None, limit: float,
     ) -> None:  # fmt: skip
-        self.plain_lattice, self.plain_beam = _plain_lattice(lattice), plain_beam(beam)
+        self.lattice, self.plain_lattice, self.plain_beam = lattice, _plain_lattice(lattice), plain_beam(beam)
         turns = check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
         if any(monitor.path is not None for monitor in monitors):
             raise InputError("track: a monitor that streams to a file cannot be differentiated; drop its path")
         self.beam, self.turns, self.progress, self.limit = beam, turns, progress, limit
         self.reference = lattice.require_reference() if lattice.require_reference().traced else beam.reference
-        self.traces = [(knobs, box) for knobs, box in effective_traces(lattice.traces)]
+        self.traces = effective_traces(lattice)
         self.monitors = list(monitors)
         self.recorders = [Recorder(Monitor(m.select, every=m.every), lattice) for m in monitors]
         self.backend = choose_backend(backend, self.plain_beam.coordinates, threads)
@@ -84,13 +85,7 @@ class _Forward:
 
     def _program(self, kind: Kind) -> Program:
         """The lattice as a program, once it is clear that its run fits the device."""
-        active: dict[int, frozenset[str]] = {}
-        for knobs, _ in self.traces:
-            for knob in knobs:
-                for place in knob.places:
-                    active[place] = active.get(place, frozenset()) | {knob.parameter}
-        where = [(r.monitor.every, r.places.tolist()) for r in self.recorders]
-        program = compile_program(self.plain_lattice, where, active)
+        program = tracking_program(self.lattice, [(m.every, m.select) for m in self.monitors])
         require_room(
             self.backend, self.plain_lattice, self.plain_beam, program, self.recorders, self.turns, kind,
             checkpoints=CHECKPOINTS if kind is Kind.SWEEP else 0,

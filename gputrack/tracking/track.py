@@ -9,7 +9,7 @@ from gputrack.base.arrays import is_traced, on_device
 from gputrack.base.interruption import Progress
 from gputrack.beam.beam import Beam
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.program import cached_program
+from gputrack.lattice.tracking_program import tracking_program
 from gputrack.tracking.arguments import check_arguments
 from gputrack.tracking.memory_check import require_room, said_with_mend
 from gputrack.tracking.monitor import Monitor, Recorder
@@ -85,7 +85,7 @@ def track(
     try:
         for monitor in monitors:
             recorders.append(Recorder(monitor, lattice))
-        program = cached_program(lattice, [(r.monitor.every, r.places.tolist()) for r in recorders])
+        program = tracking_program(lattice, [(m.every, m.select) for m in monitors])
         require_room(runner, lattice, beam, program, recorders, turns, backwards=bool(backwards))
         with on_device(beam.coordinates), said_with_mend():
             run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)

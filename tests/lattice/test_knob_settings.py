@@ -7,20 +7,23 @@ from support.cases import CASES, SPECIES
 
 import gputrack as gt
 from gputrack.backends.taylor.host import run_series
+from gputrack.base.cache import Entry
 from gputrack.base.errors import InputError
 from gputrack.elements.element import parameter_names
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knobs import get_parameter, intervals, set_parameter
 from gputrack.lattice.optics_program import (
+    compile_recording,
     identity_map,
     map_program,
     recording_program,
-    retuned_program,
-    traced_program,
 )
+from gputrack.lattice.program import Program
+from gputrack.lattice.retune import retuned_program
 from gputrack.tpsa.space import Space
 
 SPACE = Space(6, 2)
+FORMS = Entry[Program]("forms of these tests")
 REFERENCE = np.array(ReferenceValues.of(SPECIES["electron"]))[:, None]
 
 
@@ -52,7 +55,7 @@ def test_free_parameters_are_set_without_elements(name, factor):
     expected = one_by_one(lattice, knobs, values)
     for _ in range(2):  # the second time from the kept program
         changed = lattice.with_knobs(knobs, values)
-        kept = retuned_program(changed)
+        kept = retuned_program(changed, FORMS, compile_recording)
         assert changed.setting is not None and (kept is not None or factor == 3.0)
         assert len(changed) == 3 and changed.names == expected.names and changed._elements is None
         found, wanted = recording_program(changed), map_program(expected, range(3), knobs if kept else None)
@@ -78,7 +81,7 @@ def test_values_that_need_maps_of_another_form_have_them(name, parameter, value)
     lattice = line_of(CASES[name].element.replaced(aperture=None))
     knobs = lattice.knobs(f"{lattice[1].name}.{parameter}")
     changed = lattice.with_knobs(knobs, [value])
-    assert changed.setting is not None and retuned_program(changed) is None
+    assert changed.setting is not None and retuned_program(changed, FORMS, compile_recording) is None
     found, wanted = recording_program(changed), map_program(one_by_one(lattice, knobs, [value]), range(3))
     assert np.array_equal(found.ops, wanted.ops) and np.array_equal(found.constants, wanted.constants)
 
@@ -164,5 +167,5 @@ def test_a_cavity_may_be_switched_by_its_knob():
 def test_programs_are_kept_for_the_next_values():
     ring = gt.demo_ring()
     knobs = ring.knobs("qf.*.k1")
-    programs = [traced_program(ring.with_knobs(knobs, [value])) for value in (2.1, 2.2)]
+    programs = [recording_program(ring.with_knobs(knobs, [value])) for value in (2.1, 2.2)]
     assert programs[0].ops is programs[1].ops and not np.array_equal(programs[0].constants, programs[1].constants)

@@ -7,7 +7,7 @@ import pytest
 
 import gputrack as gt
 from gputrack.base.errors import InputError
-from gputrack.optics.linear.trajectory import turn_program
+from gputrack.lattice.optics_program import turn_program
 from gputrack.optics.maps.matrix_derivatives import matrix_rates
 from gputrack.optics.maps.taylor_map import pass_maps
 

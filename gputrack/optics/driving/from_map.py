@@ -17,14 +17,13 @@ import numpy as np
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import require_integer
 from gputrack.base.errors import InputError
-from gputrack.lattice.optics_program import identity_map
+from gputrack.lattice.optics_program import identity_map, recording_program, turn_program
 from gputrack.optics.driving.first_order import detuning_of
 from gputrack.optics.driving.mode_coordinates import ModeCoordinates
 from gputrack.optics.driving.names import TERMS, Powers, exponents_of
 from gputrack.optics.driving.normal_form import generator, normal_form, normaliser
 from gputrack.optics.driving.phasors import InPhasors
 from gputrack.optics.driving.result import Detuning, DrivingMethod, DrivingTerms
-from gputrack.optics.linear.trajectory import optics_program, turn_program
 from gputrack.optics.linear.twiss import Twiss
 from gputrack.optics.maps.taylor_map import pass_maps
 from gputrack.tpsa.map import Map
@@ -119,7 +118,7 @@ class MapTerms(DrivingTerms):
     def _passed(self, places: range) -> Map:
         """Maps t_s from the start to the exits of some elements, or of none: to the end."""
         lattice = self.twiss.lattice
-        program = None if lattice.traced else optics_program(lattice) if places else turn_program(lattice)
+        program = None if lattice.traced else recording_program(lattice) if places else turn_program(lattice)
         passed = pass_maps(lattice, self.order, self.twiss.orbit, places=places, program=program)
         if not places:
             return self._modes.maps(passed.space, passed.final[None], slice(-1, None))

@@ -11,6 +11,7 @@ import numpy as np
 
 from gputrack.base.arrays import Array, is_traced, untraced
 from gputrack.lattice.lattice import Lattice
+from gputrack.lattice.optics_program import recording_program, turn_program
 from gputrack.optics.linear.coupled_functions import periodic_dispersion
 from gputrack.optics.linear.momentum_series import (
     basis_series,
@@ -20,7 +21,6 @@ from gputrack.optics.linear.momentum_series import (
     tune_series,
 )
 from gputrack.optics.linear.normal_modes import UnstableMotionError, symplectic_inverse
-from gputrack.optics.linear.trajectory import optics_program, turn_program
 from gputrack.optics.maps.matrix_derivatives import matrix_rates
 from gputrack.optics.maps.taylor_map import pass_maps
 from gputrack.tpsa.space import Space
@@ -133,7 +133,7 @@ def chromatic_functions(
     ring = start is None
     dispersion = periodic_dispersion(matrices[-1]) if start is None else start[1]
     along = anp.concatenate([dispersion, anp.array([0.0, 1.0])])
-    rates = matrix_rates(lattice, optics_program(lattice), orbit, along)
+    rates = matrix_rates(lattice, recording_program(lattice), orbit, along)
     rates = anp.concatenate([np.zeros((1, 6, 6)), rates])
     series = anp.stack([matrices[:, :4, :4], rates[:, :4, :4]], axis=-1)
     bases = cauchy_matmul(series, basis_series(series[-1]) if start is None else _constant(start[0]))

@@ -9,7 +9,7 @@ import numpy as np
 from gputrack.base.arrays import is_traced, untraced
 from gputrack.base.errors import InputError
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.optics_program import require_single_particles, require_undamped, traced_program
+from gputrack.lattice.optics_program import require_single_particles, require_undamped, share_program
 from gputrack.optics.linear.stability import no_closed_orbit
 from gputrack.optics.linear.trajectory import has_rf, trajectory
 from gputrack.optics.maps.transfer_matrices import closed_orbits_and_matrices
@@ -87,13 +87,12 @@ def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | No
 def _traced_trajectory(lattice: Lattice, delta: Any, guess: np.ndarray | None) -> Any:
     """The same as a function of what is being differentiated."""
     plain = untraced_lattice(lattice) if lattice.traced else lattice
-    plain.__dict__["_optics_program"] = traced_program(lattice)  # the same maps: compiled once
     found = closed_trajectory(plain, float(untraced(delta)), guess)
     return closed_orbits_and_matrices(lattice, found, delta, 6 if has_rf(plain) else 4)
 
 
 def untraced_lattice(lattice: Lattice) -> Lattice:
     """The lattice as it is now, without what is being differentiated."""
-    plain = lattice.with_reference(lattice.require_reference().plain)
-    plain.traces = ()
+    plain = lattice.with_reference(lattice.require_reference().plain).with_traces(())
+    share_program(lattice, plain)
     return plain

@@ -10,11 +10,12 @@ import autograd.numpy as anp
 import numpy as np
 
 from gputrack.base.arrays import Array, is_traced, untraced
+from gputrack.base.cache import Entry
 from gputrack.elements import Multipole, RectangularBend, SectorBend
 from gputrack.elements.straight import _StraightMagnet
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import LoweredGroup
-from gputrack.optics.linear.trajectory import kept, optics_groups
+from gputrack.optics.linear.trajectory import optics_groups
 
 _BENDS = (SectorBend, RectangularBend)
 
@@ -70,13 +71,15 @@ class Magnets:
         return anp.where(thick, self.angle / anp.where(thick, self.length, 1.0), 0.0)
 
 
+_MAGNETS: Entry[Magnets] = Entry("magnets")
+
+
 def magnets_of(lattice: Lattice) -> Magnets:
-    """All magnets with fields of their own: straight ones, bends and thin multipoles. Kept with the lattice.
+    """All magnets with fields of their own: straight ones, bends and thin multipoles.
 
     Their parameters are traced where they are being differentiated.
     """
-    magnets: Magnets = kept(lattice, "_magnets", lambda: _gathered(lattice))
-    return magnets
+    return lattice.cache.get(_MAGNETS, lambda: _gathered(lattice))
 
 
 def _gathered(lattice: Lattice) -> Magnets:

@@ -9,8 +9,9 @@ import numpy as np
 from gputrack.base.errors import InputError
 from gputrack.elements import Translation, YRotation
 from gputrack.lattice.lattice import Lattice
+from gputrack.lattice.optics_program import recording_program
 from gputrack.optics.linear.magnets import magnets_of
-from gputrack.optics.linear.trajectory import optics_program, positions, row_names
+from gputrack.optics.linear.trajectory import positions, row_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ def _motions(lattice: Lattice) -> np.ndarray:
     magnets = magnets_of(lattice)
     bends = magnets.chosen(np.asarray(magnets.angle) != 0.0)
     motions[bends.places] = _arcs(bends.length, bends.angle, bends.tilt)
-    for group in optics_program(lattice).groups:
+    for group in recording_program(lattice).groups:
         p, places = group.parameters, np.array(group.places)
         if group.kind is YRotation:
             motions[places] = _arcs(0.0 * p["angle"], -p["angle"], 0.0 * p["angle"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
@@ -11,6 +10,7 @@ import numpy as np
 from gputrack.backends import choose_backend
 from gputrack.backends.protocol import Launch, Particles, Tangents, make_records
 from gputrack.base.arrays import is_traced
+from gputrack.base.cache import Entry
 from gputrack.base.errors import InputError
 from gputrack.elements import CrabCavity, RFCavity
 from gputrack.elements.map import ReferenceValues
@@ -18,90 +18,80 @@ from gputrack.elements.observation import Stops
 from gputrack.lattice.knob_trace import effective_traces, traced_groups
 from gputrack.lattice.knobs import Knob, Knobs
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.optics_program import recording_program, stops_program, traced_program, without_records
-from gputrack.lattice.program import LoweredGroup, Program
+from gputrack.lattice.optics_program import recording_program, stops_program
+from gputrack.lattice.program import LoweredGroup
+from gputrack.lattice.setting import changes_lengths
 from gputrack.optics.maps.transfer_matrices import orbits_and_matrices
 
+_HAS_RF: Entry[bool] = Entry("whether a cavity is on")
+_COASTING: Entry[Lattice] = Entry("lattice with its cavities off")
+_WITHOUT_VOLTAGE: Entry[Lattice] = Entry("elements with their cavities off")
+_VOLTAGES: Entry[Knobs] = Entry("voltages of cavities")
+_POSITIONS: Entry[Any] = Entry("traced positions")
+_ROW_NAMES: Entry[tuple[str, ...]] = Entry("names of rows")
 #: finite, so that its square is a number
 _LIMIT = 1e100
-
-
-def kept(lattice: Lattice, key: str, make: Callable[[], Any]) -> Any:
-    """What was made of a lattice before, kept with it: lattices do not change."""
-    if key not in lattice.__dict__:
-        lattice.__dict__[key] = make()
-    return lattice.__dict__[key]
 
 
 def has_rf(lattice: Lattice) -> bool:
     """Whether a cavity is switched on, so that the energy of particles can change."""
     if lattice.setting is not None and not lattice.setting.changes("voltage"):
-        return has_rf(lattice.setting.origin)
-    found: bool = kept(
-        lattice, "_has_rf", lambda: any(isinstance(element, RFCavity) and element.voltage for element in lattice)
-    )
-    return found
+        return has_rf(lattice.origin)
+    return lattice.cache.get(_HAS_RF, lambda: _has_rf(lattice))
+
+
+def _has_rf(lattice: Lattice) -> bool:
+    cavities = [place for place, element in enumerate(lattice.origin.elements) if isinstance(element, RFCavity)]
+    present = np.array([getattr(element, "voltage", 0.0) for element in lattice.origin.elements])
+    voltages = present if lattice.setting is None else lattice.setting.values("voltage", present)
+    return bool(voltages[cavities].any())
 
 
 def coasting(lattice: Lattice) -> Lattice:
-    """The lattice with its cavities switched off; itself where none is on. Kept with the lattice."""
-    if not has_rf(lattice):
-        return lattice
-    quiet: Lattice = kept(lattice, "_coasting", lambda: _switched_off(lattice))
-    return quiet
+    """The lattice with its cavities switched off; itself where none is on."""
+    return lattice.cache.get(_COASTING, lambda: _switched_off(lattice)) if has_rf(lattice) else lattice
 
 
 def _switched_off(lattice: Lattice) -> Lattice:
-    setting = lattice.setting
-    if setting is not None and not setting.origin.traces and not setting.changes("voltage"):
-        return lattice.based_on(coasting(setting.origin))
-    off = {
-        place: element.replaced(voltage=0.0)
-        for place, element in enumerate(lattice)
-        if isinstance(element, (RFCavity, CrabCavity)) and element.voltage
-    }
-    elements = [off.get(place, element) for place, element in enumerate(lattice)]
-    quiet = Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
-    quiet.traces = lattice.traces
-    if lattice.traces:  # nothing depends on these voltages any more
-        quiet.traces += ((Knobs((Knob("voltage", tuple(off), "voltage", 0.0),)), None),)
-    return quiet
+    cache, setting = lattice.origin.cache, lattice.setting
+    quiet = cache.get(_WITHOUT_VOLTAGE, lambda: _without_voltage(lattice.origin))
+    voltages = cache.get(_VOLTAGES, lambda: _voltages(lattice.origin))
+    if setting is not None:
+        quiet = quiet.based_on(*setting.without(voltages), lattice.reference)
+    # nothing depends on these voltages any more
+    return quiet.with_traces((*lattice.traces, (voltages, None)) if lattice.traces else ())
 
 
-def optics_program(lattice: Lattice) -> Program:
-    """The program with a record after every element; kept with the lattice, which does not change."""
-    if lattice.traced:
-        return traced_program(lattice)
-    program: Program = kept(lattice, "_optics_program", lambda: recording_program(lattice))
-    return program
+def _voltages(lattice: Lattice) -> Knobs:
+    """The voltages of all cavities."""
+    places = [i for i, element in enumerate(lattice.elements) if isinstance(element, (RFCavity, CrabCavity))]
+    return Knobs((Knob("voltage", tuple(places), "voltage", 0.0),))
+
+
+def _without_voltage(lattice: Lattice) -> Lattice:
+    """Elements with the voltages of all cavities at 0."""
+    elements = [
+        element.replaced(voltage=0.0) if isinstance(element, (RFCavity, CrabCavity)) and element.voltage else element
+        for element in lattice.elements
+    ]
+    return Lattice(elements, lattice.reference, name=lattice.name, model=lattice.model)
 
 
 def optics_groups(lattice: Lattice) -> tuple[LoweredGroup, ...]:
     """Elements with their parameters as arrays, in groups; traced where knobs are being differentiated."""
-    program = optics_program(lattice)
-    traces = effective_traces(lattice.traces)
+    program = recording_program(lattice)
+    traces = effective_traces(lattice)
     return traced_groups(program, traces) if traces else program.groups
-
-
-def turn_program(lattice: Lattice) -> Program:
-    """The same program without its records."""
-    program: Program = kept(lattice, "_turn_program", lambda: without_records(optics_program(lattice)))
-    return program
 
 
 def positions(lattice: Lattice) -> Any:
     """Entrances of elements and the end [m], (n + 1,); read-only, or traced where lengths are being differentiated."""
-    return kept(lattice, "_positions", lambda: _positions(lattice))
+    if not any(changes_lengths(knobs) for knobs, _ in effective_traces(lattice)):
+        return lattice.positions
+    return lattice.cache.get(_POSITIONS, lambda: _traced_positions(lattice))
 
 
-def _positions(lattice: Lattice) -> Any:
-    setting = lattice.setting
-    if setting is not None and not setting.changes("length", "angle"):
-        return positions(setting.origin)
-    if setting is None and not lattice.traces:
-        s = lattice.s
-        s.flags.writeable = False
-        return s
+def _traced_positions(lattice: Lattice) -> Any:
     groups = optics_groups(lattice)
     order = np.argsort(np.concatenate([group.places for group in groups]))
     lengths = anp.concatenate([arc_length(group) for group in groups])
@@ -116,10 +106,7 @@ def arc_length(group: LoweredGroup) -> Any:
 
 def row_names(lattice: Lattice) -> tuple[str, ...]:
     """Names of elements, then "end"."""
-    if lattice.setting is not None:
-        return row_names(lattice.setting.origin)
-    names: tuple[str, ...] = kept(lattice, "_row_names", lambda: (*lattice.names, "end"))
-    return names
+    return lattice.origin.cache.get(_ROW_NAMES, lambda: (*lattice.names, "end"))
 
 
 def trajectory(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
@@ -147,7 +134,7 @@ def trajectory(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
     """
     if lattice.traced or is_traced(orbit):
         return orbits_and_matrices(lattice, orbit, stops)
-    program = optics_program(lattice) if stops is None else stops_program(lattice, stops)
+    program = recording_program(lattice) if stops is None else stops_program(lattice, stops)
     count = len(lattice) if stops is None else stops.total
     particles = _columns(orbit)
     records = make_records([(1, count)], 6, np)

@@ -25,7 +25,7 @@ from gputrack.base.primitive import primitive
 from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.lattice.knob_trace import traced_values
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.optics_program import identity_map, traced_program
+from gputrack.lattice.optics_program import identity_map, recording_program
 from gputrack.lattice.program import Program
 from gputrack.tpsa.space import Space
 
@@ -66,7 +66,7 @@ class _Maps:
     def __init__(self, lattice: Lattice, space: Space, places: Sequence[int]) -> None:
         self.name, self.space, self.places = lattice.name, space, len(places)
         self.reference = ReferenceValues.of(lattice.require_reference().plain)
-        self.program = recording_at(traced_program(lattice), places)
+        self.program = recording_at(recording_program(lattice), places)
 
     def forward(self, orbit: np.ndarray) -> np.ndarray:
         """Maps (places + 1, 6, size)."""

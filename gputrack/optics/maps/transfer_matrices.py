@@ -25,7 +25,7 @@ from gputrack.elements.map import ReferenceValues
 from gputrack.elements.observation import Stops
 from gputrack.lattice.knob_trace import traced_values
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.optics_program import bare, driven, traced_program, without_records
+from gputrack.lattice.optics_program import bare, driven, recording_program, without_records
 from gputrack.lattice.program import compile_program
 
 #: finite, so that its square is a number
@@ -68,7 +68,7 @@ class _Passage:
         plain = lattice.with_reference(lattice.require_reference().plain)
         self.lattice = plain
         if stops is None:
-            self.count, self.program = len(plain), traced_program(lattice)
+            self.count, self.program = len(plain), recording_program(lattice)
         else:
             whole = bare(lattice, traced=True)
             self.count, self.program = stops.total, compile_program(whole, (), driven(lattice), stops)

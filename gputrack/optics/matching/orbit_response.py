@@ -141,7 +141,7 @@ def _common_frequency(lattice: Lattice) -> Any:
         listed = f"{sorted(set(plain.values()))} Hz" if plain else "none"
         raise InputError(f"OrbitResponse: frequency needs cavities that are on, all of one frequency, got {listed}")
     traced: dict[int, Any] = {}
-    for knobs, box in effective_traces(lattice.traces):
+    for knobs, box in effective_traces(lattice):
         for number, knob in enumerate(knobs):
             if knob.parameter == "frequency":
                 traced |= dict.fromkeys(plain.keys() & set(knob.places), anp.reshape(box, (-1,))[number])
@@ -200,7 +200,7 @@ def _with_places(element: Element, names: frozenset[str]) -> Element:
 def _traced_parameters(group: LoweredGroup, members: Sequence[int], lattice: Lattice) -> dict[str, Any]:
     """Parameters of a group, with what is being differentiated among them."""
     p = {name: list(v) if isinstance(v, list) else v for name, v in group.parameters.items()}
-    for knobs, box in effective_traces(lattice.traces):
+    for knobs, box in effective_traces(lattice):
         for number, knob in enumerate(knobs):
             here = np.isin(members, knob.places).astype(float)
             if here.any() and _has(p, knob.parameter):

@@ -126,7 +126,6 @@ def _eigenvalues(lattice: Lattice, matrix: Array) -> Array:
 def _energy_loss(lattice: Lattice, delta: Array) -> Any:
     """Sum of what the energy falls by in elements that radiate [eV]."""
     reference = lattice.require_reference()
-    elements = lattice.elements if lattice.setting is None else lattice.setting.origin.elements
-    places = np.array([i for i, element in enumerate(elements) if element.radiation is not None])
+    places = np.array([i for i, element in enumerate(lattice.origin.elements) if element.radiation is not None])
     energy = anp.sqrt((reference.p0c * (1.0 + delta)) ** 2 + reference.mass**2)
     return anp.sum(energy[places] - energy[places + 1])

@@ -1,0 +1,203 @@
+"""Setting: values of knobs on a lattice, as arrays; elements are made when they are asked for."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gputrack.base.cache import Entry, Identity
+from gputrack.elements import Element
+from gputrack.lattice.knobs import Knob, Knobs, Limits, limits_of, set_parameter
+
+if TYPE_CHECKING:
+    from gputrack.lattice.lattice import Lattice
+
+#: parameters on which the length of the reference orbit depends
+_LENGTHS = ("length", "angle")
+_LARGEST = 2**1023  # integers below it are floating-point numbers
+#: sets of knobs in turn with which a lattice is set without being looked at again
+_SETS = 32
+_LIMITS: Entry[Limits] = Entry("intervals of knobs", _SETS)
+_CHANGES: Entry[Knobs | None] = Entry("knobs of changed parameters", _SETS)
+_DRIVEN: Entry[frozenset[int]] = Entry("places that knobs drive", _SETS)
+_LEFT: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs without those of others", _SETS)
+_MERGED: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs of one setting after another", _SETS)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Values of knobs on a lattice.
+
+    Attributes
+    ----------
+    origin : Lattice
+        Made of elements: it has no setting itself.
+    knobs : Knobs
+    numbers : (n,) array
+    """
+
+    origin: Lattice
+    knobs: Knobs
+    numbers: np.ndarray
+
+    def changes(self, *parameters: str) -> bool:
+        """Whether some of these parameters are set."""
+        return any(name in self.knobs.driven for name in parameters)
+
+    @property
+    def changes_lengths(self) -> bool:
+        """Whether parameters are set on which lengths of the reference orbit depend."""
+        return changes_lengths(self.knobs)
+
+    def admits(self, knobs: Knobs, numbers: np.ndarray) -> bool:
+        """Whether values of knobs are right without a look at elements one by one."""
+        find = lambda: limits_of(self.origin.elements, knobs)  # noqa: E731
+        return self.origin.cache.get(_LIMITS, find, Identity(knobs)).admit(numbers)
+
+    def followed_by(self, knobs: Knobs, numbers: np.ndarray) -> Setting:
+        """With further knobs, which override what is set of the same parameters.
+
+        A setting does not grow with the number of times that a parameter is set.
+        """
+        if knobs is self.knobs or not len(self.knobs):
+            return replace(self, knobs=knobs, numbers=numbers)
+        key = Identity(self.knobs), Identity(knobs)
+        merged, rest = self.origin.cache.get(_MERGED, lambda: _merged(self.knobs, knobs), *key)
+        return replace(self, knobs=merged, numbers=np.concatenate([self.numbers[rest], numbers]))
+
+    def drives(self, place: int) -> bool:
+        """Whether a parameter of the element at a place is set."""
+        place = operator.index(place) % max(1, len(self.origin))
+        return place in self.origin.cache.get(_DRIVEN, lambda: _places(self.knobs), Identity(self.knobs))
+
+    def without(self, knobs: Knobs) -> tuple[Knobs, np.ndarray]:
+        """What is set, and the values, but for parameters that other knobs drive."""
+        key = Identity(self.knobs), Identity(knobs)
+        left, rest = self.origin.cache.get(_LEFT, lambda: _left(self.knobs, knobs), *key)
+        return left, self.numbers[rest]
+
+    def elements(self) -> tuple[Element, ...]:
+        """All elements."""
+        return with_parameters(self.origin.elements, self.knobs, self.numbers)
+
+    def values(self, parameter: str, present: np.ndarray) -> np.ndarray:
+        """(elements,) Values of a parameter, from those of the origin."""
+        if parameter not in self.knobs.driven:
+            return present
+        places, driving = self.knobs.driven[parameter]
+        values = present.copy()
+        values[places] = self.numbers[driving]
+        return values
+
+    def lengths(self) -> np.ndarray:
+        """(elements,) Lengths of the reference orbit [m]."""
+        lengths = self.origin.lengths
+        elements, driven = self.origin.elements, self.knobs.driven
+        changed = {place for name in _LENGTHS if name in driven for place in driven[name][0].tolist()}
+        kinds: dict[type[Element], list[int]] = {}
+        for place in sorted(changed):
+            kinds.setdefault(type(elements[place]), []).append(place)
+        present = {name: np.array([getattr(e, name, 0.0) for e in elements]) for name in _LENGTHS if changed}
+        values = {name: self.values(name, column) for name, column in present.items()}
+        for kind, places in kinds.items():
+            lengths[places] = kind._arc_length({name: column[places] for name, column in values.items()})
+        return lengths
+
+
+def with_parameters(elements: Sequence[Element], knobs: Knobs, numbers: np.ndarray) -> tuple[Element, ...]:
+    """Elements with the parameters that knobs drive, each checked."""
+    changed = list(elements)
+    for knob, value in zip(knobs, numbers.tolist(), strict=True):
+        for i in knob.places:
+            changed[i] = set_parameter(changed[i], knob.parameter, value)
+    return tuple(changed)
+
+
+def without_parameters(knobs: Knobs, taken: set[tuple[int, str]]) -> Knobs:
+    """The same knobs without some of the (place, parameter) that they drive."""
+    free = [[place for place in knob.places if (place, knob.parameter) not in taken] for knob in knobs]
+    return Knobs(tuple(Knob(k.handle, tuple(p), k.parameter, k.value) for k, p in zip(knobs, free, strict=True)))
+
+
+def parameters_of(knobs: Knobs) -> set[tuple[int, str]]:
+    """(place, parameter) that knobs drive."""
+    return {(place, knob.parameter) for knob in knobs for place in knob.places}
+
+
+def _places(knobs: Knobs) -> frozenset[int]:
+    return frozenset(place for knob in knobs for place in knob.places)
+
+
+def changes_lengths(knobs: Knobs) -> bool:
+    """Whether knobs drive parameters on which lengths of the reference orbit depend."""
+    return any(name in knobs.driven for name in _LENGTHS)
+
+
+def _left(first: Knobs, second: Knobs) -> tuple[Knobs, np.ndarray]:
+    """Knobs without the parameters that others drive, and the numbers of those that are left."""
+    if not parameters_of(first) & parameters_of(second):
+        return first, np.arange(len(first))
+    free = without_parameters(first, parameters_of(second))
+    rest = [number for number, knob in enumerate(free) if knob.places]
+    return Knobs(tuple(free[number] for number in rest)), np.array(rest, dtype=int)
+
+
+def _merged(first: Knobs, second: Knobs) -> tuple[Knobs, np.ndarray]:
+    """Knobs of one setting after another, and the numbers of those of the first that are left."""
+    left, rest = _left(first, second)
+    return (left + second if len(left) else second), rest
+
+
+def knobs_of_changes(lattice: Lattice, select: str, changes: Mapping[str, Any]) -> tuple[Knobs, np.ndarray] | None:
+    """Knobs that change parameters of elements as `Lattice.with_changes` does, with their values.
+
+    None where a change is not of numbers alone, or changes the number of entries of a series.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Made of elements.
+    select : str
+        Glob.
+    changes : mapping of parameters to values
+    """
+    counts: list[tuple[str, int | None]] = []
+    numbers: list[float] = []
+    for name, value in changes.items():
+        given = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else value
+        series = isinstance(given, (tuple, list))
+        entries = list(given) if series else [given]
+        if not all(map(_is_number, entries)):
+            return None
+        counts.append((name, len(entries) if series else None))
+        numbers += map(float, entries)
+    knobs = lattice.cache.get(_CHANGES, lambda: _knobs_of_counts(lattice, select, counts), select, *counts)
+    return None if knobs is None else (knobs, np.array(numbers))
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < _LARGEST
+    return isinstance(value, (float, np.integer, np.floating))
+
+
+def _knobs_of_counts(lattice: Lattice, select: str, counts: Sequence[tuple[str, int | None]]) -> Knobs | None:
+    """Knobs for numbers, and for series of as many entries as all of the elements have."""
+    places = tuple(lattice.indices(select))
+    knobs: list[Knob] = []
+    for name, count in counts:
+        if count is not None and any(_entries(lattice.elements[place], name) != count for place in places):
+            return None
+        entries = [name] if count is None else [f"{name}[{n}]" for n in range(count)]
+        knobs += [Knob(f"{select}.{entry}", places, entry, 0.0) for entry in entries]
+    return Knobs(tuple(knobs))
+
+
+def _entries(element: Element, name: str) -> int | None:
+    """Entries of a series; None where an element has no such series."""
+    value = getattr(element, name, None)
+    return len(value) if isinstance(value, tuple) else None
