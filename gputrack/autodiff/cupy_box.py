@@ -15,8 +15,25 @@ from gputrack.base.arrays import is_cupy, is_traced, module_named, namespace, un
 from gputrack.base.primitive import primitive
 from gputrack.base.sealed_array import DeviceArray, opened, refusal
 
+_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+_REFUSED = (
+    "getitem", "iter", "contains", "bool", "float", "int", "index", "array", "array_function", "array_ufunc", "neg",
+    "pos", "abs", "eq", "ne", "lt", "le", "gt", "ge", *_BINARY, *(f"r{name}" for name in _BINARY),
+)  # fmt: skip
 
-class DeviceBox(Box):  # type: ignore[misc]
+
+def _refusing(name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        called = args[0].__name__ if name.startswith("array_") else name
+        raise refusal(f"{called} of a traced CuPy array (coordinates of a beam, its x, px, ..., or those of a record)")
+
+    return method
+
+
+_Refusals: Any = type("_Refusals", (), {"__slots__": ()} | {f"__{name}__": _refusing(name) for name in _REFUSED})
+
+
+class DeviceBox(_Refusals, Box):  # type: ignore[misc]
     """What autograd puts around a `DeviceArray`: it has a shape, and can be moved to the host with `get`."""
 
     __slots__ = ()
@@ -39,25 +56,6 @@ class DeviceBox(Box):  # type: ignore[misc]
         if name.startswith("__"):
             raise AttributeError(name)
         raise refusal(f".{name} of a traced CuPy array")
-
-
-_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
-_REFUSED = (
-    "getitem", "iter", "contains", "bool", "float", "int", "index", "array", "array_function", "array_ufunc", "neg",
-    "pos", "abs", "eq", "ne", "lt", "le", "gt", "ge", *_BINARY, *(f"r{name}" for name in _BINARY),
-)  # fmt: skip
-
-
-def _refusing(name: str) -> Callable[..., Any]:
-    def method(self: DeviceBox, *args: Any, **kwargs: Any) -> Any:
-        called = args[0].__name__ if name.startswith("array_") else name
-        raise refusal(f"{called} of a traced CuPy array (coordinates of a beam, its x, px, ..., or those of a record)")
-
-    return method
-
-
-for _name in _REFUSED:
-    setattr(DeviceBox, f"__{_name}__", _refusing(_name))
 
 
 class DeviceSpace(VSpace):  # type: ignore[misc]

@@ -9,8 +9,8 @@ import numpy as np
 from autograd.core import JVPNode
 from autograd.tracer import isbox, new_box, trace_stack
 
-import gputrack.autodiff.jvp_rules  # noqa: F401 (registers them)
 from gputrack.autodiff.cupy_box import sealed, unsealed
+from gputrack.autodiff.jvp_rules import add_missing_rules
 from gputrack.base.arrays import is_cupy, namespace
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
@@ -18,6 +18,7 @@ from gputrack.base.errors import InputError
 
 def pushed_forward(function: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
     """Value and tangent of ``function(*primals)`` along `tangents`, which are as the primals."""
+    add_missing_rules()
     with trace_stack.new_trace() as trace:
         boxes = new_box(sealed(primals), trace, JVPNode.new_root(sealed(tangents)))
         return _taken_apart(function(*boxes), trace)

@@ -6,6 +6,7 @@ M. B. Giles, Collected matrix derivative results for forward and reverse mode, i
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import autograd.numpy as anp
@@ -31,10 +32,12 @@ def _solve_side(g: Any, ans: Any, a: Any, b: Any) -> Any:
     return linalg.solve(a, g)
 
 
-for _function, _rules in ((linalg.inv, [_inv]), (linalg.det, [_det]), (linalg.solve, [_solve_matrix, _solve_side])):
-    if _function not in primitive_jvps:  # a later autograd may know better
-        defjvp(_function, *_rules)
-
-for _function in (anp.fft.fft, anp.fft.ifft, anp.fft.fftn, anp.fft.ifftn):
-    if _function not in primitive_jvps:
-        defjvp(_function, "same")  # linear
+@cache
+def add_missing_rules() -> None:
+    """Give autograd the rules that it lacks, once; a later autograd may know better."""
+    for function, rules in ((linalg.inv, [_inv]), (linalg.det, [_det]), (linalg.solve, [_solve_matrix, _solve_side])):
+        if function not in primitive_jvps:
+            defjvp(function, *rules)
+    for function in (anp.fft.fft, anp.fft.ifft, anp.fft.fftn, anp.fft.ifftn):
+        if function not in primitive_jvps:
+            defjvp(function, "same")  # linear

@@ -29,8 +29,8 @@ from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from autograd import make_jvp
 
+from gputrack.autodiff.forward_trace import pushed_forward
 from gputrack.base.arrays import Array, is_cupy, is_traced, namespace
 from gputrack.base.checks import require_integer, require_number, short
 from gputrack.base.constants import ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
@@ -278,7 +278,7 @@ def _strength_bars(
     if isinstance(op.what, OpenField2D):
         current_bar, reference = perveance_bars(0.5 * op.length * c_bar, op.current, ref)
         return np.array([0.5 * perveance(op.current, ref) * c_bar, current_bar]), np.array(reference)
-    _, rate = make_jvp(lambda g: _point_table(op.what, g))(ref.inverse_gamma0_squared)(1.0)
+    _, rate = pushed_forward(lambda g: _point_table(op.what, g), (ref.inverse_gamma0_squared,), (1.0,))
     xp = namespace(gamma)
     density = deposited(p.axes, [0, 0, 0], bunch.weights / bunch.total)
     change = convolved(xp.asarray(rate) if is_cupy(gamma) else rate, density)

@@ -84,9 +84,8 @@ class LostPlaces:
         own = ReferenceValues(*(numbers[i - count] for i in range(count)))
         here = anp.reshape(numbers[:size], (6, -1))
         for step in self.steps:
-            op = SimpleNamespace(**step.integers)
-            for i, name in enumerate(step.kind.constants):
-                setattr(op, name, numbers[size + step.constants[:, i]])
+            constants = {name: numbers[size + step.constants[:, i]] for i, name in enumerate(step.kind.constants)}
+            op = SimpleNamespace(**step.integers, **constants)
             act = step.kind.forward if step.forwards else step.kind.inverse
             after = anp.stack(act(make_state(here[:, step.who], own), op, own)[:6])
             order = np.arange(len(self.columns))

@@ -68,15 +68,13 @@ def packed(kind: Any, op: SimpleNamespace) -> np.ndarray:
 
 def rebuilt(kind: Any, op: SimpleNamespace, numbers: Any, counts: Any = None) -> SimpleNamespace:
     """The op with its constants taken from a (traced) vector; lengths of series stand in `counts`, or in the op."""
-    new = SimpleNamespace(**vars(op))
-    for i, name in enumerate(kind.constants):
-        setattr(new, name, numbers[i])
+    values: dict[str, Any] = {name: numbers[i] for i, name in enumerate(kind.constants)}
     place = len(kind.constants)
     for name, count in kind.series.items():
         size = getattr(op if counts is None else counts, count)
-        setattr(new, name, [numbers[place + i] for i in range(size)])
+        values[name] = [numbers[place + i] for i in range(size)]
         place += size
-    return new
+    return SimpleNamespace(**(vars(op) | values))
 
 
 def _add_seeds(
