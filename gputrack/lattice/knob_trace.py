@@ -12,8 +12,8 @@ from autograd.extend import defvjp_argnums
 
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import is_traced, untraced
-from gputrack.base.primitive import primitive
 from gputrack.base.cache import Entry, Identity
+from gputrack.base.primitive import primitive
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_adjoint import driven_rows, knob_gradient
 from gputrack.lattice.knobs import Knobs
