@@ -28,16 +28,16 @@ class Entry(Generic[T]):
 class Identity:
     """Key that compares by identity: for objects that are large, and always handed on as the same object."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("held",)
 
-    def __init__(self, held: object) -> None:
-        self._held = held  # alive as long as the key, so that its identity is not given to another object
+    def __init__(self, held: Any) -> None:
+        self.held = held  # alive as long as the key, so that its identity is not given to another object
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Identity) and self._held is other._held
+        return isinstance(other, Identity) and self.held is other.held
 
     def __hash__(self) -> int:
-        return id(self._held)
+        return id(self.held)
 
 
 class Cache:

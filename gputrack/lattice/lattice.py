@@ -124,10 +124,10 @@ class Lattice(Sequence[Element]):
     def __getitem__(self, key: int | slice | str) -> Element | Lattice:
         if isinstance(key, str):
             self._require_untraced("elements are selected")
-            return self._like(self.elements[i] for i in self.indices(key))
+            return self.made_of(self.elements[i] for i in self.indices(key))
         if isinstance(key, slice):
             self._require_untraced("elements are selected")
-            return self._like(self.elements[key])
+            return self.made_of(self.elements[key])
         try:
             if self._elements is None and self.setting is not None and not self.setting.drives(key):
                 return self.origin.elements[key]
@@ -145,7 +145,8 @@ class Lattice(Sequence[Element]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _like(self, elements: Iterable[Element]) -> Lattice:
+    def made_of(self, elements: Iterable[Element]) -> Lattice:
+        """A lattice of other elements, with the same reference, name and model."""
         return Lattice(elements, self.reference, name=self.name, model=self.model)
 
     def with_traces(self, traces: Traces) -> Lattice:
@@ -258,7 +259,7 @@ class Lattice(Sequence[Element]):
         chosen = set(self.indices(select))
         if changes.keys() - {"model", "aperture", "name"}:
             self._require_untraced("parameters are changed")
-        return self._like(
+        return self.made_of(
             element.replaced(**changes) if i in chosen else element for i, element in enumerate(self.elements)
         ).with_traces(self.traces)
 
@@ -292,7 +293,7 @@ class Lattice(Sequence[Element]):
             kicks = SpaceChargeKicks(field, number)
             for i in chosen.intersection(self.indices(pattern)):
                 elements[i] = elements[i].replaced(space_charge=kicks, current=kicks.require_current(current))
-        return self._like(elements)
+        return self.made_of(elements)
 
     def with_radiation(
         self, kicks_per_element: int | Mapping[str, int] | None = None, *, select: str = "*"
@@ -332,12 +333,12 @@ class Lattice(Sequence[Element]):
                 if elements[i].RADIATION_KICKS:
                     kicks = given or RadiationKicks(elements[i].RADIATION_KICKS)
                     elements[i] = elements[i].replaced(radiation=kicks)
-        return self._like(elements)
+        return self.made_of(elements)
 
     def without_radiation(self) -> Lattice:
         """The lattice in which nothing radiates."""
         self._require_untraced("radiation is taken out")
-        return self._like(e.replaced(radiation=None) if e.radiation is not None else e for e in self.elements)
+        return self.made_of(e.replaced(radiation=None) if e.radiation is not None else e for e in self.elements)
 
     @cached_property
     def first_radiating(self) -> Element | None:
@@ -362,7 +363,7 @@ class Lattice(Sequence[Element]):
     def without_collective_effects(self) -> Lattice:
         """The lattice without what acts on the whole beam: space charge is taken out, other effects are markers."""
         self._require_untraced("collective effects are taken out")
-        return self._like(element.single_particle() for element in self.elements)
+        return self.made_of(element.single_particle() for element in self.elements)
 
     def require_reference(self) -> ReferenceParticle:
         """The reference particle, or an error that says how to give one."""

@@ -14,6 +14,7 @@ from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import LoweredGroup, Program, call_constants
+from gputrack.lattice.setting import Driven
 
 #: parameters that have places in the maps also where they are zero, by place in the lattice
 Active = Mapping[int, frozenset[str]]
@@ -39,9 +40,7 @@ def program_for(lattice: Lattice, entry: Entry[Program], make: Compiler, *key: H
         What else the program depends on.
     """
     tuned = retuned_program(lattice, entry, make, *key)
-    if tuned is not None:
-        return tuned
-    return _compiled(lattice, entry, make, [knobs for knobs, _ in effective_traces(lattice)], *key)
+    return _compiled(lattice, None, _traced(lattice), entry, make, *key) if tuned is None else tuned
 
 
 def retuned_program(lattice: Lattice, entry: Entry[Program], make: Compiler, *key: Hashable) -> Program | None:
@@ -49,28 +48,36 @@ def retuned_program(lattice: Lattice, entry: Entry[Program], make: Compiler, *ke
     setting = lattice.setting
     if setting is None:
         return None
-    others = [knobs for knobs, _ in effective_traces(lattice)] if setting.origin.traces else []
-    program = _compiled(setting.origin, entry, make, [setting.knobs, *others], *key)
+    form = setting.form()
+    program = _compiled(form.lattice, form.others, _traced(lattice), entry, make, *key)
     return retuned(program, setting.knobs, setting.numbers)
 
 
+def _traced(lattice: Lattice) -> list[Knobs]:
+    return [knobs for knobs, _ in effective_traces(lattice)]
+
+
 def _compiled(
-    lattice: Lattice, entry: Entry[Program], make: Compiler, sets: Sequence[Knobs], *key: Hashable
-) -> Program:
-    """The program of a lattice in whose maps the parameters of knobs have places."""
-    active, form = lattice.cache.get(_ACTIVE, lambda: _activity(lattice, sets), *map(Identity, sets))
+    lattice: Lattice, others: Driven | None, traced: Sequence[Knobs], entry: Entry[Program], make: Compiler,
+    *key: Hashable,
+) -> Program:  # fmt: skip
+    """Program of a lattice made of elements, in whose maps some of its parameters have places."""
+    sets = (others, *map(Identity, traced))
+    active, form = lattice.cache.get(_ACTIVE, lambda: _activity(lattice, others, traced), *sets)
     return lattice.cache.get(entry, lambda: make(lattice, active), form, *key)
 
 
-def _activity(lattice: Lattice, sets: Sequence[Knobs]) -> tuple[Active, frozenset[Any]]:
-    """Parameters of knobs that have no places in the maps as they are."""
+def _activity(lattice: Lattice, others: Driven | None, traced: Sequence[Knobs]) -> tuple[Active, frozenset[Any]]:
+    """Parameters without places in the maps as they are."""
     none: frozenset[str] = frozenset()
-    active = {}
-    elements = lattice.elements
-    for place, wanted in driven_by(sets).items():
+    wanted = driven_by(traced)
+    for place, parameter in others.parameters() if others else ():
+        wanted[place] = wanted.get(place, none) | {parameter}
+    active, elements = {}, lattice.elements
+    for place, names in wanted.items():
         element, model = elements[place], elements[place].model or lattice.model
-        if element.statics(model, wanted) != element.statics(model, none):
-            active[place] = wanted
+        if element.statics(model, names) != element.statics(model, none):
+            active[place] = names
     return active, frozenset(active.items())
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gputrack.base.cache import Entry, Identity
 from gputrack.elements import Element
-from gputrack.lattice.knobs import Knob, Knobs, Limits, limits_of, set_parameter
+from gputrack.lattice.knobs import Knob, Knobs, Limits, get_parameter, limits_of, set_parameter
 
 if TYPE_CHECKING:
     from gputrack.lattice.lattice import Lattice
@@ -23,9 +23,47 @@ _LARGEST = 2**1023  # integers below it are floating-point numbers
 _SETS = 32
 _LIMITS: Entry[Limits] = Entry("intervals of knobs", _SETS)
 _CHANGES: Entry[Knobs | None] = Entry("knobs of changed parameters", _SETS)
+_PRESENT: Entry[tuple[np.ndarray, np.ndarray]] = Entry("values of driven parameters", _SETS)
+_SWITCHED_OFF: Entry[Lattice] = Entry("lattice with parameters at zero", most=4)
 _DRIVEN: Entry[frozenset[int]] = Entry("places that knobs drive", _SETS)
 _LEFT: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs without those of others", _SETS)
 _MERGED: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs of one setting after another", _SETS)
+
+
+@dataclass(frozen=True)
+class Driven:
+    """Some of the parameters that knobs drive.
+
+    Attributes
+    ----------
+    knobs : Identity
+    chosen : bytes
+        For each parameter that the knobs drive, whether it is one of them.
+    """
+
+    knobs: Identity
+    chosen: bytes
+
+    def parameters(self) -> list[tuple[int, str]]:
+        """(place, parameter) of each."""
+        driven = self.knobs.held.driven
+        every = [(place, name) for name, (places, _) in driven.items() for place in places.tolist()]
+        return [every[number] for number in np.flatnonzero(np.frombuffer(self.chosen, dtype=bool)).tolist()]
+
+
+class Form(NamedTuple):
+    """What the form of maps follows from: whether a magnet is skew, displaced, ...
+
+    Attributes
+    ----------
+    lattice : Lattice
+        Made of elements, with 0 where that was set.
+    others : Driven
+        The parameters that are set to other values.
+    """
+
+    lattice: Lattice
+    others: Driven
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +107,18 @@ class Setting:
         merged, rest = self.origin.cache.get(_MERGED, lambda: _merged(self.knobs, knobs), *key)
         return replace(self, knobs=merged, numbers=np.concatenate([self.numbers[rest], numbers]))
 
+    def form(self) -> Form:
+        """Form of the maps for these values."""
+        own, cache = Identity(self.knobs), self.origin.cache
+        driving, present = cache.get(_PRESENT, lambda: _present(self.origin, self.knobs), own)
+        zero = (self.numbers == 0.0)[driving]
+        switched_off = zero & (present != 0.0)
+        lattice = self.origin
+        if switched_off.any():
+            off = Driven(own, switched_off.tobytes())
+            lattice = cache.get(_SWITCHED_OFF, lambda: _without(self.origin, off.parameters()), off)
+        return Form(lattice, Driven(own, (~zero).tobytes()))
+
     def drives(self, place: int) -> bool:
         """Whether a parameter of the element at a place is set."""
         place = operator.index(place) % max(1, len(self.origin))
@@ -106,6 +156,23 @@ class Setting:
         for kind, places in kinds.items():
             lengths[places] = kind._arc_length({name: column[places] for name, column in values.items()})
         return lengths
+
+
+def _present(lattice: Lattice, knobs: Knobs) -> tuple[np.ndarray, np.ndarray]:
+    """For each parameter that knobs drive the number of its knob, and its value in a lattice."""
+    driving, values = [np.zeros(0, dtype=int)], [np.zeros(0)]
+    for parameter, (places, numbers) in knobs.driven.items():
+        driving.append(numbers)
+        values.append(np.array([get_parameter(lattice.elements[i], parameter) for i in places.tolist()]))
+    return np.concatenate(driving), np.concatenate(values)
+
+
+def _without(lattice: Lattice, parameters: Sequence[tuple[int, str]]) -> Lattice:
+    """A lattice with some parameters at 0."""
+    changed = list(lattice.elements)
+    for place, parameter in parameters:
+        changed[place] = set_parameter(changed[place], parameter, 0.0)
+    return lattice.made_of(changed)
 
 
 def with_parameters(elements: Sequence[Element], knobs: Knobs, numbers: np.ndarray) -> tuple[Element, ...]:
