@@ -149,7 +149,7 @@ def listed(program: str, arch: str) -> Iterator[str]:
     for kind in BODIES:
         for entry, kernel, more in (("track", "gputrack_track", ()), ("adjoint", "gputrack_sweep", (8,))):
             options = (*cuda.OPTIONS, *(f"-DGT_CONSTANTS={n}" for n in more))
-            cubin = compile_cuda(flattened(f"{entry}_cuda.h", [kind]), arch, *options).cubin
+            cubin = compile_cuda(flattened(f"cuda/{entry}.h", [kind]), arch, *options).cubin
             for loop in loops(*listing(program, cubin, kernel)):
                 if loop.inner == 0 and loop.double >= LEAST:
                     numbers = f"{loop.instructions:>12} {loop.double:>7} {loop.loads:>6}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from gputrack.backends.structs import STRUCTS
+from gputrack.base.c_struct import struct_texts
 from gputrack.base.kernel_files import flatten, kernel_folder
 from gputrack.elements.map import MAPS, MapKind
 
@@ -81,28 +83,29 @@ def kind_lists(kinds: Iterable[str]) -> str:
     inverse = " ".join(f"GT_KIND({k.inverse.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
     adjoint = " ".join(f"GT_KIND({k.name}_adjoint, {struct_name(k)}, CODE_{k.name})" for k in chosen)
     return (
-        f"#define GT_FORWARD_KINDS {forward}\n#define GT_INVERSE_KINDS {inverse}\n"
-        f"#define GT_ADJOINT_KINDS {adjoint}\n"
+        f"#define GT_FORWARD_KINDS {forward}\n#define GT_INVERSE_KINDS {inverse}\n#define GT_ADJOINT_KINDS {adjoint}\n"
     )
 
 
 def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: str = "") -> str:
     """One source text: target, generated structs, the maps in `kinds`, and an entry file such as ``host/track.h``.
 
-    `defines` are lines in front of all, `generated` is text behind target.h. Each file is included once; ``#line``
-    directives keep compilers' messages pointing at the files.
+    `defines` are lines in front of all, `generated` is text behind target.h and the structs. Each file is included
+    once; ``#line`` directives keep compilers' messages pointing at the files.
     """
     seen: set[Path] = set()
     folder = kernel_folder()
     kinds = {*kinds, *SPECIAL} - {"record"}
     stems = list(dict.fromkeys(MAPS[name].stem for name in MAPS if name in kinds))
-    parts = [defines, flatten(folder / "target.h", seen), generated, op_structs()]
+    head = defines + flatten(folder / "target.h", seen)
+    parts = [generated, op_structs()]
     parts += [flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
-    parts += [kind_lists(kinds), flatten(folder / entry, seen)]
-    return "".join(parts)
+    text = "".join([*parts, kind_lists(kinds), flatten(folder / entry, seen)])
+    return head + struct_texts(STRUCTS, text) + text
 
 
 def flattened_alone(entry: str, defines: str = "") -> str:
     """One source text of an entry file that needs no maps of elements, such as ``host/pipe_modes.h``."""
     seen: set[Path] = set()
-    return defines + "".join(flatten(kernel_folder() / name, seen) for name in ("target.h", entry))
+    head, text = (flatten(kernel_folder() / name, seen) for name in ("target.h", entry))
+    return defines + head + struct_texts(STRUCTS, text) + text

@@ -1,8 +1,7 @@
-"""What kernels of the field in a rectangular pipe are given: the struct and tables of the modes, rounded up."""
+"""Tables that kernels of the field in a rectangular pipe are given, with numbers of modes rounded up."""
 
 from __future__ import annotations
 
-import ctypes
 import math
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,24 +13,6 @@ from gputrack.collective.pipe_modes import PipeModes
 from gputrack.elements.map import ReferenceValues
 
 ROWS = 4  # as in kernels/collective/pipe_modes.h
-
-
-class PipeRun(ctypes.Structure):
-    """Twin of `PipeRun` in kernels/collective/pipe_modes.h."""
-
-    _fields_ = (
-        ("coordinates", ctypes.c_void_p),
-        ("cotangents", ctypes.c_void_p),
-        ("weights", ctypes.c_void_p),
-        ("n", ctypes.c_int64),
-        ("inverse_width", ctypes.c_double),
-        ("inverse_height", ctypes.c_double),
-        ("kx", ctypes.c_void_p),
-        ("table", ctypes.c_void_p),
-        ("strength", ctypes.c_double),
-        ("inverse_total", ctypes.c_double),
-        ("lost", ctypes.c_void_p),
-    )
 
 
 def padded(modes: int) -> int:

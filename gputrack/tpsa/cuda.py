@@ -10,6 +10,7 @@ import numpy as np
 from gputrack.base.arrays import Array, module_named
 from gputrack.tpsa.kernel_source import MOST_GPU_PRODUCTS, kernel_text
 from gputrack.tpsa.space import Space
+from gputrack.tpsa.structs import OPERATION, TABLES
 from gputrack.tpsa.tables import adjoint_terms, by_length, product_terms, tree
 
 THREADS = 128
@@ -44,9 +45,8 @@ class Kernels:
             *product_terms(space), *adjoint_terms(space), *tree(space),
         ]  # fmt: skip
         self._kept = [self._xp.asarray(np.ascontiguousarray(array, dtype=np.int32)) for array in own]
-        # `Tables` of kernels/tpsa/sums.h: two 32-bit integers, then addresses
-        head = space.order | space.dimensions << 32
-        self._tables = self._xp.asarray(np.array([head, *(a.data.ptr for a in self._kept)], dtype=np.uint64))
+        tables = TABLES.memory(space.order, space.dimensions, *(a.data.ptr for a in self._kept))
+        self._tables = self._xp.asarray(np.frombuffer(bytes(tables), dtype=np.uint64))
         self._weights = self._xp.asarray(space.degrees[:, None].astype(float))
         straight = len(product_terms(space).left) <= MOST_GPU_PRODUCTS
         self._module = _module(space if straight else None)
@@ -92,9 +92,7 @@ class Kernels:
         results = [xp.empty((1, self.space.first[order + 1], maps)) for _ in range(max(1, len(values)))]
         for result, value in zip(results, values, strict=False):
             result[:, 0] = value
-        addresses = [x.data.ptr for x in (self._tables, a, b, results[0], results[-1])]
-        tables, *series = map(np.uint64, addresses)
-        blocks = -(-maps // THREADS)
-        arguments = (tables, np.int64(maps), np.int64(orders), *series)
-        self._module.get_function(name)((blocks,), (THREADS,), arguments)
+        tables, *series = (x.data.ptr for x in (self._tables, a, b, results[0], results[-1]))
+        operation = OPERATION.memory(tables, maps, orders, *series)
+        self._module.get_function(name)((-(-maps // THREADS),), (THREADS,), OPERATION.arguments(operation))
         return results

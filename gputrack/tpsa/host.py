@@ -12,9 +12,10 @@ import numpy as np
 from gputrack.base.compiler import build, find_compiler
 from gputrack.tpsa.kernel_source import is_straight, kernel_text
 from gputrack.tpsa.space import Space
+from gputrack.tpsa.structs import TABLES
 from gputrack.tpsa.tables import adjoint_terms, by_length, product_terms, tree
 
-_INT, _LONG, _POINTER = ctypes.c_int, ctypes.c_long, ctypes.c_void_p
+_LONG, _POINTER = ctypes.c_long, ctypes.c_void_p
 #: behind the tables, the shape packed into one integer, and the number of tiles
 _SIGNATURES = {
     "tpsa_product": 3, "tpsa_product_adjoint": 3, "tpsa_quotient": 3, "tpsa_exponential": 2, "tpsa_sine_cosine": 3,
@@ -24,22 +25,6 @@ _SIGNATURES = {
 _HEADER = object.__basicsize__
 _REAL = np.dtype(np.float64)
 _Parts = list[tuple[np.ndarray, int]]  # arrays, and the orders up to which they have rows
-
-
-class Tables(ctypes.Structure):
-    """Twin of `Tables` in kernels/tpsa/sums.h."""
-
-    _fields_ = (
-        ("order", _INT),
-        ("dimensions", _INT),
-        *(
-            (name, _POINTER)
-            for name in (
-                "first", "degrees", "by_length", "starts", "left", "right",
-                "adjoint_starts", "adjoint_left", "adjoint_right", "tree_rows", "tree_lasts",
-            )
-        ),
-    )  # fmt: skip
 
 
 def has_kernels() -> bool:
@@ -81,7 +66,7 @@ class Kernels:
             *product_terms(space), *adjoint_terms(space), *tree(space),
         ]  # fmt: skip
         self._kept = [np.ascontiguousarray(array, dtype=np.int32) for array in arrays]
-        self._tables = Tables(space.order, space.dimensions, *(array.ctypes.data for array in self._kept))
+        self._tables = TABLES.memory(space.order, space.dimensions, *(array.ctypes.data for array in self._kept))
         self.tables = ctypes.addressof(self._tables)
         self.library = _library(space if straight else None)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 
+from gputrack.base.c_struct import struct_texts
 from gputrack.base.kernel_files import kernel_folder
 from gputrack.tpsa.space import Space
+from gputrack.tpsa.structs import STRUCTS
 from gputrack.tpsa.tables import product_terms
 
 GROUP = 8
@@ -86,8 +88,8 @@ _SEPARATE = {
 def kernel_text(entry: str, space: Space | None) -> str:
     """Source with an entry file such as ``host/tpsa.h``, for one space or (None) for all that use tables."""
     words = f"#define GT_PARTS (8 / WIDTH)\n#define GT_SEPARATE {_SEPARATE[entry]}\n"
-    parts = [words, _file("target.h"), straight_text(space)]
-    return "".join([*parts, *map(_file, (*_FILES, entry))])
+    text = "".join([straight_text(space), *map(_file, (*_FILES, entry))])
+    return words + _file("target.h") + struct_texts(STRUCTS, text) + text
 
 
 def _file(name: str) -> str:

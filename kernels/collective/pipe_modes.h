@@ -1,6 +1,6 @@
 // Twin of gputrack/collective/pipe_modes.py: the field of all particles in a rectangular pipe, by sine modes. Here is what
 // one particle has to do with the modes: its waves, the kick that it gets from them, and the adjoint of that. The sums
-// over particles stand in pipe_modes_host.h and pipe_modes_cuda.h. No array of particles times modes is in memory.
+// over particles stand in host/pipe_modes.h and cuda/pipe_modes.h. No array of particles times modes is in memory.
 #pragma once
 
 #include "../program/losses.h"
@@ -14,21 +14,6 @@
 
 constexpr int ROWS = 4;  // modes in each plane are rounded up to whole multiples: those above have no potential
 constexpr int NX = GT_HORIZONTAL, NY = GT_VERTICAL, MODES = NX * NY;
-
-// What a kick is given. Twin of `PipeRun` in gputrack/backends/pipe_tables.py.
-struct PipeRun {
-  double* coordinates;    // (6, n)
-  double* cotangents;     // (6, n), of a sweep
-  const double* weights;  // (n,)
-  Integer n;
-  double inverse_width;  // [1/m]
-  double inverse_height;
-  const double* kx;      // wavenumbers (horizontal,) [1/m]
-  const double* table;   // of the potential (horizontal, vertical, 2), or 6 for a sweep: see `gather`
-  double strength;       // c, of the kick that is done or, by a sweep, undone
-  double inverse_total;  // 1/W
-  signed char* lost;     // (n,) loss codes of those who cannot be tracked on after a kick, and stay as they were
-};
 
 // clang-format off
 GT_CONSTANT double COSINE_PI[9] = {  // the first term that is dropped is below 4e-18

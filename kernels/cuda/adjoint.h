@@ -4,6 +4,7 @@
 // by one thread into the block's own row of the table; rows are added up at the end, in their order.
 #pragma once
 #include "launch.h"
+#include "row_sums.h"
 #include "../program/losses.h"
 
 #ifndef GT_CONSTANTS
@@ -13,12 +14,6 @@
 constexpr int CHUNK = 8;                     // constants that the block adds up at a time
 constexpr int TEAM = GT_THREADS / CHUNK;     // threads that add up one constant
 static_assert(TEAM * CHUNK == GT_THREADS && TEAM <= 32 && (TEAM & (TEAM - 1)) == 0, "a team is part of a warp");
-
-struct Sweep {
-  Run run;              // coordinates after the run; where alive they become those before it
-  double* cotangents;   // (6, n), likewise
-  const double* seeds;  // cotangents of the records, laid out as run.records; null without monitors
-};
 
 // What a block adds up in: two boards in turn, so that one barrier for each chunk is enough.
 struct Board {
@@ -61,7 +56,7 @@ GT_INLINE void pull(const Op& op, bool alive, double* series, int place, Board& 
 }
 
 // Cotangents of recorded coordinates are added where they were recorded.
-GT_INLINE void add_seeds(const Sweep& sweep, Costate<double>& g, Integer i, Integer turn, const RecordOp& op) {
+GT_INLINE void add_seeds(const BlockSweep& sweep, Costate<double>& g, Integer i, Integer turn, const RecordOp& op) {
   if (!sweep.seeds) return;
   const double* place = record_place(sweep.run, op, turn);
   if (!place) return;
@@ -97,7 +92,7 @@ GT_INLINE void set_aside(Costate<double>& g, double* aside) {
     break;                                                               \
   }
 // Undo the op that stands at k for the particle, if it is alive; all threads of the block are at the same op.
-GT_INLINE void pull_op(const Sweep& sweep, State<double>& s, Costate<double>& g, bool alive, Integer i, Integer turn,
+GT_INLINE void pull_op(const BlockSweep& sweep, State<double>& s, Costate<double>& g, bool alive, Integer i, Integer turn,
                        int k, double* series, Board& board) {
   const Run& run = sweep.run;
   const int* integers = run.ops + (Integer)k * OP_INTEGERS;
@@ -111,7 +106,7 @@ GT_INLINE void pull_op(const Sweep& sweep, State<double>& s, Costate<double>& g,
 #undef GT_KIND
 
 // The particle as it is after the run, or where it was lost, and the cotangents of that.
-GT_INLINE void enter(const Sweep& sweep, Integer i, State<double>& s, Costate<double>& g) {
+GT_INLINE void enter(const BlockSweep& sweep, Integer i, State<double>& s, Costate<double>& g) {
   take(sweep.run.coordinates + i, sweep.run.n, s);
   take(sweep.cotangents + i, sweep.run.n, g);
   refresh(s, sweep.run.reference);
@@ -119,7 +114,7 @@ GT_INLINE void enter(const Sweep& sweep, Integer i, State<double>& s, Costate<do
 
 // All turns for the particles of a block, of which this thread has number i. Threads without a particle, or whose
 // particle was lost and has not yet come back to life, add zeros.
-GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double* series, Board& board) {
+GT_INLINE void sweep_block(const BlockSweep& sweep, Integer i, double* series, Board& board) {
   const Run& run = sweep.run;
   State<double> s = {};
   Costate<double> g = {};
@@ -143,27 +138,16 @@ GT_INLINE void sweep_block(const Sweep& sweep, Integer i, int constants, double*
   }
   const double* const aside = series + GT_CONSTANTS;
   const double reference[] = {g.beta0, g.inverse_gamma0_squared, aside[0], aside[1], aside[2]};
-  add_up(reference, REFERENCE_MEMBERS, constants, board);
+  add_up(reference, REFERENCE_MEMBERS, sweep.n_constants, board);
 }
 
-// rows (blocks, constants + REFERENCE_MEMBERS) come in as zeros. Blocks take particles in turn until all are done.
-extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
-    gputrack_sweep(GT_ARGUMENTS, double* cotangents, const double* seeds, double* rows, int n_constants) {
+// Blocks take particles in turn until all are done; each has a row of sums.
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_sweep(GT_PARAMETERS(BlockSweep)) {
   __shared__ double numbers[2 * CHUNK * GT_THREADS];
   double series[GT_CONSTANTS + ASIDE];
-  const Sweep sweep = {GT_RUN, cotangents, seeds};
-  Board board = {numbers, rows + (Integer)blockIdx.x * (n_constants + REFERENCE_MEMBERS), 0};
+  const BlockSweep sweep = GT_FROM_PARAMETERS(BlockSweep);
+  Board board = {numbers, sweep.rows + (Integer)blockIdx.x * (sweep.n_constants + REFERENCE_MEMBERS), 0};
   const Integer stride = (Integer)gridDim.x * GT_THREADS;
-  for (Integer first = (Integer)blockIdx.x * GT_THREADS; first < n; first += stride)
-    sweep_block(sweep, first + threadIdx.x, n_constants, series, board);
-}
-
-// total[j] = the sum of rows[:, j], first row first.
-extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
-    gputrack_sum_rows(const double* rows, int blocks, Integer size, double* total) {
-  const Integer j = (Integer)blockIdx.x * GT_THREADS + threadIdx.x;
-  if (j >= size) return;
-  double sum = 0.0;
-  for (int b = 0; b < blocks; ++b) sum += rows[b * size + j];
-  total[j] = sum;
+  for (Integer first = (Integer)blockIdx.x * GT_THREADS; first < sweep.run.n; first += stride)
+    sweep_block(sweep, first + threadIdx.x, series, board);
 }

@@ -3,10 +3,8 @@
 // Blocks write rows of their own, which are added up in their order: two runs agree to the bit.
 #pragma once
 #include "../collective/pipe_modes.h"
+#include "row_sums.h"
 
-#ifndef GT_THREADS
-#define GT_THREADS 128
-#endif
 constexpr int TILES = MODES / (ROWS * ROWS);
 constexpr int SPLITS = TILES < GT_THREADS ? GT_THREADS / TILES : 1;  // threads that share a tile
 constexpr int AT_ONCE = GT_THREADS / SPLITS;                        // tiles that a block adds up at once
@@ -16,15 +14,6 @@ GT_INLINE constexpr int chunk_of(int rows, int most) {
   while (most > 1 && rows * most > 5120) most /= 2;
   return most;
 }
-
-#define GT_ARGUMENTS                                                                                              \
-  double *coordinates, double *cotangents, const double *weights, Integer n, double inverse_width,                \
-      double inverse_height, const double *kx, const double *table, double strength, double inverse_total,     \
-      signed char *lost
-#define GT_RUN                                                                                                    \
-  PipeRun {                                                                                                       \
-    coordinates, cotangents, weights, n, inverse_width, inverse_height, kx, table, strength, inverse_total, lost  \
-  }
 
 // Waves of one particle in shared memory [mode][particle].
 template <int CHUNK>
@@ -67,10 +56,12 @@ GT_INLINE void write_tiles(const double* sums, int tile, int share, double* numb
 
 // rows (blocks, horizontal, vertical): density. Threads beyond whole tiles have a tile that does not exist.
 extern "C" __global__ void __launch_bounds__(GT_THREADS)
-    pipe_deposit(GT_ARGUMENTS, double* rows) {
+    pipe_deposit(GT_PARAMETERS(PipeLaunch)) {
   constexpr int CHUNK = chunk_of(NX + NY, GT_THREADS);
   __shared__ double left[NX * CHUNK], right[NY * CHUNK], numbers[GT_THREADS];
-  const PipeRun run = GT_RUN;
+  const PipeLaunch launch = GT_FROM_PARAMETERS(PipeLaunch);
+  const PipeRun& run = launch.run;
+  const Integer n = run.n;
   for (int first_tile = 0; first_tile < TILES; first_tile += AT_ONCE) {
     const int own = (int)threadIdx.x / SPLITS, share = threadIdx.x % SPLITS;
     const int tile = own < AT_ONCE ? first_tile + own : TILES;
@@ -91,17 +82,19 @@ extern "C" __global__ void __launch_bounds__(GT_THREADS)
       add_products<CHUNK>(left, right, tile, share, sums);
       __syncthreads();
     }
-    write_tiles(sums, tile, share, numbers, rows + (Integer)blockIdx.x * MODES);
+    write_tiles(sums, tile, share, numbers, launch.rows + (Integer)blockIdx.x * MODES);
   }
 }
 
 // rows (blocks, 3, horizontal, vertical): density, sum p_i 2 cos_l sin_m, sum q_i sin_l 2 cos_m.
 extern "C" __global__ void __launch_bounds__(GT_THREADS)
-    pipe_deposit_adjoint(GT_ARGUMENTS, double* rows) {
+    pipe_deposit_adjoint(GT_PARAMETERS(PipeLaunch)) {
   constexpr int CHUNK = chunk_of(2 * NX + 3 * NY, GT_THREADS);
   __shared__ double sx[NX * CHUNK], tx[NX * CHUNK], weighted[NY * CHUNK], p_sines[NY * CHUNK], q_cosines[NY * CHUNK];
   __shared__ double numbers[GT_THREADS];
-  const PipeRun run = GT_RUN;
+  const PipeLaunch launch = GT_FROM_PARAMETERS(PipeLaunch);
+  const PipeRun& run = launch.run;
+  const Integer n = run.n;
   for (int first_tile = 0; first_tile < TILES; first_tile += AT_ONCE) {
     const int own = (int)threadIdx.x / SPLITS, share = threadIdx.x % SPLITS;
     const int tile = own < AT_ONCE ? first_tile + own : TILES;
@@ -126,27 +119,19 @@ extern "C" __global__ void __launch_bounds__(GT_THREADS)
       add_products<CHUNK>(sx, q_cosines, tile, share, q_sums);
       __syncthreads();
     }
-    double* const row = rows + (Integer)blockIdx.x * 3 * MODES;
+    double* const row = launch.rows + (Integer)blockIdx.x * 3 * MODES;
     write_tiles(density, tile, share, numbers, row);
     write_tiles(p_sums, tile, share, numbers, row + MODES);
     write_tiles(q_sums, tile, share, numbers, row + 2 * MODES);
   }
 }
 
-// total[j] = the sum of rows[:, j], first row first.
-extern "C" __global__ void __launch_bounds__(GT_THREADS)
-    pipe_sum_rows(const double* rows, int blocks, Integer size, double* total) {
-  const Integer j = (Integer)blockIdx.x * GT_THREADS + threadIdx.x;
-  if (j >= size) return;
-  double sum = 0.0;
-  for (int b = 0; b < blocks; ++b) sum += rows[b * size + j];
-  total[j] = sum;
-}
-
 // px -= c fx, py -= c fy, one particle per thread; `any` becomes 1 where one cannot be tracked on.
 extern "C" __global__ void __launch_bounds__(GT_THREADS)
-    pipe_kick(GT_ARGUMENTS, int* any) {
-  const PipeRun run = GT_RUN;
+    pipe_kick(GT_PARAMETERS(PipeLaunch)) {
+  const PipeLaunch launch = GT_FROM_PARAMETERS(PipeLaunch);
+  const PipeRun& run = launch.run;
+  const Integer n = run.n;
   const Integer i = (Integer)blockIdx.x * GT_THREADS + threadIdx.x;
   if (i >= n) return;
   double sx[NX], tx[NX], sy[NY], ty[NY], fx, fy;
@@ -160,14 +145,16 @@ extern "C" __global__ void __launch_bounds__(GT_THREADS)
     run.coordinates[3 * n + i] = py;
   } else {
     run.lost[i] = 0.0 * (px + py + opd) == 0.0 ? LOST_UNPHYSICAL : LOST_NOT_FINITE;
-    *any = 1;
+    *launch.any = 1;
   }
 }
 
 // Undoes the kick and pulls the cotangents back.
 extern "C" __global__ void __launch_bounds__(GT_THREADS)
-    pipe_kick_adjoint(GT_ARGUMENTS) {
-  const PipeRun run = GT_RUN;
+    pipe_kick_adjoint(GT_PARAMETERS(PipeLaunch)) {
+  const PipeLaunch launch = GT_FROM_PARAMETERS(PipeLaunch);
+  const PipeRun& run = launch.run;
+  const Integer n = run.n;
   const Integer i = (Integer)blockIdx.x * GT_THREADS + threadIdx.x;
   if (i >= n) return;
   double sx[NX], tx[NX], sy[NY], ty[NY];

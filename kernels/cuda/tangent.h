@@ -6,6 +6,10 @@
 
 using Tangent = Dual<double>;
 
+struct DualRun : TangentRun {
+  ReferenceConstants<Tangent> reference;
+};
+
 GT_INLINE State<double> tangents_of(const State<Tangent>& s) {
   return {s.x.tangent, s.px.tangent, s.y.tangent, s.py.tangent, s.z.tangent, s.delta.tangent, 0.0, 0.0, 0.0};
 }
@@ -13,7 +17,7 @@ GT_INLINE State<double> values_of(const State<Tangent>& s) {
   return {s.x.value, s.px.value, s.y.value, s.py.value, s.z.value, s.delta.value, 0.0, 0.0, 0.0};
 }
 
-GT_INLINE void record(const TangentRun& t, const State<Tangent>& s, Integer i, Integer turn, const RecordOp& op) {
+GT_INLINE void record(const DualRun& t, const State<Tangent>& s, Integer i, Integer turn, const RecordOp& op) {
   double* place = record_place(t.run, op, turn);
   if (!place) return;
   put(place + i, t.run.n, values_of(s));
@@ -25,7 +29,7 @@ GT_INLINE void record(const TangentRun& t, const State<Tangent>& s, Integer i, I
     name(s, unpack_##Op(integers, constants), t.reference);  \
     break;
 // The op that stands at k: the code of a loss that it finds itself, or ALIVE.
-GT_INLINE int apply(const TangentRun& t, State<Tangent>& s, Integer i, Integer turn, int k) {
+GT_INLINE int apply(const DualRun& t, State<Tangent>& s, Integer i, Integer turn, int k) {
   const int* integers = t.run.ops + (Integer)k * OP_INTEGERS;
   const Tangent* constants = t.constants + integers[1];
   switch (integers[0]) {
@@ -46,7 +50,7 @@ GT_INLINE int verdict(const State<Tangent>& s, double limit) {
 }
 
 // Run all turns for one particle; the last good coordinates and their tangents are kept for the case of a loss.
-GT_INLINE void track_one(const TangentRun& t, Integer i) {
+GT_INLINE void track_one(const DualRun& t, Integer i) {
   const Run& run = t.run;
   if (run.loss_code[i] != ALIVE) return;
   State<double> c, d;
@@ -77,15 +81,8 @@ GT_INLINE void track_one(const TangentRun& t, Integer i) {
   put(t.tangents + i, run.n, tangents_of(s));
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS, 1)
-    gputrack_tangent(GT_ARGUMENTS, double* tangents, const Tangent* dual_constants, double* record_tangents,
-                     double beta0_tangent, double inverse_gamma0_squared_tangent, double charge_over_energy_tangent,
-                     double charge_over_momentum_tangent, double radiation_tangent) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_tangent(GT_PARAMETERS(TangentRun)) {
+  const TangentRun t = GT_FROM_PARAMETERS(TangentRun);
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
-  const ReferenceConstants<Tangent> reference = {{beta0, beta0_tangent},
-                                                 {inverse_gamma0_squared, inverse_gamma0_squared_tangent},
-                                                 {charge_over_energy, charge_over_energy_tangent},
-                                                 {charge_over_momentum, charge_over_momentum_tangent},
-                                                 {radiation, radiation_tangent}};
-  if (i < n) track_one({GT_RUN, tangents, dual_constants, reference, record_tangents}, i);
+  if (i < t.run.n) track_one({t, dual_reference(t)}, i);
 }

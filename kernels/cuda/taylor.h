@@ -13,18 +13,14 @@ GT_INLINE void lay_out(SeriesOf<double>* constants, int count) {
   for (int i = 0; i < count; ++i) constants[i].c.slot = SLOTS + i;
 }
 
-// The members of SeriesRun one by one; `rooms`: `room_doubles` numbers for each team.
-extern "C" __global__ void __launch_bounds__(GT_THREADS) gputrack_series(
-    const int* ops, int n_ops, const double* constants, Integer map_constants, const double* slopes,
-    Integer map_slopes, const double* reference, Integer n_constants, double* maps, Integer n, double* records,
-    Integer places, int max_constants, double* rooms, Integer room_doubles, int* missing) {
-  const SeriesRun run = {ops,         n_ops, constants, map_constants, slopes, map_slopes,   reference,
-                         n_constants, maps,  records,   places,        max_constants};
+extern "C" __global__ void __launch_bounds__(GT_THREADS) gputrack_series(GT_PARAMETERS(TeamRun)) {
+  const TeamRun given = GT_FROM_PARAMETERS(TeamRun);
+  const SeriesRun& run = given.run;
   const Integer team = ((Integer)blockIdx.x * blockDim.x + threadIdx.x) / MAP_THREADS;
   const Integer teams = (Integer)gridDim.x * blockDim.x / MAP_THREADS;
-  double* const room = rooms + team * room_doubles;
-  open_room(room, missing);
-  Constant* const own = (Constant*)(room + (Integer)(SLOTS + max_constants) * SERIES_SIZE);
-  lay_out(own, max_constants);
-  for (Integer map = team; map < n; map += teams) pass_tile(run, map, own);
+  double* const room = given.pools + team * given.pool_doubles;
+  open_room(room, given.missing);
+  Constant* const own = (Constant*)(room + (Integer)(SLOTS + run.max_constants) * SERIES_SIZE);
+  lay_out(own, run.max_constants);
+  for (Integer map = team; map < given.n; map += teams) pass_tile(run, map, own);
 }

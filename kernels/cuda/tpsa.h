@@ -24,45 +24,44 @@ struct Sums {
   }
 };
 
-// What a kernel is given: tables, number of maps, orders of the series (a byte each), and series.
-#define GT_ARGUMENTS \
-  const Tables *t, Integer maps, Integer orders, const double *a, const double *b, double *c, double *d
 // The map of this thread; threads beyond the last map have none.
 #define GT_OWN_MAP                                                                        \
+  const SeriesOperation given = GT_FROM_PARAMETERS(SeriesOperation);                      \
   const Integer own = (Integer)blockIdx.x * blockDim.x + threadIdx.x;                     \
-  if (own >= maps) return;                                                                \
-  const int ha = orders & 255, hb = orders >> 8 & 255, hc = orders >> 16 & 255;           \
-  const Column at{maps};                                                                  \
-  a += own, b += own, c += own, d += own;
+  if (own >= given.maps) return;                                                          \
+  const Tables& t = *given.tables;                                                        \
+  const int ha = given.orders & 255, hb = given.orders >> 8 & 255, hc = given.orders >> 16 & 255; \
+  const Column at{given.maps};                                                            \
+  const double *const a = given.a + own, *const b = given.b + own;                        \
+  double *const c = given.c + own, *const d = given.d + own;                              \
+  (void)b, (void)d, (void)hb;
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_product(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_product(GT_PARAMETERS(SeriesOperation)) {
   GT_OWN_MAP
-  product(*t, at, Sums{}, a, 0, ha, b, 0, hb, c, 0, hc);
+  product(t, at, Sums{}, a, 0, ha, b, 0, hb, c, 0, hc);
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_product_adjoint(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_product_adjoint(GT_PARAMETERS(SeriesOperation)) {
   GT_OWN_MAP
-  product_adjoint(*t, at, a, ha, b, hb, c, hc);
+  product_adjoint(t, at, a, ha, b, hb, c, hc);
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_quotient(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_quotient(GT_PARAMETERS(SeriesOperation)) {
   GT_OWN_MAP
-  quotient(*t, at, Sums{}, a, ha, b, hb, c, hc);
+  quotient(t, at, Sums{}, a, ha, b, hb, c, hc);
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_exponential(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_exponential(GT_PARAMETERS(SeriesOperation)) {
   GT_OWN_MAP
-  (void)hb;
-  exponential(*t, at, Sums{}, a, ha, c, hc);
+  exponential(t, at, Sums{}, a, ha, c, hc);
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_sine_cosine(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_sine_cosine(GT_PARAMETERS(SeriesOperation)) {
   GT_OWN_MAP
-  sine_cosine(*t, at, Sums{}, a, ha, hb ? 1.0 : -1.0, c, d, hc);
+  sine_cosine(t, at, Sums{}, a, ha, hb ? 1.0 : -1.0, c, d, hc);
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_square_root(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS) tpsa_square_root(GT_PARAMETERS(SeriesOperation)) {
   GT_OWN_MAP
-  (void)hb;
-  square_root(*t, at, Sums{}, a, ha, c, hc);
+  square_root(t, at, Sums{}, a, ha, c, hc);
 }

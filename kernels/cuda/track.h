@@ -80,12 +80,14 @@ GT_INLINE void track_one(const Run& run, Integer i) {
 }
 
 // Registers for 512 threads on a multiprocessor, 128 for each: as many as it can have without spills.
-extern "C" __global__ void __launch_bounds__(GT_THREADS, 512 / GT_THREADS) gputrack_track(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 512 / GT_THREADS) gputrack_track(GT_PARAMETERS(Run)) {
+  const Run run = GT_FROM_PARAMETERS(Run);
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < n) track_one<false>(GT_RUN, i);
+  if (i < run.n) track_one<false>(run, i);
 }
 
-extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_untrack(GT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_untrack(GT_PARAMETERS(Run)) {
+  const Run run = GT_FROM_PARAMETERS(Run);
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < n) track_one<true>(GT_RUN, i);
+  if (i < run.n) track_one<true>(run, i);
 }

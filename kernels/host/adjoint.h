@@ -4,14 +4,6 @@
 
 constexpr int MAX_CONSTANTS = 1024;  // of one op
 
-struct Sweep {
-  Run run;              // coordinates after the run; where alive they become those before it
-  double* cotangents;   // (6, n), likewise
-  double* gradient;     // (constants,), of this thread's part
-  double* reference;    // (REFERENCE_MEMBERS,), likewise: derivatives with respect to the members of Reference
-  const double* seeds;  // cotangents of the records, laid out as run.records; null without monitors
-};
-
 struct CoBlock {
   Costate<Pack> states[BLOCK];
 };

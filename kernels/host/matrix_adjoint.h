@@ -6,16 +6,6 @@
 
 constexpr int MAX_CONSTANTS = 1024;  // of one op
 
-struct MatrixSweep {
-  TangentRun tangent;       // orbits and tangents after the program; before it when done
-  double* cotangents;       // (6, n), of J v after the program; before it when done
-  double* orbit_cotangents; // (6, n), of the orbits, likewise
-  double* gradient;         // (constants,)
-  double* reference;        // (REFERENCE_MEMBERS,)
-  const double* seeds;      // cotangents of J v at the records, laid out as run.records
-  const double* orbit_seeds;
-};
-
 struct TangentCoBlock {
   Costate<Tangent> states[BLOCK];
 };
@@ -29,7 +19,7 @@ GT_INLINE double sum_of(const Pack& a) {
 }
 
 static void load_costates(const MatrixSweep& sweep, const TangentBlock& b, TangentCoBlock& co) {
-  const Integer n = sweep.tangent.run.n;
+  const Integer n = sweep.run.n;
   for (int p = 0; p < b.packs; ++p) {
     Costate<Tangent>& g = co.states[p];
     for (int c = 0; c < 6; ++c) {
@@ -43,10 +33,10 @@ static void load_costates(const MatrixSweep& sweep, const TangentBlock& b, Tange
 }
 
 static void store_costates(const MatrixSweep& sweep, TangentBlock& b, TangentCoBlock& co) {
-  const Integer n = sweep.tangent.run.n;
+  const Integer n = sweep.run.n;
   for (int p = 0; p < b.packs; ++p) {
     Costate<Tangent>& g = co.states[p];
-    fold(b.states[p], g, sweep.tangent.run.reference);
+    fold(b.states[p], g, sweep.run.reference);
     put(&g.x, sweep.cotangents + b.first[p], sweep.orbit_cotangents + b.first[p], n, b.alive[p]);
     const Tangent* bars[] = {&g.beta0, &g.inverse_gamma0_squared, &g.charge_over_energy, &g.charge_over_momentum,
                              &g.radiation};
@@ -55,7 +45,7 @@ static void store_costates(const MatrixSweep& sweep, TangentBlock& b, TangentCoB
 }
 
 static void add_seeds(const MatrixSweep& sweep, TangentBlock& b, TangentCoBlock& co, Integer turn, const RecordOp& op) {
-  const Run& run = sweep.tangent.run;
+  const Run& run = sweep.run;
   double* place = record_place(run, op, turn);
   if (!place) return;
   const Integer start = place - run.records;
@@ -75,7 +65,7 @@ static void add_seeds(const MatrixSweep& sweep, TangentBlock& b, TangentCoBlock&
     const int size = size_of(op);                                                                              \
     for (int i = 0; i < size; ++i) storage[i] = broadcast(0.0);                                                \
     for (int p = 0; p < b.packs; ++p)                                                                          \
-      name(b.states[p], co.states[p], op, bars(op, storage), sweep.tangent.run.reference);                     \
+      name(b.states[p], co.states[p], op, bars(op, storage), sweep.run.reference);                     \
     for (int i = 0; i < size; ++i) gradient[i] += sum_of(storage[i].tangent);                                  \
   }
 GT_ADJOINT_KINDS
@@ -85,7 +75,7 @@ GT_ADJOINT_KINDS
   case code:                    \
     return pull_##name(sweep, b, co, unpack_##Op(integers, constants), gradient);
 static void pull_op(const MatrixSweep& sweep, TangentBlock& b, TangentCoBlock& co, int k) {
-  const Run& run = sweep.tangent.run;
+  const Run& run = sweep.run;
   const int* integers = run.ops + (Integer)k * OP_INTEGERS;
   const double* constants = run.constants + integers[1];
   double* gradient = sweep.gradient + integers[1];
@@ -103,10 +93,10 @@ extern "C" void gputrack_matrix_sweep(const MatrixSweep* sweep_pointer, Integer 
   for (Integer i = begin; i < end; i += BLOCK * LANES) {
     TangentBlock b;
     TangentCoBlock co;
-    enter(sweep.tangent, b, i, end);
+    enter(sweep.run, sweep.tangents, sweep.run.reference, b, i, end);
     load_costates(sweep, b, co);
-    for (int k = sweep.tangent.run.n_ops - 1; k >= sweep.tangent.run.first_op; --k) pull_op(sweep, b, co, k);
-    leave(sweep.tangent, b);
+    for (int k = sweep.run.n_ops - 1; k >= sweep.run.first_op; --k) pull_op(sweep, b, co, k);
+    leave(sweep.run, sweep.tangents, b);
     store_costates(sweep, b, co);
   }
 }

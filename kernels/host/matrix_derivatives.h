@@ -9,20 +9,6 @@
 
 using Rate = Dual<Dual<Pack>>;
 
-struct RatesRun {
-  Run run;                   // orbits (6, n); after the program when tracked, before it when swept
-  double* tangents;          // (6, n), J v
-  double* along;             // (6, n), J d
-  double* rates;             // (6, n), J'[d] v
-  double* record_rates;      // rates at the records, laid out as run.records; may be null
-  double* cotangents;        // (6, n), of the rates after the program; before it when swept
-  double* along_cotangents;  // (6, n), of d before the program, written by the sweep
-  double* orbit_cotangents;  // (6, n), of the orbits, likewise
-  double* gradient;          // (constants,)
-  double* reference;         // (REFERENCE_MEMBERS,)
-  const double* seeds;       // cotangents of the rates at the records; may be null
-};
-
 GT_INLINE Rate* coordinate_of(State<Rate>& s, int c) { return &s.x + c; }
 
 // Numbers of the first lanes from and to an array, of which `at` is that of lane 0.

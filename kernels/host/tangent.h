@@ -2,8 +2,12 @@
 #pragma once
 #include "tangent_block.h"
 
+struct DualRun : TangentRun {
+  ReferenceConstants<Dual<double>> reference;
+};
+
 // Take lanes out of a pack: their last good coordinates are stored with the tangents of these.
-static __attribute__((noinline)) void lose(const TangentRun& t, TangentBlock& b, int p, unsigned lost,
+static __attribute__((noinline)) void lose(const DualRun& t, TangentBlock& b, int p, unsigned lost,
                                            const Tangent* before, Integer turn, int op, int code) {
   State<Tangent>& s = b.states[p];
   put(before, t.run.coordinates + b.first[p], t.tangents + b.first[p], t.run.n, lost);
@@ -27,7 +31,7 @@ static __attribute__((noinline)) void lose(const TangentRun& t, TangentBlock& b,
 
 // One op on every pack of the block.
 template <class Map>
-GT_INLINE void pass(const TangentRun& t, TangentBlock& b, Integer turn, int op, Map map) {
+GT_INLINE void pass(const DualRun& t, TangentBlock& b, Integer turn, int op, Map map) {
   const double limit_squared = t.run.limit * t.run.limit;
   for (int p = 0; p < b.packs; ++p) {
     State<Tangent>& s = b.states[p];
@@ -38,7 +42,7 @@ GT_INLINE void pass(const TangentRun& t, TangentBlock& b, Integer turn, int op, 
   }
 }
 
-static void check_aperture(const TangentRun& t, TangentBlock& b, Integer turn, int op, const ApertureOp& limits) {
+static void check_aperture(const DualRun& t, TangentBlock& b, Integer turn, int op, const ApertureOp& limits) {
   for (int p = 0; p < b.packs; ++p) {
     State<Tangent>& s = b.states[p];
     const unsigned lost = b.alive[p] & ~inside(s, limits);
@@ -48,7 +52,7 @@ static void check_aperture(const TangentRun& t, TangentBlock& b, Integer turn, i
   }
 }
 
-static void record(const TangentRun& t, TangentBlock& b, Integer turn, const RecordOp& op) {
+static void record(const DualRun& t, TangentBlock& b, Integer turn, const RecordOp& op) {
   double* place = record_place(t.run, op, turn);
   if (!place) return;
   double* const tangents = t.record_tangents + (place - t.run.records);
@@ -59,7 +63,7 @@ static void record(const TangentRun& t, TangentBlock& b, Integer turn, const Rec
 // One function per kind of map, as in track_host.h.
 #define GT_KIND(name, Op, code)                                                                                \
   template <class Constants>                                                                                   \
-  static __attribute__((noinline)) void pass_##name(const TangentRun& t, TangentBlock& b, Integer turn, int k, \
+  static __attribute__((noinline)) void pass_##name(const DualRun& t, TangentBlock& b, Integer turn, int k, \
                                                     const Constants& op) {                                     \
     pass(t, b, turn, k, [&](State<Tangent>& s) GT_LAMBDA { name(s, op, t.reference); });                       \
   }
@@ -69,7 +73,7 @@ GT_FORWARD_KINDS
 #define GT_KIND(name, Op, code) \
   case code:                    \
     return pass_##name(t, b, turn, k, unpack_##Op(integers, constants));
-static void apply(const TangentRun& t, TangentBlock& b, Integer turn, int k) {
+static void apply(const DualRun& t, TangentBlock& b, Integer turn, int k) {
   const int* integers = t.run.ops + (Integer)k * OP_INTEGERS;
   const Dual<double>* constants = t.constants + integers[1];
   switch (integers[0]) {
@@ -84,13 +88,13 @@ static void apply(const TangentRun& t, TangentBlock& b, Integer turn, int k) {
 
 // Track particles begin .. end-1 and their tangents for all turns.
 extern "C" void gputrack_tangent(const TangentRun* run_pointer, Integer begin, Integer end) {
-  const TangentRun t = *run_pointer;
+  const DualRun t = {*run_pointer, dual_reference(*run_pointer)};
   for (Integer i = begin; i < end; i += BLOCK * LANES) {
     TangentBlock b;
-    enter(t, b, i, end);
+    enter(t.run, t.tangents, t.reference, b, i, end);
     pass(t, b, t.run.first_turn, t.run.first_op, [](State<Tangent>&) {});  // who starts beyond the limits is lost at once
     for (Integer done = 0; done < t.run.turns && b.any; ++done)
       for (int k = t.run.first_op; k < t.run.n_ops && b.any; ++k) apply(t, b, t.run.first_turn + done, k);
-    leave(t, b);
+    leave(t.run, t.tangents, b);
   }
 }

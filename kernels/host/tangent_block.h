@@ -41,8 +41,9 @@ static void put(const Tangent* coordinates, double* values, double* tangents, In
   }
 }
 
-static void enter(const TangentRun& t, TangentBlock& b, Integer begin, Integer end) {
-  const Run& run = t.run;
+template <class C>
+static void enter(const Run& run, const double* tangents, const ReferenceConstants<C>& ref, TangentBlock& b,
+                  Integer begin, Integer end) {
   b.packs = 0;
   b.any = 0;
   for (Integer i = begin; i < end && b.packs < BLOCK; i += LANES, ++b.packs) {
@@ -52,16 +53,16 @@ static void enter(const TangentRun& t, TangentBlock& b, Integer begin, Integer e
       if (run.loss_code[i + lane] == ALIVE) alive |= 1u << lane;
     for (int c = 0; c < 6; ++c) {
       const Integer place = c * run.n + i;
-      *coordinate_of(s, c) = {gathered(run.coordinates + place, alive), gathered(t.tangents + place, alive)};
+      *coordinate_of(s, c) = {gathered(run.coordinates + place, alive), gathered(tangents + place, alive)};
     }
-    refresh(s, t.reference);
+    refresh(s, ref);
     b.alive[b.packs] = alive;
     b.first[b.packs] = i;
     b.any |= alive;
   }
 }
 
-static void leave(const TangentRun& t, TangentBlock& b) {
+static void leave(const Run& run, double* tangents, TangentBlock& b) {
   for (int p = 0; p < b.packs; ++p)
-    put(&b.states[p].x, t.run.coordinates + b.first[p], t.tangents + b.first[p], t.run.n, b.alive[p]);
+    put(&b.states[p].x, run.coordinates + b.first[p], tangents + b.first[p], run.n, b.alive[p]);
 }

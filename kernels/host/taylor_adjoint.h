@@ -3,14 +3,6 @@
 #include "taylor.h"
 #include "../taylor/functional.h"
 
-struct SeriesSweep {
-  SeriesRun run;        // one tile; its map is that after the program, and that before it when done
-  Number* cotangents;   // (6, SERIES_SIZE), derivatives of a scalar with respect to the map's coefficients, likewise
-  const Number* seeds;  // those with respect to the maps at the records, laid out as run.records
-  double* gradient;     // (n_constants,)
-  double* reference;    // (REFERENCE_MEMBERS,)
-};
-
 static_assert(SERIES_PARAMETERS == 0, "constants are numbers");
 
 static void take(Costate<Series>& g, const Number* from) {

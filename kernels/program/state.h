@@ -2,16 +2,8 @@
 #pragma once
 #include "../numbers/smooth.h"
 
-// C, the type of constants, is double, or what carries derivatives with respect to them.
-template <class C>
-struct ReferenceConstants {
-  C beta0;
-  C inverse_gamma0_squared;
-  C charge_over_energy;    // q / E0 [1/V]
-  C charge_over_momentum;  // q / (p0 c) [1/V]
-  C radiation;             // 2/3 classical radius (p0/(m c))^3 [m]
-};
-using Reference = ReferenceConstants<double>;
+// The members of `Reference` are those of ReferenceValues in gputrack/elements/map.py. In ReferenceConstants<C>, C is
+// the type of constants: double, or what carries derivatives with respect to them.
 constexpr int REFERENCE_MEMBERS = sizeof(Reference) / sizeof(double);
 
 // opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
@@ -35,9 +27,7 @@ GT_INLINE void refresh(State<T>& s, const ReferenceConstants<C>& ref) {
 // slip are collected apart and folded into delta's where delta changes. The members of Reference, taken as
 // independent of each other, have theirs too: only fold and what changes the energy touch them.
 template <class T>
-struct Costate : State<Cotangent<T>> {
-  Cotangent<T> beta0, inverse_gamma0_squared, charge_over_energy, charge_over_momentum, radiation;
-};
+struct Costate : State<Cotangent<T>>, ReferenceConstants<Cotangent<T>> {};
 
 // Adjoint of slip = excess/(energy (opd + energy)) in the reference's members: slip in; beta0, 1/gamma0^2 out.
 // With opd = velocity energy: dslip/denergy = -slip (velocity + 2)/((velocity + 1) energy).

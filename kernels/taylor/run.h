@@ -7,21 +7,6 @@
 #include "elements/faddeeva.h"
 #include "elements/fringe.h"
 
-struct SeriesRun {
-  const int* ops;
-  int n_ops;
-  const Number* constants;  // those of tile 0
-  Integer tile_constants;   // from one tile's constants to the next one's; 0 where all tiles share them
-  const Number* slopes;     // (n_constants, parameters) of tile 0: derivatives of the constants along the parameters
-  Integer tile_slopes;      // from one tile's slopes to the next one's; 0 where all tiles share them
-  const Number* reference;  // its members, then (REFERENCE_MEMBERS, parameters)
-  Integer n_constants;
-  Number* maps;             // (tiles, 6, SERIES_SIZE)
-  Number* records;          // (tiles, places, 6, SERIES_SIZE)
-  Integer places;
-  int max_constants;        // of one op
-};
-
 // Constants are numbers, or series where there are parameters.
 template <bool parameters>
 struct ConstantOf {

@@ -5,23 +5,6 @@
 // same order for one map and for many, so that a map's coefficients do not depend on its neighbours.
 #pragma once
 
-// Twin of `Tables` in gputrack/tpsa/host.py.
-struct Tables {
-  int order;
-  int dimensions;
-  const int* first;           // rows below each degree, 0 to order + 1
-  const int* degrees;         // of each row
-  const int* by_length;       // rows of each degree by the number of their terms: loops become predictable
-  const int* starts;          // of row k and degree d at k (order + 2) + d
-  const int* left;
-  const int* right;
-  const int* adjoint_starts;  // the same, of what a product pulls back
-  const int* adjoint_left;
-  const int* adjoint_right;
-  const int* tree_rows;       // monomials depth first
-  const int* tree_lasts;      // their last variables
-};
-
 GT_INLINE int least(int a, int b) { return a < b ? a : b; }
 GT_INLINE int most(int a, int b) { return a > b ? a : b; }
 

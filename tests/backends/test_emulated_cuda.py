@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,8 @@ from support.lossy_line import LIMIT, lossy, start_of
 from support.one_passage import TOLERANCE, run, scale_of
 
 import gputrack as gt
-from gputrack.backends.cuda import backend as cuda
-from gputrack.backends.generated import flattened
-from gputrack.backends.structs import Run
 from gputrack.base.errors import InputError
 from gputrack.base.losses import LossCode
-from gputrack.elements.map import ReferenceValues
 
 EPS = np.finfo(float).eps
 RING = 3e-14  # a few turns: hundreds of arcs, each of which subtracts path lengths of 1.5 m
@@ -191,16 +186,3 @@ def test_arrays_on_the_wrong_side():
         gt.Beam(beam.to_device("cupy").coordinates, ring.reference, weights=np.ones(4))
     with pytest.raises(InputError, match="weights is a CuPy array"):
         gt.Beam(beam.coordinates, ring.reference, weights=beam.to_device("cupy").weights)
-
-
-def test_arguments_follow_the_struct():
-    """Names and types of the kernels' parameters, in order: those of the struct, taken apart."""
-    text = re.search(r"#define GT_ARGUMENTS(.*?[^\\])\n", flattened("cuda/track.h", ["drift"]), re.DOTALL)[1]
-    declared = [re.sub(r"\s+", " ", part.replace("\\", " ")).strip() for part in text.split(",")]
-    names = [re.search(r"\w+$", part)[0] for part in declared]
-    fields = [name for name, _ in Run._fields_]
-    place = fields.index("reference")
-    assert names == [*fields[:place], *ReferenceValues._fields, *fields[place + 1 :]]
-    kinds = {"int": "int32", "Integer": "int64", "double": "float64"}
-    wanted = ["uint64" if "*" in part else kinds[part.split()[0]] for part in declared]
-    assert [value.dtype.name for value in cuda._arguments(Run())] == wanted

@@ -162,7 +162,7 @@ def test_threads_agree_to_the_bit(monkeypatch):
         assert results[0] == results[1] == results[2]
 
 
-ALL = {"pipe_deposit", "pipe_deposit_adjoint", "pipe_sum_rows", "pipe_kick", "pipe_kick_adjoint"}
+ALL = {"pipe_deposit", "pipe_deposit_adjoint", "gputrack_sum_rows", "pipe_kick", "pipe_kick_adjoint"}
 
 
 @pytest.mark.parametrize("arch", ["sm_70", "sm_80", "sm_90"])

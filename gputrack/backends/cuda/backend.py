@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 import gputrack.backends.cuda.pipe_modes  # noqa: F401 - so that its kernels are known
+from gputrack.backends.cuda.row_sums import sum_rows
 from gputrack.backends.generated import flattened
 from gputrack.backends.protocol import Launch, Particles, Tangents
 from gputrack.backends.segments import Segmented
-from gputrack.backends.structs import make_run
+from gputrack.backends.structs import BLOCK_SWEEP, REFERENCE, RUN, TANGENT_RUN, make_run
 from gputrack.base.errors import BackendError
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.program import Program
@@ -63,9 +64,7 @@ class CudaBackend(Segmented):
         try:
             import cupy
         except ImportError as error:
-            raise BackendError(
-                "backend 'cuda' needs CuPy: install gputrack[cuda12] or gputrack[cuda13]"
-            ) from error
+            raise BackendError("backend 'cuda' needs CuPy: install gputrack[cuda12] or gputrack[cuda13]") from error
         self._cupy = cupy
         if not cupy.cuda.is_available():
             raise BackendError("backend 'cuda' found no NVIDIA GPU that CuPy can use; try backend='host'")
@@ -82,10 +81,8 @@ class CudaBackend(Segmented):
         """Have the current stream run one stretch of turns, in place; device and stream are set."""
         n = particles.coordinates.shape[1]
         run = make_run(particles, launch, *self.tables(launch.program), _address)
-        kernel = module(launch.program.kinds).get_function(
-            "gputrack_untrack" if launch.backwards else "gputrack_track"
-        )
-        kernel((-(-n // THREADS),), (THREADS,), _arguments(run))
+        kernel = module(launch.program.kinds).get_function("gputrack_untrack" if launch.backwards else "gputrack_track")
+        kernel((-(-n // THREADS),), (THREADS,), RUN.arguments(run))
 
     def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
         """Run one stretch of turns forwards and carry tangents through it; see `HostBackend.step_tangent`."""
@@ -103,9 +100,12 @@ class CudaBackend(Segmented):
         """Have the current stream carry tangents along, with `dual_constants`; their records are written."""
         program, n = launch.program, particles.coordinates.shape[1]
         run = make_run(particles, launch, *self.tables(program), _address)
-        more = [np.uint64(_address(a)) for a in (tangents.coordinates, constants, records)]
+        reference = REFERENCE.memory(*tangents.reference)
+        dual = TANGENT_RUN.memory(
+            run, _address(tangents.coordinates), _address(constants), reference, _address(records)
+        )
         kernel = tangent_module(program.kinds).get_function("gputrack_tangent")
-        kernel((-(-n // THREADS),), (THREADS,), (*_arguments(run), *more, *map(np.float64, tangents.reference)))
+        kernel((-(-n // THREADS),), (THREADS,), TANGENT_RUN.arguments(dual))
 
     def dual_constants(self, program: Program, tangents: Tangents) -> Any:
         """The program's constants with their tangents, on the current device."""
@@ -150,11 +150,10 @@ class CudaBackend(Segmented):
         rows = self._cupy.zeros((blocks, size))
         run = make_run(particles, launch, *self.tables(program), _address)
         kernels = adjoint_module(program.kinds, most_constants(program))
-        more = [0 if array is None else _address(array) for array in (cotangents, seeds, rows)]
-        arguments = (*_arguments(run), *map(np.uint64, more), np.int32(len(program.constants)))
-        kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), arguments)
-        arguments = (np.uint64(_address(rows)), np.int32(blocks), np.int64(size), np.uint64(_address(total)))
-        kernels.get_function("gputrack_sum_rows")((-(-size // THREADS),), (THREADS,), arguments)
+        seed = None if seeds is None else _address(seeds)
+        sweep = BLOCK_SWEEP.memory(run, _address(cotangents), seed, _address(rows), len(program.constants))
+        kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), BLOCK_SWEEP.arguments(sweep))
+        sum_rows(kernels, rows, total, THREADS)
         return rows
 
 
@@ -186,22 +185,6 @@ def _on_device(program: Program, device: int, cupy: Any) -> tuple[Any, Any]:
     if device not in copies:
         copies[device] = cupy.asarray(program.ops), cupy.asarray(program.constants)
     return copies[device]
-
-
-def _arguments(run: Any) -> tuple[Any, ...]:
-    """Members of the struct one by one, each with its C type."""
-    values: list[Any] = []
-    for name, kind in run._fields_:
-        value = getattr(run, name)
-        if name == "reference":
-            values += [np.float64(getattr(value, field)) for field, _ in value._fields_]
-        elif name in ("n_ops", "first_op"):
-            values.append(np.int32(value))
-        elif kind is run._pointer_type:
-            values.append(np.uint64(value or 0))
-        else:
-            values.append(np.float64(value) if name == "limit" else np.int64(value))
-    return tuple(values)
 
 
 def devices() -> list[tuple[str, str]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from gputrack.backends.collective import KERNELS
+from gputrack.backends.cuda.row_sums import sum_rows
 from gputrack.backends.generated import flattened_alone
 from gputrack.backends.pipe_tables import adjoint_table, constant_bars, kick_table, modes, padded, strength
+from gputrack.backends.structs import PIPE_LAUNCH, PIPE_RUN
 from gputrack.base.arrays import module_named
 from gputrack.collective.pipe_modes import PipeModes
 from gputrack.elements.collective_map import Bars, Bunch
@@ -42,17 +45,18 @@ class PipeKick:
         xp, c = self._cupy, -strength(op, ref) if backwards else strength(op, ref)
         with bunch.coordinates.device:
             table = kick_table(op.what, self._deposited(bunch, op.what, None)[0], bunch.total)
-            lost, one = xp.zeros(bunch.weights.shape[0], dtype=xp.int8), xp.zeros(1, dtype=xp.int32)
-            last = np.uint64(_address(lost)), np.uint64(_address(one))
-            self._for_all(op.what, "pipe_kick", bunch, None, table, c, *last)
-            return lost if int(one[0]) else None
+            lost, any_lost = xp.zeros(bunch.weights.shape[0], dtype=xp.int8), xp.zeros(1, dtype=xp.int32)
+            launch = _launch(bunch, op.what, None, c)
+            launch.run.lost, launch.any = _address(lost), _address(any_lost)
+            self._for_all(op.what, "pipe_kick", launch, table)
+            return lost if int(any_lost[0]) else None
 
     def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
         """See `gputrack.backends.collective.Kernel`."""
         c = strength(op, ref)
         with bunch.coordinates.device:
             table, c_bar = adjoint_table(op.what, self._deposited(bunch, op.what, bar), bunch.total, c)
-            self._for_all(op.what, "pipe_kick_adjoint", bunch, bar, table, c, np.uint64(0))
+            self._for_all(op.what, "pipe_kick_adjoint", _launch(bunch, op.what, bar, c), table)
         return Bars(bar, *constant_bars(op, ref, c_bar))
 
     def _deposited(self, bunch: Bunch, what: PipeModes, bar: Any) -> np.ndarray:
@@ -62,37 +66,34 @@ class PipeKick:
         size = horizontal * vertical * (1 if bar is None else 3)
         blocks = min(-(-n // THREADS), BLOCKS)
         rows, total = self._cupy.empty((blocks, size)), self._cupy.empty(size)
-        arguments = (*_arguments(bunch, what, bar, None, 0.0), np.uint64(0), np.uint64(rows.data.ptr))
+        launch = _launch(bunch, what, bar, 0.0)
+        launch.rows = _address(rows)
         name = "pipe_deposit" if bar is None else "pipe_deposit_adjoint"
-        kernels.get_function(name)((blocks,), (THREADS,), arguments)
-        arguments = (np.uint64(rows.data.ptr), np.int32(blocks), np.int64(size), np.uint64(total.data.ptr))
-        kernels.get_function("pipe_sum_rows")((-(-size // THREADS),), (THREADS,), arguments)
+        kernels.get_function(name)((blocks,), (THREADS,), PIPE_LAUNCH.arguments(launch))
+        sum_rows(kernels, rows, total, THREADS)
         result: np.ndarray = total.get()
         return result.reshape(-1, horizontal, vertical)
 
-    def _for_all(
-        self, what: PipeModes, name: str, bunch: Bunch, bar: Any, table: np.ndarray, c: float, *last: np.generic
-    ) -> None:
+    def _for_all(self, what: PipeModes, name: str, launch: ctypes.Structure, table: np.ndarray) -> None:
         """One particle per thread; returns when it is done."""
         kx, on_device = self._cupy.asarray(modes(what)[0]), self._cupy.asarray(table)
-        arguments = (*_arguments(bunch, what, bar, (kx, on_device), c), *last)
-        blocks = -(-bunch.weights.shape[0] // THREADS)
-        module(*map(padded, what.modes)).get_function(name)((blocks,), (THREADS,), arguments)
+        launch.run.kx, launch.run.table = _address(kx), _address(on_device)
+        kernel = module(*map(padded, what.modes)).get_function(name)
+        kernel((-(-launch.run.n // THREADS),), (THREADS,), PIPE_LAUNCH.arguments(launch))
         self._cupy.cuda.get_current_stream().synchronize()
 
 
-def _arguments(bunch: Bunch, what: PipeModes, bar: Any, tables: Any, c: float) -> tuple[Any, ...]:
-    """Members of `PipeRun` but for the last one, each with its C type."""
-    kx, table = (None, None) if tables is None else tables
-    first = [np.uint64(_address(array)) for array in (bunch.coordinates, bar, bunch.weights)]
-    widths = [np.float64(1.0 / width) for width in what.pipe]
-    last = np.float64(c), np.float64(1.0 / bunch.total)
-    return *first, np.int64(bunch.weights.shape[0]), *widths, *(np.uint64(_address(a)) for a in (kx, table)), *last
+def _launch(bunch: Bunch, what: PipeModes, bar: Any, c: float) -> ctypes.Structure:
+    """`PIPE_LAUNCH` but for tables and results."""
+    run = PIPE_RUN.memory(
+        coordinates=_address(bunch.coordinates), cotangents=None if bar is None else _address(bar),
+        weights=_address(bunch.weights), n=bunch.weights.shape[0], inverse_width=1.0 / what.pipe[0],
+        inverse_height=1.0 / what.pipe[1], strength=c, inverse_total=1.0 / bunch.total,
+    )  # fmt: skip
+    return PIPE_LAUNCH.memory(run)
 
 
 def _address(array: Any) -> int:
-    if array is None:
-        return 0
     assert array.flags.c_contiguous
     address: int = array.data.ptr
     return address

@@ -14,7 +14,7 @@ import gputrack.backends.host.pipe_modes  # noqa: F401 - so that its kernels are
 from gputrack.backends.generated import flattened
 from gputrack.backends.protocol import Launch, Particles, Tangents, available_threads
 from gputrack.backends.segments import Segmented
-from gputrack.backends.structs import Run, Sweep, TangentReference, TangentRun, make_run
+from gputrack.backends.structs import REFERENCE, RUN, SWEEP, TANGENT_RUN, make_run
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS, ReferenceValues
 
@@ -25,7 +25,7 @@ ADJOINT_PARTS = 16  # buffers for derivatives with respect to the program's cons
 def library() -> ctypes.CDLL:
     """The compiled kernels with their signatures; built at first use."""
     lib = build(flattened("host/track.h", MAPS))
-    lib.gputrack_track.argtypes = [ctypes.POINTER(Run), ctypes.c_int64, ctypes.c_int64, ctypes.c_int]
+    lib.gputrack_track.argtypes = [ctypes.POINTER(RUN.memory), ctypes.c_int64, ctypes.c_int64, ctypes.c_int]
     lib.gputrack_track.restype = None
     lib.gputrack_lanes.restype = ctypes.c_int
     return lib
@@ -35,7 +35,7 @@ def library() -> ctypes.CDLL:
 def adjoint_library() -> ctypes.CDLL:
     """The compiled backward sweep, apart because it takes longer to build and few runs need it."""
     lib = build(flattened("host/adjoint.h", MAPS))
-    lib.gputrack_sweep.argtypes = [ctypes.POINTER(Sweep), ctypes.c_int64, ctypes.c_int64]
+    lib.gputrack_sweep.argtypes = [ctypes.POINTER(SWEEP.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_sweep.restype = None
     return lib
 
@@ -44,7 +44,7 @@ def adjoint_library() -> ctypes.CDLL:
 def tangent_library() -> ctypes.CDLL:
     """The compiled kernels on dual numbers, apart as the backward sweep is."""
     lib = build("#define GT_PARTS 2\n" + flattened("host/tangent.h", MAPS))
-    lib.gputrack_tangent.argtypes = [ctypes.POINTER(TangentRun), ctypes.c_int64, ctypes.c_int64]
+    lib.gputrack_tangent.argtypes = [ctypes.POINTER(TANGENT_RUN.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_tangent.restype = None
     return lib
 
@@ -99,9 +99,9 @@ class HostBackend(Segmented):
             return records
         run = make_run(particles, launch, program.ops, program.constants, _address)
         constants = np.stack([program.constants, tangents.constants], axis=-1)
-        reference = zip(ReferenceValues.of(launch.reference), tangents.reference, strict=True)
-        dual = TangentRun(
-            run, _address(tangents.coordinates), _address(constants), TangentReference(*reference), _address(records)
+        reference = REFERENCE.memory(*tangents.reference)
+        dual = TANGENT_RUN.memory(
+            run, _address(tangents.coordinates), _address(constants), reference, _address(records)
         )
         library = tangent_library()
         self._over_parts(particles, lambda part: library.gputrack_tangent(ctypes.byref(dual), *part))
@@ -149,7 +149,7 @@ class HostBackend(Segmented):
             own = gradients[number]
             # kernels count from the first of all constants
             start = _address(own) - first * own.itemsize
-            sweep = Sweep(run, _address(cotangents), start, _address(own[n_constants:]), seed)
+            sweep = SWEEP.memory(run, _address(cotangents), start, _address(own[n_constants:]), seed)
             library.gputrack_sweep(ctypes.byref(sweep), *parts[number])
 
         with ThreadPoolExecutor(self.threads) as pool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gputrack.backends.generated import flattened
 from gputrack.backends.protocol import Launch, Particles
-from gputrack.backends.structs import MatrixSweep, TangentReference, TangentRun, make_run
+from gputrack.backends.structs import MATRIX_SWEEP, make_run
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS, ReferenceValues
 
@@ -19,7 +19,7 @@ from gputrack.elements.map import MAPS, ReferenceValues
 def library() -> ctypes.CDLL:
     """The compiled sweep; one register wide, since a matrix has six columns, and that builds ten times faster."""
     lib = build("#define GT_PARTS 1\n" + flattened("host/matrix_adjoint.h", MAPS))
-    lib.gputrack_matrix_sweep.argtypes = [ctypes.POINTER(MatrixSweep), ctypes.c_int64, ctypes.c_int64]
+    lib.gputrack_matrix_sweep.argtypes = [ctypes.POINTER(MATRIX_SWEEP.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_matrix_sweep.restype = None
     return lib
 
@@ -57,11 +57,8 @@ def sweep_matrices(
     program = launch.program
     gradient = np.zeros(len(program.constants) + len(ReferenceValues._fields))
     run = make_run(particles, launch, program.ops, program.constants, _address)
-    reference = TangentReference(*((value, 0.0) for value in ReferenceValues.of(launch.reference)))
-    unused = np.zeros(2)
-    dual = TangentRun(run, _address(tangents), _address(unused), reference, _address(unused))
-    sweep = MatrixSweep(
-        dual, _address(cotangents), _address(orbit_cotangents), _address(gradient),
+    sweep = MATRIX_SWEEP.memory(
+        run, _address(tangents), _address(cotangents), _address(orbit_cotangents), _address(gradient),
         _address(gradient[len(program.constants) :]), _address(seeds), _address(orbit_seeds),
     )  # fmt: skip
     library().gputrack_matrix_sweep(ctypes.byref(sweep), 0, particles.coordinates.shape[1])

@@ -11,29 +11,12 @@ import numpy as np
 
 from gputrack.backends.generated import flattened
 from gputrack.backends.protocol import Launch, Particles
-from gputrack.backends.structs import Run, make_run
+from gputrack.backends.structs import RATES_RUN, make_run
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS, ReferenceValues
 
 
-class RatesRun(ctypes.Structure):
-    """Twin of `RatesRun` in kernels/host/matrix_derivatives.h."""
-
-    _fields_ = (
-        ("run", Run),
-        ("tangents", ctypes.c_void_p),
-        ("along", ctypes.c_void_p),
-        ("rates", ctypes.c_void_p),
-        ("record_rates", ctypes.c_void_p),
-        ("cotangents", ctypes.c_void_p),
-        ("along_cotangents", ctypes.c_void_p),
-        ("orbit_cotangents", ctypes.c_void_p),
-        ("gradient", ctypes.c_void_p),
-        ("reference", ctypes.c_void_p),
-        ("seeds", ctypes.c_void_p),
-    )
-
-
+#: kernel file and function of each direction
 _ENTRIES = {
     False: ("host/matrix_derivatives.h", "gputrack_matrix_rates"),
     True: ("host/matrix_derivatives_adjoint.h", "gputrack_matrix_rates_sweep"),
@@ -46,7 +29,7 @@ def library(backwards: bool) -> ctypes.CDLL:
     header, entry = _ENTRIES[backwards]
     lib = build("#define GT_PARTS 1\n" + flattened(header, MAPS))
     function = getattr(lib, entry)
-    function.argtypes = [ctypes.POINTER(RatesRun)]
+    function.argtypes = [ctypes.POINTER(RATES_RUN.memory)]
     function.restype = None
     return lib
 
@@ -114,11 +97,11 @@ def sweep_rates(parts: Parts, launch: Launch, cotangents: np.ndarray, seeds: np.
     return RatesGradient(orbits, along, gradient)
 
 
-def _run(parts: Parts, launch: Launch) -> RatesRun:
+def _run(parts: Parts, launch: Launch) -> ctypes.Structure:
     n = parts.orbits.shape[1]
     alive = np.zeros(n, np.int32), np.full(n, -1, np.int64), np.full(n, -1, np.int32)
     run = make_run(Particles(parts.orbits, *alive), launch, launch.program.ops, launch.program.constants, _address)
-    return RatesRun(run, *map(_address, (parts.tangents, parts.along, parts.rates)))
+    return RATES_RUN.memory(run, *map(_address, (parts.tangents, parts.along, parts.rates)))
 
 
 def _address(array: Any) -> int:

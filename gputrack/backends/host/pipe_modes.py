@@ -14,7 +14,6 @@ import numpy as np
 from gputrack.backends.collective import KERNELS
 from gputrack.backends.generated import flattened_alone
 from gputrack.backends.pipe_tables import (
-    PipeRun,
     adjoint_table,
     constant_bars,
     kick_table,
@@ -22,6 +21,7 @@ from gputrack.backends.pipe_tables import (
     padded,
     strength,
 )
+from gputrack.backends.structs import PIPE_RUN
 from gputrack.base.compiler import build
 from gputrack.collective.pipe_modes import PipeModes
 from gputrack.elements.collective_map import Bars, Bunch
@@ -40,7 +40,7 @@ def library(horizontal: int, vertical: int) -> ctypes.CDLL:
     counts = f"#define GT_HORIZONTAL {horizontal}\n#define GT_VERTICAL {vertical}\n"
     lib = build(flattened_alone(ENTRY, "#define GT_PARTS 1\n" + counts))
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
-    run = ctypes.POINTER(PipeRun)
+    run = ctypes.POINTER(PIPE_RUN.memory)
     lib.pipe_scratch.argtypes, lib.pipe_scratch.restype = [], integer
     lib.pipe_deposit.argtypes = [run, integer, integer, integer, ctypes.c_int, pointer, pointer]
     lib.pipe_kick.argtypes = lib.pipe_kick_adjoint.argtypes = [run, integer, integer, pointer]
@@ -80,7 +80,7 @@ class PipeKick:
         del kept
         return Bars(bar, *constant_bars(op, ref, c_bar))
 
-    def _deposited(self, what: PipeModes, run: PipeRun, adjoint: bool) -> np.ndarray:
+    def _deposited(self, what: PipeModes, run: ctypes.Structure, adjoint: bool) -> np.ndarray:
         """Sums over all particles (1 or 3, horizontal, vertical), see `pipe_deposit` in the kernels."""
         size = _whole(-(-run.n // PARTS), UNIT)
         count = -(-run.n // size)
@@ -93,7 +93,7 @@ class PipeKick:
         self._on_threads(what, run.n, count, 1, work)
         return _in_order(sums)
 
-    def _over(self, what: PipeModes, run: PipeRun, function: Any) -> int:
+    def _over(self, what: PipeModes, run: ctypes.Structure, function: Any) -> int:
         """A function of ranges of particles; the sum of what it returns."""
         return sum(self._on_threads(what, run.n, run.n, UNIT, lambda *part: function(ctypes.byref(run), *part)))
 
@@ -117,10 +117,10 @@ def _library_of(what: PipeModes) -> ctypes.CDLL:
     return library(*map(padded, what.modes))
 
 
-def _run(bunch: Bunch, op: Any, c: float) -> tuple[PipeRun, list[np.ndarray]]:
+def _run(bunch: Bunch, op: Any, c: float) -> tuple[ctypes.Structure, list[np.ndarray]]:
     """The struct but for the table, and the arrays that must live as long."""
     kx = modes(op.what)[0]
-    run = PipeRun()
+    run = PIPE_RUN.memory()
     weights = np.ascontiguousarray(bunch.weights)
     run.coordinates, run.weights = _address(bunch.coordinates), _address(weights)
     run.n = weights.shape[0]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.backends.generated import flattened
+from gputrack.backends.structs import SERIES_RUN, TEAM_RUN
 from gputrack.backends.taylor.products_source import series_rows_text
 from gputrack.backends.taylor.tables import SeriesTables
 from gputrack.base.arrays import Array, module_named, on_device
@@ -68,14 +69,14 @@ def run_series_cuda(
         blocks = blocks_for(len(maps), doubles)
         rooms, missing = xp.empty(blocks * (THREADS // MAP_THREADS) * doubles), xp.zeros(1, dtype=xp.int32)
         given = [xp.asarray(array) for array in (tables.ops, tables.constants, tables.slopes, tables.members)]
-        ops, constants, rates, members = (np.uint64(array.data.ptr) for array in given)
-        arguments = (
-            ops, np.int32(len(tables.ops)), constants, np.int64(tables.own_constants), rates,
-            np.int64(tables.own_slopes), members, np.int64(tables.constants.shape[-1]), np.uint64(final.data.ptr),
-            np.int64(len(maps)), np.uint64(records.data.ptr), np.int64(places), np.int32(tables.most),
-            np.uint64(rooms.data.ptr), np.int64(doubles), np.uint64(missing.data.ptr),
+        ops, constants, rates, members = (array.data.ptr for array in given)
+        run = SERIES_RUN.memory(
+            ops, len(tables.ops), constants, tables.own_constants, rates, tables.own_slopes, members,
+            tables.constants.shape[-1], final.data.ptr, records.data.ptr, places, tables.most,
         )  # fmt: skip
-        module(space, programs[0].kinds).get_function("gputrack_series")((blocks,), (THREADS,), arguments)
+        teams = TEAM_RUN.memory(run, len(maps), rooms.data.ptr, doubles, missing.data.ptr)
+        kernel = module(space, programs[0].kinds).get_function("gputrack_series")
+        kernel((blocks,), (THREADS,), TEAM_RUN.arguments(teams))
         if int(missing[0]):
             raise BackendError(
                 f"backend 'cuda': a map has more than {slots_of(space)} series at a time; use backend='host'"

@@ -12,31 +12,13 @@ from typing import Any
 import numpy as np
 
 from gputrack.backends.generated import flattened
+from gputrack.backends.structs import SERIES_RUN
 from gputrack.backends.taylor.products_source import series_text
 from gputrack.backends.taylor.tables import SeriesTables
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS
 from gputrack.lattice.program import Program
 from gputrack.tpsa.space import Space
-
-
-class SeriesRun(ctypes.Structure):
-    """Twin of `SeriesRun` in kernels/taylor/run.h."""
-
-    _fields_ = (
-        ("ops", ctypes.c_void_p),
-        ("n_ops", ctypes.c_int32),
-        ("constants", ctypes.c_void_p),
-        ("tile_constants", ctypes.c_int64),
-        ("slopes", ctypes.c_void_p),
-        ("tile_slopes", ctypes.c_int64),
-        ("reference", ctypes.c_void_p),
-        ("n_constants", ctypes.c_int64),
-        ("maps", ctypes.c_void_p),
-        ("records", ctypes.c_void_p),
-        ("places", ctypes.c_int64),
-        ("max_constants", ctypes.c_int32),
-    )
 
 
 @cache
@@ -47,7 +29,7 @@ def library(space: Space, several: bool) -> ctypes.CDLL:
     """
     defines = "#define GT_PARTS 1\n" if several else "#define GT_SCALAR\n"
     lib = build(flattened("host/taylor.h", MAPS, defines, series_text(space)))
-    lib.gputrack_series.argtypes = [ctypes.POINTER(SeriesRun), ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
+    lib.gputrack_series.argtypes = [ctypes.POINTER(SERIES_RUN.memory), ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
     lib.gputrack_series.restype = None
     lib.gputrack_constant_bytes.restype = ctypes.c_int64
     return lib
@@ -94,7 +76,7 @@ def run_series(
     records = _aligned(8 * math.prod(shape)).view(np.float64).reshape(shape)
     constants, rates = (_tiled(t, tiles if len(t) > 1 else 1, lanes) for t in (tables.constants, tables.slopes))
     members, most = _spread(tables.members, lanes), tables.most
-    run = SeriesRun(
+    run = SERIES_RUN.memory(
         tables.ops.ctypes.data, len(tables.ops), constants.ctypes.data, tables.own_constants, rates.ctypes.data,
         tables.own_slopes, members.ctypes.data, tables.constants.shape[1], state.ctypes.data, records.ctypes.data,
         places, most,

@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 
 from gputrack.backends.generated import flattened
+from gputrack.backends.structs import SERIES_RUN, SERIES_SWEEP
 from gputrack.backends.taylor.adjoint_source import series_adjoint_text
-from gputrack.backends.taylor.host import SeriesRun
 from gputrack.backends.taylor.products_source import series_text
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS, ReferenceValues
@@ -24,24 +24,12 @@ _FRAMES = 400
 _STACK = 2**21
 
 
-class SeriesSweep(ctypes.Structure):
-    """Twin of `SeriesSweep` in kernels/host/taylor_adjoint.h."""
-
-    _fields_ = (
-        ("run", SeriesRun),
-        ("cotangents", ctypes.c_void_p),
-        ("seeds", ctypes.c_void_p),
-        ("gradient", ctypes.c_void_p),
-        ("reference", ctypes.c_void_p),
-    )
-
-
 @cache
 def library(space: Space) -> ctypes.CDLL:
     """The compiled sweep for one space without parameters; built at first use, cached on disk."""
     text = series_text(space) + series_adjoint_text(space)
     lib = build(flattened("host/taylor_adjoint.h", MAPS, "#define GT_SCALAR\n", text))
-    lib.gputrack_series_sweep.argtypes = [ctypes.POINTER(SeriesSweep), ctypes.c_void_p]
+    lib.gputrack_series_sweep.argtypes = [ctypes.POINTER(SERIES_SWEEP.memory), ctypes.c_void_p]
     lib.gputrack_series_sweep.restype = None
     lib.gputrack_functional_bytes.restype = ctypes.c_int64
     return lib
@@ -83,11 +71,13 @@ def sweep_series(
     ops, constants, members, given = (
         np.ascontiguousarray(a) for a in (program.ops, program.constants, np.array(reference), seeds)
     )
-    run = SeriesRun(
+    run = SERIES_RUN.memory(
         ops=_address(ops), n_ops=len(program), constants=_address(constants), reference=_address(members),
         n_constants=count, maps=_address(maps), places=len(seeds), max_constants=most,
     )  # fmt: skip
-    sweep = SeriesSweep(run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:]))
+    sweep = SERIES_SWEEP.memory(
+        run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:])
+    )
     size = _FRAMES * lib.gputrack_functional_bytes()
     _on_stack(size, lambda: lib.gputrack_series_sweep(ctypes.byref(sweep), room.ctypes.data))
     return gradient
