@@ -15,7 +15,6 @@ from gputrack.backends.structs import RATES_RUN, make_run
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS, ReferenceValues
 
-
 #: kernel file and function of each direction
 _ENTRIES = {
     False: ("host/matrix_derivatives.h", "gputrack_matrix_rates"),
