@@ -1,1 +1,1 @@
-"""Gradients, Jacobians and forward-mode derivatives on top of autograd, and boxes for arrays in GPU memory."""
+"""Gradients, Jacobians and forward-mode derivatives, built on autograd; traced arrays in GPU memory."""

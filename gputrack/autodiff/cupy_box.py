@@ -1,6 +1,7 @@
-"""autograd on GPUs: boxes for CuPy arrays that are carried, moved to the host and averaged, and nothing else.
+"""autograd boxes for CuPy arrays, which support tracking, moments and transfer to the host, and no other operation.
 
-The coordinates of a beam stay on their device through tracking, moments, and back; autograd itself knows NumPy only.
+The coordinates of a beam stay on their device in the forward and the backward sweep; autograd itself supports NumPy
+arrays only.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ from gputrack.base.primitive import primitive
 from gputrack.base.sealed_array import DeviceArray, opened, refusal
 
 _BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
-_REFUSED = (
+_UNSUPPORTED = (
     "getitem", "iter", "contains", "bool", "float", "int", "index", "array", "array_function", "array_ufunc", "neg",
     "pos", "abs", "eq", "ne", "lt", "le", "gt", "ge", *_BINARY, *(f"r{name}" for name in _BINARY),
 )  # fmt: skip
 
 
-def _refusing(name: str) -> Callable[..., Any]:
+def _unsupported(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        called = args[0].__name__ if name.startswith("array_") else name
-        raise refusal(f"{called} of a traced CuPy array (coordinates of a beam, its x, px, ..., or those of a record)")
+        operation = args[0].__name__ if name.startswith("array_") else name
+        raise refusal(f"{operation} of a traced CuPy array (coordinates of a beam or of a record)")
 
     return method
 
 
-_Refusals: Any = type("_Refusals", (), {"__slots__": ()} | {f"__{name}__": _refusing(name) for name in _REFUSED})
+_Unsupported: Any = type("_Unsupported", (), {"__slots__": ()} | {f"__{name}__": _unsupported(name) for name in _UNSUPPORTED})
 
 
-class DeviceBox(_Refusals, Box):  # type: ignore[misc]
-    """What autograd puts around a `DeviceArray`: it has a shape, and can be moved to the host with `get`."""
+class DeviceBox(_Unsupported, Box):  # type: ignore[misc]
+    """autograd's box of a `DeviceArray`: it has a shape and can be copied to the host with `get`."""
 
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
@@ -49,7 +50,7 @@ class DeviceBox(_Refusals, Box):  # type: ignore[misc]
         return len(self._value.array)
 
     def get(self) -> Any:
-        """The array on the host, as that of `cupy.ndarray`: still traced, and open to all of ``autograd.numpy``."""
+        """Copy to the host, as `cupy.ndarray.get`; the copy is traced and supports all of ``autograd.numpy``."""
         return to_host(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -59,13 +60,13 @@ class DeviceBox(_Refusals, Box):  # type: ignore[misc]
 
 
 class DeviceSpace(VSpace):  # type: ignore[misc]
-    """CuPy arrays of one shape as a vector space."""
+    """Vector space of the CuPy arrays of one shape."""
 
     def __init__(self, value: DeviceArray) -> None:
         self.shape, self.size, self.device = value.array.shape, value.array.size, value.array.device
         self.xp = namespace(value)
 
-    def zeros(self) -> DeviceArray:  # noqa: D102 (this and the following are autograd's)
+    def zeros(self) -> DeviceArray:  # noqa: D102 (autograd's interface, as are the following methods)
         with self.device:
             return DeviceArray(self.xp.zeros(self.shape))
 
@@ -100,14 +101,14 @@ VSpace.register(DeviceArray, DeviceSpace)
 
 @primitive
 def to_host(values: DeviceArray) -> np.ndarray:
-    """The array on the host; cotangents go back to the device."""
+    """Copy to the host; cotangents return to the device."""
     copy: np.ndarray = values.array.get()
     return copy
 
 
 @primitive
 def to_gpu(values: np.ndarray) -> DeviceArray:
-    """The array on the current device; cotangents come back to the host."""
+    """Copy to the current device; cotangents return to the host."""
     return DeviceArray(module_named("cupy").asarray(values))
 
 
@@ -123,7 +124,7 @@ defjvp(to_gpu, lambda g, answer, values: _upload(answer, g))
 
 
 def to_cupy(value: Any) -> Any:
-    """The array, or traced array, on the current GPU.
+    """Copy of an array, traced or not, on the current GPU.
 
     Raises
     ------
@@ -137,18 +138,18 @@ def to_cupy(value: Any) -> Any:
 
 
 def sealed(value: Any) -> Any:
-    """CuPy arrays under seal, also in lists, tuples and dictionaries, as autograd is given arguments; others as is."""
-    return _each(value, lambda a: DeviceArray(a) if is_cupy(a) and a is untraced(a) else a)
+    """Wrap CuPy arrays as `DeviceArray` for autograd, also inside lists, tuples and dictionaries."""
+    return _map_leaves(value, lambda a: DeviceArray(a) if is_cupy(a) and a is untraced(a) else a)
 
 
 def unsealed(value: Any) -> Any:
-    """The opposite of `sealed`."""
-    return _each(value, opened)
+    """Unwrap what `sealed` wrapped."""
+    return _map_leaves(value, opened)
 
 
-def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+def _map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
     if type(value) in (list, tuple):
-        return type(value)(_each(item, change) for item in value)
+        return type(value)(_map_leaves(item, change) for item in value)
     if type(value) is dict:
-        return {key: _each(item, change) for key, item in value.items()}
+        return {key: _map_leaves(item, change) for key, item in value.items()}
     return change(value)

@@ -1,4 +1,4 @@
-"""Reverse-mode derivatives: gradients and Jacobians of any function written with gputrack and autograd."""
+"""Gradients and Jacobians of functions written with gputrack and autograd."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from gputrack.base.errors import InputError
 
 
 def value_and_grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Any, Any]]:
-    """Function that returns both the value of a scalar function and its gradient with respect to one argument.
+    """Function that returns the value of a scalar function and its gradient with respect to one argument.
 
-    One forward run and one backward sweep, whatever the number of knobs.
+    The cost is one forward run and one backward sweep, independent of the number of knobs.
 
     Parameters
     ----------
     function : callable
-        Scalar; written with gputrack and ``autograd.numpy``.
+        Scalar function written with gputrack and ``autograd.numpy``.
     argnum : int
-        Which argument to differentiate. Where it is a CuPy array, so is its gradient.
+        Index of the argument to differentiate. The gradient of a CuPy array is a CuPy array.
     """
-    return _on_any_device(autograd.value_and_grad(function, argnum), argnum)
+    return _accepting_cupy(autograd.value_and_grad(function, argnum), argnum)
 
 
 def grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
-    """Gradient of a scalar function, see `value_and_grad`."""
-    return _on_any_device(autograd.grad(function, argnum), argnum)
+    """Gradient of a scalar function; see `value_and_grad`."""
+    return _accepting_cupy(autograd.grad(function, argnum), argnum)
 
 
 def jacobian(function: Callable[..., Any], argnum: int = 0, *, mode: str = "reverse") -> Callable[..., Any]:
-    """Jacobian of a function with a NumPy array as value, shape: that of the value, then that of the argument.
+    """Jacobian of a function whose value is a NumPy array; shape (*value.shape, *argument.shape).
 
     Parameters
     ----------
     function : callable
     argnum : int
-        Which argument to differentiate.
+        Index of the argument to differentiate.
     mode : {"reverse", "forward"}
-        Row by row, one backward sweep for each entry of the value, or column by column, one run with tangents for
-        each entry of the argument: cheaper where the argument is shorter than the value.
+        "reverse" computes rows, one backward sweep for each entry of the value; "forward" computes columns, one run
+        with tangents for each entry of the argument, which is cheaper if the argument is shorter than the value.
 
     Raises
     ------
     InputError
-        The argument is a CuPy array: the gradients of all entries would fill the GPU. Or there is no such mode.
+        The argument is a CuPy array (the gradients of all entries would fill the GPU), or `mode` is unknown.
     """
     if mode not in ("reverse", "forward"):
         raise InputError(f"jacobian: mode must be 'reverse' or 'forward', got {mode!r}")
@@ -58,18 +58,18 @@ def jacobian(function: Callable[..., Any], argnum: int = 0, *, mode: str = "reve
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if args and is_cupy(args[argnum]):
-            raise InputError("jacobian: a CuPy array cannot be differentiated; use grad, entry by entry, or knobs")
+            raise InputError("jacobian: a CuPy array cannot be differentiated; use grad of each entry, or knobs")
         return derivative(*args, **kwargs)
 
     return call
 
 
-def _on_any_device(derivative: Callable[..., Any], argnum: Any) -> Callable[..., Any]:
-    """A derivative by autograd that takes and gives CuPy arrays, which autograd is shown under seal."""
-    chosen = argnum if isinstance(argnum, (tuple, list)) else [argnum]
+def _accepting_cupy(derivative: Callable[..., Any], argnum: Any) -> Callable[..., Any]:
+    """Make a derivative of autograd accept and return CuPy arrays, which autograd sees as `DeviceArray`."""
+    argnums = argnum if isinstance(argnum, (tuple, list)) else [argnum]
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        places = {i % len(args) for i in chosen} if args else set()
-        return unsealed(derivative(*(sealed(a) if i in places else a for i, a in enumerate(args)), **kwargs))
+        indices = {i % len(args) for i in argnums} if args else set()
+        return unsealed(derivative(*(sealed(a) if i in indices else a for i, a in enumerate(args)), **kwargs))
 
     return call

@@ -1,4 +1,4 @@
-"""Rules of forward mode that autograd lacks, for functions of matrices and Fourier transforms; it has those of reverse.
+"""Forward-mode rules of matrix functions and Fourier transforms; autograd has the reverse-mode rules only.
 
 M. B. Giles, Collected matrix derivative results for forward and reverse mode, in Advances in Automatic Differentiation
 (2008), sections 2.2.3, 2.2.4, 2.3.1.
@@ -34,7 +34,7 @@ def _solve_side(g: Any, ans: Any, a: Any, b: Any) -> Any:
 
 @cache
 def add_missing_rules() -> None:
-    """Give autograd the rules that it lacks, once; a later autograd may know better."""
+    """Register, once, the rules that this version of autograd lacks."""
     for function, rules in ((linalg.inv, [_inv]), (linalg.det, [_det]), (linalg.solve, [_solve_matrix, _solve_side])):
         if function not in primitive_jvps:
             defjvp(function, *rules)

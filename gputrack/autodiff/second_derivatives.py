@@ -1,4 +1,4 @@
-"""Derivatives of derivatives, which sweeps by kernels do not give."""
+"""Detection of second derivatives, which the adjoint kernels do not provide."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from gputrack.base.errors import InputError
 
 
 def require_first_derivatives(*values: Any) -> None:
-    """An error where what a sweep is given, or was computed from, is being differentiated once more."""
+    """Raise `InputError` if an input of a backward sweep is itself being differentiated."""
     if any(map(is_traced, values)):
-        raise InputError("optics and maps: second derivatives by reverse mode over reverse mode are not available")
+        raise InputError("optics and maps: second derivatives (reverse over reverse mode) are not available")

@@ -1,4 +1,4 @@
-"""Slices of large traced arrays: autograd adds the cotangents of its own into zeros entry by entry, which is slow."""
+"""Slices of large traced arrays; autograd's own rule for slices adds cotangents entry by entry, which is slow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gputrack.base.primitive import primitive
 
 @primitive
 def part(array: Array, index: Any) -> Array:
-    """``array[index]`` for slices and numbers."""
+    """``array[index]`` for an index of slices and integers."""
     return array[index]
 
 

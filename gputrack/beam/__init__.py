@@ -1,1 +1,1 @@
-"""Particles and their weights; initial distributions and moments."""
+"""Beams: particles and their weights, initial distributions, moments, beam files."""

@@ -1,4 +1,4 @@
-"""Checks of the arrays of a beam at the door: shape, type, device, range; then nobody can change them."""
+"""Validation of the arrays of a beam: shape, type, device and range; NumPy arrays become read-only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gputrack.base.losses import LossCode
 
 
 def beam_coordinates(value: Array) -> Array:
-    """Coordinates (6, n) as float64 on their own device; NumPy arrays become read-only copies.
+    """Coordinates (6, n) as float64 on their device; NumPy arrays become read-only copies.
 
-    Traced arrays pass unchanged, so that gradients flow through a beam.
+    Traced arrays are returned unchanged, so that gradients propagate through a beam.
 
     Raises
     ------
@@ -30,12 +30,12 @@ def beam_coordinates(value: Array) -> Array:
 
 
 def beam_vector(name: str, value: Any, default: float, coordinates: Array, dtype: str) -> Array:
-    """One number per particle on the device of the coordinates; one plain number stands for all.
+    """One number per particle on the device of the coordinates; a scalar applies to all particles.
 
     Raises
     ------
     InputError
-        The value is on another device, has another shape, or is not of the kind of `dtype`.
+        The value is on another device, has another shape, or cannot be converted to `dtype`.
     """
     n = coordinates.shape[1]
     on_cupy = is_cupy(coordinates)
@@ -62,7 +62,7 @@ def beam_vector(name: str, value: Any, default: float, coordinates: Array, dtype
 
 
 def _require_range(name: str, array: Array, dtype: str) -> None:
-    """Integers must survive the conversion to `dtype`, which wraps around without a word."""
+    """Require that integers fit `dtype`; the conversion would wrap around silently."""
     if dtype == "float64":
         return
     limits = np.iinfo(dtype)
@@ -73,7 +73,7 @@ def _require_range(name: str, array: Array, dtype: str) -> None:
 
 
 def require_weights(weights: Array) -> None:
-    """Weights must be finite and > 0."""
+    """Require finite weights > 0."""
     xp = namespace(weights)
     good = xp.isfinite(weights) & (weights > 0.0)
     if not bool(xp.all(good)):
@@ -82,7 +82,7 @@ def require_weights(weights: Array) -> None:
 
 
 def require_codes(loss_code: Array) -> None:
-    """Loss codes must be known."""
+    """Require loss codes of `LossCode`."""
     low, high = int(loss_code.min()), int(loss_code.max())
     for code in (low, high):
         if not 0 <= code <= max(LossCode):
@@ -90,7 +90,7 @@ def require_codes(loss_code: Array) -> None:
 
 
 def require_finite(coordinates: Array, alive: Array) -> None:
-    """Coordinates of living particles must be finite."""
+    """Require finite coordinates of the surviving particles."""
     if is_traced(coordinates):
         return
     xp = namespace(coordinates)
@@ -103,12 +103,12 @@ def require_finite(coordinates: Array, alive: Array) -> None:
         )
 
 
-def frozen(array: Array, given: Any) -> Array:
-    """A read-only NumPy array that nobody else can write to; CuPy has no such flag and stays as it is."""
+def frozen(array: Array, original: Any) -> Array:
+    """Read-only NumPy array that shares no memory with `original`; CuPy arrays, which have no such flag, unchanged."""
     if not isinstance(array, np.ndarray):
         return array
     if array.flags.writeable or array.base is not None:
-        if array is given or array.base is not None:
+        if array is original or array.base is not None:
             array = array.copy()
         array.flags.writeable = False
     return array

@@ -1,4 +1,4 @@
-"""The beam: particles, their weights and losses, and what is measured on them."""
+"""The beam: particles with their weights and losses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gputrack.beam.arrays import (
     require_finite,
     require_weights,
 )
-from gputrack.beam.constructors import BeamSources
+from gputrack.beam.constructors import BeamConstructors
 from gputrack.beam.file import load_beam, save_beam
 from gputrack.beam.measured import BeamMoments
 from gputrack.beam.moments import PLANES
@@ -32,30 +32,31 @@ _ARRAYS = ("coordinates", "weights", "loss_code", "loss_turn", "loss_element")
 _FIELDS = (*_ARRAYS, "reference", "turn")
 
 
-class Beam(BeamSources, BeamMoments):
-    """Particles at one place of the lattice. A value: make a changed one with `replaced`.
+class Beam(BeamConstructors, BeamMoments):
+    """Particles at one place of the lattice. Immutable: `replaced` makes a changed copy.
 
     Parameters
     ----------
     coordinates : (6, n) array
         Rows x [m], px, y [m], py, z [m], delta, normalised to the reference momentum; z = -beta c tau is the
         distance ahead of the reference particle. NumPy or CuPy; the beam lives on the device of this array.
-        NumPy arrays are copied and cannot be written to; do not write to CuPy arrays once given. Lost particles have
-        those that they had before the map that lost them, in the lattice's frame also where the element is displaced.
+        NumPy arrays are copied and are read-only; do not modify CuPy arrays after passing them. Lost particles have
+        their coordinates before the map in which they were lost, in the frame of the lattice even in a misaligned
+        element.
     reference : ReferenceParticle
     weights : (n,) array or float, optional
-        Number of real particles that each one stands for, > 0; 1 where not given.
+        Number of real particles per macro-particle, > 0; default 1.
     loss_code : (n,) integer array, optional
-        A `LossCode` each; all 0, alive, where not given.
+        `LossCode` of each particle; default 0, not lost.
     loss_turn, loss_element : (n,) integer arrays, optional
-        Turn and place in the lattice of the loss; -1 while alive, or where not known.
+        Turn and place in the lattice of the loss; -1 for survivors and where unknown.
     turn : int
-        Turns done so far.
+        Number of completed turns.
 
     Raises
     ------
     InputError
-        An array has a wrong shape, type or device; a weight is not > 0; a living particle is not finite.
+        An array has a wrong shape, type or device; a weight is not > 0; coordinates of a survivor are not finite.
     """
 
     coordinates: Array
@@ -94,29 +95,29 @@ class Beam(BeamSources, BeamMoments):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
-            raise AttributeError(f"Beam.{name} cannot be changed; make a new beam: beam.replaced({name}=...)")
+            raise AttributeError(f"Beam.{name} cannot be changed; make a changed copy: beam.replaced({name}=...)")
         super().__setattr__(name, value)
 
     def replaced(self, **changes: Any) -> Beam:
-        """A new beam with some of coordinates, reference, weights, loss_*, turn replaced.
+        """Copy with new values of some of coordinates, reference, weights, loss_code, loss_turn, loss_element, turn.
 
-        A new reference leaves the (normalised) coordinates as they are.
+        A new reference leaves the (normalised) coordinates unchanged.
         """
         for name in changes:
             if name not in _FIELDS:
-                raise InputError(f"Beam.replaced: no field {name!r}; they are {', '.join(_FIELDS)}")
+                raise InputError(f"Beam.replaced: no field {name!r}; the fields are {', '.join(_FIELDS)}")
         fields = {name: getattr(self, name) for name in _FIELDS} | changes
         return Beam(fields.pop("coordinates"), fields.pop("reference"), **fields)
 
     def to_device(self, xp: str) -> Beam:
-        """The beam with its arrays in ``"numpy"`` (host) or ``"cupy"`` (GPU) memory.
+        """Copy of the beam in ``"numpy"`` (host) or ``"cupy"`` (GPU) memory.
 
         Raises
         ------
         BackendError
-            CuPy is asked for and not installed.
+            CuPy is required but not installed.
         DeviceMemoryError
-            The beam does not fit the GPU's memory.
+            The beam does not fit into the memory of the GPU.
         """
         module = module_named(xp)
         move = to_numpy if module is np else to_cupy
@@ -124,8 +125,8 @@ class Beam(BeamSources, BeamMoments):
             return self.replaced(**{name: move(getattr(self, name)) for name in _ARRAYS})
         except out_of_memory() as error:
             raise DeviceMemoryError(
-                f"Beam.to_device: {self.n} particles need {76 * self.n} bytes and more on the GPU ({error}); leave "
-                "them in host memory, and track with backend='cuda': they are streamed in chunks"
+                f"Beam.to_device: {self.n} particles need at least {76 * self.n} bytes on the GPU ({error}); leave "
+                "them in host memory and track with backend='cuda', which streams them in chunks"
             ) from error
 
     # -- particles -----------------------------------------------------------------------------
@@ -167,12 +168,12 @@ class Beam(BeamSources, BeamMoments):
 
     @cached_property
     def alive(self) -> Array:
-        """Which particles are not lost, bool (n,)."""
+        """Mask of the surviving particles, bool (n,)."""
         return self.loss_code == int(LossCode.ALIVE)
 
     @property
     def lost(self) -> Array:
-        """Which particles are lost, bool (n,)."""
+        """Mask of the lost particles, bool (n,)."""
         return ~self.alive
 
     @cached_property
@@ -182,11 +183,11 @@ class Beam(BeamSources, BeamMoments):
 
     @property
     def transmission(self) -> float:
-        """Weight of the living particles over that of all."""
+        """Weight of the surviving particles divided by the weight of all."""
         return float((self.weights * self.alive).sum() / self.weights.sum())
 
     def losses(self) -> Losses:
-        """How many particles were lost, by code and by element; ``print(beam.losses())``."""
+        """Numbers of lost particles by loss code and by element; ``print(beam.losses())`` shows a table."""
         lost = self.lost
         by_code = {LossCode(code): count for code, count in _counts(self.loss_code[lost])}
         by_element = dict(sorted(_counts(self.loss_element[lost]), key=lambda item: (-item[1], item[0])))
@@ -195,7 +196,7 @@ class Beam(BeamSources, BeamMoments):
     # -- files and text --------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an HDF5 file for openPMD tools and `Beam.load`; see `gputrack.beam.file.save_beam`."""
+        """Write an openPMD HDF5 file that `Beam.load` reads; see `gputrack.beam.file.save_beam`."""
         save_beam(self, path)
 
     @staticmethod
@@ -206,7 +207,7 @@ class Beam(BeamSources, BeamMoments):
         reference_time: float | None = None,
         xp: str = "numpy",
     ) -> Beam:
-        """Read a file of ours or any openPMD particle file; see `gputrack.beam.file.load_beam`."""
+        """Read a gputrack beam file or any openPMD particle file; see `gputrack.beam.file.load_beam`."""
         return load_beam(Beam, path, reference=reference, reference_time=reference_time, xp=xp)
 
     def __len__(self) -> int:
@@ -219,7 +220,7 @@ class Beam(BeamSources, BeamMoments):
             f"{self.n} particles ({self.n_lost} lost), turn {self.turn}, {device}, "
             f"mass {ref.mass:.6g} eV, charge {ref.charge:+g} e, p0c {ref.p0c:.6g} eV"
         )
-        quick = "_moments" in self.__dict__ or self.n <= 100_000  # text should not take seconds
+        quick = "_moments" in self.__dict__ or self.n <= 100_000  # printing should not take seconds
         if self.n_lost < self.n and device != "traced" and quick:
             planes = ", ".join(f"{plane} {self.emittance(plane):.4g}" for plane in PLANES)
             text += f"; rms emittances [m] {planes}"
@@ -227,6 +228,6 @@ class Beam(BeamSources, BeamMoments):
 
 
 def _counts(values: Array) -> list[tuple[int, int]]:
-    """Distinct integers and how often each occurs, ascending."""
+    """Distinct integers in ascending order with the number of occurrences."""
     distinct, counts = namespace(values).unique(values, return_counts=True)
     return list(zip(distinct.tolist(), counts.tolist(), strict=True))

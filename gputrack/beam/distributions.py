@@ -1,7 +1,7 @@
 """Random distributions of particles in normalised coordinates: zero mean, unit variances, shape (6, n).
 
 Random numbers are drawn on the host by NumPy's PCG64, so that a seed gives the same beam on every device.
-A matrix then gives them their size and correlations, see `shaped`.
+`shaped` then applies a matrix, which gives the sizes and correlations.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from gputrack.beam.moments import cholesky, sigma
 
 
 def generator(owner: str, seed: object) -> np.random.Generator:
-    """Random generator of a seed >= 0."""
+    """Random generator for a seed >= 0."""
     return np.random.Generator(np.random.PCG64(require_integer(owner, "seed", seed, at_least=0)))
 
 
 def gaussian(n: int, random: np.random.Generator, cut: float = np.inf) -> np.ndarray:
-    """Normal distribution; in each plane the amplitude sqrt(q^2 + p^2) stays below `cut`.
+    """Normal distribution whose amplitude sqrt(q^2 + p^2) in each plane is below `cut`.
 
-    Cutting the amplitude rather than each coordinate keeps the distribution round, hence matched. Without a
-    cut this is Box and Muller's method (Ann. Math. Stat. 29 (1958) 610); a cut shrinks the variances.
+    With a cut in amplitude rather than in each coordinate the distribution stays round, hence matched. Without a
+    cut this is Box and Muller's method (Ann. Math. Stat. 29 (1958) 610); a cut reduces the variances.
     """
-    # The amplitude r is distributed as 1 - exp(-r^2/2), here scaled to reach 1 at the cut, and inverted.
-    kept = -np.expm1(-0.5 * cut * cut)
-    radius = np.sqrt(-2.0 * np.log1p(-kept * random.random((3, n))))
+    # The distribution function of the amplitude, 1 - exp(-r^2/2) normalised to 1 at the cut, is inverted.
+    fraction = -np.expm1(-0.5 * cut * cut)
+    radius = np.sqrt(-2.0 * np.log1p(-fraction * random.random((3, n))))
     phase = 2.0 * np.pi * random.random((3, n))
     return np.stack([radius * np.cos(phase), radius * np.sin(phase)], axis=1).reshape(6, n)
 
@@ -35,7 +35,7 @@ def gaussian(n: int, random: np.random.Generator, cut: float = np.inf) -> np.nda
 def kv(n: int, random: np.random.Generator) -> np.ndarray:
     """Kapchinskij-Vladimirskij: uniform on the 3-sphere of radius 2 in x, px, y, py; normal in z, delta.
 
-    Every projection on two of the four is a uniform disc of radius 2, thus of unit variances
+    Every projection on two of the four coordinates is a uniform disc of radius 2, thus of unit variances
     (I. M. Kapchinskij, V. V. Vladimirskij, Proc. HEACC (CERN, 1959) 274).
     """
     points = gaussian(n, random)
@@ -56,12 +56,12 @@ def waterbag(n: int, random: np.random.Generator, dimensions: int) -> np.ndarray
 
 
 def with_exact_moments(owner: str, points: np.ndarray) -> np.ndarray:
-    """The points shifted and mixed linearly so that their mean is 0 and their covariance 1 to rounding.
+    """Shift and transform the points linearly so that their mean is 0 and their covariance 1 to rounding.
 
     Raises
     ------
     InputError
-        There are fewer than 7 particles, which cannot span six dimensions around their mean.
+        There are fewer than 7 particles: they cannot span six dimensions around their mean.
     """
     n = points.shape[1]
     if n < 7:
@@ -73,48 +73,48 @@ def with_exact_moments(owner: str, points: np.ndarray) -> np.ndarray:
 
 
 def shaped(owner: str, points: np.ndarray, factor: Array, centroid: Array) -> Array:
-    """Coordinates centroid + factor points, or an `InputError` where that overflows; traced as the last two are."""
+    """Coordinates centroid + factor points; traced if `factor` or `centroid` is; `InputError` on overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
         coordinates = factor @ points + centroid[:, None]
     if not np.all(np.isfinite(untraced(coordinates))):
-        raise InputError(f"{owner}: sizes or centroid are too large, coordinates overflow")
+        raise InputError(f"{owner}: the coordinates overflow; reduce the sizes or the centroid")
     return coordinates
 
 
 def require_cut(owner: str, cut: object) -> float:
-    """Amplitude limit in rms sizes; None is none."""
+    """Amplitude limit in rms sizes; None for no limit."""
     return np.inf if cut is None else require_number(owner, "cut", cut, above=0.0)
 
 
 def require_sigma_factor(owner: str, matrix: object) -> Array:
-    """Cholesky factor of a (6, 6) symmetric positive semi-definite matrix of second moments; traced as that is.
+    """Cholesky factor of a (6, 6) symmetric positive semi-definite matrix of second moments; traced if that is.
 
     Raises
     ------
     InputError
-        The shape, the symmetry or the sign of an eigenvalue is wrong.
+        The matrix has a wrong shape, is not symmetric, or has a negative eigenvalue.
     """
     try:
-        given = np.asarray(untraced(matrix))
+        values = np.asarray(untraced(matrix))
     except (TypeError, ValueError):
         raise InputError(f"{owner}: sigma must be a (6, 6) array of numbers") from None
-    if given.dtype.kind not in "fiu":
-        raise InputError(f"{owner}: sigma must be a (6, 6) array of numbers, got dtype {given.dtype}")
-    given = given.astype(float)
-    if given.shape != (6, 6):
-        raise InputError(f"{owner}: sigma must have shape (6, 6), got {given.shape}")
-    if not np.all(np.isfinite(given)):
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"{owner}: sigma must be a (6, 6) array of numbers, got dtype {values.dtype}")
+    values = values.astype(float)
+    if values.shape != (6, 6):
+        raise InputError(f"{owner}: sigma must have shape (6, 6), got {values.shape}")
+    if not np.all(np.isfinite(values)):
         raise InputError(f"{owner}: sigma must be finite")
-    if np.any(np.abs(given) > 1e150):
-        raise InputError(f"{owner}: sigma is too large, its products overflow")
-    variances = np.diag(given)
+    if np.any(np.abs(values) > 1e150):
+        raise InputError(f"{owner}: products of entries of sigma overflow; they must be below 1e150")
+    variances = np.diag(values)
     if np.any(variances < 0.0):
-        raise InputError(f"{owner}: sigma must have a diagonal >= 0, got {variances.min():g}")
-    # Relative to the sizes, since lengths and angles may differ by many orders of magnitude.
+        raise InputError(f"{owner}: sigma must have diagonal entries >= 0, got {variances.min():g}")
+    # Relative to the sizes, since the units of the entries may differ by many orders of magnitude.
     scale = np.sqrt(np.outer(variances, variances))
-    if np.any(np.abs(given - given.T) > 1e-9 * scale):
+    if np.any(np.abs(values - values.T) > 1e-9 * scale):
         raise InputError(f"{owner}: sigma must be symmetric")
-    factor = cholesky(0.5 * (given + given.T))
-    if np.any(np.abs(factor @ factor.T - given) > 1e-8 * scale):
+    factor = cholesky(0.5 * (values + values.T))
+    if np.any(np.abs(factor @ factor.T - values) > 1e-8 * scale):
         raise InputError(f"{owner}: sigma must be positive semi-definite; a correlation exceeds 1")
     return cholesky(0.5 * (matrix + matrix.T)) if is_traced(matrix) else factor  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""Beams in HDF5 files of the openPMD standard with its BeamPhysics extension.
+"""Beam files: HDF5 of the openPMD standard with its BeamPhysics extension.
 
-A file holds the beam twice: as the standard asks (`gputrack.beam.openpmd`), for other tools, and in a group
-``gputrack`` with our own arrays, which load bit for bit. Files of others lack that group and are converted.
+A file contains the beam twice: in the form of the standard (`gputrack.beam.openpmd`) for other tools, and in a group
+``gputrack`` with the arrays of `Beam`, which are restored bit for bit. Files of other tools are converted.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _DATASETS = {
 
 
 def save_beam(beam: Beam, path: str | os.PathLike[str]) -> None:
-    """Write a beam to an HDF5 file; a file that was there is replaced once the new one is complete.
+    """Write a beam to an HDF5 file; an existing file is replaced when the new one is complete.
 
     Parameters
     ----------
     beam : Beam
-        Brought to the host if need be.
+        Copied to the host if necessary.
     path : path
 
     Raises
@@ -66,26 +66,26 @@ def load_beam(
     reference_time: float | None = None,
     xp: str = "numpy",
 ) -> Beam:
-    """Read a beam from a file of `save_beam`, exactly, or from any openPMD BeamPhysics particle file.
+    """Read a beam from a file written by `save_beam` or from any openPMD BeamPhysics particle file.
 
     Parameters
     ----------
     make : callable
-        Makes the beam from its coordinates and reference particle: `Beam`.
+        Constructor of the beam from coordinates and reference particle: `Beam`.
     path : path
     reference : ReferenceParticle, optional
-        Needed for files of other tools. Files of ours have their own; a different one is an error.
+        Required for files of other tools. gputrack's files contain it; a different one raises an error.
     reference_time : float, optional
-        For files of other tools: arrival time [s] of the reference particle. The charge-weighted mean of the
-        living particles where not given.
+        For files of other tools: arrival time [s] of the reference particle; default the charge-weighted mean of
+        the surviving particles.
     xp : {"numpy", "cupy"}
 
     Raises
     ------
     LatticeFileError
-        The file cannot be read, or needs a (or another) reference; the message names it and what is wrong.
+        The file cannot be read, or `reference` is missing or contradicts it.
     InputError
-        An argument is not what it should be.
+        An argument has a wrong type or value.
     """
     module = module_named(xp)
     if reference is not None and not isinstance(reference, ReferenceParticle):
@@ -93,15 +93,15 @@ def load_beam(
     path = Path(path)
     if not path.is_file():
         raise LatticeFileError(f"{path}: there is no such file")
-    with _telling(path), h5py.File(path, "r") as file:
+    with _file_errors(path), h5py.File(path, "r") as file:
         own = GROUP in file
         beam = _read_own(make, file[GROUP], reference) if own else from_standard(make, file, reference, reference_time)
     return beam if module is np else beam.to_device(xp)
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """Whatever a damaged or hostile file makes the libraries raise becomes one line that names the file."""
+def _file_errors(path: Path) -> Iterator[None]:
+    """Convert every exception raised for a damaged or malicious file to a one-line message with the path."""
     try:
         yield
     except InputError as error:
@@ -109,26 +109,26 @@ def _telling(path: Path) -> Iterator[None]:
     except LatticeFileError as error:
         raise LatticeFileError(f"{path}: {one_line(error)}") from error.__cause__
     except Exception as error:
-        # h5py answers with OSError, KeyError, RuntimeError, ... according to which byte is wrong.
-        what = f"{type(error).__name__}: {one_line(error)}"
-        raise LatticeFileError(f"{path}: cannot be read as a beam ({what})") from error
+        # h5py raises OSError, KeyError, RuntimeError, ... depending on which byte is wrong.
+        message = f"{type(error).__name__}: {one_line(error)}"
+        raise LatticeFileError(f"{path}: cannot be read as a beam ({message})") from error
 
 
-def _read_own(make: Callable[..., Beam], group: Any, given: ReferenceParticle | None) -> Beam:
+def _read_own(make: Callable[..., Beam], group: Any, expected: ReferenceParticle | None) -> Beam:
     if not isinstance(group, h5py.Group):
         raise LatticeFileError(f"/{GROUP} is not a group")
     version = _attribute(group, "version", int)
     if version != VERSION:
         raise LatticeFileError(f"/{GROUP} has version {version}, this gputrack reads version {VERSION}")
     reference = ReferenceParticle(*(_attribute(group, name, float) for name in ("mass", "charge", "p0c")))
-    if given is not None and given != reference:
-        raise LatticeFileError(f"its reference is {reference}, not the given {given}; load without one")
+    if expected is not None and expected != reference:
+        raise LatticeFileError(f"the file has reference {reference}, not {expected}; omit the argument reference")
     arrays = {name: _dataset(group, name, dtype) for name, dtype in _DATASETS.items()}
     return make(arrays.pop("coordinates"), reference, turn=_attribute(group, "turn", int), **arrays)
 
 
 def _attribute(group: h5py.Group, name: str, kind: type) -> Any:
-    """A scalar attribute of the kind int or float."""
+    """Scalar attribute of type int or float."""
     value = group.attrs.get(name)
     wanted = np.integer if kind is int else (np.floating, np.integer)
     if not isinstance(value, wanted):
@@ -137,8 +137,8 @@ def _attribute(group: h5py.Group, name: str, kind: type) -> Any:
 
 
 def _dataset(group: h5py.Group, name: str, dtype: str) -> np.ndarray:
-    """A dataset of ours, of exactly the type that we write."""
-    # A link could point into another file of the reader's.
+    """Dataset of the group ``gputrack``, with exactly the type that `save_beam` writes."""
+    # A soft or external link could refer to another file of the user.
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise LatticeFileError(f"{group.name} has no dataset {name!r}")
     data = group[name]

@@ -1,6 +1,6 @@
-"""Regular sets of particles in the x-y plane, for aperture scans. All return the six rows of coordinates.
+"""Regular grids of particles in the x-y plane, for aperture scans, as six rows of coordinates.
 
-Rows may be traced: coordinates that are given as one number may be such that autograd traces.
+Coordinates given as one number for all particles may be traced by autograd.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OTHERS = ("px", "py", "z", "delta")
 def fixed(
     owner: str, n: int, values: Mapping[str, object], allowed: tuple[str, ...] = COORDINATES
 ) -> list[Array]:
-    """n particles with the given values of some coordinates, 0 elsewhere."""
+    """Rows of n particles that share the given values of some coordinates; the others are 0."""
     rows: list[Array] = [np.zeros(n)] * 6
     for name, value in values.items():
         if name not in allowed:
@@ -30,21 +30,21 @@ def fixed(
 
 
 def axis(owner: str, name: str, value: object) -> np.ndarray:
-    """Equidistant points of (min, max, number), ends included; one point must have min = max."""
+    """Equidistant points of (min, max, number), end points included; a single point requires min = max."""
     low, high, count = require_items(owner, name, value, ("min", "max", "number"))
     first = require_number(owner, f"{name} min", low)
     last = require_number(owner, f"{name} max", high)
     number = require_count(owner, f"{name} number", count)
     if (last < first) if number > 1 else (last != first):
-        wanted = "max >= min" if number > 1 else "max = min for 1 point"
-        raise InputError(f"{owner}: {name} needs {wanted}, got min {first!r} and max {last!r}")
+        condition = "max >= min" if number > 1 else "max = min for 1 point"
+        raise InputError(f"{owner}: {name} needs {condition}, got min {first!r} and max {last!r}")
     if not np.isfinite(last - first):
-        raise InputError(f"{owner}: {name} range is too large, max - min overflows")
+        raise InputError(f"{owner}: max - min of {name} overflows")
     return np.linspace(first, last, number)
 
 
 def grid(owner: str, x: object, y: object, others: Mapping[str, object]) -> list[Array]:
-    """Cartesian grid, x running fastest: particle j nx + i is at (x_i, y_j)."""
+    """Cartesian grid, x varying fastest: particle j nx + i is at (x_i, y_j)."""
     columns, lines = axis(owner, "x", x), axis(owner, "y", y)
     rows = fixed(owner, require_count(owner, "x and y number", columns.size * lines.size), others, OTHERS)
     rows[0] = np.tile(columns, lines.size)
@@ -60,7 +60,7 @@ def polar_grid(
     angles: object,
     others: Mapping[str, object],
 ) -> list[Array]:
-    """Rays from the axis, the radius running fastest: particle j n_radii + i is at (r_i, angle_j)."""
+    """Rays from the axis, the radius varying fastest: particle j n_radii + i is at (r_i, angle_j)."""
     largest = require_number(owner, "radius", radius, unit="m", above=0.0)
     count = require_count(owner, "n_radii", n_radii)
     rays = require_count(owner, "n_angles", n_angles)

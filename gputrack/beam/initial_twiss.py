@@ -1,4 +1,4 @@
-"""Twiss parameters at one place, from which beams are made."""
+"""Twiss parameters at one place, for matched beams and lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gputrack.beam.moments import root
 class InitialTwiss:
     """Uncoupled Twiss parameters and dispersion at one place.
 
-    Each may be a number that autograd traces; what is made of them can be differentiated with respect to it.
+    Each may be traced by autograd; results are then differentiable with respect to it.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class InitialTwiss:
     dx, dy : float
         Dispersion [m], per delta.
     dpx, dpy : float
-        Its derivative, in px, py per delta [1].
+        Dispersion of px, py, per delta [1].
 
     Raises
     ------
@@ -51,13 +51,13 @@ class InitialTwiss:
 
     @classmethod
     def of(cls, source: Any) -> InitialTwiss:
-        """The same of any object with scalars betx, alfx, bety, alfy and perhaps dx, dpx, dy, dpy."""
+        """Initial values from any object with scalars betx, alfx, bety, alfy and optionally dx, dpx, dy, dpy."""
         if isinstance(source, cls):
             return source
         missing = [name for name in ("betx", "alfx", "bety", "alfy") if not hasattr(source, name)]
         if missing:
             raise InputError(
-                f"twiss must have betx, alfx, bety, alfy as gputrack.InitialTwiss has; "
+                f"twiss must have attributes betx, alfx, bety, alfy, like gputrack.InitialTwiss; "
                 f"{type(source).__name__} lacks {', '.join(missing)}"
             )
         names = [name for name in cls.__dataclass_fields__ if hasattr(source, name)]
@@ -65,14 +65,14 @@ class InitialTwiss:
 
 
 def matched_factor(twiss: InitialTwiss, emit: tuple[float, float], sigma_z: float, sigma_delta: float) -> Array:
-    """Matrix F (6, 6) that makes a matched beam u = F n of normalised coordinates n with unit variances.
+    """Matrix F (6, 6) such that u = F n is a matched beam for normalised coordinates n of unit variance.
 
     x = sqrt(e beta) n1, px = sqrt(e / beta) (n2 - alpha n1), likewise in y; z = sigma_z n5,
     delta = sigma_delta n6; dispersion times delta is added to x, px, y, py (Courant and Snyder, Ann. Phys. 3
-    (1958) 1). z keeps its size sigma_z: its small betatron part where there is dispersion is left out; a beam
-    matched in all six dimensions is made of its sigma matrix.
+    (1958) 1). The rms length is sigma_z: the small betatron contribution to z in the presence of dispersion is
+    neglected; for a beam matched in all six dimensions use `Beam.from_sigma`.
 
-    Traced where an argument is; the derivative with respect to an emittance of 0 is set to 0 (it has none).
+    Traced if an argument is; the derivative with respect to an emittance of 0, which does not exist, is set to 0.
     """
     (ax, bx, cx), (ay, by, cy) = (
         _plane(emittance, beta, alpha)
@@ -92,6 +92,6 @@ def matched_factor(twiss: InitialTwiss, emit: tuple[float, float], sigma_z: floa
 
 
 def _plane(emittance: float, beta: float, alpha: float) -> tuple[Array, Array, Array]:
-    """Entries x n1, px n1, px n2 of the matrix."""
+    """Entries (q, n1), (p, n1), (p, n2) of the matrix for one plane."""
     slope = root(emittance / beta)
     return root(emittance * beta), -alpha * slope, slope

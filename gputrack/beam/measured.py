@@ -1,4 +1,4 @@
-"""What is measured on the living particles of a beam: methods of `Beam` over moments.py."""
+"""Centroid, sizes and emittances of the surviving particles: methods of `Beam` based on moments.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gputrack.beam.moment_rules import eigen_emittances, mean_and_sigma
 
 
 class BeamMoments:
-    """Averages, sizes and emittances; results are small and live on the host."""
+    """Averages, sizes and emittances; results are on the host."""
 
     coordinates: Array
     weights: Array
@@ -22,10 +22,10 @@ class BeamMoments:
 
     @cached_property
     def _moments(self) -> tuple[Array, Array]:
-        """Mean and sigma of the survivors on the host; the particles stay where they are."""
+        """Mean and sigma of the survivors on the host; the particles stay on their device."""
         if not bool(self.alive.any()):
             n = self.coordinates.shape[1]
-            raise InputError(f"Beam: all {n} particles are lost, there is nothing to average")
+            raise InputError(f"Beam: all {n} particles are lost, moments are not defined")
         both = mean_and_sigma(self.coordinates, self.weights, self.alive)
         if not is_traced(both):
             both.flags.writeable = False
@@ -33,7 +33,7 @@ class BeamMoments:
 
     @property
     def mean(self) -> Array:
-        """Centroid of the living particles, (6,), on the host.
+        """Centroid of the surviving particles, (6,), on the host.
 
         Raises
         ------
@@ -44,7 +44,7 @@ class BeamMoments:
 
     @property
     def sigma(self) -> Array:
-        """Central second moments of the living particles, (6, 6), on the host; errors as `mean`."""
+        """Central second moments of the surviving particles, (6, 6), on the host; errors as for `mean`."""
         return self._moments[1]
 
     def centroid(self, name: str) -> float:
@@ -52,22 +52,22 @@ class BeamMoments:
         return _number(self.mean[moments.coordinate_index(name)])
 
     def size(self, name: str) -> float:
-        """Rms deviation of one coordinate from its mean; where it is 0, so is its derivative."""
+        """Rms deviation of one coordinate from its mean; its derivative is 0 where the deviation is 0."""
         i = moments.coordinate_index(name)
         return _number(moments.root(self.sigma[i, i]))
 
     def emittance(self, plane: str, normalized: bool = False) -> float:
         """Projected rms emittance [m] of plane x, y or z (of z and delta), dispersion included.
 
-        The normalised one is beta0 gamma0 times as large. See `gputrack.beam.moments.projected_emittance`.
+        The normalised emittance is larger by beta0 gamma0. See `gputrack.beam.moments.projected_emittance`.
         """
         return _number(self._scale(normalized) * moments.projected_emittance(self.sigma, plane))
 
     def eigen_emittances(self, normalized: bool = False) -> Array:
         """The three eigen-emittances [m], largest first, (3,).
 
-        See `gputrack.beam.moments.eigen_emittances`; for their derivatives where some are equal or 0,
-        `gputrack.beam.moment_rules.eigen_emittances`.
+        See `gputrack.beam.moments.eigen_emittances`, and `gputrack.beam.moment_rules.eigen_emittances` for the
+        derivatives where some are equal or 0.
         """
         return self._scale(normalized) * eigen_emittances(self.sigma)
 

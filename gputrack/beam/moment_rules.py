@@ -1,7 +1,7 @@
-"""Moments and eigen-emittances as primitives of autograd: one pass over the particles each way, then 6 x 6 matrices.
+"""Derivative rules of moments and eigen-emittances: one pass over the particles, then 6 x 6 matrices.
 
-The particles stay on their device: sums are made there, in the primitive and in its rules, and only the moments, and
-the cotangents of the moments, cross between device and host.
+Sums over particles are evaluated on their device, in the primitives and in their rules; only the moments and
+their cotangents are transferred between device and host.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gputrack.base.primitive import primitive
 from gputrack.base.sealed_array import opened, sealed_as
 from gputrack.beam import moments
 
-#: eigen-emittances closer than this, relative to the largest, are not told apart: rounding is 1e-15
+#: eigen-emittances closer than this, relative to the largest, count as equal: rounding is 1e-15
 _EQUAL = 1e-12
 #: below this fraction of the largest, an eigen-emittance is rounding
 _ZERO = 16.0 * 2.0**-52
@@ -26,19 +26,19 @@ _ZERO = 16.0 * 2.0**-52
 
 @primitive
 def mean_and_sigma(coordinates: Array, weights: Array, alive: Array) -> np.ndarray:
-    """Mean and second central moments of the living particles.
+    """Mean and second central moments of the surviving particles.
 
     Parameters
     ----------
     coordinates : (..., 6, n) array
-        NumPy or CuPy; lost particles may be NaN. The only argument that can be differentiated.
+        NumPy or CuPy; lost particles may be NaN. The only differentiable argument.
     weights : (n,) array
     alive : bool array (..., n)
 
     Returns
     -------
     (..., 7, 6) NumPy array
-        The mean in row 0, sigma below it; NaN where nobody is left.
+        The mean in row 0, sigma below it; NaN where all particles are lost.
     """
     with on_device(coordinates):
         c, w = moments.survivors(opened(coordinates), weights, alive)
@@ -52,40 +52,41 @@ def _packed(mean: Array, sigma: Array) -> Array:
 
 
 def _offsets(answer: Array, coordinates: Array, weights: Array, alive: Array) -> tuple[Array, Array]:
-    """Offsets from the mean (..., 6, n), 0 for the lost, and each particle's share of the weight (..., 1, n)."""
+    """Offsets from the mean (..., 6, n) and fractions of the total weight (..., 1, n); 0 for lost particles."""
     c, w = moments.survivors(opened(coordinates), weights, alive)
-    centre = _beside(answer[..., 0, :], coordinates)[..., None]
+    centre = _on_device_of(coordinates, answer[..., 0, :])[..., None]
     xp = namespace(c, centre)
-    share = (w / moments.total(w))[..., None, :]
-    return xp.where(alive[..., None, :], c - centre, 0.0), xp.where(alive[..., None, :], share, 0.0)
+    fraction = (w / moments.total(w))[..., None, :]
+    return xp.where(alive[..., None, :], c - centre, 0.0), xp.where(alive[..., None, :], fraction, 0.0)
 
 
-def _beside(value: Array, coordinates: Array) -> Array:
+def _on_device_of(coordinates: Array, value: Array) -> Array:
     """A small array on the device of the coordinates."""
     return namespace(coordinates).asarray(value) if is_cupy(coordinates) else value
 
 
 def _pull_moments(answer: Any, coordinates: Any, weights: Any, alive: Any) -> Callable[[Any], Any]:
-    """With u the offset from the mean and s the share of the weight: bar c = s (bar mean + (B + B^T) u), B = bar sigma.
+    """Cotangent of the coordinates c: bar c = s (bar mean + (B + B^T) u), B = bar sigma.
 
-    Through the mean, sigma does not change: the weighted sum of u is 0.
+    u is the offset from the mean, s the fraction of the weight. sigma does not depend on the mean to first order,
+    since the weighted sum of u is 0.
     """
 
     def pull(cotangent: Any) -> Any:
         with on_device(coordinates):
-            bar = _beside(cotangent, coordinates)
-            offset, share = _offsets(answer, coordinates, weights, alive)
+            bar = _on_device_of(coordinates, cotangent)
+            offset, fraction = _offsets(answer, coordinates, weights, alive)
             both = bar[..., 1:, :] + moments.transposed(bar[..., 1:, :])
-            return sealed_as(coordinates, share * (bar[..., 0, :][..., None] + both @ offset))
+            return sealed_as(coordinates, fraction * (bar[..., 0, :][..., None] + both @ offset))
 
     return pull
 
 
 def _push_moments(tangent: Any, answer: Any, coordinates: Any, weights: Any, alive: Any) -> Any:
-    """Tangents of mean and sigma: sums of s dc and of s (dc u^T + u dc^T)."""
-    offset, share = _offsets(answer, coordinates, weights, alive)
+    """Tangents of mean and sigma: the sums of s dc and of s (dc u^T + u dc^T) over the particles."""
+    offset, fraction = _offsets(answer, coordinates, weights, alive)
     xp = namespace(tangent, offset)
-    weighted = share * xp.where(alive[..., None, :], opened(tangent), 0.0)
+    weighted = fraction * xp.where(alive[..., None, :], opened(tangent), 0.0)
     half = weighted @ moments.transposed(offset)
     mean, sigma = xp.sum(weighted, axis=-1), half + moments.transposed(half)
     return _packed(to_numpy(mean), to_numpy(sigma)) if is_cupy(mean) else _packed(mean, sigma)
@@ -99,19 +100,19 @@ defjvp(mean_and_sigma, _push_moments, argnums=(0,))
 def eigen_emittances(matrix: Array) -> Array:
     """Eigen-emittances of sigma, see `gputrack.beam.moments.eigen_emittances`, with finite derivatives everywhere.
 
-    Where several are equal (a round beam), each gets the average of their derivatives: their sum is smooth and its
-    derivative exact, and the average is a sub-gradient of the largest as of the smallest. One that is 0 (a flat beam)
-    gets derivative 0.
+    Equal eigen-emittances (a round beam) all have the average of their derivatives: their sum is smooth and its
+    derivative exact, and the average is a sub-gradient of the largest and of the smallest. An eigen-emittance of 0
+    (a flat beam) has derivative 0.
     """
     return moments.eigen_emittances(matrix)
 
 
 def eigen_emittance_gradients(matrix: np.ndarray) -> np.ndarray:
-    """Derivatives with respect to sigma of the three eigen-emittances, (3, 6, 6).
+    """Derivatives of the three eigen-emittances with respect to sigma, (3, 6, 6).
 
     With sigma = L L^T and i L^T S L u = e u: de = a^H dsigma a / e for a = S L u, |u| = 1, the first-order change of
-    the eigenvalue -i e of sigma S, whose right and left eigenvectors are L u and a. No inverse is needed, sigma may
-    be singular.
+    the eigenvalue -i e of sigma S, whose right and left eigenvectors are L u and a. No inverse occurs, so that sigma
+    may be singular.
     """
     if is_traced(matrix):
         raise InputError("eigen_emittances: second derivatives are not available")

@@ -1,8 +1,8 @@
 """Moments and emittances: pure functions of coordinates (..., 6, n) and weights (..., n), or of the matrix sigma.
 
-Array-API operations that autograd differentiates, so that one text serves NumPy, CuPy and traced arrays.
-Averages are weighted and divided by the total weight W: <a> = sum(w a) / W, so a particle of weight 2 counts
-as two equal ones. NaN where the total weight is 0.
+They use array-API operations that autograd differentiates and accept NumPy, CuPy and traced arrays.
+Averages are weighted, <a> = sum(w a) / W with the total weight W, so that a particle of weight 2 counts
+as two equal particles. Results are NaN where the total weight is 0.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ PLANES = {"x": 0, "y": 2, "z": 4}
 #: S with d(x, px, ...)/ds = S grad H: the symplectic form of (x, px, y, py, z, delta)
 SYMPLECTIC_FORM = np.kron(np.eye(3), np.array([[0.0, 1.0], [-1.0, 0.0]]))
 
-# A pivot below this fraction of its variance is rounding: the distribution is flat in that direction.
+# A pivot below this fraction of its variance is rounding error: the distribution is flat in that direction.
 _FLAT = 16.0 * 2.0**-52
 
 
 def coordinate_index(name: str) -> int:
-    """Row of a coordinate by name, or raise `InputError`."""
+    """Row of a coordinate given by name; `InputError` if there is none."""
     if name not in COORDINATES:
         raise InputError(f"coordinate must be one of {', '.join(COORDINATES)}, got {name!r}")
     return COORDINATES.index(name)
 
 
 def plane_index(plane: str) -> int:
-    """First row of a plane by name, or raise `InputError`."""
+    """First row of a plane given by name; `InputError` if there is none."""
     if plane not in PLANES:
         raise InputError(f"plane must be 'x', 'y' or 'z', got {plane!r}")
     return PLANES[plane]
 
 
 def survivors(coordinates: Array, weights: Array, alive: Array) -> tuple[Array, Array]:
-    """Coordinates and weights with 0 in place of lost particles, whose coordinates may be NaN."""
+    """Coordinates and weights, 0 for lost particles, whose coordinates may be NaN."""
     xp = namespace(coordinates, weights)
     return (
         xp.where(alive[..., None, :], coordinates, xp.zeros_like(coordinates)),
@@ -48,14 +48,14 @@ def survivors(coordinates: Array, weights: Array, alive: Array) -> tuple[Array, 
 
 
 def total(weights: Array) -> Array:
-    """Sum of the weights over the particles, shape (..., 1); NaN in place of 0."""
+    """Sum of the weights over the particles, shape (..., 1); NaN where it is 0."""
     xp = namespace(weights)
     summed = xp.sum(weights, axis=-1, keepdims=True)
     return xp.where(summed > 0.0, summed, math.nan * xp.ones_like(summed))
 
 
 def transposed(matrix: Array) -> Array:
-    """The last two axes exchanged."""
+    """Exchange the last two axes."""
     return namespace(matrix).moveaxis(matrix, -1, -2)
 
 
@@ -67,7 +67,7 @@ def mean(coordinates: Array, weights: Array) -> Array:
 
 def sigma(coordinates: Array, weights: Array) -> Array:
     """Second central moments <(u - <u>)(u - <u>)^T>, shape (..., 6, 6)."""
-    # Centred first: <u u> - <u><u> would lose the digits of a small beam far from the axis.
+    # Centred first: <u u> - <u><u> loses digits for a small beam far from the axis.
     offset = coordinates - mean(coordinates, weights)[..., None]
     square = (offset * weights[..., None, :]) @ transposed(offset)
     return 0.5 * (square + transposed(square)) / total(weights)[..., None]
@@ -76,7 +76,7 @@ def sigma(coordinates: Array, weights: Array) -> Array:
 def projected_emittance(matrix: Array, plane: str) -> Array:
     """Projected rms emittance sqrt(<q^2><p^2> - <q p>^2) [m] of plane x, y or z (z with delta).
 
-    0, with derivative 0, where the plane is flat to rounding.
+    Value and derivative are 0 where the plane is flat to rounding.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def projected_emittance(matrix: Array, plane: str) -> Array:
     Raises
     ------
     InputError
-        There is no such plane.
+        `plane` is none of x, y, z.
     """
     i = plane_index(plane)
     product = matrix[i, i] * matrix[i + 1, i + 1]
@@ -99,8 +99,8 @@ def eigen_emittances(matrix: Array) -> Array:
 
     Linear symplectic maps conserve them, coupled or not (A. J. Dragt, F. Neri, G. Rangarajan, Phys. Rev. A 45
     (1992) 2572). With sigma = L L^T they are the moduli of the imaginary eigenvalues of the antisymmetric
-    A = L^T S L, thus the eigenvalues, in equal pairs, of the real symmetric [[0, -A], [A, 0]]:
-    real by construction, whatever the rounding. Errors are relative to the largest of the three.
+    A = L^T S L, thus the eigenvalues, in equal pairs, of the real symmetric [[0, -A], [A, 0]], which are
+    real whatever the rounding. Errors are relative to the largest of the three.
 
     Parameters
     ----------
@@ -109,16 +109,16 @@ def eigen_emittances(matrix: Array) -> Array:
     """
     xp = namespace(matrix)
     factor = cholesky(matrix)
-    turned = factor.T @ xp.asarray(SYMPLECTIC_FORM) @ factor
+    form = factor.T @ xp.asarray(SYMPLECTIC_FORM) @ factor
     upper, lower = xp.asarray(np.eye(12, 6)), xp.asarray(np.eye(12, 6, -6))
-    values = xp.linalg.eigh(lower @ turned @ upper.T - upper @ turned @ lower.T)[0]
+    values = xp.linalg.eigh(lower @ form @ upper.T - upper @ form @ lower.T)[0]
     return xp.stack([0.5 * (values[i] + values[i - 1]) for i in (11, 9, 7)])
 
 
 def cholesky(matrix: Array) -> Array:
-    """Lower triangular L with L L^T = matrix; a column is 0 where a positive semi-definite matrix is flat.
+    """Lower triangular L with L L^T = matrix; columns are 0 in the null space of a positive semi-definite matrix.
 
-    Written out because library routines refuse singular matrices (one particle, no energy spread).
+    Written out because library routines do not accept singular matrices (one particle, no energy spread).
     """
     xp = namespace(matrix)
     size = matrix.shape[0]
@@ -133,7 +133,7 @@ def cholesky(matrix: Array) -> Array:
 
 
 def root(value: Array, floor: Array = 0.0) -> Array:
-    """Square root; 0, with derivative 0, where `value` does not exceed `floor`."""
+    """Square root; value and derivative are 0 where `value` does not exceed `floor`."""
     xp = namespace(value)
     valid = value > floor
     return xp.where(valid, xp.sqrt(xp.where(valid, value, xp.ones_like(value))), 0.0 * value)

@@ -1,5 +1,5 @@
-"""Tracking inside other frameworks of automatic differentiation; import the module of the one that you use.
+"""Tracking as a differentiable function of PyTorch and JAX; import the module of the framework.
 
-`gputrack.interop.torch` and `gputrack.interop.jax` offer the same `track`: knob values and coordinates as their
-arrays in, coordinates and records as their arrays out, and the backward sweep of gputrack in between.
+`gputrack.interop.torch.track` and `gputrack.interop.jax.track` take knob values and coordinates as arrays of the
+framework and return coordinates and records as such; derivatives are those of gputrack's backward sweep.
 """

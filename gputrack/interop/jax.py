@@ -1,6 +1,6 @@
-"""Tracking as a function of JAX, with the backward sweep behind ``jax.grad``, also inside ``jax.jit``.
+"""Tracking as a function of JAX, differentiable with ``jax.grad``, also inside ``jax.jit``.
 
-Needs JAX (``pip install gputrack[jax]``) in its 64-bit mode; imported by nobody else.
+Needs JAX (``pip install gputrack[jax]``) in its 64-bit mode; no other module of gputrack imports it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gputrack.tracking.track import LIMIT
 
 
 class Outgoing(NamedTuple):
-    """What comes out; see `gputrack.interop.torch.Outgoing`."""
+    """Results of tracking; see `gputrack.interop.torch.Outgoing`."""
 
     coordinates: jax.Array
     loss_code: jax.Array
@@ -42,31 +42,31 @@ def track(
     threads: int | None = None,
     limit: float = LIMIT,
 ) -> Outgoing:
-    """Track coordinates through a lattice with given knob values; differentiable in both, once, in reverse mode.
+    """Track coordinates through a lattice for given knob values; differentiable once in both, in reverse mode.
 
-    JAX calls the kernels on the host: arrays of a JAX on a GPU are copied there and back. ``jax.vmap`` calls them one
+    JAX calls the kernels on the host: arrays on a GPU are copied to the host and back. ``jax.vmap`` makes one call
     after the other; ``jax.jvp`` and ``jax.hessian`` are not available.
 
     Parameters
     ----------
     lattice, turns, monitors, backend, threads, limit
-        See `gputrack.track`. Monitors keep coordinates, in memory.
+        See `gputrack.track`. Monitors record coordinates, in memory.
     knobs : Knobs
-        Of ``lattice.knobs(...)``; may be empty.
+        Knobs of ``lattice.knobs(...)``; may be empty.
     values : (n_knobs,) array
     coordinates : (6, n) array
-        x [m], px, y [m], py, z [m], delta; all alive.
+        x [m], px, y [m], py, z [m], delta of particles that are not lost.
     weights : (n,) array, optional
-        Enter no result here; see `gputrack.Beam`.
+        Do not affect the results; see `gputrack.Beam`.
 
     Raises
     ------
     InputError
-        An argument cannot be used, or the 64-bit mode is off.
+        An argument is invalid, or the 64-bit mode is off.
     """
     if jnp.result_type(float) != jnp.float64:
         raise InputError(
-            "track: gradients need double precision; say jax.config.update('jax_enable_x64', True) at the start"
+            "track: gradients need double precision; call jax.config.update('jax_enable_x64', True) first"
         )
     run = Pass(lattice, knobs, turns, monitors, weights, backend, threads, limit)
     numbers, start = jnp.asarray(values, dtype=jnp.float64), jnp.asarray(coordinates, dtype=jnp.float64)
@@ -76,36 +76,36 @@ def track(
 
 
 def _differentiable(run: Pass, n: int) -> Any:
-    """The run as a function of arrays, with its rule for reverse mode."""
+    """The run as a function of arrays with a reverse-mode rule."""
     host = _Host(run)
     shapes = [(6, n), *run.record_shapes(n)]
-    doubles = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in shapes]
-    forward_result = (doubles[0], jax.ShapeDtypeStruct((n,), jnp.int32), tuple(doubles[1:]))
-    bars_result = jax.ShapeDtypeStruct((len(run.knobs),), jnp.float64), doubles[0]
+    arrays = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in shapes]
+    forward_result = (arrays[0], jax.ShapeDtypeStruct((n,), jnp.int32), tuple(arrays[1:]))
+    bars_result = jax.ShapeDtypeStruct((len(run.knobs),), jnp.float64), arrays[0]
 
     def plain(values: Any, coordinates: Any) -> Outgoing:
-        return Outgoing(*_called(host.plain, forward_result, values, coordinates))
+        return Outgoing(*_callback(host.plain, forward_result, values, coordinates))
 
     def forward(values: Any, coordinates: Any) -> tuple[Outgoing, tuple[Any, Any]]:
-        out = Outgoing(*_called(host.forward, forward_result, values, coordinates))
+        out = Outgoing(*_callback(host.forward, forward_result, values, coordinates))
         return out, (values, coordinates)
 
     def backward(inputs: tuple[Any, Any], bars: Outgoing) -> Any:
-        return _called(host.backward, bars_result, *inputs, bars.coordinates, bars.records)
+        return _callback(host.backward, bars_result, *inputs, bars.coordinates, bars.records)
 
     tracked = jax.custom_vjp(plain)
     tracked.defvjp(forward, backward)
     return tracked
 
 
-def _called(function: Any, result: Any, *arguments: Any) -> Any:
+def _callback(function: Any, result: Any, *arguments: Any) -> Any:
     return jax.pure_callback(function, result, *arguments, vmap_method="sequential")
 
 
 class _Host:
-    """What JAX calls. It may drop, repeat or reorder calls, so that each is a function of its arguments alone.
+    """Callbacks of JAX, which may omit, repeat or reorder calls: each depends on its arguments alone.
 
-    The last forward run is kept: a backward call with the same inputs does not have to track again.
+    The last forward run is stored: a backward call with the same inputs need not track again.
     """
 
     def __init__(self, run: Pass) -> None:

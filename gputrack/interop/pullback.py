@@ -1,4 +1,4 @@
-"""What the frameworks share: a run as a function of plain arrays, and its pull-back."""
+"""A tracking run as a function of plain arrays, and its pull-back, for the modules of all frameworks."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ PullBack = Callable[[Any, Sequence[Any]], tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class Pass:
-    """One call of `track` but for its arrays.
+    """A call of `track` without its arrays.
 
     Parameters
     ----------
     lattice : Lattice
     knobs : Knobs
-        May hold "reference.p0c": the beam then has the changed lattice's reference.
+        May include "reference.p0c"; the beam has the reference particle of the changed lattice.
     turns, monitors, weights, backend, threads, limit
         See `gputrack.track` and `gputrack.Beam`.
 
     Raises
     ------
     InputError
-        An argument cannot be used, a monitor keeps moments or writes to a file.
+        An argument is invalid, or a monitor records moments or writes to a file.
     """
 
     lattice: Lattice
@@ -60,24 +60,24 @@ class Pass:
         for monitor in self.monitors:
             if monitor.moments or monitor.path is not None:
                 raise InputError(
-                    f"Monitor {monitor.select!r}: only coordinates can be handed over, take moments of them there; "
-                    "drop moments and path"
+                    f"Monitor {monitor.select!r}: only coordinates in memory are supported here; omit moments and "
+                    "path, and compute moments from the recorded coordinates"
                 )
 
     def require_shapes(self, values: Sequence[int], coordinates: Sequence[int]) -> None:
-        """Check the shapes of the arrays before they are used."""
+        """Check the shapes of the arrays."""
         if tuple(values) != (len(self.knobs),):
             raise InputError(f"track: {len(self.knobs)} knobs need values of shape ({len(self.knobs)},), got {values}")
         if len(coordinates) != 2 or coordinates[0] != 6 or coordinates[1] == 0:
             raise InputError(f"track: coordinates must have shape (6, n) with n >= 1, got {tuple(coordinates)}")
 
     def record_shapes(self, n: int) -> list[tuple[int, int, int, int]]:
-        """Shapes (recorded turns, places, 6, n) of the records."""
+        """Shapes of the records: (recorded turns, places, 6, n)."""
         recorders = [Recorder(monitor, self.lattice) for monitor in self.monitors]
         return [(len(r.rows(0, self.turns)), len(r.places), 6, n) for r in recorders]
 
     def run(self, values: Any, coordinates: Any) -> Tracked:
-        """Track coordinates (6, n) with the given knob values (n_knobs,); either may be traced."""
+        """Track coordinates (6, n) for knob values (n_knobs,); both may be traced."""
         changed = self.lattice.with_knobs(self.knobs, values)
         beam = Beam(coordinates, changed.require_reference(), weights=self.weights)
         return track(
@@ -86,13 +86,13 @@ class Pass:
         )  # fmt: skip
 
     def run_with_pullback(self, values: Any, coordinates: Any) -> tuple[Any, Any, tuple[Any, ...], PullBack]:
-        """Track, and keep what the backward sweep needs.
+        """Track and prepare the backward sweep.
 
         Returns
         -------
         (6, n) array, (n,) array, tuple of arrays, function
-            Coordinates, loss codes, records; and a function of cotangents of coordinates and records that returns
-            those of values and incoming coordinates. It may be called many times.
+            Coordinates, loss codes, records, and the pull-back: a function of the cotangents of coordinates and
+            records that returns those of knob values and initial coordinates. It may be called repeatedly.
         """
         codes: list[Any] = []
 

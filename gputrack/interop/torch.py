@@ -1,6 +1,6 @@
-"""Tracking as a function of PyTorch, with the backward sweep behind ``loss.backward()``.
+"""Tracking as a function of PyTorch, differentiable with ``loss.backward()``.
 
-Needs PyTorch (``pip install gputrack[torch]``); imported by nobody else.
+Needs PyTorch (``pip install gputrack[torch]``); no other module of gputrack imports it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from gputrack.tracking.track import LIMIT
 
 
 class Outgoing(NamedTuple):
-    """What comes out.
+    """Results of tracking.
 
     Attributes
     ----------
     coordinates : (6, n) tensor
-        Of lost particles, the last good ones.
+        For lost particles, the coordinates before the map in which they were lost.
     loss_code : (n,) integer tensor
-        A `gputrack.LossCode` each, 0 while alive.
+        `gputrack.LossCode` of each particle, 0 for survivors.
     records : tuple of (recorded turns, places, 6, n) tensors
-        One per monitor; NaN from the place of a loss on.
+        One for each monitor; NaN after the loss of a particle.
     """
 
     coordinates: torch.Tensor
@@ -52,46 +52,46 @@ def track(
     threads: int | None = None,
     limit: float = LIMIT,
 ) -> Outgoing:
-    """Track coordinates through a lattice with given knob values; differentiable in both, once, in reverse mode.
+    """Track coordinates through a lattice for given knob values; differentiable once in both, in reverse mode.
 
     Parameters
     ----------
     lattice, turns, monitors, backend, threads, limit
-        See `gputrack.track`. Monitors keep coordinates, in memory.
+        See `gputrack.track`. Monitors record coordinates, in memory.
     knobs : Knobs
-        Of ``lattice.knobs(...)``; may be empty.
+        Knobs of ``lattice.knobs(...)``; may be empty.
     values : (n_knobs,) float64 tensor
     coordinates : (6, n) float64 tensor
-        x [m], px, y [m], py, z [m], delta; all alive. The device is theirs: on the CPU NumPy's view of their memory is
-        tracked, on a GPU CuPy's (which needs CuPy).
+        x [m], px, y [m], py, z [m], delta of particles that are not lost. Tracking runs on the device of this tensor,
+        without copies: on the CPU through NumPy, on a GPU through CuPy (which must be installed).
     weights : (n,) array, optional
-        Enter no result here; see `gputrack.Beam`.
+        Do not affect the results; see `gputrack.Beam`.
 
     Raises
     ------
     InputError
-        An argument cannot be used; a tensor is not float64 or has a wrong shape.
+        An argument is invalid; a tensor is not float64 or has a wrong shape.
     """
     run = Pass(lattice, knobs, turns, monitors, weights, backend, threads, limit)
     for name, tensor in (("values", values), ("coordinates", coordinates)):
         if not isinstance(tensor, torch.Tensor) or tensor.dtype != torch.float64:
-            found = getattr(tensor, "dtype", type(tensor).__name__)
-            raise InputError(f"track: {name} must be a float64 tensor, got {found}; use {name}.double()")
+            kind = getattr(tensor, "dtype", type(tensor).__name__)
+            raise InputError(f"track: {name} must be a float64 tensor, got {kind}; use {name}.double()")
     run.require_shapes(values.shape, coordinates.shape)
-    wanted = torch.is_grad_enabled() and (values.requires_grad or coordinates.requires_grad)
-    after, codes, *records = _Track.apply(run, wanted, values, coordinates)
+    needs_gradient = torch.is_grad_enabled() and (values.requires_grad or coordinates.requires_grad)
+    after, codes, *records = _Track.apply(run, needs_gradient, values, coordinates)
     return Outgoing(after, codes, tuple(records))
 
 
 class _Track(torch.autograd.Function):  # type: ignore[misc]
-    """One run; what its backward sweep needs hangs on the context."""
+    """One run; the context holds what its backward sweep needs."""
 
     @staticmethod
-    def forward(ctx: Any, run: Pass, wanted: bool, values: torch.Tensor, coordinates: torch.Tensor) -> Any:
+    def forward(ctx: Any, run: Pass, needs_gradient: bool, values: torch.Tensor, coordinates: torch.Tensor) -> Any:
         ctx.devices = values.device, coordinates.device
         numbers, start = values.detach().cpu().numpy(), _array(coordinates)
         records: Sequence[Any]
-        if wanted:
+        if needs_gradient:
             after, codes, records, ctx.pull_back = run.run_with_pullback(numbers, start)
         else:
             out = run.run(numbers, start)
@@ -102,7 +102,7 @@ class _Track(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def backward(ctx: Any, bar: torch.Tensor, _: Any, *record_bars: torch.Tensor) -> Any:
-        # PyTorch's once_differentiable would let second derivatives pass as 0 where the cotangent is constant.
+        # PyTorch's once_differentiable would return second derivatives of 0 where the cotangent is constant.
         if torch.is_grad_enabled():
             raise InputError("track: second derivatives are not available; differentiate without create_graph=True")
         values_bar, coordinates_bar = ctx.pull_back(_array(bar), [_array(b) for b in record_bars])
@@ -111,13 +111,13 @@ class _Track(torch.autograd.Function):  # type: ignore[misc]
 
 
 def _array(tensor: torch.Tensor) -> Any:
-    """The tensor's memory as NumPy's or CuPy's array."""
+    """The memory of a tensor as a NumPy or CuPy array."""
     plain = tensor.detach().contiguous()
     return module_named("cupy").from_dlpack(plain) if plain.is_cuda else plain.numpy()
 
 
 def _tensor(array: Any, device: torch.device) -> torch.Tensor:
-    """A tensor of its own with the array's numbers."""
+    """Copy of an array as a tensor on `device`."""
     if isinstance(array, np.ndarray):
         return torch.from_numpy(np.array(array)).to(device)
     return torch.from_dlpack(array).clone()

@@ -150,13 +150,13 @@ def test_backward_particles_are_refused(tmp_path: Path) -> None:
     group = as_written_elsewhere(make(), tmp_path / "other.h5")
     group.pz = np.where(np.arange(60) < 2, -group.pz, group.pz)
     group.write(str(tmp_path / "backward.h5"))
-    with pytest.raises(LatticeFileError, match="2 living particles have no pz > 0"):
+    with pytest.raises(LatticeFileError, match="2 surviving particles have no pz > 0"):
         Beam.load(tmp_path / "backward.h5", reference=REFERENCES["proton"])
 
 
 def test_another_reference_for_a_file_of_ours_is_an_error(tmp_path: Path) -> None:
     make().save(tmp_path / "beam.h5")
-    with pytest.raises(LatticeFileError, match=r"beam\.h5: its reference is .*load without one"):
+    with pytest.raises(LatticeFileError, match=r"beam\.h5: the file has reference .*omit the argument reference"):
         Beam.load(tmp_path / "beam.h5", reference=REFERENCES["electron"])
 
 
@@ -228,13 +228,13 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "cannot be read as a beam (KeyError: ": change(
         lambda f: (f.pop("gputrack"), f.pop("data/17/particles/proton/momentum/x"))
     ),
-    "the records differ in length": change(
+    "its records differ in length": change(
         lambda f: (f.pop("gputrack"), replace("data/17/particles/proton/momentum/x", np.ones(7))(f))
     ),
     "weights must be charges > 0 [C]": change(
         lambda f: (f.pop("gputrack"), replace("data/17/particles/proton/weight", np.zeros(60))(f))
     ),
-    "no particle is alive": change(
+    "there is no surviving particle": change(
         lambda f: (f.pop("gputrack"), replace("data/17/particles/proton/particleStatus", np.zeros(60, int))(f))
     ),
     "coordinates of particle 4 are not finite": change(
