@@ -1,1 +1,1 @@
-"""Lattices and beams from and to files."""
+"""Lattice files: JSON and MAD-X."""

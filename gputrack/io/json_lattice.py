@@ -1,8 +1,8 @@
-"""Lattices as JSON: exact round trip, versioned, nothing executed.
+"""Lattices as JSON files: exact round trip, versioned, without execution of code.
 
 A file is ``{"format": "gputrack-lattice", "version": 1, "name": ..., "reference": {...}, "model": {...},
-"elements": [{"class": "Quadrupole", "name": "qf", "length": 0.3, "k1": 1.2}, ...]}``. Fields at their defaults are left
-out of elements; the model is written in full. Numbers are written with all digits.
+"elements": [{"class": "Quadrupole", "name": "qf", "length": 0.3, "k1": 1.2}, ...]}``. Elements omit fields with default
+values; the model is written in full. Numbers are written with all digits.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Classes = Mapping[str, type[Any]]
 
 
 def _named(*classes: type[Any]) -> Classes:
-    return {one.__name__: one for one in classes}
+    return {kind.__name__: kind for kind in classes}
 
 
-#: fields that hold objects, and the classes that may stand there
+#: fields whose values are objects, with the permitted classes
 _OBJECTS: dict[str, Classes] = {
     "aperture": _named(Aperture),
     "model": _named(Model),
@@ -64,7 +64,7 @@ def json_text(lattice: Lattice) -> str:
 
 
 def write_json(lattice: Lattice, path: str | PathLike[str]) -> None:
-    """Write a lattice; `read_json` gives an equal one back.
+    """Write a lattice; `read_json` returns an equal one.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def write_json(lattice: Lattice, path: str | PathLike[str]) -> None:
 
 
 def _encoded(thing: Any, complete: bool = False) -> Any:
-    """Dataclasses as mappings with their class, everything else as it is."""
+    """Dataclasses as mappings that include the name of the class; other values unchanged."""
     if not hasattr(thing, "__dataclass_fields__"):
         return thing
     result: dict[str, Any] = {"class": type(thing).__name__}
@@ -87,12 +87,12 @@ def _encoded(thing: Any, complete: bool = False) -> Any:
 
 
 def read_json(path: str | PathLike[str]) -> Lattice:
-    """Read a lattice that `write_json` wrote.
+    """Read a lattice written by `write_json`.
 
     Raises
     ------
     LatticeFileError
-        The file is not such a lattice; the message names the file and the word.
+        The file is not a gputrack lattice; the message gives the file and the word.
     """
     path = require_path(path)
     text = read_text(path)
@@ -101,14 +101,14 @@ def read_json(path: str | PathLike[str]) -> Lattice:
     except json.JSONDecodeError as error:
         raise LatticeFileError(f"{path.name}:{error.lineno}: is not JSON: {error.msg}") from None
     except RecursionError:
-        raise LatticeFileError(f"{path.name}: is nested too deep") from None
-    except (InputError, _Refused, ValueError, OverflowError) as error:
+        raise LatticeFileError(f"{path.name}: is nested too deeply") from None
+    except (InputError, _InvalidContent, ValueError, OverflowError) as error:
         message = " ".join(str(error).split())
         raise LatticeFileError(f"{path.name}: {message}") from None
 
 
-class _Refused(ValueError):
-    """Content that is JSON but no lattice."""
+class _InvalidContent(ValueError):
+    """Valid JSON that does not describe a lattice."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -116,26 +116,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _Refused(f"field {twice!r} stands twice in one object")
+        raise _InvalidContent(f"field {twice!r} occurs twice in one object")
     return result
 
 
 def _refuse_constant(word: str) -> Any:
-    raise _Refused(f"{word} is not a finite number")
+    raise _InvalidContent(f"{word} is not a finite number")
 
 
 def _lattice(content: Any) -> Lattice:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise _Refused(f'is not a gputrack lattice: "format" must be "{FORMAT}"')
+        raise _InvalidContent(f'is not a gputrack lattice: "format" must be "{FORMAT}"')
     version = content.get("version")
     if type(version) is not int or version != VERSION:
-        raise _Refused(f"version {_shown(version)} is not known; this gputrack reads version {VERSION}")
+        raise _InvalidContent(f"version {_short(version)} is not supported; this gputrack reads version {VERSION}")
     _require_names("the lattice", content, _TOP)
     for name in _TOP:
         if name not in content:
-            raise _Refused(f"field {name!r} is missing")
+            raise _InvalidContent(f"field {name!r} is missing")
     if not isinstance(content["name"], str) or not isinstance(content["elements"], list):
-        raise _Refused("'name' must be text and 'elements' a list")
+        raise _InvalidContent("'name' must be text and 'elements' a list")
     reference = content["reference"]
     return Lattice(
         [_element(entry, place) for place, entry in enumerate(content["elements"])],
@@ -149,16 +149,16 @@ def _element(entry: Any, place: int) -> Any:
     try:
         return _object("element", entry, ELEMENT_TYPES)
     except ValueError as error:
-        raise _Refused(f"element {place}: {error}") from None
+        raise _InvalidContent(f"element {place}: {error}") from None
 
 
-def _object(what: str, entry: Any, classes: Classes) -> Any:
-    """An object of one of `classes` from its fields."""
+def _object(owner: str, entry: Any, classes: Classes) -> Any:
+    """Object of one of `classes` from its fields."""
     if not isinstance(entry, dict) or not isinstance(entry.get("class"), str):
-        raise _Refused(f"{what} must be an object with a 'class', got {_shown(entry)}")
+        raise _InvalidContent(f"{owner} must be an object with a 'class', got {_short(entry)}")
     kind = classes.get(entry["class"])
     if kind is None:
-        raise _Refused(f"{what}: unknown class {_shown(entry['class'])}; known are {', '.join(classes)}")
+        raise _InvalidContent(f"{owner}: unknown class {_short(entry['class'])}; classes are {', '.join(classes)}")
     names = [field.name for field in fields(kind)]
     _require_names(kind.__name__, entry, ["class", *names])
     values = {name: _value(name, value) for name, value in entry.items() if name != "class"}
@@ -166,27 +166,27 @@ def _object(what: str, entry: Any, classes: Classes) -> Any:
         return kind(**values)
     except TypeError:
         missing = ", ".join(name for name in names if name not in values)
-        raise _Refused(f"{kind.__name__}: fields are missing among {missing}") from None
+        raise _InvalidContent(f"{kind.__name__}: required fields are missing, among {missing}") from None
 
 
 def _value(name: str, value: Any) -> Any:
     if name in _OBJECTS and value is not None and not (name in _OR_NUMBER and isinstance(value, int)):
         return _object(name, value, _OBJECTS[name])
     if isinstance(value, dict):
-        raise _Refused(f"field {name!r} must not be an object")
+        raise _InvalidContent(f"field {name!r} must not be an object")
     if isinstance(value, list):
         if any(isinstance(entry, bool) or not isinstance(entry, (int, float)) for entry in value):
-            raise _Refused(f"field {name!r} must be a list of numbers")
+            raise _InvalidContent(f"field {name!r} must be a list of numbers")
         return tuple(value)
     return value
 
 
-def _require_names(what: str, entry: Mapping[str, Any], known: Any) -> None:
+def _require_names(owner: str, entry: Mapping[str, Any], known: Any) -> None:
     for name in entry:
         if name not in known:
-            raise _Refused(f"{what} has no field {_shown(name)}; it has {', '.join(known)}")
+            raise _InvalidContent(f"{owner} has no field {_short(name)}; its fields are {', '.join(known)}")
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

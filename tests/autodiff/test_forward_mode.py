@@ -379,7 +379,7 @@ def test_what_cannot_be_differentiated_says_so(ring, beam):
         gt.jvp(gt.grad(emittance), (knobs.values,), (np.ones(1),))
     with pytest.raises(gt.errors.InputError, match="second derivatives"):
         gt.grad(lambda k: gt.jvp(emittance, (k,), (np.ones(1),))[1])(knobs.values)
-    with pytest.raises(gt.errors.InputError, match="must give arrays or numbers, got"):
+    with pytest.raises(gt.errors.InputError, match="must return arrays or numbers, got"):
         gt.jvp(lambda k: gt.track(ring.with_knobs(knobs, k), beam), (knobs.values,), (np.ones(1),))
     with pytest.raises(gt.errors.InputError, match="mode must be 'reverse' or 'forward'"):
         gt.jacobian(emittance, mode="backward")

@@ -49,7 +49,7 @@ def test_reference_lattice_makes_the_round_trip(tmp_path):
     lattice = gt.load(shared_lattice("esr.madx"))
     gt.save(lattice, tmp_path / "esr.json")
     assert gt.load(tmp_path / "esr.json", sequence="esr") == lattice
-    with pytest.raises(InputError, match="holds the lattice 'esr', not 'ring'"):
+    with pytest.raises(InputError, match="contains the lattice 'esr', not 'ring'"):
         gt.load(tmp_path / "esr.json", sequence="ring")
 
 
@@ -103,8 +103,8 @@ def test_strangers_files_are_refused_by_name(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("", "not JSON"), ("{", "a.json:1: is not JSON"), ("[" * 100000, "too deep"), ('{"a": NaN}', "NaN"),
-        ('{"a": 1, "a": 2}', "'a' stands twice"), ("1" * 5000, ""), ("\x00", "not JSON"),
+        ("", "not JSON"), ("{", "a.json:1: is not JSON"), ("[" * 100000, "too deeply"), ('{"a": NaN}', "NaN"),
+        ('{"a": 1, "a": 2}', "'a' occurs twice"), ("1" * 5000, ""), ("\x00", "not JSON"),
     ],
 )  # fmt: skip
 def test_texts_that_are_no_lattice(tmp_path, text, word):
@@ -120,7 +120,7 @@ def test_files_that_cannot_be(tmp_path):
     (tmp_path / "folder.madx").mkdir()
     with pytest.raises(LatticeFileError, match="regular"):
         gt.load(tmp_path / "folder.madx")
-    with pytest.raises(InputError, match="must end in"):
+    with pytest.raises(InputError, match="file name must end in"):
         gt.load(tmp_path / "lattice.xyz")
     with pytest.raises(InputError, match=r"must end in \.json"):
         gt.save(LATTICE, tmp_path / "a.madx")
@@ -135,4 +135,4 @@ def test_files_that_cannot_be(tmp_path):
 def test_ignored_parts_are_logged(caplog):
     with caplog.at_level("INFO", logger="gputrack.io"):
         gt.load(Path(__file__).with_name("features.madx"))
-    assert "command 'twiss' is not run" in caplog.text
+    assert "command 'twiss' is ignored" in caplog.text

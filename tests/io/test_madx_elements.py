@@ -1,6 +1,7 @@
 """Conversion of elements, and what has no counterpart."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from support.helpers import push
 
 import gputrack as gt
 from gputrack.base.errors import LatticeFileError
+from gputrack.io.madx.classes import CLASSES, IRRELEVANT
 
 
 def one(read_text, text, beam="beam, particle=positron, energy=1;"):
@@ -81,6 +83,32 @@ def test_nothing_that_matters_is_lost(read_text, text):
         one(read_text, text)
     message = str(caught.value)
     assert message.startswith("test.madx:1: ") and "'a'" in message and "\n" not in message
+
+
+def refusal(read_text, text):
+    """Message of the error for an element, empty where it is read."""
+    try:
+        one(read_text, text)
+    except LatticeFileError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind != "matrix"])
+def test_attributes_that_are_not_supported_are_reported_with_their_effect(read_text, kind):
+    """Each is read, irrelevant, or its message gives its effect and its default."""
+    for name in CLASSES[kind].keys() - IRRELEVANT:
+        value = {bool: "true", str: "foo", tuple: "{0.1, 0.2}"}.get(type(CLASSES[kind][name]), "0.3")
+        message = refusal(read_text, f"{kind}, {name}={value}")
+        if f"attribute '{name}'" in message:
+            assert re.search(rf"'{name}' is not supported \(.+\); .* without it, write {name} = ", message)
+
+
+def test_effects_in_messages(read_text):
+    curved = refusal(read_text, "quadrupole, l=1, h1=.1")
+    assert "'h1' is not supported (curvature of the entrance face)" in curved and curved.endswith("write h1 = 0")
+    matrix = refusal(read_text, "matrix, rm11=.5")
+    assert "'rm11' is not supported (arbitrary transfer map)" in matrix and matrix.endswith("write rm11 = 1")
 
 
 def test_rbend_with_the_length_of_its_arc(read_text):

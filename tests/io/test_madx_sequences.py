@@ -73,7 +73,7 @@ def test_choice_of_the_sequence(read_text):
     assert read_text(text + "use, sequence=s; use, sequence=t;").sequence == "t"
     with pytest.raises(InputError, match="has no sequence or line 'u'; it has s, t"):
         read_text(text, "u")
-    with pytest.raises(InputError, match="choose one"):
+    with pytest.raises(InputError, match="select one"):
         read_text(text + "u: line=(d);")
     with pytest.raises(LatticeFileError, match="neither a sequence nor a line"):
         read_text(HEAD)
@@ -91,17 +91,17 @@ REFUSED = {
     "bomb": (BOMB, "more than"),
     "overlap": ("s: sequence, l=20; a: q, at=5; c: q, at=6; endsequence;", "'a' and 'c' overlap by 1 m"),
     "order": ("s: sequence, l=20; a: q, at=15; c: q, at=5; endsequence;", "'a' and 'c' overlap"),
-    "end": ("s: sequence, l=5; a: q, at=5; endsequence;", "'a' from 4 to 6 m sticks out of sequence 's'"),
+    "end": ("s: sequence, l=5; a: q, at=5; endsequence;", "'a' from 4 to 6 m extends beyond sequence 's'"),
     "begin": ("s: sequence, l=5; a: q, at=0; endsequence;", "'a' from -1"),
     "nested_end": (
         "t: sequence, l=1; a: q, at=1; endsequence; s: sequence, l=9; t, at=4; endsequence;",
-        "sticks out of sequence 't'",
+        "extends beyond sequence 't'",
     ),
     "twice": ("s: sequence, l=9; a: q, at=1; a: q, at=5; endsequence;", "'a' is defined twice"),
     "unknown": ("s: sequence, l=9; foo, at=1; endsequence;", "'foo' is neither"),
     "attribute": ("s: sequence, l=9; q, at=1, k1=3; endsequence;", "'q, k1 = ...' in a sequence"),
     "from": ("s: sequence, l=9; a: q, at=1, from=foo; endsequence;", "'foo' is not in"),
-    "from_many": ("s: sequence, l=9; q, at=1; q, at=3; a: q, at=4, from=q; endsequence;", "'q' stands 2 times"),
+    "from_many": ("s: sequence, l=9; q, at=1; q, at=3; a: q, at=4, from=q; endsequence;", "'q' occurs 2 times"),
     "circle": ("s: sequence, l=9; a: q, at=1, from=c; c: q, at=1, from=a; endsequence;", "depends on itself"),
     "refpos": (
         "t: sequence, l=4, refpos=foo; a: q, at=2; endsequence; s: sequence, l=9; t, at=4; endsequence;",
@@ -113,7 +113,7 @@ REFUSED = {
     "arguments": ("t(x): line=(x); s: line=(t(q, d));", "takes 1 arguments, got 2"),
     "huge": ("s: line=(1000000*(q, 1000000*q));", "more than"),
     "range": ("s: line=(q); use, sequence=s, range=a/b;", "use with a range"),
-    "inner_sequence": ("s: sequence, l=9; t: sequence, l=4; endsequence; endsequence;", "not ended"),
+    "inner_sequence": ("s: sequence, l=9; t: sequence, l=4; endsequence; endsequence;", "has no 'endsequence'"),
 }
 
 

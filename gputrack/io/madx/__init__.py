@@ -1,4 +1,4 @@
-"""MAD-X files: read with our own parser and evaluator, never executed."""
+"""Reader of MAD-X files, with a parser and an evaluator of its own; MAD-X is not needed."""
 
 from gputrack.io.madx.reader import MadxFile, read_madx
 

@@ -13,7 +13,7 @@ Attributes = tuple[Attribute, ...]
 
 
 def beam(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
-    """``beam, sequence = ..., particle = ..., energy = ...``; each sequence may have its own."""
+    """``beam, sequence = ..., particle = ..., energy = ...``; each sequence may have its own beam."""
     numbers: dict[str, float] = {}
     sequence, particle = "", None
     for attribute in attributes:
@@ -34,7 +34,7 @@ def beam(attributes: Attributes, environment: Environment, report: Report, where
 
 
 def resbeam(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
-    """``resbeam, sequence = ...``: back to MAD-X's initial values."""
+    """``resbeam, sequence = ...``: restore MAD-X's initial values."""
     sequence = ""
     for attribute in attributes:
         if attribute.name != "sequence":
@@ -45,27 +45,27 @@ def resbeam(attributes: Attributes, environment: Environment, report: Report, wh
 
 
 def use(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
-    """``use, sequence = ...`` (or period): the one to load where the caller does not say."""
-    chosen = None
+    """``use, sequence = ...`` (or period): the sequence that is loaded by default."""
+    name = None
     for attribute in attributes:
         if attribute.name in ("sequence", "period"):
-            chosen = require_word(attribute, where)
+            name = require_word(attribute, where)
         elif attribute.name == "range":
             if not isinstance(attribute.value, str) or attribute.value.lower() != "#s/#e":
-                raise where.error("use with a range is not supported; load all, and take a slice of the lattice")
+                raise where.error("use with a range is not supported; load the sequence and slice the lattice")
         elif attribute.name == "survey":
             report.note("use: 'survey' does not enter the lattice", where)
         else:
             raise where.error(f"use has no attribute '{attribute.name}'")
-    if chosen is None:
+    if name is None:
         raise where.error("use needs sequence = ...")
-    if chosen not in environment.sequences and chosen not in environment.lines:
-        raise where.error(f"there is no sequence or line '{chosen}'")
-    environment.used, environment.used_rbarc = chosen, environment.rbarc
+    if name not in environment.sequences and name not in environment.lines:
+        raise where.error(f"there is no sequence or line '{name}'")
+    environment.used, environment.used_rbarc = name, environment.rbarc
 
 
 def option(attributes: Attributes, environment: Environment, report: Report, where: Where) -> None:
-    """``option``: rbarc, whether the length of an rbend is that of its chord; those of beambeam; others are ignored."""
+    """``option``: rbarc (the length of an rbend is its chord) and those of beambeam; others are ignored."""
     for attribute in attributes:
         if attribute.name == "rbarc":
             environment.rbarc = require_flag(attribute, environment, where)

@@ -1,4 +1,4 @@
-"""Attributes as statements give them, checked against the class and turned into stored values."""
+"""Attributes of statements: validation against the class and conversion to stored values."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ MAX_VECTOR = 1000
 
 
 def number(expression: Expression, deferred: bool, environment: Environment, where: Where) -> Number:
-    """Value now, or the expression for later."""
+    """Value of an expression, or the expression itself if its evaluation is deferred."""
     if deferred and expression.number is None:
         return Deferred(expression, where)
     return evaluate(expression, environment, where)
 
 
 def require_number(attribute: Attribute, environment: Environment, where: Where) -> Number:
-    """Number given for an attribute."""
+    """Numerical value of an attribute."""
     if not isinstance(attribute.value, Expression):
         raise where.error(f"attribute '{attribute.name}' must be a number")
     return number(attribute.value, attribute.deferred, environment, where)
 
 
 def require_word(attribute: Attribute, where: Where) -> str:
-    """Word (or string) given for an attribute, in small letters."""
+    """Word (or string) value of an attribute, in lower case."""
     value = attribute.value.name if isinstance(attribute.value, Expression) else attribute.value
     if not isinstance(value, str):
         raise where.error(f"attribute '{attribute.name}' must be a word")
@@ -36,7 +36,7 @@ def require_word(attribute: Attribute, where: Where) -> str:
 
 
 def require_flag(attribute: Attribute, environment: Environment, where: Where) -> bool:
-    """True or false given for an attribute: ``name``, ``-name``, ``name = true``, ``name = 0``."""
+    """Logical value of an attribute: ``name``, ``-name``, ``name = true``, ``name = 0``."""
     value = attribute.value
     if isinstance(value, bool):
         return value
@@ -48,7 +48,7 @@ def require_flag(attribute: Attribute, environment: Environment, where: Where) -
 
 
 def vector(attribute: Attribute, environment: Environment, where: Where) -> tuple[Number, ...]:
-    """List of numbers given for an attribute; one number counts as a list."""
+    """Value of an attribute as a list of numbers; a single number is a list of one."""
     value = (attribute.value,) if isinstance(attribute.value, Expression) else attribute.value
     if not isinstance(value, tuple):
         raise where.error(f"attribute '{attribute.name}' must be a list of numbers in braces")
@@ -58,17 +58,17 @@ def vector(attribute: Attribute, environment: Environment, where: Where) -> tupl
 
 
 def set_attribute(element: MadxElement, attribute: Attribute, environment: Environment, where: Where) -> None:
-    """Store an attribute on an element.
+    """Store an attribute of an element.
 
     Raises
     ------
     LatticeFileError
-        The class has no such attribute, or the value is of the wrong kind.
+        The class has no such attribute, or the value has a wrong type.
     """
     known = CLASSES[element.kind]
     if attribute.name not in known:
         near = get_close_matches(attribute.name, known, n=1)
-        hint = f"; is '{near[0]}' meant?" if near else ""
+        hint = f"; did you mean '{near[0]}'?" if near else ""
         raise where.error(f"{element.kind} '{element.name}' has no attribute '{attribute.name}'{hint}")
     before = element.attributes.get(attribute.name)
     element.attributes[attribute.name] = _stored(attribute, known[attribute.name], before, environment, where)
@@ -84,6 +84,6 @@ def _stored(
         return require_word(attribute, where) if attribute.name not in ("type", "comments") else ""
     if isinstance(default, tuple):
         # A shorter list replaces the beginning of a longer one, as in MAD-X.
-        given = vector(attribute, environment, where)
-        return given + (before[len(given) :] if isinstance(before, tuple) else ())
+        values = vector(attribute, environment, where)
+        return values + (before[len(values) :] if isinstance(before, tuple) else ())
     return require_number(attribute, environment, where)

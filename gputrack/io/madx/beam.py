@@ -13,20 +13,20 @@ from gputrack.io.madx.classes import words
 from gputrack.io.madx.source import Where
 
 GEV = 1e9
-#: the five ways to give the energy, in the order in which MAD-X looks for them
+#: the five alternative specifications of the energy, in MAD-X's order of precedence
 ENERGIES = ("energy", "pc", "gamma", "beta", "brho")
-#: attributes that do not enter tracking here
+#: attributes that do not affect the lattice
 IGNORED = words(
     "bunched radiate ex exn ey eyn et sigt sige kbunch freq0 circ dtbyds deltap alfa u0 qs arad pdamp n1min"
 )
 NUMBERS = frozenset((*ENERGIES, "mass", "charge", "bv", "npart", "bcurrent"))
-#: masses and energies of one beam command that differ by less are taken to be the same
+#: relative tolerance for masses and energies of one beam command to be consistent
 TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Beam:
-    """Species and energy; the initial values are MAD-X's.
+    """Species and energy; the defaults are MAD-X's.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class Beam:
     charge : float
         In units of the elementary charge.
     npart : float
-        Particles in a bunch.
+        Number of particles in a bunch.
     bcurrent : float
-        Current [A], from which MAD-X takes npart where it knows the revolution frequency.
+        Current [A], from which MAD-X computes npart if it knows the revolution frequency.
     assumed : tuple of str
-        What no command has given, and MAD-X's defaults stand for.
+        Quantities that no command has set, which have MAD-X's defaults.
     """
 
     particle: str = "positron"
@@ -53,29 +53,29 @@ class Beam:
     assumed: tuple[str, ...] = ("particle", "energy")
 
     def attribute(self, name: str, where: Where) -> float:
-        """Value as MAD-X shows it: GeV, T m."""
-        values = {
+        """Value of ``beam->name`` in MAD-X's units: GeV, T m."""
+        known = {
             "mass": self.mass / GEV, "charge": self.charge, "energy": self.energy / GEV, "pc": self.pc / GEV,
             "gamma": self.energy / self.mass, "beta": self.pc / self.energy,
             "brho": self.pc / (abs(self.charge) * SPEED_OF_LIGHT), "bv": 1.0, "npart": self.npart,
         }  # fmt: skip
-        if name not in values:
-            raise where.error(f"'beam->{name}' is not known here; known are {', '.join(values)}")
-        return values[name]
+        if name not in known:
+            raise where.error(f"'beam->{name}' is not supported; supported are {', '.join(known)}")
+        return known[name]
 
-    def updated(self, particle: str | None, given: Mapping[str, float], where: Where) -> Beam:
-        """The beam after one more command.
+    def updated(self, particle: str | None, values: Mapping[str, float], where: Where) -> Beam:
+        """The beam after a further beam command.
 
         Raises
         ------
         LatticeFileError
             Values contradict each other or are out of range.
         """
-        if given.get("bv", 1.0) != 1.0:
-            raise where.error(f"beam: bv = {given['bv']:g}: only bv = 1 is supported; reverse the sequence instead")
-        beam = _with_species(self, particle, given, where)
-        beam = replace(beam, npart=given.get("npart", beam.npart), bcurrent=given.get("bcurrent", beam.bcurrent))
-        return _with_energy(beam, given, where)
+        if values.get("bv", 1.0) != 1.0:
+            raise where.error(f"beam: bv = {values['bv']:g}: only bv = 1 is supported; reverse the sequence instead")
+        beam = _with_species(self, particle, values, where)
+        beam = replace(beam, npart=values.get("npart", beam.npart), bcurrent=values.get("bcurrent", beam.bcurrent))
+        return _with_energy(beam, values, where)
 
     def reference(self, where: Where) -> ReferenceParticle:
         """The reference particle."""
@@ -85,54 +85,54 @@ class Beam:
             raise where.error(f"beam: {error}") from None
 
 
-def _with_species(beam: Beam, particle: str | None, given: Mapping[str, float], where: Where) -> Beam:
+def _with_species(beam: Beam, particle: str | None, values: Mapping[str, float], where: Where) -> Beam:
     assumed = tuple(a for a in beam.assumed if a != "particle")
     name = particle if particle is not None else beam.particle
-    if particle is None and "mass" in given:
-        name = "default"  # as MAD-X calls a beam given by mass and charge alone
+    if particle is None and "mass" in values:
+        name = "default"  # MAD-X's name of a beam given by mass and charge alone
     if name in SPECIES:
         mass, charge = SPECIES[name]
-        _require_same("mass", given.get("mass", mass / GEV) * GEV, mass, name, where)
-        _require_same("charge", given.get("charge", charge), charge, name, where)
-        unchanged = particle is None and not {"mass", "charge"} & given.keys()
+        _require_same("mass", values.get("mass", mass / GEV) * GEV, mass, name, where)
+        _require_same("charge", values.get("charge", charge), charge, name, where)
+        unchanged = particle is None and not {"mass", "charge"} & values.keys()
         return replace(beam, particle=name, mass=mass, charge=charge, assumed=beam.assumed if unchanged else assumed)
-    if name != beam.particle and "mass" not in given:
+    if name != beam.particle and "mass" not in values:
         raise where.error(f"beam: particle '{name}' needs a mass; known species are {', '.join(SPECIES)}")
-    mass, charge = given.get("mass", beam.mass / GEV) * GEV, given.get("charge", beam.charge)
+    mass, charge = values.get("mass", beam.mass / GEV) * GEV, values.get("charge", beam.charge)
     if not mass > 0 or charge == 0:
         raise where.error(f"beam: mass must be > 0 and charge not 0, got mass = {mass / GEV:g}, charge = {charge:g}")
     return replace(beam, particle=name, mass=mass, charge=charge, assumed=assumed)
 
 
-def _require_same(what: str, got: float, wanted: float, name: str, where: Where) -> None:
-    if not abs(got - wanted) <= TOLERANCE * abs(wanted):
+def _require_same(quantity: str, got: float, expected: float, name: str, where: Where) -> None:
+    if not abs(got - expected) <= TOLERANCE * abs(expected):
         raise where.error(
-            f"beam: {what} = {got:g} contradicts particle = {name}; give particle = ion, mass and charge instead"
+            f"beam: {quantity} = {got:g} contradicts particle = {name}; give particle = ion, mass and charge instead"
         )
 
 
-def _with_energy(beam: Beam, given: Mapping[str, float], where: Where) -> Beam:
-    names = [name for name in ENERGIES if name in given]
+def _with_energy(beam: Beam, values: Mapping[str, float], where: Where) -> Beam:
+    names = [name for name in ENERGIES if name in values]
     if not names:  # MAD-X keeps the energy when the species changes
-        return _of(beam, beam.energy, _momentum(beam.energy, beam.mass, where))
+        return _with_energy_and_momentum(beam, beam.energy, _momentum(beam.energy, beam.mass, where))
     first, *others = names
     beam = replace(
-        _of(beam, *_energy(beam, first, given[first], where)),
+        _with_energy_and_momentum(beam, *_energy(beam, first, values[first], where)),
         assumed=tuple(a for a in beam.assumed if a != "energy"),
     )
-    for name in others:  # MAD-X saves all five, rounded
-        follows = beam.attribute(name, where)
-        if not abs(given[name] - follows) <= TOLERANCE * follows:
-            raise where.error(f"beam: {first} = {given[first]:g} contradicts {name} = {given[name]:g}; give one")
+    for name in others:  # files saved by MAD-X contain all five, rounded
+        expected = beam.attribute(name, where)
+        if not abs(values[name] - expected) <= TOLERANCE * expected:
+            raise where.error(f"beam: {first} = {values[first]:g} contradicts {name} = {values[name]:g}; give one")
     return beam
 
 
-def _of(beam: Beam, energy: float, momentum: float) -> Beam:
+def _with_energy_and_momentum(beam: Beam, energy: float, momentum: float) -> Beam:
     return replace(beam, energy=energy, pc=momentum)
 
 
 def _energy(beam: Beam, name: str, value: float, where: Where) -> tuple[float, float]:
-    """Total energy and momentum times c [eV] from one of ENERGIES."""
+    """Total energy and momentum times c [eV] from one of `ENERGIES`."""
     if name == "beta":
         if not 0.0 < value < 1.0:
             raise where.error(f"beam: beta must lie between 0 and 1, got {value:g}")

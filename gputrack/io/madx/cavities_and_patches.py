@@ -6,62 +6,66 @@ from typing import Any
 
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import CrabCavity, Drift, Element, Marker, RFCavity, Translation, YRotation
-from gputrack.io.madx.element_attributes import Given
+from gputrack.io.madx.element_attributes import ElementAttributes
 
 MEGA = 1e6
 
 
-def drift(given: Given) -> Element:
+def drift(attributes: ElementAttributes) -> Element:
     """Drift."""
-    return Drift(**given.placed())
+    return Drift(**attributes.placed())
 
 
-def passive(given: Given) -> Element:
-    """Drift, or Marker where the length is 0: for whatever does nothing to particles."""
-    placed = given.placed()
+def passive(attributes: ElementAttributes) -> Element:
+    """Drift, or Marker if the length is 0, for classes without effect on particles."""
+    placed = attributes.placed()
     if placed["length"]:
         return Drift(**placed)
     return Marker(**{key: value for key, value in placed.items() if key != "length"})
 
 
-def rfcavity(given: Given, reference: ReferenceParticle | None) -> Element:
-    """Accelerating cavity; the frequency is set later where ``harmon`` is given."""
-    return RFCavity(**given.placed(), **_wave(given, reference))
+def rfcavity(attributes: ElementAttributes, reference: ReferenceParticle | None) -> Element:
+    """Accelerating cavity; with ``harmon`` the frequency is set later."""
+    return RFCavity(**attributes.placed(), **_wave(attributes, reference))
 
 
-def crabcavity(given: Given, reference: ReferenceParticle | None) -> Element:
+def crabcavity(attributes: ElementAttributes, reference: ReferenceParticle | None) -> Element:
     """Crab cavity."""
-    return CrabCavity(**given.placed(), **_wave(given, reference))
+    return CrabCavity(**attributes.placed(), **_wave(attributes, reference))
 
 
-def _wave(given: Given, reference: ReferenceParticle | None) -> dict[str, Any]:
-    """MAD-X's volt [MV] is the energy gain of the beam's particle, whatever its charge; ours is multiplied by |q|."""
-    volt, freq = given.number("volt"), given.number("freq")
+def _wave(attributes: ElementAttributes, reference: ReferenceParticle | None) -> dict[str, Any]:
+    """Voltage, frequency and lag.
+
+    MAD-X's volt [MV] is the energy gain of the beam's particle, independent of its charge q; gputrack multiplies the
+    voltage by |q|.
+    """
+    volt, freq = attributes.number("volt"), attributes.number("freq")
     if volt and reference is None:
-        raise given.error("a cavity with a voltage needs a beam command in the file")
+        raise attributes.error("a cavity with a voltage needs a beam command in the file")
     charge = 1.0 if reference is None else abs(reference.charge)
-    return {"voltage": volt * MEGA / charge, "frequency": freq * MEGA, "lag": given.number("lag")}
+    return {"voltage": volt * MEGA / charge, "frequency": freq * MEGA, "lag": attributes.number("lag")}
 
 
-def harmonic(given: Given) -> float:
-    """Harmonic number of a cavity; 0 where the frequency is given instead."""
-    number = given.number("harmon")
+def harmonic(attributes: ElementAttributes) -> float:
+    """Harmonic number of a cavity; 0 if the frequency is given instead."""
+    number = attributes.number("harmon")
     if number < 0:
-        raise given.error(f"harmon must be >= 0, got {number:g}")
+        raise attributes.error(f"harmon must be >= 0, got {number:g}")
     return float(int(number))
 
 
-def translation(given: Given) -> Element:
-    """Patch; along s, MAD-X counts the flight to the new origin as a delay and gputrack does not."""
-    if given.number("ds"):
-        raise given.error("ds is counted differently in MAD-X and gputrack; write a drift")
-    if given.number("l") or given.number("tilt"):
-        raise given.error("a translation has neither length nor tilt")
-    return Translation(given.element.name, **given.numbers(x="dx", y="dy"))
+def translation(attributes: ElementAttributes) -> Element:
+    """Translation of the reference frame in x and y."""
+    if attributes.number("ds"):
+        raise attributes.error("ds is not supported: MAD-X counts the path to the new origin as a delay; use a drift")
+    if attributes.number("l") or attributes.number("tilt"):
+        raise attributes.error("a translation has neither length nor tilt")
+    return Translation(attributes.element.name, **attributes.numbers(x="dx", y="dy"))
 
 
-def yrotation(given: Given) -> Element:
-    """Patch, with MAD-X's sign."""
-    if given.number("l"):
-        raise given.error("a yrotation has no length")
-    return YRotation(given.element.name, angle=given.number("angle"))
+def yrotation(attributes: ElementAttributes) -> Element:
+    """Rotation of the reference frame about y, with MAD-X's sign."""
+    if attributes.number("l"):
+        raise attributes.error("a yrotation has no length")
+    return YRotation(attributes.element.name, angle=attributes.number("angle"))

@@ -1,7 +1,7 @@
 """Element classes of MAD-X: their attributes with default values.
 
-The default gives the kind of value: a number, True/False, a word, or a list of numbers. The tables follow MAD-X 5.09
-(`help` of each class); the tests compare them with the program.
+The default value determines the type: a number, True/False, a word, or a list of numbers. The tables follow MAD-X 5.09
+(`help` of each class); the tests compare them with MAD-X.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ Default = float | bool | str | tuple[float, ...]
 
 
 def words(text: str) -> frozenset[str]:
-    """The words in a text."""
+    """Set of the words in a text."""
     return frozenset(text.split())
 
 
@@ -18,7 +18,7 @@ def _zeros(names: str) -> dict[str, Default]:
     return dict.fromkeys(names.split(), 0.0)
 
 
-#: attributes that say nothing about particle motion, or only how MAD-X and PTC integrate or slice
+#: attributes without effect on particles, or which control integration and slicing in MAD-X and PTC
 IRRELEVANT = words(
     "type comments kmax kmin calib polarity mech_sep v_pos magnet slot_id assembly_id slice thick model method exact "
     "nst aper_tol aper_vx aper_vy lrad rbend_length slice_straight frngmax betrf pg shunt tfill eloss nbin binmax "

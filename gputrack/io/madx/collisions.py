@@ -6,48 +6,51 @@ from math import copysign
 
 from gputrack.elements import BeamBeam, Element
 from gputrack.io.madx.beam import Beam
-from gputrack.io.madx.element_attributes import Given
+from gputrack.io.madx.element_attributes import ElementAttributes
 from gputrack.io.madx.ignored import Report
 
-PARALLEL = 1e9  # m: beta of a bunch that is as wide everywhere
+PARALLEL = 1e9  # m: beta function of a bunch of constant size
 
 
-def beambeam(given: Given, beam: Beam | None, report: Report) -> Element:
-    """A Gaussian bunch (bbshape = 1) that comes the other way (bbdir = -1), with the number of particles of the beam.
+def beambeam(attributes: ElementAttributes, beam: Beam | None, report: Report) -> Element:
+    """Collision with a Gaussian bunch (bbshape = 1) of the opposite beam (bbdir = -1).
 
-    sigx, sigy [m] are its sizes, xma, yma [m] its offset, charge that of its particles [e].
+    sigx, sigy [m] are its rms sizes, xma, yma [m] its offset, charge is that of its particles [e]; the number of
+    particles is that of the beam command.
     """
-    _require_options(given)
-    sizes = {name: given.number(f"sig{name}") for name in "xy"}
+    _require_options(attributes)
+    sizes = {name: attributes.number(f"sig{name}") for name in "xy"}
     for name, size in sizes.items():
         if not size > 0.0:
-            raise given.error(f"sig{name} must be > 0 m, got {size:g}; give the size of the other beam")
-    offset, charge = given.numbers(dx="xma", dy="yma"), given.number("charge")
-    if any(offset.values()) and not given.environment.collisions["bborbit"]:
-        raise given.error(
-            "MAD-X leaves out the kick of the closed orbit by a beam with an offset (xma, yma), tracking here does "
-            "not; write 'option, bborbit;' where it should act"
+            raise attributes.error(f"sig{name} must be > 0 m, got {size:g}; give the rms size of the opposite beam")
+    offset, charge = attributes.numbers(dx="xma", dy="yma"), attributes.number("charge")
+    if any(offset.values()) and not attributes.environment.collisions["bborbit"]:
+        raise attributes.error(
+            "by default MAD-X omits the closed-orbit kick of a beam with an offset (xma, yma), which gputrack "
+            "includes; write 'option, bborbit;' to include it in both"
         )
-    report.note("beambeam: particles meet the strong bunch at z/2, not at 0 as in MAD-X", given.element.where)
+    where = attributes.element.where
+    report.note("beambeam: particles collide with the strong bunch at z/2, not at 0 as in MAD-X", where)
     sign = 1.0 if beam is None else copysign(1.0, beam.charge)
+    particles = _particles(attributes, beam) if charge else 0.0
     return BeamBeam(
-        **given.named(), particles=_particles(given, beam) if charge else 0.0, charge=sign * charge or 1.0, **offset,
+        **attributes.named(), particles=particles, charge=sign * charge or 1.0, **offset,
         emit_x=sizes["x"] ** 2 / PARALLEL, emit_y=sizes["y"] ** 2 / PARALLEL, beta_x=PARALLEL, beta_y=PARALLEL,
     )  # fmt: skip
 
 
-def _require_options(given: Given) -> None:
-    """Refuse what makes another collision of it."""
-    if given.number("l"):
-        raise given.error("a beambeam has no length")
+def _require_options(attributes: ElementAttributes) -> None:
+    """Require no length and no option that changes the collision."""
+    if attributes.number("l"):
+        raise attributes.error("a beambeam has no length")
     for name in ("bb_ultra_relati", "bb_sxy_update"):
-        if given.environment.collisions[name]:
-            raise given.error(f"option '{name}' has no counterpart in gputrack; switch it off: 'option, -{name};'")
+        if attributes.environment.collisions[name]:
+            raise attributes.error(f"option '{name}' is not supported; switch it off: 'option, -{name};'")
 
 
-def _particles(given: Given, beam: Beam | None) -> float:
-    """Of the strong bunch: as many as in the beam's own."""
+def _particles(attributes: ElementAttributes, beam: Beam | None) -> float:
+    """Number of particles of the strong bunch, that of the beam command."""
     if beam is None or beam.bcurrent or not beam.npart > 1.0:
         got = "no beam command" if beam is None else f"npart = {beam.npart:g}, bcurrent = {beam.bcurrent:g}"
-        raise given.error(f"the beam command must give npart, and no bcurrent, got {got}; write 'beam, npart = ...;'")
+        raise attributes.error(f"beam must give npart and no bcurrent, got {got}; write 'beam, npart = ...;'")
     return beam.npart

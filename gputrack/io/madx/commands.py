@@ -1,8 +1,8 @@
-"""Commands that MAD-X knows beyond those that describe a lattice: which are skipped, and which cannot be."""
+"""Commands of MAD-X that do not describe a lattice: those that are skipped and those that raise an error."""
 
 from gputrack.io.madx.classes import words
 
-#: commands that compute, print or plot, and leave elements and variables alone
+#: commands that compute, print or plot without changing elements or variables
 SKIPPED = words(
     "aperture assert assign beta0 coguess copyfile create delete deselect distribution dumpsequ dynap emit "
     "endtrack eoption eprint esave etable fill getdisp getkick getorbit help ibs observe plot print "
@@ -15,22 +15,22 @@ SKIPPED = words(
     "sddsin sddsout ptc_open_gino"
 )
 
-#: commands that change elements, sequences or variables: the lattice would not be what the file means
-REFUSED: dict[str, str] = {
+#: commands that change elements, sequences or variables, with the reason and the remedy
+UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         ("match", "endmatch", "vary", "constraint", "global", "gweight", "lmdif", "simplex", "migrad", "jacobian",
          "siman", "weight", "couple", "fix", "level", "rmatrix", "tmatrix", "use_macro"),
-        "matching changes variables; write its result into the file",
+        "matching changes variables; write the matched values into the file",
     ),
     **dict.fromkeys(
         ("seqedit", "endedit", "install", "move", "remove", "replace", "cycle", "reflect", "flatten", "extract",
          "makethin", "sxfread"),
-        "it rebuilds a sequence; let MAD-X do it and save the new sequence",
+        "it changes the sequence; run MAD-X and save the new sequence",
     ),
     **dict.fromkeys(
         ("ealign", "efcomp", "seterr", "ptc_align", "ptc_read_errors", "ptc_refresh_k", "ptc_setfieldcomp",
          "ptc_setknobvalue", "ptc_varyknob", "ptc_eplacement", "ptc_putbeambeam", "ptc_move_to_layout"),
-        "errors of elements are not read from commands; set dx, dy, tilt, knl, ksl on the elements",
+        "it assigns errors to elements; set dx, dy, tilt, knl, ksl of the elements",
     ),
     **dict.fromkeys(
         ("correct", "usekick", "setcorr", "putkick", "taper", "threader", "coption"),
@@ -39,6 +39,6 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(
         ("setvars", "setvars_lin", "setvars_knob", "fill_knob", "add2expr"), "it sets variables from tables"
     ),
-    "chdir": "files are looked for beside the file that calls them",
-    "exec": "macros are not run; write their text in their place",
+    "chdir": "called files are searched for beside the calling file",
+    "exec": "macros are not executed; insert their text",
 }  # fmt: skip

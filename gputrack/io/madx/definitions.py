@@ -21,9 +21,9 @@ TOLERANCE = 1e-6
 
 
 def hint(word: str, known: Iterable[str]) -> str:
-    """``; is 'x' meant?`` where a known word is near."""
+    """``; did you mean 'x'?`` if a known word is similar."""
     near = get_close_matches(word, known, n=1)
-    return f"; is '{near[0]}' meant?" if near else ""
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def assign(parsed: Assign, environment: Environment, report: Report, where: Where) -> None:
@@ -35,7 +35,7 @@ def assign(parsed: Assign, environment: Environment, report: Report, where: Wher
     if name in CONSTANTS or name in environment.constants:
         constant = environment.variables.get(name, CONSTANTS.get(name, 0.0))
         _require_same(name, environment.number(value, where), environment.number(constant, where), where)
-        report.note(f"constant '{name}' keeps its value", where)
+        report.note(f"constant '{name}' is not changed", where)
         return
     if "const" in parsed.prefixes and parsed.prefixes[-1] == "const":
         environment.constants.add(name)
@@ -45,7 +45,7 @@ def assign(parsed: Assign, environment: Environment, report: Report, where: Wher
 
 def _require_same(name: str, value: float, constant: float, where: Where) -> None:
     if not abs(value - constant) <= TOLERANCE * abs(constant):
-        raise where.error(f"'{name}' is a constant and keeps its value {constant:g} in MAD-X; choose another name")
+        raise where.error(f"'{name}' is a constant of value {constant:g} in MAD-X; choose another name")
 
 
 def define(parsed: Define, environment: Environment, report: Report, where: Where) -> None:
@@ -54,7 +54,7 @@ def define(parsed: Define, environment: Environment, report: Report, where: Wher
     if parsed.kind == "sequence":
         begin_sequence(parsed, environment, where)
     elif parsed.kind in SKIPPED:
-        report.note(f"command '{parsed.kind}' is not run", where)
+        report.note(f"command '{parsed.kind}' is ignored", where)
     elif sequence is None:
         _define_element(parsed.label, parsed.kind, parsed.attributes, environment, where)
     else:
@@ -83,7 +83,7 @@ def _define_element(
 
 
 def update(name: str, attributes: tuple[Attribute, ...], environment: Environment, where: Where) -> None:
-    """``name, attributes`` for an element."""
+    """``name, attributes`` of an element."""
     element = environment.elements.get(name)
     if element is None:
         raise where.error(f"'{name}' is neither a command nor an element{hint(name, environment.elements)}")
@@ -91,10 +91,10 @@ def update(name: str, attributes: tuple[Attribute, ...], environment: Environmen
         set_attribute(element, attribute, environment, where)
 
 
-def update_at_once(parsed: SetAttribute, environment: Environment, report: Report, where: Where) -> None:
-    """``name->attribute = ...``; MAD-X evaluates ``:=`` at once here, too."""
+def update_immediately(parsed: SetAttribute, environment: Environment, report: Report, where: Where) -> None:
+    """``name->attribute = ...``; as in MAD-X, ``:=`` is evaluated immediately."""
     if parsed.attribute.deferred:
-        report.note("'->' with ':=' is evaluated at once, as in MAD-X", where)
+        report.note("'->' with ':=' is evaluated immediately, as in MAD-X", where)
     update(parsed.element, (replace(parsed.attribute, deferred=False),), environment, where)
 
 

@@ -1,4 +1,4 @@
-"""Attributes of one element on their way to a gputrack element: each must be used, irrelevant, or at its default."""
+"""Access to the attributes of one element; each must be used, irrelevant, or at its default."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from gputrack.elements import Aperture
 from gputrack.io.madx.classes import CLASSES, IRRELEVANT
 from gputrack.io.madx.environment import Deferred, Environment, MadxElement, Stored
 from gputrack.io.madx.ignored import Report
+from gputrack.io.madx.unsupported import as_written, effect
 
 
-class Given:
-    """Values of an element's attributes; remembers which were asked for."""
+class ElementAttributes:
+    """Values of the attributes of an element; records which were used."""
 
     def __init__(self, element: MadxElement, environment: Environment) -> None:
         self.element = element
@@ -20,7 +21,7 @@ class Given:
         self._used: set[str] = set()
 
     def error(self, text: str) -> LatticeFileError:
-        """An error that names the element and its place."""
+        """Error message that begins with file, line, class and name."""
         return self.element.where.error(f"{self.element.kind} '{self.element.name}': {text}")
 
     def _stored(self, name: str) -> Stored:
@@ -36,7 +37,7 @@ class Given:
         return self.environment.number(stored, self.element.where)
 
     def vector(self, name: str) -> list[float]:
-        """Values of a list, without zeros at its end."""
+        """Values of a list, without trailing zeros."""
         stored = self._stored(name)
         assert isinstance(stored, tuple)
         values = [self._value(entry) for entry in stored]
@@ -51,13 +52,13 @@ class Given:
         return stored
 
     def numbers(self, **names: str) -> dict[str, Any]:
-        """Values by gputrack's names, for MAD-X's names."""
+        """Values of attributes, given as gputrack's name = MAD-X's name."""
         return {ours: self.number(madx) for ours, madx in names.items()}
 
-    # -- what many classes share -------------------------------------------------------------------
+    # -- attributes of many classes ----------------------------------------------------------------
 
     def placed(self) -> dict[str, Any]:
-        """name, length, aperture, and tilt, dx, dy: what any straight element may have."""
+        """name, length, aperture, tilt, dx, dy: the arguments of all straight elements."""
         return {**self.named(), "length": self.number("l"), **self.numbers(tilt="tilt", dx="dx", dy="dy")}
 
     def named(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class Given:
         return {"name": self.element.name, "aperture": self.aperture()}
 
     def aperture(self) -> Aperture | None:
-        """The aperture, where half widths are given.
+        """Aperture, or None if no half widths are given.
 
         circle {r}, ellipse {a, b}, rectangle {w, h}, rectellipse {w, h, a, b}, rectcircle and lhcscreen {w, h, r}.
         """
@@ -74,7 +75,7 @@ class Given:
         if not sizes:
             return None
         if offset or tilt:
-            raise self.error("aper_offset and aper_tilt have no counterpart in gputrack; remove them")
+            raise self.error("aper_offset and aper_tilt are not supported: apertures are centred and upright")
         try:
             return _aperture(shape, sizes)
         except InputError as error:
@@ -82,16 +83,16 @@ class Given:
         except ValueError:
             known = "circle, ellipse, rectangle, rectellipse, rectcircle, lhcscreen"
             raise self.error(
-                f"apertype = {shape} with {len(sizes)} sizes has no counterpart in gputrack; known are {known}"
+                f"apertype = {shape} with {len(sizes)} sizes is not supported; supported are {known}"
             ) from None
 
     def finish(self, report: Report) -> None:
-        """Refuse attributes that were given, were not asked for and matter; note those that do not.
+        """Raise for unused attributes that affect particles; report the others.
 
         Raises
         ------
         LatticeFileError
-            An attribute would be lost.
+            An attribute is not supported and differs from its default.
         """
         defaults = CLASSES[self.element.kind]
         for name, stored in self.element.attributes.items():
@@ -100,7 +101,10 @@ class Given:
             if name in IRRELEVANT:
                 report.note(f"attribute '{name}' does not enter tracking", self.element.where)
             elif self._differs(stored, defaults[name]):
-                raise self.error(f"attribute '{name}' has no counterpart in gputrack; remove it")
+                raise self.error(
+                    f"attribute '{name}' is not supported ({effect(self.element.kind, name)}); to read the element "
+                    f"without it, write {name} = {as_written(defaults[name])}"
+                )
 
     def _differs(self, stored: Stored, default: object) -> bool:
         if isinstance(stored, tuple):
@@ -111,7 +115,7 @@ class Given:
 
 
 def _aperture(shape: str, sizes: list[float]) -> Aperture:
-    """Raises ValueError where there is no such aperture."""
+    """Aperture of a shape; ValueError if there is none with these sizes."""
     if shape == "circle":
         (radius,) = sizes
         return Aperture(ellipse=(radius, radius))

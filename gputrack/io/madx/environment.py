@@ -1,4 +1,4 @@
-"""What a MAD-X file has defined so far, and the values of its names."""
+"""Variables, elements, sequences, lines and beams defined by a MAD-X file, and their values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_DEPTH = 60
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Deferred:
-    """An expression that is evaluated whenever its value is asked for."""
+    """An expression that is evaluated whenever its value is needed."""
 
     expression: Expression
     where: Where
@@ -31,7 +31,7 @@ Stored = Number | str | bool | tuple[Number, ...]
 
 @dataclass(eq=False)
 class MadxElement:
-    """An element: its base class and the attributes that were given, here or by the elements it was made from."""
+    """An element: its base class and the attributes set by its definition or by its parents."""
 
     name: str
     kind: str
@@ -51,9 +51,9 @@ class Entry:
 
 @dataclass(eq=False)
 class MadxSequence:
-    """A sequence: `refer` is entry, centre or exit, `refpos` the element at which it is placed in others.
+    """A sequence: `refer` is entry, centre or exit, `refpos` the element that defines its position in others.
 
-    `defined` are the names of the elements that were defined between ``sequence`` and ``endsequence``.
+    `defined` contains the names of the elements defined between ``sequence`` and ``endsequence``.
     """
 
     name: str
@@ -78,8 +78,8 @@ class MadxLine:
 class Environment:
     """Variables, elements, sequences, lines, beams and options; the scope of expressions.
 
-    `open_sequence` is the one between ``sequence`` and ``endsequence``; `used` the one named by the last ``use``,
-    and `used_rbarc` the option rbarc as it was there, where MAD-X expands the sequence.
+    `open_sequence` is the sequence between ``sequence`` and ``endsequence``; `used` the one named by the last ``use``,
+    and `used_rbarc` the option rbarc at that point, where MAD-X expands the sequence.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Environment:
         self.macros: set[str] = set()
         self.beams: dict[str, Beam] = {}
         self.rbarc = True
-        #: options of MAD-X for beambeam: kick of the orbit, factor for the speed of light, sizes that follow the optics
+        #: MAD-X's options for beambeam: kick of the orbit, ultrarelativistic limit, sizes updated from the optics
         self.collisions = {"bborbit": False, "bb_ultra_relati": False, "bb_sxy_update": False}
         self.open_sequence: MadxSequence | None = None
         self.used: str | None = None
@@ -99,21 +99,21 @@ class Environment:
         self.random_numbers = Random()
         self._steps = 0
         self._depth = 0
-        self._known: dict[tuple[str, ...], float] = {}
+        self._cache: dict[tuple[str, ...], float] = {}
         self._volatile = False
 
     # -- the scope of expressions ----------------------------------------------------------------
 
     def count(self, steps: int, where: Where) -> None:
-        """Account for work, so that no file can keep us busy for ever."""
+        """Count the steps of the interpreter, which bounds its running time."""
         self._steps += steps
         if self._steps > MAX_STEPS:
-            raise where.error(f"the file asks for more than {MAX_STEPS} steps; is there a loop without end?")
+            raise where.error(f"more than {MAX_STEPS} steps; does the file contain an infinite loop?")
 
     def changed(self) -> None:
-        """Forget remembered values of deferred expressions; called at every assignment."""
-        if self._known:
-            self._known.clear()
+        """Discard the cached values of deferred expressions; called at every assignment."""
+        if self._cache:
+            self._cache.clear()
 
     def number(self, stored: Number, where: Where) -> float:
         """Value of a stored number."""
@@ -122,10 +122,10 @@ class Environment:
     def variable(self, name: str, where: Where) -> float:
         """Value of a variable or constant."""
         if name in self.variables:
-            return self._remembered(("=", name), self.variables[name], where)
+            return self._cached(("=", name), self.variables[name], where)
         if name in CONSTANTS:
             return CONSTANTS[name]
-        raise where.error(f"variable '{name}' is not defined (MAD-X would take 0; write {name} = 0; if that is meant)")
+        raise where.error(f"variable '{name}' is not defined (MAD-X assumes 0; define {name} = 0; if that is intended)")
 
     def element_attribute(self, element: str, attribute: str, where: Where) -> float:
         """Value of ``element->attribute`` or ``beam->attribute``."""
@@ -142,10 +142,10 @@ class Environment:
         stored = self.attribute(self.elements[element], attribute, where)
         if isinstance(stored, (bool, str, tuple)):
             raise where.error(f"'{element}->{attribute}' is not a number")
-        return self._remembered((element, attribute), stored, where)
+        return self._cached((element, attribute), stored, where)
 
     def _arc_length(self, element: str, where: Where) -> float:
-        """MAD-X shows the arc length of an rbend, not the length that was given."""
+        """Arc length of an rbend, which is the value of its attribute l in MAD-X expressions."""
         length = self._own_attribute(element, "l", where)
         half = 0.5 * self._own_attribute(element, "angle", where)
         if not abs(half) < math.pi:
@@ -168,27 +168,27 @@ class Environment:
             return self.random_numbers.gauss()
         return self.random_numbers.truncated_gauss(*arguments)
 
-    def _remembered(self, key: tuple[str, ...], stored: Number, where: Where) -> float:
+    def _cached(self, key: tuple[str, ...], stored: Number, where: Where) -> float:
         """Value of a deferred expression, evaluated once between two assignments."""
         if not isinstance(stored, Deferred):
             return stored
-        if key in self._known:
-            return self._known[key]
+        if key in self._cache:
+            return self._cache[key]
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise stored.where.error(f"'{key[-1]}' depends on itself, or on more than {MAX_DEPTH} others in a chain")
+            raise stored.where.error(f"'{key[-1]}' depends on itself, or on a chain of more than {MAX_DEPTH} others")
         try:
             value = evaluate(stored.expression, self, stored.where)
         finally:
             self._depth -= 1
         if not self._volatile:
-            self._known[key] = value
+            self._cache[key] = value
         return value
 
     # -- elements --------------------------------------------------------------------------------
 
     def attribute(self, element: MadxElement, attribute: str, where: Where) -> Stored:
-        """What was given for an attribute, or its default."""
+        """Stored value of an attribute, or its default."""
         if attribute in element.attributes:
             return element.attributes[attribute]
         defaults = CLASSES[element.kind]

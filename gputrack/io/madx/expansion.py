@@ -1,4 +1,4 @@
-"""A chosen sequence or line as elements in order, with drifts in the gaps."""
+"""Expansion of a sequence or line into elements in order, with drifts in the gaps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def expand(name: str, environment: Environment, converter: Converter) -> list[El
     Raises
     ------
     LatticeFileError
-        Elements overlap or stick out of the sequence; the message names both.
+        Elements overlap or extend beyond the sequence; the message names both.
     """
     if name in environment.sequences:
         sequence = environment.sequences[name]
@@ -48,5 +48,5 @@ def _with_drifts(sequence: MadxSequence, environment: Environment, converter: Co
 
 def _is_gap(gap: float, before: str, after: str, where: Where) -> bool:
     if gap < -TOLERANCE:
-        raise where.error(f"{before} and {after} overlap by {-gap:.9g} m (elements must stand in order)")
+        raise where.error(f"{before} and {after} overlap by {-gap:.9g} m (elements must be in order of position)")
     return gap > TOLERANCE

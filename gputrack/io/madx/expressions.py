@@ -1,6 +1,6 @@
-"""Expressions as postfix programs, and their evaluation.
+"""Expressions as postfix programs and their evaluation.
 
-Postfix form needs no recursion, so that no text, however deeply nested, can overflow the stack.
+Evaluation of the postfix form is not recursive, so that deeply nested expressions cannot overflow the stack.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ class BeamAttribute:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Takes two numbers."""
+    """Operation on two numbers."""
 
     symbol: str
 
 
 @dataclass(frozen=True, slots=True)
 class Negative:
-    """Takes one number."""
+    """Change of sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Takes `count` numbers."""
+    """Function of `count` numbers."""
 
     function: str
     count: int
@@ -61,28 +61,28 @@ Instruction = float | Variable | ElementAttribute | BeamAttribute | Operator | N
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Expression:
-    """Instructions in the order in which they act on a stack of numbers."""
+    """Instructions in the order of their execution on a stack of numbers."""
 
     items: tuple[Instruction, ...]
 
     @property
     def name(self) -> str | None:
-        """The word, where the expression is one: for attributes whose values are words."""
+        """Name if the expression is a single name, else None; for attributes whose values are words."""
         only = self.items[0] if len(self.items) == 1 else None
         return only.name if isinstance(only, Variable) else None
 
     @property
     def number(self) -> float | None:
-        """The number, where the expression is one."""
+        """Number if the expression is a single number, else None."""
         only = self.items[0] if len(self.items) == 1 else None
         return only if isinstance(only, float) else None
 
 
 class Scope(Protocol):
-    """Where names get their values from."""
+    """Source of the values of names."""
 
     def count(self, steps: int, where: Where) -> None:
-        """Account for work done; raises when a file asks for an absurd amount."""
+        """Count steps; raise if their number is excessive."""
 
     def variable(self, name: str, where: Where) -> float:
         """Value of a variable."""
@@ -106,7 +106,7 @@ def evaluate(expression: Expression, scope: Scope, where: Where) -> float:
     Raises
     ------
     LatticeFileError
-        A name is not known, or the value is not a finite number.
+        A name is not defined, or the value is not a finite number.
     """
     number = expression.number
     if number is None:
@@ -143,19 +143,19 @@ def _binary(symbol: str, left: float, right: float, where: Where) -> float:
     try:
         return OPERATORS[symbol](left, right)
     except (ArithmeticError, ValueError):
-        raise where.error(f"{left:g} {symbol} {right:g} has no value") from None
+        raise where.error(f"{left:g} {symbol} {right:g} is not defined") from None
 
 
 def _call(function: str, arguments: list[float], scope: Scope, where: Where) -> float:
-    wanted = RANDOM_FUNCTIONS.get(function, 1)
+    expected = RANDOM_FUNCTIONS.get(function, 1)
     if function not in FUNCTIONS and function not in RANDOM_FUNCTIONS:
-        raise where.error(f"unknown function '{function}'; known are {', '.join([*FUNCTIONS, *RANDOM_FUNCTIONS])}")
-    if len(arguments) != wanted:
-        raise where.error(f"function '{function}' takes {wanted} number(s), got {len(arguments)}")
+        raise where.error(f"unknown function '{function}'; functions are {', '.join([*FUNCTIONS, *RANDOM_FUNCTIONS])}")
+    if len(arguments) != expected:
+        raise where.error(f"function '{function}' takes {expected} number(s), got {len(arguments)}")
     try:
         if function in RANDOM_FUNCTIONS:
             return scope.random(function, arguments)
         return FUNCTIONS[function](arguments[0])
     except (ArithmeticError, ValueError):
         text = ", ".join(f"{a:g}" for a in arguments)
-        raise where.error(f"{function}({text}) has no value") from None
+        raise where.error(f"{function}({text}) is not defined") from None

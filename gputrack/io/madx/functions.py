@@ -19,7 +19,7 @@ NEUTRON_MASS = 939.565_421_94e6  # eV, CODATA 2022
 ELECTRON_RADIUS = 2.817_940_3205e-15  # m, CODATA 2022
 _GEV = 1e9
 
-#: MAD-X's predefined names; masses [GeV] are those of gputrack.base.constants (MAD-X 5.09 has CODATA 2018)
+#: MAD-X's predefined constants; masses [GeV] are those of gputrack.base.constants (MAD-X 5.09 has CODATA 2018)
 CONSTANTS: dict[str, float] = {
     "pi": math.pi,
     "twopi": 2.0 * math.pi,
@@ -37,7 +37,7 @@ CONSTANTS: dict[str, float] = {
     "hbar": 6.582_119_569e-25,
     "erad": ELECTRON_RADIUS,
     "prad": ELECTRON_RADIUS * ELECTRON_MASS / PROTON_MASS,
-    # the version whose behaviour this reader follows, for files that ask: if (version > 50400) {...}
+    # the version of MAD-X whose behaviour is reproduced, for files with if (version > 50400) {...}
     "version": 50902.0,
 }
 

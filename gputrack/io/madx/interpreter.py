@@ -1,4 +1,4 @@
-"""Runs the statements of a MAD-X file: calls, conditions, loops, and everything they lead to."""
+"""Interpreter of MAD-X statements: calls, conditions, loops, definitions and commands."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gputrack.base.files import read_text
 from gputrack.io.madx.actions import ACTIONS
-from gputrack.io.madx.commands import REFUSED, SKIPPED
-from gputrack.io.madx.definitions import assign, define, define_line, update, update_at_once
+from gputrack.io.madx.commands import SKIPPED, UNSUPPORTED
+from gputrack.io.madx.definitions import assign, define, define_line, update, update_immediately
 from gputrack.io.madx.environment import Environment
 from gputrack.io.madx.expressions import Expression, evaluate
 from gputrack.io.madx.ignored import Report
@@ -20,21 +20,21 @@ from gputrack.io.madx.syntax import parse, parse_condition
 
 MAX_CALLS = 20
 MAX_ITERATIONS = 100_000
-# The first word of a command: a name that is not assigned to, labelled, called or dereferenced.
+# The first word of a command: a name that is not followed by =, :, ( or ->.
 _COMMAND = re.compile(r"([a-z][\w.$#@]*)\s*(?![\w.$#@\s:=(]|->)", re.IGNORECASE)
 _CALL = re.compile(r"""call\s*,?\s*file\s*:?=\s*("[^"]*"|'[^']*'|[^\s,"']+)\s*""", re.IGNORECASE)
 
 
 class Stop(Exception):
-    """stop, exit, quit: nothing after it is read."""
+    """stop, exit, quit: the remaining text is not read."""
 
 
 class Return(Exception):
-    """return: the rest of the called file is not read."""
+    """return: the remaining text of the called file is not read."""
 
 
 class Interpreter:
-    """Runs files into an `Environment`; notes in a `Report` what it leaves out."""
+    """Executes files in an `Environment`; a `Report` lists the statements that are ignored."""
 
     def __init__(self) -> None:
         self.environment = Environment()
@@ -44,12 +44,12 @@ class Interpreter:
         self._conditions: dict[str, Expression] = {}
 
     def run_main(self, path: Path) -> None:
-        """Run a file that nobody calls."""
+        """Execute the main file."""
         with suppress(Stop):
             self._run_file(path)
         opened = self.environment.open_sequence
         if opened is not None:
-            raise opened.where.error(f"sequence '{opened.name}' is never ended by 'endsequence'")
+            raise opened.where.error(f"sequence '{opened.name}' has no 'endsequence'")
 
     def _run_file(self, path: Path) -> None:
         text = read_text(path)
@@ -71,7 +71,7 @@ class Interpreter:
 
     # -- conditions and loops ----------------------------------------------------------------------
 
-    def _true(self, condition: str, where: Where) -> bool:
+    def _holds(self, condition: str, where: Where) -> bool:
         self.environment.count(10, where)
         if condition not in self._conditions:
             self._conditions[condition] = parse_condition(condition, where)
@@ -79,20 +79,20 @@ class Interpreter:
 
     def _if(self, statement: If) -> None:
         for branch in statement.branches:
-            if not branch.condition or self._true(branch.condition, branch.where):
+            if not branch.condition or self._holds(branch.condition, branch.where):
                 self._run(branch.body)
                 return
 
     def _while(self, statement: While) -> None:
         branch = statement.branch
         for _ in range(MAX_ITERATIONS):
-            if not self._true(branch.condition, branch.where):
+            if not self._holds(branch.condition, branch.where):
                 return
             self._run(branch.body)
-        raise branch.where.error(f"'while' still runs after {MAX_ITERATIONS} rounds")
+        raise branch.where.error(f"'while' has not ended after {MAX_ITERATIONS} iterations")
 
     def _macro(self, statement: Macro) -> None:
-        self.report.note(f"macro '{statement.name}' is not run", statement.where)
+        self.report.note(f"macro '{statement.name}' is ignored", statement.where)
 
     # -- one statement -------------------------------------------------------------------------------
 
@@ -100,21 +100,21 @@ class Interpreter:
         text, where = statement.text, statement.where
         self.environment.count(10, where)
         command = _COMMAND.match(text)
-        if command and self._handled(command[1].lower(), text, where):
+        if command and self._run_command(command[1].lower(), text, where):
             return
         parsed = self._parsed.get(statement)
         if parsed is None:
             parsed = self._parsed[statement] = parse(text, where)
         self._apply(parsed, where)
 
-    def _handled(self, word: str, text: str, where: Where) -> bool:
-        """Whether a command is done with, before its attributes are looked at."""
+    def _run_command(self, word: str, text: str, where: Where) -> bool:
+        """Execute a command that needs no parsing of its attributes; False if `word` is not one."""
         if word in self.environment.elements or word in self.environment.sequences:
             return False
         if word in SKIPPED:
-            self.report.note(f"command '{word}' is not run", where)
-        elif word in REFUSED:
-            raise where.error(f"command '{word}' is not supported: {REFUSED[word]}")
+            self.report.note(f"command '{word}' is ignored", where)
+        elif word in UNSUPPORTED:
+            raise where.error(f"command '{word}' is not supported: {UNSUPPORTED[word]}")
         elif word == "call":
             self._call(text, where)
         elif word in ("stop", "exit", "quit"):
@@ -136,7 +136,7 @@ class Interpreter:
         elif isinstance(parsed, DefineLine):
             define_line(parsed, environment, where)
         elif isinstance(parsed, SetAttribute):
-            update_at_once(parsed, environment, self.report, where)
+            update_immediately(parsed, environment, self.report, where)
         elif isinstance(parsed, Command):
             self._command(parsed, where)
         else:
@@ -156,7 +156,7 @@ class Interpreter:
     def _call(self, text: str, where: Where) -> None:
         found = _CALL.fullmatch(text)
         if not found:
-            raise where.error('call must read: call, file = "name";')
+            raise where.error('the syntax is: call, file = "name";')
         path = self._find(found[1].strip("\"'"), where)
         if len(self._files) >= MAX_CALLS:
             raise where.error(f"calls are nested deeper than {MAX_CALLS}")
@@ -165,7 +165,7 @@ class Interpreter:
         self._run_file(path)
 
     def _find(self, name: str, where: Where) -> Path:
-        """The file beside the calling one, or beside the first one (where MAD-X is usually started)."""
+        """Path of a called file, beside the calling file or the main file (MAD-X's usual working directory)."""
         if not name or "\0" in name:
             raise where.error(f"'{name}' is not the name of a file")
         places = [self._files[-1].parent / name, self._files[0].parent / name]
@@ -174,7 +174,7 @@ class Interpreter:
         except OSError:
             found = []
         if not found:
-            raise where.error(f"called file '{name}' is not there")
+            raise where.error(f"called file '{name}' does not exist")
         if len(found) == 2 and found[0].resolve() != found[1].resolve():
-            raise where.error(f"called file '{name}' may be {found[0]} or {found[1]}; give one of them another name")
+            raise where.error(f"called file '{name}' may be {found[0]} or {found[1]}; rename one of them")
         return found[0]

@@ -1,4 +1,4 @@
-"""Expansion of lines: nested, repeated, reversed, with arguments."""
+"""Expansion of nested, repeated, reversed and parametrised lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Arguments = dict[str, list[str]]
 def expand_line(line: MadxLine, environment: Environment) -> list[str]:
     """Names of the elements of a line, in order.
 
-    Reversal changes the order only: as in MAD-X, the faces of a bend are not exchanged.
+    Reversal changes only the order of elements: as in MAD-X, the faces of a bend are not exchanged.
 
     Raises
     ------
     LatticeFileError
-        A name is not known, a line contains itself, or there are more than `MAX_ELEMENTS`.
+        A name is not defined, a line contains itself, or there are more than `MAX_ELEMENTS` elements.
     """
     return _Expansion(environment).line(line, [], 0)
 
@@ -27,18 +27,18 @@ def expand_line(line: MadxLine, environment: Environment) -> list[str]:
 class _Expansion:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self._done: dict[str, list[str]] = {}
+        self._expanded: dict[str, list[str]] = {}
 
     def line(self, line: MadxLine, arguments: list[list[str]], depth: int) -> list[str]:
         if depth > MAX_DEPTH:
             raise line.where.error(f"line '{line.name}' contains itself, or lines are nested deeper than {MAX_DEPTH}")
         if len(arguments) != len(line.formals):
             raise line.where.error(f"line '{line.name}' takes {len(line.formals)} arguments, got {len(arguments)}")
-        if line.name in self._done:
-            return self._done[line.name]
+        if line.name in self._expanded:
+            return self._expanded[line.name]
         names = self.items(line.items, dict(zip(line.formals, arguments, strict=True)), line.where, depth)
         if not line.formals:
-            self._done[line.name] = names
+            self._expanded[line.name] = names
         return names
 
     def items(self, items: tuple[Item, ...], arguments: Arguments, where: Where, depth: int) -> list[str]:

@@ -19,11 +19,11 @@ from gputrack.elements import (
     Solenoid,
     VKicker,
 )
-from gputrack.io.madx.element_attributes import Given
+from gputrack.io.madx.element_attributes import ElementAttributes
 
 
-def _errors(given: Given) -> dict[str, Any]:
-    return {"knl": tuple(given.vector("knl")), "ksl": tuple(given.vector("ksl"))}
+def _errors(attributes: ElementAttributes) -> dict[str, Any]:
+    return {"knl": tuple(attributes.vector("knl")), "ksl": tuple(attributes.vector("ksl"))}
 
 
 def _add(values: list[float], order: int, amount: float) -> None:
@@ -35,104 +35,105 @@ def _add(values: list[float], order: int, amount: float) -> None:
 # -- straight magnets ----------------------------------------------------------------------------------
 
 
-def quadrupole(given: Given) -> Element:
-    """k1, k1s; a dipole error k0 goes into knl[0]."""
-    placed = given.placed()
-    knl = given.vector("knl")
-    _add(knl, 0, given.number("k0") * given.number("l"))
-    return Quadrupole(**placed, **given.numbers(k1="k1", k1s="k1s"), knl=tuple(knl), ksl=tuple(given.vector("ksl")))
+def quadrupole(attributes: ElementAttributes) -> Element:
+    """Quadrupole with k1, k1s; a dipole error k0 is added to knl[0]."""
+    placed = attributes.placed()
+    knl = attributes.vector("knl")
+    _add(knl, 0, attributes.number("k0") * attributes.number("l"))
+    ksl = attributes.vector("ksl")
+    return Quadrupole(**placed, **attributes.numbers(k1="k1", k1s="k1s"), knl=tuple(knl), ksl=tuple(ksl))
 
 
-def sextupole(given: Given) -> Element:
-    """k2, k2s."""
-    return Sextupole(**given.placed(), **given.numbers(k2="k2", k2s="k2s"), **_errors(given))
+def sextupole(attributes: ElementAttributes) -> Element:
+    """Sextupole with k2, k2s."""
+    return Sextupole(**attributes.placed(), **attributes.numbers(k2="k2", k2s="k2s"), **_errors(attributes))
 
 
-def octupole(given: Given) -> Element:
-    """k3, k3s."""
-    return Octupole(**given.placed(), **given.numbers(k3="k3", k3s="k3s"), **_errors(given))
+def octupole(attributes: ElementAttributes) -> Element:
+    """Octupole with k3, k3s."""
+    return Octupole(**attributes.placed(), **attributes.numbers(k3="k3", k3s="k3s"), **_errors(attributes))
 
 
-def multipole(given: Given) -> Element:
-    """Thin multipole: knl[0] bends the reference orbit too, unless ``angle`` says by how much it is bent."""
-    placed = given.placed()
-    knl, ksl = given.vector("knl"), given.vector("ksl")
+def multipole(attributes: ElementAttributes) -> Element:
+    """Thin multipole; the reference orbit is bent by ``angle``, or by knl[0] if that is not given."""
+    placed = attributes.placed()
+    knl, ksl = attributes.vector("knl"), attributes.vector("ksl")
     if ksl and ksl[0]:
-        raise given.error(
-            "ksl[0]: MAD-X's twiss bends the reference orbit by it, its survey does not; "
-            "write knl[0] with tilt = pi/2 for a vertical bend, or a vkicker for a kick"
+        raise attributes.error(
+            "ksl[0] is ambiguous: it bends the reference orbit in MAD-X's twiss but not in its survey; "
+            "use knl[0] with tilt = pi/2 for a vertical bend, or a vkicker for a kick"
         )
-    angle = given.number("angle") or (knl[0] if knl else 0.0)
-    return Multipole(**placed, knl=tuple(knl), ksl=tuple(ksl), angle=angle, lrad=given.number("lrad"))
+    angle = attributes.number("angle") or (knl[0] if knl else 0.0)
+    return Multipole(**placed, knl=tuple(knl), ksl=tuple(ksl), angle=angle, lrad=attributes.number("lrad"))
 
 
-def solenoid(given: Given) -> Element:
-    """Thick solenoid; MAD-X uses the integrated strength ksi only where the length is 0."""
-    placed = given.placed()
-    ks, ksi = given.number("ks"), given.number("ksi")
+def solenoid(attributes: ElementAttributes) -> Element:
+    """Thick solenoid; MAD-X uses the integrated strength ksi for length 0 only."""
+    placed = attributes.placed()
+    ks, ksi = attributes.number("ks"), attributes.number("ksi")
     if not placed["length"] and (ks or ksi):
-        raise given.error("a thin solenoid has no exact map; give it a length and ks")
+        raise attributes.error("a thin solenoid has no exact map; give it a length and ks")
     return Solenoid(**placed, ks=ks)
 
 
 # -- bends ---------------------------------------------------------------------------------------------
 
 
-def sbend(given: Given) -> Element:
-    """Sector bend: the length is that of the arc."""
-    length = given.number("l")
-    return _bend(given, SectorBend, length, length, 0.0)
+def sbend(attributes: ElementAttributes) -> Element:
+    """Sector bend; the length is the arc length."""
+    length = attributes.number("l")
+    return _bend(attributes, SectorBend, length, length, 0.0)
 
 
-def rbend(given: Given) -> Element:
-    """Rectangular bend: the length is that of the chord, with ``option, -rbarc`` that of the arc.
+def rbend(attributes: ElementAttributes) -> Element:
+    """Rectangular bend; the length is the chord, or with ``option, -rbarc`` the arc.
 
-    In the latter case it becomes a sector bend with the same faces, so that its length keeps all digits.
+    In the latter case it becomes a sector bend with the same faces, whose length needs no conversion.
     """
-    length, half = given.number("l"), 0.5 * given.number("angle")
-    if not given.environment.used_rbarc:
-        return _bend(given, SectorBend, length, length, half)
+    length, half = attributes.number("l"), 0.5 * attributes.number("angle")
+    if not attributes.environment.used_rbarc:
+        return _bend(attributes, SectorBend, length, length, half)
     arc = length * half / math.sin(half) if 0.0 < abs(half) < math.pi else length
-    return _bend(given, RectangularBend, length, arc, 0.0)
+    return _bend(attributes, RectangularBend, length, arc, 0.0)
 
 
-def _bend(given: Given, kind: type[Any], length: float, arc: float, face: float) -> Element:
-    knl, ksl = given.vector("knl"), given.vector("ksl")
-    _add(knl, 3, given.number("k3") * arc)
+def _bend(attributes: ElementAttributes, kind: type[Any], length: float, arc: float, face: float) -> Element:
+    knl, ksl = attributes.vector("knl"), attributes.vector("ksl")
+    _add(knl, 3, attributes.number("k3") * arc)
     for order, name in ((1, "k1s"), (2, "k2s"), (3, "k3s")):
-        _add(ksl, order, given.number(name) * arc)
-    values = given.numbers(angle="angle", k1="k1", k2="k2", fint="fint", hgap="hgap", tilt="tilt")
-    k0, fintx = given.number("k0"), given.number("fintx")
-    e1, e2 = given.number("e1") + face, given.number("e2") + face
+        _add(ksl, order, attributes.number(name) * arc)
+    values = attributes.numbers(angle="angle", k1="k1", k2="k2", fint="fint", hgap="hgap", tilt="tilt")
+    k0, fintx = attributes.number("k0"), attributes.number("fintx")
+    e1, e2 = attributes.number("e1") + face, attributes.number("e2") + face
     if not length and not any((*values.values(), k0, *knl, *ksl)):
-        return Marker(**given.named())
+        return Marker(**attributes.named())
     return kind(  # type: ignore[no-any-return]
-        **given.named(), length=length, **values, e1=e1, e2=e2, knl=tuple(knl), ksl=tuple(ksl),
-        k0=k0 or None,  # 0 is MAD-X's "as the angle says"
-        fintx=None if fintx == -1.0 else fintx,  # -1 is MAD-X's "as fint"
+        **attributes.named(), length=length, **values, e1=e1, e2=e2, knl=tuple(knl), ksl=tuple(ksl),
+        k0=k0 or None,  # 0 means angle/length in MAD-X
+        fintx=None if fintx == -1.0 else fintx,  # -1 means fint in MAD-X
     )  # fmt: skip
 
 
 # -- correctors ----------------------------------------------------------------------------------------
 
 
-def hkicker(given: Given) -> Element:
-    """Kick ``kick``, or ``hkick`` where that is given instead."""
-    return HKicker(**given.placed(), kick=_one_kick(given, "hkick"))
+def hkicker(attributes: ElementAttributes) -> Element:
+    """Horizontal corrector; its kick is ``kick`` or ``hkick``."""
+    return HKicker(**attributes.placed(), kick=_one_kick(attributes, "hkick"))
 
 
-def vkicker(given: Given) -> Element:
-    """Kick ``kick``, or ``vkick`` where that is given instead."""
-    return VKicker(**given.placed(), kick=_one_kick(given, "vkick"))
+def vkicker(attributes: ElementAttributes) -> Element:
+    """Vertical corrector; its kick is ``kick`` or ``vkick``."""
+    return VKicker(**attributes.placed(), kick=_one_kick(attributes, "vkick"))
 
 
-def kicker(given: Given) -> Element:
-    """Kicks in both planes."""
-    return Kicker(**given.placed(), **given.numbers(hkick="hkick", vkick="vkick"))
+def kicker(attributes: ElementAttributes) -> Element:
+    """Corrector in both planes."""
+    return Kicker(**attributes.placed(), **attributes.numbers(hkick="hkick", vkick="vkick"))
 
 
-def _one_kick(given: Given, other: str) -> float:
-    kick, second = given.number("kick"), given.number(other)
+def _one_kick(attributes: ElementAttributes, other: str) -> float:
+    kick, second = attributes.number("kick"), attributes.number(other)
     if kick and second and kick != second:
-        raise given.error(f"kick = {kick:g} contradicts {other} = {second:g}; give one")
+        raise attributes.error(f"kick = {kick:g} contradicts {other} = {second:g}; give one of them")
     return kick or second

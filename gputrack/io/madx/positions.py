@@ -10,7 +10,7 @@ from gputrack.io.madx.lines import MAX_ELEMENTS
 from gputrack.io.madx.source import Where
 
 MAX_DEPTH = 40
-#: gaps and overlaps below are taken for rounding in the file, as in MAD-X [m]
+#: gaps and overlaps below this length [m] are attributed to rounding in the file, as in MAD-X
 TOLERANCE = 1e-6
 
 
@@ -29,8 +29,8 @@ def place_sequence(sequence: MadxSequence, environment: Environment, length_of: 
     Raises
     ------
     LatticeFileError
-        A name is not known or not unique, positions depend on each other in a circle, or an element sticks
-        out of a nested sequence.
+        A name is not defined or not unique, positions depend on each other cyclically, or an element extends
+        beyond a nested sequence.
     """
     return _Placement(environment, length_of).sequence(sequence, 0)
 
@@ -56,16 +56,16 @@ class _Placement:
             placed += self._at(entry, centre)
             if len(placed) > MAX_ELEMENTS:
                 raise entry.where.error(f"sequence '{sequence.name}' has more than {MAX_ELEMENTS} elements")
-        self._refuse_outside(sequence, placed)
+        self._require_inside(sequence, placed)
         self._inner[sequence.name] = placed
         return placed
 
-    def _refuse_outside(self, sequence: MadxSequence, placed: list[Placed]) -> None:
+    def _require_inside(self, sequence: MadxSequence, placed: list[Placed]) -> None:
         length = self.sequence_length(sequence)
         for one in placed:
             if one.start < -TOLERANCE or one.start + one.length > length + TOLERANCE:
                 raise one.where.error(
-                    f"'{one.name}' from {one.start:.9g} to {one.start + one.length:.9g} m sticks out of sequence "
+                    f"'{one.name}' from {one.start:.9g} to {one.start + one.length:.9g} m extends beyond sequence "
                     f"'{sequence.name}', which is {length:.9g} m long"
                 )
 
@@ -83,30 +83,30 @@ class _Placement:
         return self.length_of(entry.name) if sequence is None else self.sequence_length(sequence)
 
     def sequence_length(self, sequence: MadxSequence) -> float:
-        """Length that the sequence says."""
+        """Length of a sequence."""
         length = self.environment.number(sequence.length, sequence.where)
         if length < 0.0:
             raise sequence.where.error(f"sequence '{sequence.name}': l must be >= 0, got {length:g}")
         return length
 
     def names(self, sequence: MadxSequence) -> set[str]:
-        """Names of the elements of a sequence that is placed already."""
+        """Names of the elements of a sequence that has been placed."""
         if sequence.name not in self._names:
             self._names[sequence.name] = {p.name for p in self._inner[sequence.name]}
         return self._names[sequence.name]
 
     def centre_within(self, sequence: MadxSequence, name: str, where: Where) -> float:
-        """Centre of an element (by name) from the start of a sequence that is placed already."""
+        """Centre of an element (by name), from the start of a sequence that has been placed."""
         self.environment.count(1 + len(self._inner[sequence.name]), where)
         found = [p.start + 0.5 * p.length for p in self._inner[sequence.name] if p.name == name]
         if len(found) != 1:
-            problem = "is not in" if not found else "stands more than once in"
+            problem = "is not in" if not found else "occurs more than once in"
             raise where.error(f"element '{name}' {problem} sequence '{sequence.name}'")
         return found[0]
 
 
 class _Centres:
-    """Centres of the entries of one sequence, each found when it is asked for."""
+    """Centres of the entries of one sequence, computed on demand."""
 
     def __init__(self, placement: _Placement, sequence: MadxSequence) -> None:
         self.placement = placement
@@ -133,20 +133,20 @@ class _Centres:
         return self.known[place]
 
     def shift(self, entry: Entry) -> float:
-        """Centre of an entry from the point that stands at its position."""
+        """Distance from the reference point of an entry to its centre."""
         nested = self.placement.environment.sequences.get(entry.name)
         if nested is not None and nested.refpos is not None:
-            # at refpos, the centre of that element counts, whatever `refer` says
+            # the reference point is the centre of the element refpos, independent of `refer`
             centre = self.placement.centre_within(nested, nested.refpos, entry.where)
             return 0.5 * self.placement.length(entry) - centre
         sign = {"entry": 0.5, "centre": 0.0, "exit": -0.5}[self.sequence.refer]
         return sign * self.placement.length(entry)
 
     def origin(self, name: str, where: Where) -> float:
-        """Centre of the entry, or of the element in a nested sequence, that `from` names."""
+        """Centre of the entry, or of the element in a nested sequence, named by ``from``."""
         places = self.by_name.get(name, [])
         if len(places) > 1:
-            raise where.error(f"from = {name}: '{name}' stands {len(places)} times in '{self.sequence.name}'")
+            raise where.error(f"from = {name}: '{name}' occurs {len(places)} times in '{self.sequence.name}'")
         return self.centre(places[0]) if places else self.nested_origin(name, where)
 
     def nested_origin(self, name: str, where: Where) -> float:
@@ -158,6 +158,6 @@ class _Centres:
                 within = self.placement.centre_within(nested, name, where)
                 found.append(self.centre(place) - 0.5 * self.placement.length(entry) + within)
         if len(found) != 1:
-            problem = "is not in" if not found else "stands more than once in"
+            problem = "is not in" if not found else "occurs more than once in"
             raise where.error(f"from = {name}: '{name}' {problem} sequence '{self.sequence.name}'")
         return found[0]

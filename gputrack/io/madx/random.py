@@ -1,4 +1,4 @@
-"""MAD-X's random numbers, so that files with ranf() give the lattice that MAD-X gives.
+"""MAD-X's random numbers, so that files with ranf() give the same lattice as in MAD-X.
 
 The generator is the subtractive one of D. E. Knuth, The Art of Computer Programming, vol. 2 (2nd ed.), section 3.6,
 with MAD-X's default seed.
@@ -13,7 +13,7 @@ _LENGTH, _LAG, _STRIDE, _MODULUS = 55, 24, 21, 10**9
 
 
 class Random:
-    """State of the generator."""
+    """Random number generator of MAD-X."""
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         self.table = [0] * _LENGTH
@@ -32,7 +32,7 @@ class Random:
         self.used = 0
 
     def uniform(self) -> float:
-        """Number in [0, 1): MAD-X's ranf()."""
+        """Uniform number in [0, 1): MAD-X's ranf()."""
         if self.used == _LENGTH:
             self._refill()
         self.used += 1

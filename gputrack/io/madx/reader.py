@@ -1,4 +1,4 @@
-"""A MAD-X file as a lattice."""
+"""Reader of MAD-X files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gputrack.lattice.lattice import Lattice
 
 @dataclass(frozen=True, eq=False)
 class MadxFile:
-    """What was read.
+    """Result of `read_madx`.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class MadxFile:
     sequences : tuple of str
         Names of all sequences and lines in the file.
     ignored : tuple of str
-        What was left out on purpose, one line each: file, line, text.
+        Statements and attributes without effect on the lattice, one line each: file, line, text.
     """
 
     lattice: Lattice
@@ -44,20 +44,20 @@ class MadxFile:
 def read_madx(path: str | PathLike[str], sequence: str | None = None) -> MadxFile:
     """Read a MAD-X file.
 
-    Variables and deferred expressions have the values that they have at the end of the file.
+    Variables and deferred expressions are evaluated at the end of the file.
 
     Parameters
     ----------
     path : path
     sequence : str, optional
-        Name of a sequence or line; the last one named by ``use`` where not given, or the only one of the file.
+        Name of a sequence or line; default that of the last ``use``, or the only one in the file.
 
     Raises
     ------
     LatticeFileError
-        Something cannot be read, is not understood, or has no counterpart; the message gives file, line and word.
+        A statement is invalid or not supported; the message gives file, line and word.
     InputError
-        The file has no sequence or line of that name, or several and none is chosen.
+        The file has no sequence or line of that name, or it has several and no name is given.
     """
     path = require_path(path)
     if sequence is not None and not isinstance(sequence, str):
@@ -65,15 +65,15 @@ def read_madx(path: str | PathLike[str], sequence: str | None = None) -> MadxFil
     interpreter = Interpreter()
     interpreter.run_main(path)
     environment, report = interpreter.environment, interpreter.report
-    chosen = _choose(sequence, environment, path)
-    beam = environment.beams.get(chosen) or environment.beams.get("")
+    name = _selected(sequence, environment, path)
+    beam = environment.beams.get(name) or environment.beams.get("")
     reference = _reference(beam, report, path)
-    elements = expand(chosen, environment, Converter(environment, report, reference, beam))
-    lattice = Lattice(elements, reference, name=chosen)
-    return MadxFile(lattice, chosen, (*environment.sequences, *environment.lines), tuple(report.lines()))
+    elements = expand(name, environment, Converter(environment, report, reference, beam))
+    lattice = Lattice(elements, reference, name=name)
+    return MadxFile(lattice, name, (*environment.sequences, *environment.lines), tuple(report.lines()))
 
 
-def _choose(name: str | None, environment: Environment, path: Path) -> str:
+def _selected(name: str | None, environment: Environment, path: Path) -> str:
     known = [*environment.sequences, *environment.lines]
     if name is not None:
         if name.lower() not in known:
@@ -84,9 +84,9 @@ def _choose(name: str | None, environment: Environment, path: Path) -> str:
     inner = _placed_in_others(environment)
     candidates = [one for one in known if one not in inner]
     if not known:
-        raise LatticeFileError(f"{path.name}: has neither a sequence nor a line")
+        raise LatticeFileError(f"{path.name}: contains neither a sequence nor a line")
     if len(candidates) != 1:
-        raise InputError(f"{path.name}: choose one of its sequences and lines with sequence=...: {_list(known)}")
+        raise InputError(f"{path.name}: select one of its sequences and lines with sequence=...: {_list(known)}")
     return candidates[0]
 
 
@@ -111,6 +111,6 @@ def _reference(beam: Beam | None, report: Report, path: Path) -> ReferencePartic
     if beam is None:
         report.note("no beam command: the lattice has no reference particle", where)
         return None
-    for what in beam.assumed:
-        report.note(f"beam without {what}: MAD-X's default is taken (positron, 1 GeV)", where)
+    for quantity in beam.assumed:
+        report.note(f"beam without {quantity}: MAD-X's default is assumed (positron, 1 GeV)", where)
     return beam.reference(where)

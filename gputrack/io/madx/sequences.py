@@ -15,7 +15,7 @@ def begin_sequence(parsed: Define, environment: Environment, where: Where) -> No
     """``label: sequence, l = ..., refer = ..., refpos = ...``."""
     label, opened = parsed.label, environment.open_sequence
     if opened is not None:
-        raise where.error(f"sequence '{opened.name}' is not ended by 'endsequence'")
+        raise where.error(f"sequence '{opened.name}' has no 'endsequence'")
     if label in CLASSES or label in environment.elements or label in environment.lines:
         raise where.error(f"'{label}' is already the name of a class, element or line")
     if not any(a.name == "l" for a in parsed.attributes):
@@ -43,27 +43,27 @@ def _set(sequence: MadxSequence, attribute: Attribute, environment: Environment,
 def end_sequence(environment: Environment, where: Where) -> None:
     """``endsequence``."""
     if environment.open_sequence is None:
-        raise where.error("'endsequence' without a sequence before it")
+        raise where.error("'endsequence' without 'sequence'")
     environment.sequences[environment.open_sequence.name] = environment.open_sequence
     environment.open_sequence = None
 
 
 def require_new_in_sequence(sequence: MadxSequence, label: str, where: Where) -> None:
-    """Refuse a second definition of one name in one sequence, as MAD-X does."""
+    """Raise if a name is defined twice in one sequence, as in MAD-X."""
     if label in sequence.defined:
         raise where.error(f"element '{label}' is defined twice in sequence '{sequence.name}'")
     sequence.defined.add(label)
 
 
 def place_by_name(sequence: MadxSequence, parsed: Command, environment: Environment, where: Where) -> None:
-    """``name, at = ..., from = ...`` for an element or sequence that exists."""
+    """``name, at = ..., from = ...`` for an existing element or sequence."""
     name = parsed.name
     if name not in environment.elements and name not in environment.sequences:
         raise where.error(f"'{name}' is neither a command nor an element nor a sequence")
     others = [a.name for a in parsed.attributes if a.name not in ("at", "from")]
     if others:
         raise where.error(
-            f"'{name}, {others[0]} = ...' in a sequence: MAD-X ignores the attribute there; "
+            f"'{name}, {others[0]} = ...' in a sequence: MAD-X ignores the attribute; "
             f"define a new element (label: {name}, {others[0]} = ...) or set it outside"
         )
     place(sequence, name, parsed.attributes, environment, where)

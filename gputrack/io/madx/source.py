@@ -1,4 +1,4 @@
-"""MAD-X text cut into statements: comments removed, blocks of if and while nested, line numbers kept."""
+"""Separation of MAD-X text into statements: without comments, with nested blocks of if and while, and line numbers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ MAX_NESTING = 40
 
 
 class Where(NamedTuple):
-    """Place in a file, for messages."""
+    """Line of a file, for messages."""
 
     file: str
     line: int
 
     def error(self, text: str) -> LatticeFileError:
-        """A `LatticeFileError` that begins with this place and fits on one line."""
+        """`LatticeFileError` whose one-line message begins with file and line."""
         return LatticeFileError(" ".join(f"{self.file}:{self.line}: {text}".split()))
 
 
 @dataclass(frozen=True, eq=False)
 class Simple:
-    """A statement that ended with a semicolon (removed)."""
+    """A statement without its semicolon."""
 
     text: str
     where: Where
@@ -58,7 +58,7 @@ class While:
 
 @dataclass(frozen=True, eq=False)
 class Macro:
-    """Definition of a macro; only its name is kept."""
+    """Name of a macro."""
 
     name: str
     where: Where
@@ -66,7 +66,7 @@ class Macro:
 
 Statement = Simple | If | While | Macro
 
-# Strings come first, so that an exclamation mark inside one begins no comment.
+# Strings are matched first, so that an exclamation mark inside a string does not begin a comment.
 _COMMENT = re.compile(r"""("[^"\n]*"|'[^'\n]*')|/\*.*?(?:\*/|\Z)|//[^\n]*|![^\n]*""", re.DOTALL)
 _BLOCK = re.compile(r"(if|elseif|else|while)(?=\s*[({])", re.IGNORECASE)
 _MACRO = re.compile(r"([a-z][\w.$#@]*)\s*(\([^(){};]*\))?\s*:\s*macro\s*=\s*(?=\{)", re.IGNORECASE)
@@ -81,13 +81,13 @@ def split(text: str, file: str) -> tuple[Statement, ...]:
     Raises
     ------
     LatticeFileError
-        A comment, string, bracket or statement is never closed, or blocks are nested too deep.
+        A comment, string, bracket or statement is not closed, or blocks are nested too deeply.
     """
     return _Splitter(text, file).block(0, None, 0)[0]
 
 
 class _Splitter:
-    """Cuts one file; positions are offsets into the text without comments."""
+    """Splitter of one file; positions are offsets into the text without comments."""
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
@@ -98,11 +98,11 @@ class _Splitter:
         return Where(self.file, bisect_right(self.line_starts, position))
 
     def _blank(self, comment: re.Match[str]) -> str:
-        """Strings as they are; comments as blanks of the same shape, so that positions stay."""
+        """Replace a comment by blanks, so that positions are preserved; strings are unchanged."""
         if comment[1]:
             return comment[0]
         if comment[0].startswith("/*") and (len(comment[0]) < 4 or not comment[0].endswith("*/")):
-            raise self.where(comment.start()).error("comment '/*' is never closed by '*/'")
+            raise self.where(comment.start()).error("comment '/*' is not closed by '*/'")
         return re.sub(r"[^\n]", " ", comment[0])
 
     def block(self, position: int, end: int | None, depth: int) -> tuple[tuple[Statement, ...], int]:
@@ -139,20 +139,20 @@ class _Splitter:
             condition, after = self.text[after : close + 1], close + 1
         after = _SKIP.match(self.text, after, end).end()  # type: ignore[union-attr]
         if after >= end or self.text[after] != "{":
-            raise where.error(f"the body of '{word}' must stand in braces")
+            raise where.error(f"the body of '{word}' must be in braces")
         close = self._closing(after, end)
         body, _ = self.block(after + 1, close, depth + 1)
         return self._attach(word, Branch(condition, where, body), before), close + 1
 
     def _attach(self, word: str, branch: Branch, before: list[Statement]) -> Statement | None:
-        """A new statement, or None where the branch continues the one before."""
+        """New statement, or None if the branch continues the previous one."""
         if word == "while":
             return While(branch, branch.where)
         if word == "if":
             return If((branch,), branch.where)
         last = before[-1] if before else None
         if not isinstance(last, If) or not last.branches[-1].condition:
-            raise branch.where.error(f"'{word}' without 'if' before it")
+            raise branch.where.error(f"'{word}' without preceding 'if'")
         before[-1] = If((*last.branches, branch), last.where)
         return None
 
@@ -165,12 +165,12 @@ class _Splitter:
                 opened.append(_CLOSING[sign])
             elif sign in ")}":
                 if not opened or sign != opened.pop():
-                    raise self.where(mark.start()).error(f"'{sign}' closes nothing here")
+                    raise self.where(mark.start()).error(f"'{sign}' without opening bracket")
                 if not opened:
                     return mark.start()
             elif sign in "\"'":
                 self._open_string(mark.start(), sign)
-        raise self.where(position).error(f"'{self.text[position]}' is never closed")
+        raise self.where(position).error(f"'{self.text[position]}' is not closed")
 
     def _semicolon(self, position: int, end: int) -> int:
         depth = 0
@@ -183,7 +183,7 @@ class _Splitter:
             elif sign in "\"'":
                 self._open_string(mark.start(), sign)
         word = self.text[position : position + 30].split("\n")[0]
-        raise self.where(position).error(f"the statement '{word}' is never ended by ';'")
+        raise self.where(position).error(f"the statement '{word}' is not ended by ';'")
 
     def _open_string(self, position: int, sign: str) -> NoReturn:
         raise self.where(position).error(f"the string that begins with {sign} is not closed on its line")

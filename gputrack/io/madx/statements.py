@@ -1,4 +1,4 @@
-"""What a statement asks for: the objects that the parser makes of its text."""
+"""Parsed statements."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Assign:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Declare:
-    """``real x;``: nothing yet."""
+    """``real x;``, a declaration without a value."""
 
     name: str
 
@@ -62,7 +62,7 @@ class Command:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Item:
-    """A name, with arguments or not, or a group in a line."""
+    """Item of a line: a name, with or without arguments, or a group."""
 
     name: str | None
     inside: tuple[Item, ...] = ()

@@ -1,4 +1,4 @@
-"""One statement's text to an object that says what it asks for."""
+"""Parser of single statements."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from gputrack.io.madx.statements import (
 MAX_REPETITIONS = 1_000_000
 
 
-class _Refused(ValueError):
-    """A text that follows the grammar and still cannot be."""
+class _InvalidStatement(ValueError):
+    """Text that agrees with the grammar but has no meaning."""
 
 
 class _Builder(Transformer[Any, Any]):
-    """Called by the parser for each rule, innermost first. Expressions in the making are lists."""
+    """Transformer of each rule of the grammar, innermost first; unfinished expressions are lists."""
 
     def NAME(self, token: str) -> str:
         return str(token).lower()
@@ -59,7 +59,7 @@ class _Builder(Transformer[Any, Any]):
 
     def beam_attribute(self, children: list[str]) -> list[Instruction]:
         if children[0] != "beam":
-            raise _Refused(f"'%' belongs to beam%sequence, not to '{children[0]}'")
+            raise _InvalidStatement(f"'%' is allowed in beam%sequence only, not after '{children[0]}'")
         return [BeamAttribute(*children[1:])]
 
     def negative(self, children: list[list[Instruction]]) -> list[Instruction]:
@@ -172,7 +172,7 @@ class _Builder(Transformer[Any, Any]):
         text: str = children[0]
         item: Item = children[1]
         if not text.isdigit() or not 1 <= float(text) * item.repeat <= MAX_REPETITIONS:
-            raise _Refused(f"'{text}*' must be a whole number of repetitions from 1 to {MAX_REPETITIONS}")
+            raise _InvalidStatement(f"'{text}*' must be a whole number of repetitions from 1 to {MAX_REPETITIONS}")
         return replace(item, repeat=int(text) * item.repeat)
 
     def line_definition(self, children: list[Any]) -> DefineLine:
@@ -202,19 +202,19 @@ def _parser() -> Lark:
 
 
 def parse(text: str, where: Where) -> Parsed:
-    """The statement in `text`.
+    """Parse a statement.
 
     Raises
     ------
     LatticeFileError
-        It does not follow the grammar; the message gives the line and the word.
+        The text does not agree with the grammar; the message gives the line and the word.
     """
     statement: Parsed = _parse(text, where, "start")
     return statement
 
 
 def parse_condition(text: str, where: Where) -> Expression:
-    """The condition of an if or while, with its parentheses; its value is 1 or 0."""
+    """Parse the condition of an if or while, with its parentheses; its value is 1 or 0."""
     return _expression(_parse(text, where, "condition"))
 
 
@@ -224,8 +224,8 @@ def _parse(text: str, where: Where, start: str) -> Any:
     except UnexpectedInput as error:
         line = error.line if isinstance(error.line, int) and error.line > 0 else 1 + text.count("\n")
         place = where._replace(line=where.line + line - 1)
-        raise place.error(f"cannot understand {_word(text, error)} in '{_start(text)}'") from None
-    except (_Refused, VisitError) as error:
+        raise place.error(f"unexpected {_word(text, error)} in '{_start(text)}'") from None
+    except (_InvalidStatement, VisitError) as error:
         raise where.error(str(getattr(error, "orig_exc", error))) from None
 
 
