@@ -31,7 +31,8 @@ def _unsupported(name: str) -> Callable[..., Any]:
     return method
 
 
-_Unsupported: Any = type("_Unsupported", (), {"__slots__": ()} | {f"__{name}__": _unsupported(name) for name in _UNSUPPORTED})
+_METHODS = {f"__{name}__": _unsupported(name) for name in _UNSUPPORTED}
+_Unsupported: Any = type("_Unsupported", (), {"__slots__": ()} | _METHODS)
 
 
 class DeviceBox(_Unsupported, Box):  # type: ignore[misc]
