@@ -11,7 +11,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gputrack.analysis.starting_points import Grid
-from gputrack.optics.plotting import BLUE, GREY, losses
+from gputrack.elements.symbol import BLUE, GREY
+from gputrack.optics.plotting import losses
 
 if TYPE_CHECKING:
     from gputrack.analysis.dynamic_aperture import DynamicAperture

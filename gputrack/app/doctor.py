@@ -22,7 +22,7 @@ from gputrack.base.compiler import cache_folder, find_compiler
 from gputrack.base.errors import BackendError
 from gputrack.beam.beam import Beam
 from gputrack.elements import Element
-from gputrack.elements.element import parameter_names, series_names
+from gputrack.elements.parameters import parameter_names, series_names
 from gputrack.lattice.lattice import Lattice
 from gputrack.tracking.track import track
 

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from gputrack.base.arrays import to_numpy
 from gputrack.beam.beam import Beam
+from gputrack.elements.symbol import BLUE
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics import Twiss
-from gputrack.optics.plotting import BLUE, beta_functions, losses, strip
+from gputrack.optics.plotting import beta_functions, losses, strip
 
 _AXES = {
     "x": (0, 1e3, "x [mm]"), "px": (1, 1e3, "px [1e-3]"), "y": (2, 1e3, "y [mm]"),

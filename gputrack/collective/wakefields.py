@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +16,16 @@ from gputrack.elements.drift import Marker
 from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import NOT_NEGATIVE, POSITIVE, option, parameter, series
+from gputrack.elements.statics import Body
+from gputrack.elements.validation import number_series
+
+
+@dataclass(frozen=True)
+class WakeBody(Body):
+    """Statics of a wakefield: all of it but its parameters."""
+
+    effect: WakeEffect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +39,7 @@ class _Wake(Element):
         "longitudinal", "dipolar_x", "dipolar_y" (driven by the offset of the source), "quadrupolar_x", "quadrupolar_y"
         (proportional to that of the particle itself).
     turns : int
-        How many earlier turns still act, of the same call of `track`.
+        Number of earlier turns that still act, of the same call of `track`.
     period : float
         Distance between turns [m], beta0 c times the revolution time: the circumference of a ring. Needed with `turns`.
 
@@ -38,26 +48,26 @@ class _Wake(Element):
     The charge is that of the beam's weights, real particles.
     """
 
-    slicing: UniformBins | Quantiles
-    component: str = "longitudinal"
-    turns: int = 0
-    period: float = 0.0
+    slicing: UniformBins | Quantiles = option()
+    component: str = option("longitudinal")
+    turns: int = option(0)
+    period: float = parameter(unit="m", valid=NOT_NEGATIVE)
 
     ACTS_ON_BEAM: ClassVar[bool] = True
-    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current", "period")
+    #: parameters of the wake function, in the order in which `_make` takes them
     _VALUES: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length:
-            raise self._error(f"length must be 0 m, got {self.length!r}; put a Drift beside it")
+            raise self.input_error(f"length must be 0 m, got {self.length!r}; put a Drift beside it")
         if not isinstance(self.slicing, (UniformBins, Quantiles)):
-            raise self._error(f"slicing must be gputrack.UniformBins or gputrack.Quantiles, got {self.slicing!r}")
+            raise self.input_error(f"slicing must be gputrack.UniformBins or gputrack.Quantiles, got {self.slicing!r}")
         if self.component not in COMPONENTS:
-            raise self._error(f"component must be one of {', '.join(COMPONENTS)}, got {self.component!r}")
+            raise self.input_error(f"component must be one of {', '.join(COMPONENTS)}, got {self.component!r}")
         require_integer(self._owner, "turns", self.turns, at_least=0)
         if self.turns and not self.period:
-            raise self._error("period must be > 0 m where earlier turns act; give the circumference")
+            raise self.input_error("period must be > 0 m where earlier turns act; give the circumference")
 
     def single_particle(self) -> Element:
         """A marker in its place, with its aperture."""
@@ -65,12 +75,15 @@ class _Wake(Element):
             self.name, dx=self.dx, dy=self.dy, tilt=self.tilt, aperture=self.aperture, model=self.model
         )
 
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        return WakeEffect(self._owner, self._make(), self.component, self.slicing, self.turns, self._count())
+    def body_statics(self, model: Model, active: frozenset[str]) -> WakeBody:
+        """See `WakeBody`."""
+        return WakeBody(
+            WakeEffect(self._owner, self._make(), self.component, self.slicing, self.turns, self._count())
+        )
 
     @property
     def _owner(self) -> str:
-        """Whose effect it is, for messages."""
+        """The element, for messages."""
         return f"{type(self).__name__} {self.name!r}"
 
     def _make(self) -> Any:
@@ -80,13 +93,12 @@ class _Wake(Element):
         return sum(len(v) if isinstance(v, tuple) else 1 for v in (getattr(self, name) for name in self._VALUES))
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
+    def lower_body(cls, p: Mapping[str, Any], body: WakeBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
+        """One map of the whole beam."""
         values: list[Any] = []
         for name in cls._VALUES:
             values += p[name] if isinstance(p[name], list) else [p[name]]
-        return [MapCall(WAKE, constants={"period": p["period"]}, series={"values": values}, what=statics)]
+        return [MapCall(WAKE, constants={"period": p["period"]}, series={"values": values}, what=body.effect)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +117,9 @@ class ResonatorWake(_Wake):
     See `_Wake` for the others.
     """
 
-    shunt_impedance: tuple[float, ...] = ()
-    frequency: tuple[float, ...] = ()
-    quality: tuple[float, ...] = ()
+    shunt_impedance: tuple[float, ...] = series(unit="ohm")
+    frequency: tuple[float, ...] = series(unit="Hz")
+    quality: tuple[float, ...] = series()
 
     _VALUES: ClassVar[tuple[str, ...]] = ("shunt_impedance", "frequency", "quality")
 
@@ -116,11 +128,11 @@ class ResonatorWake(_Wake):
         sizes = {name: len(getattr(self, name)) for name in self._VALUES}
         if len(set(sizes.values())) > 1 or not sizes["frequency"]:
             said = ", ".join(f"{n} of {name}" for name, n in sizes.items())
-            raise self._error(f"needs as many values of each of its parameters, at least one, got {said}")
+            raise self.input_error(f"needs as many values of each of its parameters, at least one, got {said}")
         for name in ("frequency", "quality"):
             for value in getattr(self, name):
                 if not value > 0:
-                    raise self._error(f"{name} must be > 0, got {value!r}")
+                    raise self.input_error(f"{name} must be > 0, got {value!r}")
 
     def _make(self) -> Any:
         return Resonators
@@ -142,29 +154,22 @@ class ResistiveWallWake(_Wake):
     See `_Wake` for the others. `slicing` must be `UniformBins`: the wake is averaged over them, it is infinite at 0.
     """
 
-    wall_length: float = 0.0
-    radius: float = 0.0
-    conductivity: float = 0.0
+    wall_length: float = parameter(unit="m", valid=NOT_NEGATIVE)
+    radius: float = parameter(unit="m", valid=POSITIVE)
+    conductivity: float = parameter(unit="S/m", valid=POSITIVE)
 
     _VALUES: ClassVar[tuple[str, ...]] = ("wall_length", "radius", "conductivity")
-    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current", "period", "wall_length")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("radius", "conductivity"):
-            if not getattr(self, name) > 0:
-                raise self._error(f"{name} must be > 0, got {getattr(self, name)!r}")
         if not isinstance(self.slicing, UniformBins):
-            raise self._error(f"slicing must be gputrack.UniformBins, which average its wake, got {self.slicing!r}")
+            text = f"slicing must be gputrack.UniformBins, which average its wake, got {self.slicing!r}"
+            raise self.input_error(text)
         if self.component.startswith("quadrupolar"):
-            raise self._error(f"a round pipe has no quadrupolar wake, got component {self.component!r}")
+            raise self.input_error(f"a round pipe has no quadrupolar wake, got component {self.component!r}")
 
     def _make(self) -> Any:
         return ResistiveWall
-
-
-#: a list of numbers that is no parameter to differentiate
-WakeColumn = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -172,8 +177,8 @@ class _TableOf:
     """Makes a wake function of a table."""
 
     owner: str
-    distances: WakeColumn
-    wake: WakeColumn
+    distances: tuple[float, ...]
+    wake: tuple[float, ...]
 
     def __call__(self, values: Any, transverse: bool, beta0: Any) -> Table:
         return Table(values, np.array(self.distances), np.array(self.wake), self.owner)
@@ -190,32 +195,26 @@ class TableWake(_Wake):
     wake : sequence of float
         [V/C] longitudinal, [V/C/m] transverse; > 0 takes energy, and deflects towards the source's side.
     factor : float
-        Of all of it, a parameter that can be differentiated.
+        Multiplies the whole wake; unlike the table it can be differentiated.
 
     See `_Wake` for the others.
     """
 
-    distances: WakeColumn
-    wake: WakeColumn
-    factor: float = 1.0
+    distances: tuple[float, ...] = option()
+    wake: tuple[float, ...] = option()
+    factor: float = parameter(1.0)
 
     _VALUES: ClassVar[tuple[str, ...]] = ("factor",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("distances", "wake"):
-            object.__setattr__(self, name, self._column(name, getattr(self, name)))
+            object.__setattr__(self, name, number_series(self, name, getattr(self, name), longest=None))
         if len(self.distances) != len(self.wake) or len(self.wake) < 2:
             sizes = len(self.distances), len(self.wake)
-            raise self._error(f"needs as many distances as wakes, at least 2, got {sizes[0]} and {sizes[1]}")
+            raise self.input_error(f"needs as many distances as wakes, at least 2, got {sizes[0]} and {sizes[1]}")
         if self.distances[0] != 0.0 or min(np.diff(self.distances)) <= 0.0:
-            raise self._error("distances must rise from 0 m")
-
-    def _column(self, name: str, values: Any) -> WakeColumn:
-        try:
-            return tuple(self._require_number(f"{name}[{i}]", value) for i, value in enumerate(values))  # type: ignore
-        except TypeError:
-            raise self._error(f"{name} must be a list of numbers, got {values!r}") from None
+            raise self.input_error("distances must rise from 0 m")
 
     def _make(self) -> Any:
         return _TableOf(self._owner, self.distances, self.wake)

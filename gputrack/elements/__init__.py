@@ -1,8 +1,8 @@
-"""Elements: what they are, and their maps in array mathematics."""
+"""Elements: parameters and maps in array mathematics, and what a class of one's own is made of."""
 
 from gputrack.elements.aperture import Aperture
 from gputrack.elements.beam_beam import BeamBeam
-from gputrack.elements.bend import RectangularBend, SectorBend
+from gputrack.elements.bends import RectangularBend, SectorBend
 from gputrack.elements.crab_cavity import CrabCavity
 from gputrack.elements.drift import Drift, Marker
 from gputrack.elements.element import ELEMENT_TYPES, Element

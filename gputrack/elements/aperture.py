@@ -8,6 +8,7 @@ from typing import Any
 
 from gputrack.base.errors import InputError
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
+from gputrack.elements.roles import Role
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _pair(name: str, value: Any) -> tuple[float, float]:
 
 
 def aperture(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Identity: the loop over maps asks `inside` and marks losses."""
+    """Identity: the loop over maps evaluates `inside` and marks losses."""
     return s
 
 
@@ -71,10 +72,11 @@ APERTURE = MapKind(
 
 
 def aperture_calls(limits: Aperture | None) -> list[MapCall]:
-    """The check as map calls: none, or one."""
+    """The check as map calls, none or one."""
     if limits is None:
         return []
     a, b = limits.rectangle or (math.inf, math.inf)
     c, d = limits.ellipse or (math.inf, math.inf)
     names = APERTURE.constants
-    return [MapCall(APERTURE, constants=dict(zip(names, (1 / a, 1 / b, 1 / c, 1 / d), strict=True)))]
+    constants = dict(zip(names, (1 / a, 1 / b, 1 / c, 1 / d), strict=True))
+    return [MapCall(APERTURE, constants=constants, role=Role.CHECK)]

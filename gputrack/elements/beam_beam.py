@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,10 +13,14 @@ from gputrack.base.special.bassetti_erskine import gaussian_field
 from gputrack.base.special.smooth import cos_sinc
 from gputrack.elements.bunch_slicing import EqualCharge, Slicing
 from gputrack.elements.crossing import BOOST, UNBOOST, Crossing, crossing
-from gputrack.elements.element import Element, holds_middle
+from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import NOT_NEGATIVE, POSITIVE, option, parameter
+from gputrack.elements.pieces import holds_middle
 from gputrack.elements.rf_cavity import energy_step
+from gputrack.elements.roles import Role
+from gputrack.elements.statics import Body, NoBody
 
 #: volts times metres of an elementary charge: e/(4 pi eps0)
 CHARGE_VOLTS = ELEMENTARY_CHARGE / (4.0 * math.pi * VACUUM_PERMITTIVITY)
@@ -98,6 +102,25 @@ SLICE_KICK = MapKind(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class CollisionBody(Body):
+    """Statics of a collision.
+
+    Attributes
+    ----------
+    slices : tuple of (float, float)
+        Share of the charge and centre (in units of the rms length) of each slice.
+    crosses : bool
+        Whether the orbits meet at an angle.
+    crabs : bool
+        Whether the tilt of the strong bunch is that of crab cavities.
+    """
+
+    slices: tuple[tuple[float, float], ...]
+    crosses: bool
+    crabs: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class BeamBeam(Element):
     """Collision with a strong Gaussian bunch that comes the other way; a thin element at the point of crossing.
@@ -140,50 +163,47 @@ class BeamBeam(Element):
         A value is out of its range.
     """
 
-    particles: float = 0.0
-    charge: float = 1.0
-    emit_x: float = 0.0
-    emit_y: float = 0.0
-    beta_x: float = 1.0
-    beta_y: float = 1.0
-    alpha_x: float = 0.0
-    alpha_y: float = 0.0
-    sigma_z: float = 0.0
-    slicing: Slicing = EqualCharge(1)  # noqa: RUF009 (a value that does not change)
-    slope_x: float = 0.0
-    slope_y: float = 0.0
-    crossing_x: float = 0.0
-    crossing_y: float = 0.0
-    crab_x: float = 0.0
-    crab_y: float = 0.0
-    crab_frequency: float = 0.0
-
-    _NOT_NEGATIVE = ("length", "particles", "sigma_z", "crab_frequency")
+    particles: float = parameter(valid=NOT_NEGATIVE)
+    charge: float = parameter(1.0, unit="e")
+    emit_x: float = parameter(unit="m", valid=POSITIVE)
+    emit_y: float = parameter(unit="m", valid=POSITIVE)
+    beta_x: float = parameter(1.0, unit="m", valid=POSITIVE)
+    beta_y: float = parameter(1.0, unit="m", valid=POSITIVE)
+    alpha_x: float = parameter()
+    alpha_y: float = parameter()
+    sigma_z: float = parameter(unit="m", valid=NOT_NEGATIVE)
+    slicing: Slicing = option(EqualCharge(1))
+    slope_x: float = parameter(unit="rad")
+    slope_y: float = parameter(unit="rad")
+    crossing_x: float = parameter(unit="rad")
+    crossing_y: float = parameter(unit="rad")
+    crab_x: float = parameter(unit="rad")
+    crab_y: float = parameter(unit="rad")
+    crab_frequency: float = parameter(unit="Hz", valid=NOT_NEGATIVE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length:
-            raise self._error(f"length must be 0 m, got {self.length!r}")
-        for name in ("emit_x", "emit_y", "beta_x", "beta_y"):
-            if not getattr(self, name) > 0:
-                raise self._error(f"{name} must be > 0 m, got {getattr(self, name)!r}")
+            raise self.input_error(f"length must be 0 m, got {self.length!r}")
         for name in ("crossing_x", "crossing_y"):
             if not abs(getattr(self, name)) < math.pi:
-                raise self._error(f"{name} must be below pi in size, got {getattr(self, name)!r} rad")
+                raise self.input_error(f"{name} must be below pi in size, got {getattr(self, name)!r} rad")
         if not isinstance(self.slicing, Slicing):
-            raise self._error(f"slicing must be EqualCharge(n) or EqualDistance(n, reach), got {self.slicing!r}")
+            raise self.input_error(f"slicing must be EqualCharge(n) or EqualDistance(n, reach), got {self.slicing!r}")
 
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        kicks = self._uses("charge", active) and self._uses("particles", active)
-        crosses = any(self._uses(name, active) for name in ("crossing_x", "crossing_y"))
-        return tuple(self.slicing.parts()) if kicks else None, crosses, self._uses("crab_frequency", active)
+    def body_statics(self, model: Model, active: frozenset[str]) -> Body:
+        """Nothing without particles or charge."""
+        if not (self.uses("charge", active) and self.uses("particles", active)):
+            return NoBody()
+        crosses = any(self.uses(name, active) for name in ("crossing_x", "crossing_y"))
+        return CollisionBody(tuple(self.slicing.parts()), crosses, self.uses("crab_frequency", active))
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: float = 1.0
+    def lower_body(
+        cls, p: Mapping[str, Any], body: CollisionBody, begin: float = 0.0, end: float = 1.0
     ) -> list[MapCall]:
-        parts, crosses, waves = statics
-        if parts is None or not holds_middle(begin, end):
+        """A kick for each slice, the first to come first, in the moving frame of a crossing."""
+        if not holds_middle(begin, end):
             return []
         tx, ty = tan(0.5 * p["crossing_x"]), tan(0.5 * p["crossing_y"])
         inverse = sqrt(1.0 + tx * tx + ty * ty)  # 1/cosine
@@ -194,11 +214,13 @@ class BeamBeam(Element):
             **dict(zip(("syy", "syq", "sqq"), _variances(p, "y", inverse), strict=True)), **sines,
         }  # fmt: skip
         kicks = [
-            MapCall(SLICE_KICK, constants=common | _slice(p, share, centre, waves)) for share, centre in reversed(parts)
+            MapCall(SLICE_KICK, constants=common | _slice(p, share, centre, body.crabs))
+            for share, centre in reversed(body.slices)
         ]
-        if not crosses:
+        if not body.crosses:
             return kicks
-        return [MapCall(BOOST, constants=sines), *kicks, MapCall(UNBOOST, constants=sines)]
+        enter = MapCall(BOOST, constants=sines, role=Role.ENTER_INNER)
+        return [enter, *kicks, MapCall(UNBOOST, constants=sines, role=Role.LEAVE_INNER)]
 
 
 def _variances(p: Mapping[str, Any], plane: str, inverse: Any) -> tuple[Any, Any, Any]:
@@ -208,10 +230,10 @@ def _variances(p: Mapping[str, Any], plane: str, inverse: Any) -> tuple[Any, Any
     return emit * beta, emit * alpha * inverse, emit * gamma * inverse * inverse
 
 
-def _slice(p: Mapping[str, Any], share: float, centre: float, waves: bool) -> dict[str, Any]:
-    """Strength and place of one slice."""
+def _slice(p: Mapping[str, Any], share: float, centre: float, crabs: bool) -> dict[str, Any]:
+    """Strength and position of one slice."""
     z = centre * p["sigma_z"]
     turn = 2.0 * math.pi / SPEED_OF_LIGHT * p["crab_frequency"] * z
-    swing = z * cos_sinc(turn * turn, CRAB_HALVINGS)[1] if waves else z
+    swing = z * cos_sinc(turn * turn, CRAB_HALVINGS)[1] if crabs else z
     strength = CHARGE_VOLTS * share * p["particles"] * p["charge"]
     return {"strength": strength, "x": p["crab_x"] * swing, "y": p["crab_y"] * swing, "z": z}

@@ -1,4 +1,4 @@
-"""The ends of a bend, as map calls: which maps, in which order, for each edge model."""
+"""The ends of a bend as map calls, for each edge model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gputrack.elements.edge import linear_edge_call
 from gputrack.elements.fringe import fringe_call
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import FullEdge, Model
-from gputrack.elements.multipole import MULTIPOLE
+from gputrack.elements.multipole import multipole_call
 
 
 class End(NamedTuple):
@@ -48,7 +48,7 @@ def entrance(model: Model, end: End) -> list[MapCall]:
     ]
 
 
-def leaving(model: Model, end: End) -> list[MapCall]:
+def exit_(model: Model, end: End) -> list[MapCall]:
     """Map calls after the body: those of an entrance in opposite order, the fringe with the opposite field."""
     if not isinstance(model.edge, FullEdge):
         return [linear_edge_call(end.k0, end.e, end.fint, end.hgap, end.soft)]
@@ -72,33 +72,31 @@ def _gradient_wedge(end: End) -> list[MapCall]:
     if end.gradient is None:
         return []
     zero = 0.0 * end.k0
-    constants = {"angle": zero, "curvature": zero}
-    series = {"bn": [zero, zero, -end.e * end.gradient], "an": [zero, zero, zero]}
-    return [MapCall(MULTIPOLE, {"terms": 3}, constants, series)]
+    return [multipole_call([zero, zero, -end.e * end.gradient], [zero, zero, zero], zero, zero)]
 
 
 def rigid_exit(p: Mapping[str, Any]) -> list[MapCall]:
     """Leave the frame of a bend that is displaced by (dx, dy) at its entrance as a rigid body.
 
     In the rolled frame at the exit, which is turned by the bend's angle, the displacement (u, v, 0) of the
-    entrance reads (u cos(angle), v, -u sin(angle)). Particles fly over its part along s without a reference
-    time, as nothing was added to the reference orbit.
+    entrance reads (u cos(angle), v, -u sin(angle)). Particles drift over its part along s without a reference
+    time, as nothing is added to the reference orbit.
     """
     cosine, sine = cos(p["tilt"]), sin(p["tilt"])
     u, v = cosine * p["dx"] + sine * p["dy"], cosine * p["dy"] - sine * p["dx"]
     across = u * cos(p["angle"])
     frame = dict(dx=cosine * across - sine * v, dy=sine * across + cosine * v, cosine=cosine, sine=sine)
-    return [_flight(u * sin(p["angle"])), MapCall(UNALIGN, constants=frame)]
+    return [_extra_drift(u * sin(p["angle"])), MapCall(UNALIGN, constants=frame)]
 
 
 def rigid_return(p: Mapping[str, Any]) -> list[MapCall]:
     """Undo `rigid_exit`."""
-    flight, frame = rigid_exit(p)
-    return [MapCall(ALIGN, constants=frame.constants), _flight(-flight.constants["reach"])]
+    drift, frame = rigid_exit(p)
+    return [MapCall(ALIGN, constants=frame.constants), _extra_drift(-drift.constants["reach"])]
 
 
-def _flight(reach: Any) -> MapCall:
-    """Straight motion over `reach` [m] of no reference length."""
+def _extra_drift(reach: Any) -> MapCall:
+    """A drift over `reach` [m] without a reference length."""
     zero = 0.0 * reach
     return MapCall(
         ARC, {"halvings": 0}, dict(sine=zero, cosine=1.0 + zero, reach=reach, sagitta=zero, length=zero, k0=zero)

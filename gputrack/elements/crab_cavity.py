@@ -29,7 +29,7 @@ def crab_kick(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def uncrab_kick(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse: place and arrival time are the same on both sides."""
+    """Inverse: position and arrival time are the same on both sides."""
     return crab_kick_by(s, op, ref, -1.0)
 
 
@@ -48,5 +48,6 @@ class CrabCavity(_Cavity):
     """
 
     @classmethod
-    def _kick_call(cls, p: Mapping[str, Any]) -> MapCall:
+    def kick_call(cls, p: Mapping[str, Any]) -> MapCall:
+        """Deflection and acceleration."""
         return MapCall(CRAB_KICK, constants=wave_constants(p))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrack.base.special.smooth import slope_excess
-from gputrack.elements.element import ALIGNMENT, POSITIVE, Element, piece_of
+from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.pieces import piece_of
+from gputrack.elements.statics import Body, NoBody
+from gputrack.elements.symbol import Symbol
 
 
 def drift_by(s: State, length: Any, exact: int) -> State:
@@ -42,36 +46,47 @@ def undrift(s: State, op: Any, ref: ReferenceValues) -> State:
 DRIFT = MapKind("drift", "drift", drift, undrift, integers=("exact",), constants=("length",))
 
 
+@dataclass(frozen=True)
+class DriftBody(Body):
+    """Statics of a field-free body: whether the Hamiltonian is exact."""
+
+    exact: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drift(Element):
     """Field-free space of `length` [m]."""
 
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        return {**ALIGNMENT, "length": POSITIVE}
+    length: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
 
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        return int(model.exact), self._uses("length", active)
+    SYMBOL: ClassVar[Symbol | None] = None
+
+    def body_statics(self, model: Model, active: frozenset[str]) -> Body:
+        """A drift, nothing without a length."""
+        return DriftBody(int(model.exact)) if self.uses("length", active) else NoBody()
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
-        exact, present = statics
-        p = piece_of(p, begin, end, "length")
-        return [MapCall(DRIFT, {"exact": exact}, {"length": p["length"]})] if present else []
+    def lower_body(cls, p: Mapping[str, Any], body: DriftBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
+        """A drift over the piece."""
+        return [drift_call(piece_of(p, begin, end, "length")["length"], body.exact)]
+
+
+def drift_call(length: Any, exact: int) -> MapCall:
+    """A drift as a map call."""
+    return MapCall(DRIFT, {"exact": exact}, {"length": length})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marker(Element):
     """A named place; zero length, no effect on particles."""
 
+    SYMBOL: ClassVar[Symbol | None] = None
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length:
-            raise self._error(f"length must be 0 m, got {self.length!r}; use a Drift")
+            raise self.input_error(f"length must be 0 m, got {self.length!r}; use a Drift")
 
-    @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
-        return []
+    def body_statics(self, model: Model, active: frozenset[str]) -> Body:
+        """No maps."""
+        return NoBody()

@@ -22,14 +22,21 @@ EDGE = MapKind("edge", "edge", edge, unedge, constants=("kx", "ky", "cubic"))
 
 
 def linear_edge_call(k0: Any, e: Any, fint: Any, hgap: Any, soft: bool) -> MapCall:
-    """kx = k0 tan(e), ky = k0 tan(e - psi), psi = 2 k0 hgap fint (1 + sin^2 e)/cos e.
+    """kx = k0 tan(e), ky = k0 tan(e - psi), psi the `fringe_angle`; independent of delta, as in MAD-X.
 
-    K. L. Brown, SLAC-75, eq. 4.; independent of delta, as in MAD-X. `soft`: with the cubic term of
-    `soft_fringe`.
+    `soft`: with the cubic term of `soft_fringe`.
     """
-    psi = 2.0 * k0 * hgap * fint * (1.0 + sin(e) ** 2) / cos(e)
+    psi = fringe_angle(k0, e, fint, hgap)
     cubic = soft_fringe(k0, fint, hgap) if soft else 0.0 * k0
     return MapCall(EDGE, constants={"kx": k0 * tan(e), "ky": k0 * tan(e - psi), "cubic": cubic})
+
+
+def fringe_angle(k0: Any, e: Any, fint: Any, hgap: Any) -> Any:
+    """Angle by which a fringe weakens vertical focusing [rad], 2 k0 hgap fint (1 + sin^2 e)/cos e.
+
+    K. L. Brown, SLAC-75, eq. 4.
+    """
+    return 2.0 * k0 * hgap * fint * (1.0 + sin(e) ** 2) / cos(e)
 
 
 def soft_fringe(k0: Any, fint: Any, hgap: Any) -> Any:

@@ -1,24 +1,28 @@
-"""What every element has: name, length, misalignment, aperture, model; checks at the door."""
+"""Base of all elements: name, length, misalignment, aperture, model, kicks inside; what element classes define."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
-from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
+from gputrack.base.arrays import Array
 from gputrack.base.errors import InputError
 from gputrack.elements.alignment import align_calls
-from gputrack.elements.aperture import Aperture, aperture_calls
+from gputrack.elements.aperture import Aperture
+from gputrack.elements.form import Form
+from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import ANY, NOT_NEGATIVE, OPTION, option, parameter
 from gputrack.elements.radiation_kicks import RadiationKicks
+from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks
+from gputrack.elements.statics import Body, Statics
+from gputrack.elements.symbol import Symbol
+from gputrack.elements.validation import validate_parameters
 
 ELEMENT_TYPES: dict[str, type[Element]] = {}
-MAX_MULTIPOLE_ORDER = 20
 Self = TypeVar("Self", bound="Element")
 
 
@@ -41,9 +45,9 @@ class Element:
     model : Model, optional
         Overrides the lattice's model for this element.
     space_charge : SpaceChargeKicks, optional
-        Kicks of the beam's own field inside, in elements with a length; `Lattice.with_space_charge` puts them there.
+        Kicks of the beam's own field inside, in elements with a length; set by `Lattice.with_space_charge`.
     radiation : RadiationKicks, optional
-        Kicks of the energy that particles radiate inside; `Lattice.with_radiation` puts them there.
+        Kicks by the radiation that particles emit inside; set by `Lattice.with_radiation`.
     current : float
         Beam current [A] that kicks of space charge belong to, >= 0; 0 where the field is that of a bunch.
 
@@ -53,23 +57,23 @@ class Element:
         A value is not a finite number, or out of the element's range.
     """
 
-    name: str = field(default="", kw_only=False)
-    length: float = 0.0
-    dx: float = 0.0
-    dy: float = 0.0
-    tilt: float = 0.0
-    aperture: Aperture | None = None
-    model: Model | None = None
-    space_charge: SpaceChargeKicks | None = None
-    radiation: RadiationKicks | None = None
-    current: float = 0.0
+    name: str = field(default="", kw_only=False, metadata=OPTION)
+    length: float = parameter(unit="m", valid=NOT_NEGATIVE)
+    dx: float = parameter(unit="m", free=ANY)
+    dy: float = parameter(unit="m", free=ANY)
+    tilt: float = parameter(unit="rad", free=ANY)
+    aperture: Aperture | None = option(None)
+    model: Model | None = option(None)
+    space_charge: SpaceChargeKicks | None = option(None)
+    radiation: RadiationKicks | None = option(None)
+    current: float = parameter(unit="A", valid=NOT_NEGATIVE)
 
     #: whether all elements of this class act on the whole beam
     ACTS_ON_BEAM: ClassVar[bool] = False
-    #: kicks that do for what particles radiate in elements of this class; 0: there is no field
+    #: default number of radiation kicks in elements of this class; 0: they have no field in which particles radiate
     RADIATION_KICKS: ClassVar[int] = 0
-    #: parameters that may not be negative
-    _NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("length", "current")
+    #: how elements of this class are drawn; None: not at all
+    SYMBOL: ClassVar[Symbol | None] = Symbol()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -79,79 +83,29 @@ class Element:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise InputError(f"{type(self).__name__}: name must be text, got {self.name!r}")
-        for name in parameter_names(type(self)):
-            value = self._require_number(name, getattr(self, name))
-            object.__setattr__(self, name, value)
-        for name in series_names(type(self)):
-            object.__setattr__(self, name, self._require_series(name, getattr(self, name)))
-        for name in self._NOT_NEGATIVE:
-            if getattr(self, name) < 0:
-                unit = {"length": " m", "current": " A"}.get(name, "")
-                raise self._error(f"{name} must be >= 0{unit}, got {getattr(self, name)!r}")
+        validate_parameters(self)
         if self.aperture is not None and not isinstance(self.aperture, Aperture):
-            raise self._error(f"aperture must be a gputrack.Aperture, got {self.aperture!r}")
+            raise self.input_error(f"aperture must be a gputrack.Aperture, got {self.aperture!r}")
         if self.model is not None and not isinstance(self.model, Model):
-            raise self._error(f"model must be a gputrack.Model, got {self.model!r}")
-        if self.space_charge is not None and not isinstance(self.space_charge, SpaceChargeKicks):
-            raise self._error(f"space_charge must be gputrack.SpaceChargeKicks, got {self.space_charge!r}")
+            raise self.input_error(f"model must be a gputrack.Model, got {self.model!r}")
         if self.space_charge is not None:
+            if not isinstance(self.space_charge, SpaceChargeKicks):
+                raise self.input_error(f"space_charge must be gputrack.SpaceChargeKicks, got {self.space_charge!r}")
             self.space_charge.require_current(self.current)
         if self.radiation is not None:
-            self._require_radiating()
+            self._validate_radiation()
 
-    # -- checks ------------------------------------------------------------------------------
-
-    def _error(self, text: str) -> InputError:
+    def input_error(self, text: str) -> InputError:
+        """An error that names the element, for classes that validate their arguments in ``__post_init__``."""
         return InputError(f"{type(self).__name__} {self.name!r}: {text}")
 
-    def _require_radiating(self) -> None:
+    def _validate_radiation(self) -> None:
         if not isinstance(self.radiation, RadiationKicks):
-            raise self._error(f"radiation must be gputrack.RadiationKicks, got {self.radiation!r}")
+            raise self.input_error(f"radiation must be gputrack.RadiationKicks, got {self.radiation!r}")
         if not self.RADIATION_KICKS:
-            raise self._error("has no field to radiate in; leave radiation out")
+            raise self.input_error("has no field to radiate in; leave radiation out")
 
-    def _require_number(self, name: str, value: object) -> float | None:
-        if value is None and name in optional_names(type(self)):
-            return None
-        if isinstance(value, (bool, str, bytes)) or value is None:
-            raise self._error(f"{name} must be a number, got {value!r}")
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            raise self._error(f"{name} must be a number, got {value!r}") from None
-        if not math.isfinite(number):
-            raise self._error(f"{name} must be finite, got {value!r}")
-        return number
-
-    def _require_series(self, name: str, value: object) -> tuple[float, ...]:
-        if isinstance(value, (str, bytes)):
-            raise self._error(f"{name} must be a list of numbers, got {value!r}")
-        try:
-            entries: tuple[object, ...] = tuple(value)  # type: ignore[arg-type]
-        except TypeError:
-            raise self._error(f"{name} must be a list of numbers, got {value!r}") from None
-        if len(entries) > MAX_MULTIPOLE_ORDER + 1:
-            raise self._error(
-                f"{name} may have {MAX_MULTIPOLE_ORDER + 1} entries (order "
-                f"{MAX_MULTIPOLE_ORDER}), got {len(entries)}"
-            )
-        return tuple(self._require_number(f"{name}[{i}]", v) for i, v in enumerate(entries))  # type: ignore[misc]
-
-    # -- many values at once -------------------------------------------------------------------
-
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        """Parameters (of series, their names) and the open intervals in which any finite value of one is right,
-        whatever the others are; none where a class does not say so. A class says so where it has checks of its own,
-        or statics.
-        """
-        return {}
-
-    @classmethod
-    def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
-        """Whether maps of these statics do for other values `p` (arrays) of free parameters that are active."""
-        return True
-
-    # -- use ---------------------------------------------------------------------------------
+    # -- use ---------------------------------------------------------------------------------------
 
     def replaced(self: Self, **changes: Any) -> Self:
         """A copy with some parameters changed.
@@ -164,25 +118,13 @@ class Element:
         known = {f.name for f in fields(self)}
         for name in changes:
             if name not in known:
-                raise self._error(
-                    f"has no parameter {name!r}; it has {', '.join(sorted(known))}"
-                )
+                raise self.input_error(f"has no parameter {name!r}; it has {', '.join(sorted(known))}")
         return replace(self, **changes)
 
-    def statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        """Everything about this element that shapes its maps but is not a differentiable number.
-
-        Elements of one class with equal statics are lowered together, as arrays. `active` names
-        parameters that must keep their place in the maps even where they are zero.
-        """
-        aligned = any(self._uses(name, active) for name in ("dx", "dy", "tilt"))
-        kicks = self.space_charge if self._uses("length", active) else None
-        radiation = self.radiation if self._extended(active) else None
-        return aligned, self.aperture, self._body_statics(model, active), kicks, radiation
-
-    def _extended(self, active: frozenset[str]) -> bool:
-        """Whether fields are spread over a length, on which particles can radiate."""
-        return self._uses("length", active)
+    @property
+    def arc_length(self) -> float:
+        """Length of the reference orbit inside [m]."""
+        return self.length
 
     @property
     def collective(self) -> bool:
@@ -190,162 +132,107 @@ class Element:
         return self.ACTS_ON_BEAM or (self.space_charge is not None and self.length > 0.0)
 
     def single_particle(self) -> Element:
-        """The element without what acts on the whole beam."""
+        """The element without effects of the whole beam."""
         return self if self.space_charge is None else self.replaced(space_charge=None, current=0.0)
 
-    def _uses(self, name: str, active: frozenset[str]) -> bool:
-        return name in active or bool(getattr(self, name))
-
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        return ()
-
-    @classmethod
-    def lower(cls, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
-        """Map calls for elements with parameters `p` (arrays over elements) and equal statics."""
-        kicks: dict[float, list[MapCall]] = {}
-        for part, inside in (*cls._space_charge_kicks(p, statics), *cls._radiation_kicks(p, statics)):
-            kicks.setdefault(part, []).extend(inside)
-        where = sorted(kicks)
-        calls, *others = cls.lower_pieces(p, statics, where)
-        for part, piece in zip(where, others, strict=True):
-            calls += [*kicks[part], *piece]
-        return calls
-
-    @classmethod
-    def _space_charge_kicks(cls, p: Mapping[str, Any], statics: Any) -> Iterator[tuple[float, list[MapCall]]]:
-        """Kicks of the beam's own field, and in what parts of the length they act."""
-        kicks = statics[3]
-        if kicks is None:
-            return
-        kick = kicks.call(cls._arc_length(p) / kicks.number, p["current"])
-        for part in ((i + 0.5) / kicks.number for i in range(kicks.number)):
-            # the field is that of a beam about the reference orbit, not about the element's axis
-            leave, enter = cls._align_inside(p, part) if statics[0] else ([], [])
-            yield part, [*leave, kick, *enter]
-
-    @classmethod
-    def _radiation_kicks(cls, p: Mapping[str, Any], statics: Any) -> Iterator[tuple[float, list[MapCall]]]:
-        """Kicks of what particles radiate, likewise."""
-        if statics[4] is None:
-            return
-        for part, share in zip(*statics[4].nodes(), strict=True):
-            calls = cls._radiation_calls(p, statics[2], share)
-            if calls:
-                yield part, calls
-
-    @classmethod
-    def lower_pieces(cls, p: Mapping[str, Any], statics: Any, cuts: Sequence[float] = ()) -> list[list[MapCall]]:
-        """Map calls of elements that are cut, piece by piece: together they are the elements.
+    def form(self, model: Model, active: frozenset[str] = frozenset()) -> Form:
+        """Class and statics, by which it is lowered.
 
         Parameters
         ----------
-        p, statics
-            As of `lower`.
-        cuts : sequence of float
-            Where, in fractions of the length, rising from 0 to 1. Faces and the way into the elements' own frames
-            belong to the first piece, the way out to the last one; cuts between are seen in the elements' frames.
+        model : Model
+            How it is tracked.
+        active : frozenset of str
+            Parameters (``"k1"``, ``"knl[2]"``) that keep their place in the maps even where they are zero.
         """
-        aligned, aperture, body_statics, *_ = statics
-        enter, leave = cls._align(p) if aligned else ([], [])
-        check = aperture_calls(aperture)
-        first, last = cls._lower_faces(p, body_statics)
-        edges = (0.0, *cuts, 1.0)
-        pieces = [cls._lower_body(p, body_statics, a, b) if a < b else [] for a, b in pairwise(edges)]
-        pieces[0] = [*enter, *check, *first, *pieces[0]]
-        pieces[-1] = [*pieces[-1], *last, *check, *leave]
-        return pieces
+        return Form(type(self), self.statics(model, active))
+
+    def statics(self, model: Model, active: frozenset[str]) -> Statics:
+        """Statics, see `gputrack.elements.statics`; arguments as of `form`."""
+        aligned = bool(self.dx or self.dy or self.tilt or active & _ALIGNMENT)
+        kicks = self.space_charge if self.uses("length", active) else None
+        radiation = self.radiation if self.has_extended_field(active) else None
+        return Statics(aligned, self.aperture, self.body_statics(model, active), kicks, radiation)
+
+    def uses(self, name: str, active: frozenset[str]) -> bool:
+        """Whether a parameter is not zero, or active."""
+        return name in active or bool(getattr(self, name))
+
+    # -- what element classes define -----------------------------------------------------------------
+
+    def fixed(self) -> frozenset[str]:
+        """Parameters that are not free in this element, though its class declares them free."""
+        return frozenset()
+
+    def body_statics(self, model: Model, active: frozenset[str]) -> Body:
+        """Statics of the body, for classes whose maps depend on more than numbers."""
+        return Body()
+
+    def has_extended_field(self, active: frozenset[str]) -> bool:
+        """Whether there is a length over which particles can radiate."""
+        return self.uses("length", active)
 
     @classmethod
-    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
-        """What particles radiate in a share of the length, in the elements' own frames; nothing without a field."""
-        return []
+    def lower_body(cls, p: Mapping[str, Any], body: Any, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
+        """Map calls between the faces, from `begin` to `end` in fractions of the length.
+
+        Parameters
+        ----------
+        p : mapping
+            Parameters by name: arrays over elements, or numbers; lists of them for series.
+        body : Body
+            As `body_statics` gives it.
+        """
+        raise TypeError(f"{cls.__name__} does not define lower_body: its maps")
 
     @classmethod
-    def _arc_length(cls, p: Mapping[str, Any]) -> Any:
-        """Length of the reference orbit."""
-        return p["length"]
+    def lower_until(cls, p: Mapping[str, Any], body: Any, part: Any) -> tuple[list[MapCall], list[MapCall]]:
+        """Map calls from the entrance face to a part of the length, an array over elements, and those that undo them.
+
+        Steps over negative lengths undo those over positive ones; a class for which that is not so overrides this.
+        """
+        return cls.lower_body(p, body, 0.0, part), cls.lower_body(p, body, 0.0, -part)
 
     @classmethod
-    def _align(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:
-        """Into the frame of displaced elements, and out of it."""
-        return align_calls(p)
-
-    @classmethod
-    def _lower_faces(cls, p: Mapping[str, Any], statics: Any) -> tuple[list[MapCall], list[MapCall]]:
-        """What acts at the entrance and at the exit."""
+    def lower_faces(cls, p: Mapping[str, Any], body: Any) -> tuple[list[MapCall], list[MapCall]]:
+        """Map calls at the entrance and at the exit."""
         return [], []
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
-        """What acts between the faces, from `begin` to `end` in fractions of the length."""
-        raise TypeError(f"{cls.__name__} does not say how it is tracked")
+    def lower_radiation(cls, p: Mapping[str, Any], body: Any, share: float) -> list[MapCall]:
+        """Kicks by the radiation emitted in a share of the length, in the element's frame; none without a field."""
+        return []
 
     @classmethod
-    def _lower_until(cls, p: Mapping[str, Any], statics: Any, part: Any) -> tuple[list[MapCall], list[MapCall]]:
-        """What acts from the entrance face to a part of the length, an array over elements, and what undoes it."""
-        return cls._lower_body(p, statics, 0.0, part), cls._lower_body(p, statics, 0.0, -part)
+    def frame_calls(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:
+        """Map calls into the frame of displaced elements at the entrance, and out of it at the exit."""
+        return align_calls(p)
 
     @classmethod
-    def _align_inside(cls, p: Mapping[str, Any], part: Any) -> tuple[list[MapCall], list[MapCall]]:
-        """Out of the frame of displaced elements at a part of the length, and back into it."""
+    def frame_calls_inside(cls, p: Mapping[str, Any], part: Any) -> tuple[list[MapCall], list[MapCall]]:
+        """Map calls out of the frame of displaced elements at a part of the length, and back into it."""
         enter, leave = align_calls(p)
         return leave, enter
 
+    @classmethod
+    def same_maps(cls, p: Mapping[str, Any], body: Any) -> bool:
+        """Whether maps with this body are right for other values `p` (arrays) of free parameters that are active."""
+        return True
 
-def piece_of(p: Mapping[str, Any], begin: float, end: Any, *names: str) -> Mapping[str, Any]:
-    """Parameters of a piece of a body: it has a share of what is integrated over the length, which is `names`."""
-    part = end - begin
-    if isinstance(part, float) and part == 1.0:
-        return p
-    shares = {n: [part * v for v in p[n]] if isinstance(p[n], list) else part * p[n] for n in names}
-    return {**p, **shares}
+    @classmethod
+    def arc_length_of(cls, p: Mapping[str, Any]) -> Array:
+        """Length of the reference orbit [m], as `arc_length`."""
+        return p["length"]
 
+    @classmethod
+    def reference_motion(cls, p: Mapping[str, Any]) -> ReferenceMotion:
+        """Motion of the reference frame, for surveys."""
+        return ReferenceMotion(cls.arc_length_of(p))
 
-def holds_middle(begin: float, end: float) -> bool:
-    """Whether what acts in the middle of an element acts in the piece from `begin` to `end`."""
-    return begin < 0.5 <= end
-
-
-ANY = (-math.inf, math.inf)
-POSITIVE = (0.0, math.inf)
-NOT_NEGATIVE = (math.nextafter(0.0, -1.0), math.inf)
-#: free parameters of all elements
-ALIGNMENT = {"dx": ANY, "dy": ANY, "tilt": ANY}
-
-
-def free_parameters(element: Element) -> Mapping[str, tuple[float, float]]:
-    """See `Element._free`; of classes derived from others, what those say does not count."""
-    for kind in type(element).__mro__:
-        if {"__post_init__", "_body_statics", "statics", "lower"} & vars(kind).keys():
-            return element._free() if "_free" in vars(kind) and kind is not Element else {}
-    return {}
+    @classmethod
+    def magnet(cls, p: Mapping[str, Any], body: Any) -> Magnet | None:
+        """Fields for linear optics and driving terms; None for what is not a magnet."""
+        return None
 
 
-Names = Callable[[type[Element]], tuple[str, ...]]
-
-
-def per_class(function: Names) -> Names:
-    """Work out once per element class."""
-    cached: Any = cache(function)  # mypy does not take a dataclass for hashable
-    wrapped: Names = cached
-    return wrapped
-
-
-@per_class
-def parameter_names(cls: type[Element]) -> tuple[str, ...]:
-    """Names of the real parameters of an element class (those that have a derivative)."""
-    return tuple(f.name for f in fields(cls) if str(f.type) in ("float", "float | None"))
-
-
-@per_class
-def optional_names(cls: type[Element]) -> tuple[str, ...]:
-    """Names of real parameters that may be None, with a meaning given in the class."""
-    return tuple(f.name for f in fields(cls) if str(f.type) == "float | None")
-
-
-@per_class
-def series_names(cls: type[Element]) -> tuple[str, ...]:
-    """Names of parameters that are lists of numbers."""
-    return tuple(f.name for f in fields(cls) if str(f.type).startswith("tuple[float, ..."))
+_ALIGNMENT = frozenset({"dx", "dy", "tilt"})

@@ -1,63 +1,54 @@
-"""The ways out of elements' own frames: from before each map of an element to the lattice's frame.
+"""Transformations from the frames in which the maps of an element act to the frame of the lattice.
 
-Maps of displaced and rolled elements, and of collisions at an angle, act in frames of their own. Who is lost there has
-last coordinates in such a frame, and the maps that lead out of it.
+Maps of displaced and rolled elements act in the element's own frame, collisions at an angle in a moving one. The last
+coordinates of a particle that is lost there are in such a frame; which maps lead out of it follows from their roles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
-from typing import Any
+from collections.abc import Sequence
 
-from gputrack.elements.aperture import aperture_calls
-from gputrack.elements.element import Element
+from gputrack.elements.roles import Role
 
 #: maps by their number in the element, in the order of use; True forwards, False inverted
-Way = list[tuple[int, bool]]
+Path = list[tuple[int, bool]]
+
+_INNER = (Role.BODY, Role.KICK, Role.ENTER_INNER, Role.LEAVE_INNER)
 
 
-def ways_out(kind: type[Element], p: Mapping[str, Any], statics: Any) -> list[Way]:
-    """For each map of `Element.lower`, and for the place behind them: the way out from before it.
+def lattice_frame_paths(roles: Sequence[Role]) -> list[Path]:
+    """For each map of an element, and for the place behind them: the path from before it to the frame of the lattice.
 
-    Between the maps of a bend's face particles are in the frame of the face, which these ways do not turn back; between
-    those of a body they lead out as from where the body begins.
+    Paths from the body undo the maps that entered the frame, so that they begin where the body begins; those from
+    behind it go on through the maps that leave the frame. The rotations and fringes of a bend's face are left out.
+
+    Parameters
+    ----------
+    roles : sequence of Role
+        Of the element's map calls, in their order.
     """
-    aligned, aperture, body_statics, *_ = statics
-    enter, leave = kind._align(p) if aligned else ([], [])
-    first, last = kind._lower_faces(p, body_statics)
-    checks = len(aperture_calls(aperture))
-    ways: list[Way] = [_undoing(0, i) for i in range(len(enter))]
-    inside = _undoing(0, len(enter))
-    ways += [inside] * (checks + len(first))
-    charged = {part for part, _ in kind._space_charge_kicks(p, statics)}
-    radiating = {part: len(calls) for part, calls in kind._radiation_kicks(p, statics)}
-    cuts = sorted({*charged, *radiating})
-    for number, (begin, end) in enumerate(pairwise((0.0, *cuts, 1.0))):
-        for call in kind._lower_body(p, body_statics, begin, end) if begin < end else []:
-            ways.append(inside)
-            if call.kind.name == "boost":
-                inside = [(len(ways) - 1, False), *inside]
-            elif call.kind.name == "unboost":
-                inside = inside[1:]
-        if number == len(cuts):
-            break
-        if end in charged:  # a kick of space charge, in the lattice's frame
-            out, back = kind._align_inside(p, end) if aligned else ([], [])
-            ways += [_doing(len(ways) + i, len(ways) + len(out)) for i in range(len(out))]
-            ways.append([])
-            inside = _undoing(len(ways), len(ways) + len(back))
-            ways += [_undoing(len(ways), len(ways) + i) for i in range(len(back))]
-        ways += [inside] * radiating.get(end, 0)
-    exit_ = len(ways) + len(last) + checks
-    ways += [_doing(exit_, exit_ + len(leave))] * (len(last) + checks)
-    ways += [_doing(exit_ + i, exit_ + len(leave)) for i in range(len(leave))]
-    return [*ways, []]
+    exit_ = max((i + 1 for i, role in enumerate(roles) if role in _INNER), default=len(roles))
+    paths: list[Path] = []
+    entered: list[int] = []  # maps to undo, the last one first
+    for i, role in enumerate(roles):
+        leaving = role is Role.LEAVE or i >= exit_
+        paths.append(_onward(roles, i) if leaving else [(number, False) for number in entered])
+        if role in (Role.ENTER, Role.ENTER_INNER):
+            entered.insert(0, i)
+        elif role is Role.LEAVE_INNER:
+            del entered[0]
+        elif role is Role.LEAVE:
+            entered.clear()
+    return [*paths, []]
 
 
-def _doing(first: int, end: int) -> Way:
-    return [(i, True) for i in range(first, end)]
+def _onward(roles: Sequence[Role], start: int) -> Path:
+    """Through the maps that leave the frame next, without those that act before them."""
+    first = next((i for i in range(start, len(roles)) if roles[i] is Role.LEAVE), len(roles))
+    last = next((i for i in range(first, len(roles)) if roles[i] is not Role.LEAVE), len(roles))
+    return [(i, True) for i in range(first, last)]
 
 
-def _undoing(first: int, end: int) -> Way:
-    return [(i, False) for i in reversed(range(first, end))]
+def has_own_frame(roles: Sequence[Role]) -> bool:
+    """Whether some maps act in another frame than that of the lattice."""
+    return Role.ENTER in roles or Role.ENTER_INNER in roles

@@ -2,84 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.elements.drift import DRIFT
-from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, holds_middle, piece_of
+from gputrack.elements.drift import drift_call
+from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model, Steps
-from gputrack.elements.multipole import MULTIPOLE
+from gputrack.elements.multipole import multipole_call
+from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.pieces import holds_middle, piece_of
 from gputrack.elements.radiation import radiation_call
 from gputrack.elements.splitting import compose, steps_of
+from gputrack.elements.statics import Body
 from gputrack.elements.straight import STRAIGHT
 
 STEPS = Steps(4, 1, 1)
+
+
+@dataclass(frozen=True)
+class ThinBody(Body):
+    """Statics of a corrector without length: a kick in the middle."""
+
+
+@dataclass(frozen=True)
+class CorrectorBody(Body):
+    """Statics of a corrector with a length.
+
+    Attributes
+    ----------
+    exact : int
+        Whether the Hamiltonian is exact.
+    kicks : bool
+        Whether there is a field.
+    scheme : int
+        Splitting, see `gputrack.elements.splitting`.
+    steps : bool
+        Whether each step of the splitting is a map of its own, for a length that is active and 0.
+    """
+
+    exact: int
+    kicks: bool
+    scheme: int
+    steps: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Corrector(Element):
     """A corrector: a uniform field over the length, or a thin kick where the length is 0."""
 
-    #: parameter that kicks each plane
+    length: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
+
+    #: parameter that kicks in each plane
     KICKS: ClassVar[dict[str, str]] = {}
     RADIATION_KICKS: ClassVar[int] = 2
 
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        length = {"length": POSITIVE} if self.length else {}
-        return {**ALIGNMENT, **length, **dict.fromkeys(self.KICKS.values(), ANY)}
-
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+    def body_statics(self, model: Model, active: frozenset[str]) -> Body:
+        """A thin kick without a length, where that is not active."""
         if self.length == 0 and "length" not in active:
-            return None
-        kicks = any(self._uses(name, active) for name in self.KICKS.values())
-        return int(model.exact), kicks, steps_of(model.integrator, STEPS)[0], self.length == 0
+            return ThinBody()
+        kicks = any(self.uses(name, active) for name in self.KICKS.values())
+        return CorrectorBody(int(model.exact), kicks, steps_of(model.integrator, STEPS)[0], self.length == 0)
 
-    @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
-        if statics is None and not holds_middle(begin, end):
-            return []
-        p = p if statics is None else piece_of(p, begin, end, "length", *cls.KICKS.values())
-        zero = 0.0 * p["length"]
-        h, v = (p[cls.KICKS[plane]] if plane in cls.KICKS else zero for plane in "xy")
-        if statics is None:
-            return [_kick(zero, -h, v)]
-        exact, kicks, scheme, thin = statics
-        if not kicks:
-            return [_drift(exact, p["length"])]
-        if thin:  # strength over length is 0/0: the same splitting, step by step
-            steps: list[MapCall] = []
-            return compose(
-                steps, scheme, 1,
-                lambda calls, part: [*calls, _drift(exact, part * p["length"])],
-                lambda calls, part: [*calls, _kick(zero, -part * h, part * v)],
-            )
-        # One slice: a uniform field is integrated exactly but for terms of third order in the slopes.
-        integers = {"terms": 1, "skew": 1, "exact": exact, "scheme": scheme, "slices": 1}
-        series = {"bn": [-h / p["length"]], "an": [v / p["length"]]}
-        return [MapCall(STRAIGHT, integers, {"length": p["length"]}, series)]
-
-    def _extended(self, active: frozenset[str]) -> bool:
+    def has_extended_field(self, active: frozenset[str]) -> bool:
+        """Where there is a length."""
         return self.length > 0.0
 
     @classmethod
-    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
-        if not statics[1]:
-            return []
+    def lower_body(
+        cls, p: Mapping[str, Any], body: ThinBody | CorrectorBody, begin: float = 0.0, end: Any = 1.0
+    ) -> list[MapCall]:
+        """A kick in the middle; or one slice, in which a uniform field is right to third order in the slopes."""
+        if isinstance(body, ThinBody):
+            return [_kick(0.0 * p["length"], *cls._kicks(p))] if holds_middle(begin, end) else []
+        p = piece_of(p, begin, end, "length", *cls.KICKS.values())
+        if not body.kicks:
+            return [drift_call(p["length"], body.exact)]
+        h, v = cls._kicks(p)
+        if body.steps:  # strength over length is 0/0
+            return _in_steps(p["length"], h, v, body)
+        integers = {"terms": 1, "skew": 1, "exact": body.exact, "scheme": body.scheme, "slices": 1}
+        series = {"bn": [-h / p["length"]], "an": [v / p["length"]]}
+        return [MapCall(STRAIGHT, integers, {"length": p["length"]}, series)]
+
+    @classmethod
+    def _kicks(cls, p: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Changes of px and py."""
         zero = 0.0 * p["length"]
-        h, v = (p[cls.KICKS[plane]] / p["length"] if plane in cls.KICKS else zero for plane in "xy")
-        return [radiation_call(share * p["length"], zero, [-h], [v])]
+        h, v = (p[cls.KICKS[plane]] if plane in cls.KICKS else zero for plane in "xy")
+        return h, v
+
+    @classmethod
+    def lower_radiation(cls, p: Mapping[str, Any], body: CorrectorBody, share: float) -> list[MapCall]:
+        """A kick in the uniform field."""
+        if not body.kicks:
+            return []
+        h, v = (kick / p["length"] for kick in cls._kicks(p))
+        return [radiation_call(share * p["length"], 0.0 * p["length"], [-h], [v])]
 
 
-def _drift(exact: int, length: Any) -> MapCall:
-    return MapCall(DRIFT, {"exact": exact}, {"length": length})
+def _in_steps(length: Any, h: Any, v: Any, body: CorrectorBody) -> list[MapCall]:
+    """The splitting step by step."""
+    steps: list[MapCall] = []
+    return compose(
+        steps, body.scheme, 1,
+        lambda calls, part: [*calls, drift_call(part * length, body.exact)],
+        lambda calls, part: [*calls, _kick(0.0 * length, part * h, part * v)],
+    )  # fmt: skip
 
 
-def _kick(zero: Any, normal: Any, skew: Any) -> MapCall:
-    return MapCall(MULTIPOLE, {"terms": 1}, {"angle": zero, "curvature": zero}, {"bn": [normal], "an": [skew]})
+def _kick(zero: Any, h: Any, v: Any) -> MapCall:
+    return multipole_call([-h], [v], zero, zero)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +126,8 @@ class Kicker(_Corrector):
         Change of px and py over the element, in units of the reference momentum.
     """
 
-    hkick: float = 0.0
-    vkick: float = 0.0
+    hkick: float = parameter(unit="rad", free=ANY)
+    vkick: float = parameter(unit="rad", free=ANY)
 
     KICKS: ClassVar[dict[str, str]] = {"x": "hkick", "y": "vkick"}
 
@@ -108,7 +142,7 @@ class HKicker(_Corrector):
         Change of px over the element, in units of the reference momentum.
     """
 
-    kick: float = 0.0
+    kick: float = parameter(unit="rad", free=ANY)
 
     KICKS: ClassVar[dict[str, str]] = {"x": "kick"}
 
@@ -123,6 +157,6 @@ class VKicker(_Corrector):
         Change of py over the element, in units of the reference momentum.
     """
 
-    kick: float = 0.0
+    kick: float = parameter(unit="rad", free=ANY)
 
     KICKS: ClassVar[dict[str, str]] = {"y": "kick"}

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from gputrack.base.arrays import Array, sqrt
 from gputrack.base.reference import ReferenceParticle
+from gputrack.elements.roles import Role
 
 MAPS: dict[str, MapKind] = {}
 
@@ -119,10 +120,14 @@ class MapKind:
         """Op code: the place in the registry."""
         return list(MAPS).index(self.name)
 
+    def integers_of(self, body: Any) -> dict[str, int]:
+        """The integers, from the attributes of the same names of a body."""
+        return {name: getattr(body, name) for name in self.integers}
+
 
 @dataclass(frozen=True)
 class MapCall:
-    """One map with its integers, and constants as numbers or as arrays over elements.
+    """One map with its integers, with constants as numbers or as arrays over elements, and with its role.
 
     That of a `CollectiveKind` has an object, `what`, in place of integers.
     """
@@ -132,6 +137,7 @@ class MapCall:
     constants: Mapping[str, Array] = field(default_factory=dict)
     series: Mapping[str, list[Array]] = field(default_factory=dict)
     what: Any = None
+    role: Role = Role.BODY
 
     def op(self) -> SimpleNamespace:
         """The attributes that map functions read."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gputrack.base.arrays import namespace, plain_values
-from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, holds_middle
+from gputrack.elements.element import Element
+from gputrack.elements.magnet import Magnet, field_coefficients
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter, series
+from gputrack.elements.pieces import holds_middle
 from gputrack.elements.radiation import radiation_call
+from gputrack.elements.reference_motion import ReferenceMotion
+from gputrack.elements.statics import Body
 from gputrack.elements.straight import multipole_kick
 
 
@@ -44,6 +49,14 @@ MULTIPOLE = MapKind(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class MultipoleBody(Body):
+    """Statics of a thin multipole: number of terms; whether there is weak focusing over `lrad`."""
+
+    terms: int
+    weak_focusing: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Multipole(Element):
     """Thin multipole of any order up to 20.
@@ -56,44 +69,42 @@ class Multipole(Element):
     angle : float
         Angle by which the reference orbit is bent here [rad]. MAD-X bends it by ``knl[0]``.
     lrad : float
-        Fictitious length [m] over which the angle is bent; gives the weak focusing knl[0] angle/lrad. 0 is none of it,
-        and no limit of what small lengths give: where there are a field and an angle, it has no derivative there.
+        Fictitious length [m] over which the angle is bent, >= 0; gives the weak focusing knl[0] angle/lrad. With 0
+        there is none, which is not the limit of small lengths: with a field and an angle, no derivative exists there.
     """
 
-    knl: tuple[float, ...] = ()
-    ksl: tuple[float, ...] = ()
-    angle: float = 0.0
-    lrad: float = 0.0
+    knl: tuple[float, ...] = series(unit="m^-n", free=ANY)
+    ksl: tuple[float, ...] = series(unit="m^-n", free=ANY)
+    angle: float = parameter(unit="rad", free=ANY)
+    lrad: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
 
-    _NOT_NEGATIVE = ("length", "current", "lrad")
     RADIATION_KICKS: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length:
-            raise self._error(f"length must be 0 m, got {self.length!r}; lrad is the fictitious length")
+            raise self.input_error(f"length must be 0 m, got {self.length!r}; lrad is the fictitious length")
 
-    def _require_radiating(self) -> None:
-        super()._require_radiating()
+    def _validate_radiation(self) -> None:
+        super()._validate_radiation()
         if self.angle and not self.lrad:
-            raise self._error(
+            raise self.input_error(
                 f"bends the orbit by {self.angle!r} rad over no length, which would radiate without limit; "
                 "give lrad > 0 m, or leave radiation out"
             )
 
-    def _extended(self, active: frozenset[str]) -> bool:
+    def fixed(self) -> frozenset[str]:
+        """The angle, which must be 0 where particles radiate without lrad."""
+        return frozenset({"angle"}) if self.radiation is not None and not self.lrad else frozenset()
+
+    def has_extended_field(self, active: frozenset[str]) -> bool:
+        """Over `lrad`."""
         return self.lrad > 0.0
 
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        lrad = {"lrad": POSITIVE} if self.lrad else {}
-        free = {**ALIGNMENT, **dict.fromkeys(("knl", "ksl", "angle"), ANY), **lrad}
-        if self.radiation is not None and not lrad:
-            del free["angle"]  # which only 0 is right for
-        return free
-
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+    def body_statics(self, model: Model, active: frozenset[str]) -> MultipoleBody:
+        """Terms up to the highest one that is not zero or is active."""
         if "lrad" in active and not self.lrad and self.angle and any(self.knl[:1]):
-            raise self._error(
+            raise self.input_error(
                 "lrad = 0 m stands for no weak focusing, there is no derivative with respect to it; give lrad > 0"
             )
         terms = 1
@@ -101,36 +112,53 @@ class Multipole(Element):
             for n, value in enumerate(getattr(self, name)):
                 if value or f"{name}[{n}]" in active:
                     terms = max(terms, n + 1)
-        return terms, self._uses("lrad", active)
+        return MultipoleBody(terms, self.uses("lrad", active))
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
+    def lower_body(
+        cls, p: Mapping[str, Any], body: MultipoleBody, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
+        """A kick in the middle."""
         if not holds_middle(begin, end):
             return []
-        terms, curved = statics
-        zero = 0.0 * p["angle"]
-        bn, an = _terms(p, terms)
-        constants = {"angle": p["angle"], "curvature": _curvature(bn[0] * p["angle"], p["lrad"]) if curved else zero}
-        return [MapCall(MULTIPOLE, {"terms": terms}, constants, {"bn": bn, "an": an})]
+        bn, an = _terms(p, body.terms)
+        curvature = _curvature(bn[0] * p["angle"], p["lrad"]) if body.weak_focusing else 0.0 * p["angle"]
+        return [multipole_call(bn, an, p["angle"], curvature)]
 
     @classmethod
-    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
-        bn, an = ([v / p["lrad"] for v in series] for series in _terms(p, statics[0]))
+    def lower_radiation(cls, p: Mapping[str, Any], body: MultipoleBody, share: float) -> list[MapCall]:
+        """A kick in the field spread over `lrad`."""
+        bn, an = ([v / p["lrad"] for v in terms] for terms in _terms(p, body.terms))
         return [radiation_call(share * p["lrad"], p["angle"] / p["lrad"], bn, an)]
+
+    @classmethod
+    def reference_motion(cls, p: Mapping[str, Any]) -> ReferenceMotion:
+        """An arc of no length."""
+        return ReferenceMotion(p["length"], p["angle"], p["tilt"])
+
+    @classmethod
+    def magnet(cls, p: Mapping[str, Any], body: MultipoleBody) -> Magnet:
+        """Integrated multipoles."""
+        fields = field_coefficients(p, 1.0 + 0.0 * p["tilt"])
+        return Magnet(fields, angle=p["angle"], lrad=p["lrad"])
+
+
+def multipole_call(bn: list[Any], an: list[Any], angle: Any, curvature: Any) -> MapCall:
+    """A thin kick in integrated multipoles, factorials folded in."""
+    constants = {"angle": angle, "curvature": curvature}
+    return MapCall(MULTIPOLE, {"terms": len(bn)}, constants, {"bn": bn, "an": an})
 
 
 def _terms(p: Mapping[str, Any], terms: int) -> tuple[list[Any], list[Any]]:
     """Integrated field coefficients, with factorials folded in."""
     zero = 0.0 * p["angle"]
-    bn, an = ([*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl"))
-    scaled = [[v / math.factorial(n) for n, v in enumerate(series)] for series in (bn, an)]
-    return scaled[0], scaled[1]
+    given = [[*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl")]
+    bn, an = ([v / math.factorial(n) for n, v in enumerate(values)] for values in given)
+    return bn, an
 
 
 def _curvature(bent: Any, lrad: Any) -> Any:
-    """Field times angle over length, 0 for those without length."""
+    """Field times angle over length, 0 for elements without that length."""
     long = plain_values(lrad) > 0.0
     xp = namespace(bent, lrad)
     return xp.where(long, bent, 0.0) / xp.where(long, lrad, 1.0)

@@ -1,8 +1,8 @@
-"""Elements with stops inside: places where a record is taken on the way, without a change of the way.
+"""Observation points inside elements; tracking results are unchanged.
 
-From its entrance faces a particle goes a part of the body, is recorded in the lattice's frame, and goes the same
-part back: steps over negative lengths undo those over positive ones. The whole body then follows as ever, so that what
-leaves the element does not depend on the stops.
+From its entrance face a particle goes through a part of the body, is recorded in the frame of the lattice, and goes
+back through the same part: steps over negative lengths undo those over positive ones. The whole body then follows, so
+that what leaves the element does not depend on the observation points.
 """
 
 from __future__ import annotations
@@ -14,26 +14,32 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.base.arrays import Array
 from gputrack.elements.element import Element
+from gputrack.elements.form import Form
+from gputrack.elements.lowering import lower_until, through_lattice_frame
+from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MapCall
-from gputrack.elements.record import RECORD
+from gputrack.elements.record import record_call
+from gputrack.elements.reference_motion import ReferenceMotion
+from gputrack.elements.roles import Role
 
-#: name beside an element's parameters of the parts of its body, 0 to 1, at which it stops: a list of arrays
+#: name, beside an element's parameters, of the parts of its body at which it is observed: a list of arrays
 PARTS = "parts"
 
 
 @dataclass(frozen=True, eq=False)
-class Stops:
-    """Places inside the elements of a lattice.
+class ObservationPoints:
+    """Places inside the elements of a lattice at which particles are recorded.
 
     Parameters
     ----------
     count : int
         Elements of the lattice.
     places : (m,) int array
-        Elements that have stops, in their order; one of them as often as it has stops.
+        Elements with observation points, in their order; each as often as it has points.
     parts : (m,) array
-        Parts of their length at which they stop, between 0 and 1, rising in each element.
+        Parts of their lengths, between 0 and 1, rising in each element.
     """
 
     count: int
@@ -42,12 +48,12 @@ class Stops:
 
     @property
     def total(self) -> int:
-        """Rows of the monitor: all stops and exits in the order of passage."""
+        """Rows of the monitor: all observation points and exits in the order of passage."""
         return self.count + len(self.places)
 
     @cached_property
     def number(self) -> list[int]:
-        """Stops of each element."""
+        """Observation points in each element."""
         counts: list[int] = np.bincount(self.places, minlength=self.count).tolist()
         return counts
 
@@ -59,7 +65,7 @@ class Stops:
 
     @cached_property
     def elements(self) -> np.ndarray:
-        """(1 + total,) Element at whose entrance, or in which, a row stands, the start first; `count` at the end."""
+        """(1 + total,) Element at whose entrance, or in which, a row is, the start first; `count` at the end."""
         inside = np.searchsorted(self.exits, np.arange(self.total))
         inside[self.exits] += 1
         return np.concatenate([[0], inside])
@@ -72,42 +78,64 @@ class Stops:
         return ends[self.elements] + parts * (ends[after] - ends[self.elements])
 
     def of(self, places: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """For each stop of some elements with equal numbers of stops: rows and parts, (elements,) each."""
+        """For each observation point of elements with equally many: rows and parts, (elements,) each."""
         first = np.searchsorted(self.places, places)
-        stops = [first + k for k in range(self.number[places[0]])]
-        return [self.places[stop] + stop for stop in stops], [self.parts[stop] for stop in stops]
+        points = [first + k for k in range(self.number[places[0]])]
+        return [self.places[point] + point for point in points], [self.parts[point] for point in points]
 
 
 @dataclass(frozen=True, eq=False)
-class Stopping:
-    """Elements of one class that are lowered together, each with the same number of stops.
+class ObservedForm:
+    """Form of elements that are observed inside, each at equally many points; stands for a `Form`.
 
     Attributes
     ----------
-    kind : class
+    form : Form
     rows : list of (elements,) int arrays
-        For each stop, where its record stands in the only monitor.
-    places : int
+        Rows of the records in the only monitor, for each observation point.
+    total : int
         Rows of that monitor.
     """
 
-    kind: type[Element]
+    form: Form
     rows: Sequence[np.ndarray]
-    places: int
+    total: int
 
-    def lower(self, p: Mapping[str, Any], statics: Any) -> list[MapCall]:
-        """Map calls, as of `Element.lower`, for parameters that have `PARTS` among them."""
-        aligned, aperture, body, kicks, radiation = statics
-        assert aperture is None and kicks is None, "optics have no apertures and no collective effects"
-        assert radiation is None, "Twiss parameters are those of motion without radiation"
-        calls = self.kind.lower(p, statics)
-        first = (1 if aligned else 0) + len(self.kind._lower_faces(p, body)[0])
-        stops: list[MapCall] = []
-        for part, rows in zip(p[PARTS], self.rows, strict=True):
-            there, back = self.kind._lower_until(p, body, part)
-            leave, enter = self.kind._align_inside(p, part) if aligned else ([], [])
-            stops += [*there, *leave, self._record(rows), *enter, *back]
-        return [*calls[:first], *stops, *calls[first:]]
+    @property
+    def kind(self) -> type[Element]:
+        """Class of the elements."""
+        return self.form.kind
 
-    def _record(self, rows: np.ndarray) -> MapCall:
-        return MapCall(RECORD, dict(monitor=0, every=1, places=self.places, place=rows))  # type: ignore[dict-item]
+    def lower(self, p: Mapping[str, Any]) -> list[MapCall]:
+        """As of `Form`, for parameters that have `PARTS` among them."""
+        calls = self.form.lower(p)
+        assert not any(call.role in (Role.CHECK, Role.KICK) for call in calls), (
+            "optics are those of particles without apertures, collective effects and radiation"
+        )
+        begin = next((i for i, call in enumerate(calls) if call.role not in (Role.ENTER, Role.FACE)), len(calls))
+        observed = [
+            call for part, rows in zip(p[PARTS], self.rows, strict=True) for call in self._observe(p, part, rows)
+        ]
+        return [*calls[:begin], *observed, *calls[begin:]]
+
+    def _observe(self, p: Mapping[str, Any], part: Any, rows: np.ndarray) -> list[MapCall]:
+        """To a part of the length, where particles are recorded, and back."""
+        there, back = lower_until(self.kind, p, self.form.statics, part)
+        record = record_call(0, 1, self.total, rows)
+        return [*there, *through_lattice_frame(self.kind, p, self.form.statics, part, record), *back]
+
+    def same_maps(self, p: Mapping[str, Any]) -> bool:
+        """As of `Form`."""
+        return self.form.same_maps(p)
+
+    def arc_length(self, p: Mapping[str, Any]) -> Array:
+        """As of `Form`."""
+        return self.form.arc_length(p)
+
+    def magnet(self, p: Mapping[str, Any]) -> Magnet | None:
+        """As of `Form`."""
+        return self.form.magnet(p)
+
+    def reference_motion(self, p: Mapping[str, Any]) -> ReferenceMotion:
+        """As of `Form`."""
+        return self.form.reference_motion(p)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gputrack.elements.parameters import ANY, parameter
 from gputrack.elements.straight import _StraightMagnet
 
 
@@ -18,7 +19,7 @@ class Octupole(_StraightMagnet):
         Normal and skew strength [m^-4]; px' = -k3 (x^3 - 3 x y^2)/6, py' = k3 (3 x^2 y - y^3)/6.
     """
 
-    k3: float = 0.0
-    k3s: float = 0.0
+    k3: float = parameter(unit="m^-4", free=ANY)
+    k3s: float = parameter(unit="m^-4", free=ANY)
 
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {"k3": (3, False), "k3s": (3, True)}

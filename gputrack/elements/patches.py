@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gputrack.elements.alignment import ALIGN
 from gputrack.elements.arc import wedge_call
-from gputrack.elements.drift import DRIFT
-from gputrack.elements.element import Element, holds_middle
+from gputrack.elements.drift import DriftBody, drift_call
+from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import parameter
+from gputrack.elements.pieces import holds_middle
+from gputrack.elements.reference_motion import ReferenceMotion
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Patch(Element):
-    """A change of frame has no length of its own."""
+    """A change of frame, which has no length."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length:
-            raise self._error(f"length must be 0 m, got {self.length!r}")
+            raise self.input_error(f"length must be 0 m, got {self.length!r}")
 
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        return int(model.exact)
+    def body_statics(self, model: Model, active: frozenset[str]) -> DriftBody:
+        """As of a drift."""
+        return DriftBody(int(model.exact))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +39,23 @@ class Translation(_Patch):
     reference orbit continued along the old axis keeps z = 0.
     """
 
-    x: float = 0.0
-    y: float = 0.0
-    s: float = 0.0
+    x: float = parameter(unit="m")
+    y: float = parameter(unit="m")
+    s: float = parameter(unit="m")
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
+    def lower_body(cls, p: Mapping[str, Any], body: DriftBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
+        """A shift and a drift."""
         if not holds_middle(begin, end):
             return []
         one, zero = 1.0 + 0.0 * p["x"], 0.0 * p["x"]
         shift = MapCall(ALIGN, constants={"dx": p["x"], "dy": p["y"], "cosine": one, "sine": zero})
-        return [shift, MapCall(DRIFT, {"exact": statics}, {"length": p["s"]})]
+        return [shift, drift_call(p["s"], body.exact)]
+
+    @classmethod
+    def reference_motion(cls, p: Mapping[str, Any]) -> ReferenceMotion:
+        """A shift."""
+        return ReferenceMotion(p["length"], shift=(p["x"], p["y"], p["s"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +65,16 @@ class YRotation(_Patch):
     MAD-X's sign, opposite to that of a bend's angle.
     """
 
-    angle: float = 0.0
+    angle: float = parameter(unit="rad")
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
+    def lower_body(cls, p: Mapping[str, Any], body: DriftBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
+        """A rotation of the plane in which particles are seen."""
         if not holds_middle(begin, end):
             return []
         return [wedge_call(-p["angle"], 0.0 * p["angle"], 0)]
+
+    @classmethod
+    def reference_motion(cls, p: Mapping[str, Any]) -> ReferenceMotion:
+        """An arc of no length."""
+        return ReferenceMotion(p["length"], -p["angle"])

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrack.base.special.smooth import horner, slope_excess_remainder, trig_halvings
-from gputrack.elements.element import piece_of
+from gputrack.elements.drift import DriftBody
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import MatrixKick, Model, Steps
+from gputrack.elements.parameters import ANY, parameter
+from gputrack.elements.pieces import piece_of
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.elements.splitting import compose, longest_outer, steps_of
-from gputrack.elements.straight import _StraightMagnet, field_terms, multipole_kick
+from gputrack.elements.straight import StraightBody, _StraightMagnet, multipole_kick
+from gputrack.elements.symbol import RED, Symbol
 
 # cos(sqrt M) = Ce + Co M and sin(sqrt M)/sqrt M = Se + So M with M^2 = u: power series in u.
 CE = tuple(1.0 / math.factorial(4 * j) for j in range(6))
@@ -111,8 +114,27 @@ QUADRUPOLE = MapKind(
 )  # fmt: skip
 
 
-def _kicked(knl: Sequence[Any], ksl: Sequence[Any]) -> bool:
-    """Whether there are places for multipoles that the matrix leaves to the kicks; the first may only fill a gap."""
+@dataclass(frozen=True)
+class MatrixBody(StraightBody):
+    """Statics of a body by matrix and kick.
+
+    Attributes
+    ----------
+    halvings : int
+        Of the matrix's phases, see `cos_sinc_parts`.
+    kicks : int
+        Whether there are multipoles beside the gradient.
+    errors : bool
+        Whether scheme and slices are those for multipoles beside the gradient.
+    """
+
+    halvings: int
+    kicks: int
+    errors: bool
+
+
+def _has_errors(knl: Sequence[Any], ksl: Sequence[Any]) -> bool:
+    """Whether the series hold places for multipoles outside the matrix; the dipole one may only fill a gap."""
     return any(len(series) not in (0, 2) or (len(series) == 2 and np.any(series[0])) for series in (knl, ksl))
 
 
@@ -133,55 +155,50 @@ class Quadrupole(_StraightMagnet):
         Skew strength [m^-2]: px' = k1s y, py' = k1s x.
     """
 
-    k1: float = 0.0
-    k1s: float = 0.0
+    k1: float = parameter(unit="m^-2", free=ANY)
+    k1s: float = parameter(unit="m^-2", free=ANY)
 
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {"k1": (1, False), "k1s": (1, True)}
     STEPS: ClassVar[Steps] = Steps(LaskarRobutel(3), 1, 2)
-    #: beside the matrix, errors of any size: with order 4 one slice would be worse than four of Forest and Ruth's
-    KICKED: ClassVar[Steps] = Steps(BlanesMoan(6), 1, 4)
+    #: with errors of any size beside the matrix: one slice of order 4 would be worse than four of Forest and Ruth's
+    STEPS_WITH_ERRORS: ClassVar[Steps] = Steps(BlanesMoan(6), 1, 4)
+    SYMBOL: ClassVar[Symbol | None] = Symbol(RED, 0.0, 1.0, "k1")
 
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        statics = super()._body_statics(model, active)
-        if not isinstance(model.integrator, MatrixKick) or statics is None or self._bare(active):
-            return statics
-        terms = max(2, self._orders(active))
-        errors = {*active} & {f"{s}[{n}]" for s in ("knl", "ksl") for n in range(terms)}
-        kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(errors))
-        gradient = math.hypot(self.k1 + self._error_of("knl"), self.k1s + self._error_of("ksl"))
+    def _field_statics(self, model: Model, active: frozenset[str]) -> StraightBody:
+        if not isinstance(model.integrator, MatrixKick):
+            return super()._field_statics(model, active)
+        terms = max(2, self._terms(active))
+        wanted = active & {f"{name}[{n}]" for name in ("knl", "ksl") for n in range(terms)}
+        kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(wanted))
+        gradient = math.hypot(self.k1 + self._gradient_error("knl"), self.k1s + self._gradient_error("ksl"))
         # the series hold a place for each knob, at zero too: asking for a derivative does not change the scheme
-        kicked = _kicked(self.knl, self.ksl)
-        scheme, slices = steps_of(model.integrator, self.KICKED if kicked else self.STEPS)
+        errors = _has_errors(self.knl, self.ksl)
+        scheme, slices = steps_of(model.integrator, self.STEPS_WITH_ERRORS if errors else self.STEPS)
         halvings = trig_halvings(_largest_phase(gradient, self.length, scheme, slices))
         skew = terms if self._skew(active) else 0
-        return "matrix", terms, skew, int(model.exact), scheme, slices, halvings, kicks, kicked
+        return MatrixBody(terms, skew, int(model.exact), scheme, slices, halvings, kicks, errors)
 
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        return super()._free()
-
-    @classmethod
-    def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
-        if body_statics is None or body_statics[0] != "matrix":
-            return True
-        _, _, _, _, scheme, slices, halvings, _, kicked = body_statics
-        if _kicked(p["knl"], p["ksl"]) != kicked:
-            return False
-        k1, k1s = ([p[k], *(v / p["length"] for v in p[s][1:2])] for k, s in (("k1", "knl"), ("k1s", "ksl")))
-        gradient = np.hypot(sum(k1), sum(k1s))
-        largest = np.max(_largest_phase(gradient, p["length"], scheme, slices))
-        return trig_halvings(float(largest)) <= int(halvings)
-
-    def _error_of(self, name: str) -> float:
+    def _gradient_error(self, name: str) -> float:
         series = getattr(self, name)
         return series[1] / self.length if len(series) > 1 and self.length else 0.0
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
+    def same_maps(cls, p: Mapping[str, Any], body: Any) -> bool:
+        """Whether phases are small enough, and there are errors where there were."""
+        if not isinstance(body, MatrixBody):
+            return True
+        if _has_errors(p["knl"], p["ksl"]) != body.errors:
+            return False
+        k1, k1s = ([p[k], *(v / p["length"] for v in p[s][1:2])] for k, s in (("k1", "knl"), ("k1s", "ksl")))
+        gradient = np.hypot(sum(k1), sum(k1s))
+        largest = np.max(_largest_phase(gradient, p["length"], body.scheme, body.slices))
+        return trig_halvings(float(largest)) <= body.halvings
+
+    @classmethod
+    def lower_body(
+        cls, p: Mapping[str, Any], body: DriftBody | StraightBody, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
-        if statics is None or statics[0] != "matrix":
-            return super()._lower_body(p, statics, begin, end)
-        p = piece_of(p, begin, end, "length", "knl", "ksl")
-        integers = dict(zip(QUADRUPOLE.integers, statics[1:-1], strict=True))
-        bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
-        return [MapCall(QUADRUPOLE, integers, {"length": p["length"]}, {"bn": bn, "an": an[: integers["skew"]]})]
+        """Matrix and kick, or as other straight magnets."""
+        if not isinstance(body, MatrixBody):
+            return super().lower_body(p, body, begin, end)
+        return [cls._field_call(QUADRUPOLE, piece_of(p, begin, end, "length", "knl", "ksl"), body)]

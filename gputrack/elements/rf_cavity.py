@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrack.base.arrays import sin, sqrt, untraced
 from gputrack.base.constants import SPEED_OF_LIGHT
-from gputrack.elements.drift import DRIFT
-from gputrack.elements.element import ALIGNMENT, ANY, NOT_NEGATIVE, POSITIVE, Element, holds_middle, piece_of
+from gputrack.elements.drift import drift_call
+from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State, refreshed
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.pieces import holds_middle, piece_of
+from gputrack.elements.statics import Body
+from gputrack.elements.symbol import ORANGE, Symbol
 
 
 def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:
@@ -60,6 +64,25 @@ def wave_constants(p: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class CavityBody(Body):
+    """Statics of a cavity.
+
+    Attributes
+    ----------
+    exact : int
+        Whether the Hamiltonian is exact.
+    thick : bool
+        Whether there is a length.
+    kicks : bool
+        Whether there is a voltage.
+    """
+
+    exact: int
+    thick: bool
+    kicks: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Cavity(Element):
     """Half a drift, a kick, half a drift.
@@ -74,54 +97,46 @@ class _Cavity(Element):
         Phase lag in units of 2 pi.
     """
 
-    voltage: float = 0.0
-    frequency: float = 0.0
-    lag: float = 0.0
+    length: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
+    voltage: float = parameter(unit="V", free=ANY)
+    frequency: float = parameter(unit="Hz", valid=NOT_NEGATIVE, free=NOT_NEGATIVE)
+    lag: float = parameter(free=ANY)
 
-    _NOT_NEGATIVE = ("length", "current", "frequency")
-
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        length = {"length": POSITIVE} if self.length else {}
-        return {**ALIGNMENT, **length, "voltage": ANY, "lag": ANY, "frequency": NOT_NEGATIVE}
-
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        kicks = any(self._uses(name, active) for name in ("voltage", "frequency", "lag"))
-        kicks = kicks and (self._uses("voltage", active))
-        return int(model.exact), self._uses("length", active), kicks
+    def body_statics(self, model: Model, active: frozenset[str]) -> CavityBody:
+        """See `CavityBody`."""
+        return CavityBody(int(model.exact), self.uses("length", active), self.uses("voltage", active))
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
-        exact, thick, kicks = statics
-        if not (kicks and holds_middle(begin, end)):
-            return _drift_over(p, thick, exact, begin, end)
-        before, after = _drift_over(p, thick, exact, begin, 0.5), _drift_over(p, thick, exact, 0.5, end)
-        return [*before, cls._kick_call(p), *after]
+    def lower_body(cls, p: Mapping[str, Any], body: CavityBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
+        """Drifts, and the kick between them in the piece that holds the middle."""
+        if not (body.kicks and holds_middle(begin, end)):
+            return _drift_over(p, body, begin, end)
+        return [*_drift_over(p, body, begin, 0.5), cls.kick_call(p), *_drift_over(p, body, 0.5, end)]
 
     @classmethod
-    def _lower_until(cls, p: Mapping[str, Any], statics: Any, part: Any) -> tuple[list[MapCall], list[MapCall]]:
+    def lower_until(cls, p: Mapping[str, Any], body: CavityBody, part: Any) -> tuple[list[MapCall], list[MapCall]]:
+        """The kick is undone by the opposite voltage."""
         kicked = 1.0 * (untraced(part) > 0.5)
         after = kicked * (part - 0.5)
-        there = cls._kicked_drift(p, statics, part - after, kicked, after)
-        return there, cls._kicked_drift(p, statics, -after, -kicked, after - part)
+        there = cls._kicked_drift(p, body, part - after, kicked, after)
+        return there, cls._kicked_drift(p, body, -after, -kicked, after - part)
 
     @classmethod
-    def _kicked_drift(cls, p: Mapping[str, Any], statics: Any, before: Any, kick: Any, after: Any) -> list[MapCall]:
+    def _kicked_drift(cls, p: Mapping[str, Any], body: CavityBody, before: Any, kick: Any, after: Any) -> list[MapCall]:
         """Parts of the drift, with a part of the kick between them."""
-        exact, thick, kicks = statics
-        middle = [cls._kick_call({**p, "voltage": kick * p["voltage"]})] if kicks else []
-        return [*_drift_over(p, thick, exact, 0.0, before), *middle, *_drift_over(p, thick, exact, 0.0, after)]
+        middle = [cls.kick_call({**p, "voltage": kick * p["voltage"]})] if body.kicks else []
+        return [*_drift_over(p, body, 0.0, before), *middle, *_drift_over(p, body, 0.0, after)]
 
     @classmethod
-    def _kick_call(cls, p: Mapping[str, Any]) -> MapCall:
-        raise TypeError(f"{cls.__name__} does not say how it kicks")
+    def kick_call(cls, p: Mapping[str, Any]) -> MapCall:
+        """The kick as a map call."""
+        raise TypeError(f"{cls.__name__} does not define kick_call: its kick")
 
 
-def _drift_over(p: Mapping[str, Any], thick: bool, exact: int, begin: float, end: Any) -> list[MapCall]:
-    if not thick or (isinstance(end, float) and begin == end):
+def _drift_over(p: Mapping[str, Any], body: CavityBody, begin: float, end: Any) -> list[MapCall]:
+    if not body.thick or (isinstance(end, float) and begin == end):
         return []
-    return [MapCall(DRIFT, {"exact": exact}, {"length": piece_of(p, begin, end, "length")["length"]})]
+    return [drift_call(piece_of(p, begin, end, "length")["length"], body.exact)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +149,9 @@ class RFCavity(_Cavity):
     not shift the energy by itself. See `_Cavity` for the parameters.
     """
 
+    SYMBOL: ClassVar[Symbol | None] = Symbol(ORANGE, -0.5, 0.5)
+
     @classmethod
-    def _kick_call(cls, p: Mapping[str, Any]) -> MapCall:
+    def kick_call(cls, p: Mapping[str, Any]) -> MapCall:
+        """Acceleration."""
         return MapCall(RF_KICK, constants=wave_constants(p))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrack.base.special.smooth import cos_sinc, slope_excess, trig_halvings
-from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, piece_of
+from gputrack.elements.element import Element
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.pieces import piece_of
 from gputrack.elements.radiation import solenoid_radiation_call
+from gputrack.elements.statics import Body, NoBody
 
 
 def solenoid_by(s: State, op: Any, length: Any) -> State:
@@ -60,6 +63,14 @@ SOLENOID = MapKind(
 )
 
 
+@dataclass(frozen=True)
+class SolenoidBody(Body):
+    """Statics of a solenoid: whether the Hamiltonian is exact; halvings of its phase, see `cos_sinc`."""
+
+    exact: int
+    halvings: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Solenoid(Element):
     """Solenoid with hard edges.
@@ -70,40 +81,40 @@ class Solenoid(Element):
         Field over the reference rigidity, Bs/(B rho) [1/m]; > 0 turns particles from y to x.
     """
 
-    ks: float = 0.0
+    length: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
+    ks: float = parameter(unit="1/m", free=ANY)
 
     RADIATION_KICKS: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ks and not self.length:
-            raise self._error("length must be > 0 m where ks is not 0; a thin solenoid has no exact map")
+            raise self.input_error("length must be > 0 m where ks is not 0; a thin solenoid has no exact map")
 
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        return {**ALIGNMENT, "length": POSITIVE, "ks": ANY} if self.length else {}
+    def fixed(self) -> frozenset[str]:
+        """The field, where there is no length."""
+        return frozenset() if self.length else frozenset({"ks"})
+
+    def body_statics(self, model: Model, active: frozenset[str]) -> Body:
+        """Nothing without a length."""
+        if not self.uses("length", active):
+            return NoBody()
+        return SolenoidBody(int(model.exact), trig_halvings((self.ks * self.length) ** 2))
 
     @classmethod
-    def _same_maps(cls, p: Mapping[str, Any], body_statics: Any) -> bool:
-        if body_statics is None:
+    def same_maps(cls, p: Mapping[str, Any], body: Body) -> bool:
+        """Whether phases are small enough."""
+        if not isinstance(body, SolenoidBody):
             return True
-        halvings: int = body_statics[1]
-        return trig_halvings(float(np.max((p["ks"] * p["length"]) ** 2))) <= halvings
-
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
-        if not self._uses("length", active):
-            return None
-        return int(model.exact), trig_halvings((self.ks * self.length) ** 2)
+        return trig_halvings(float(np.max((p["ks"] * p["length"]) ** 2))) <= body.halvings
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
-    ) -> list[MapCall]:
-        if statics is None:
-            return []
+    def lower_body(cls, p: Mapping[str, Any], body: SolenoidBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
+        """The field over the piece, with its hard edges."""
         p = piece_of(p, begin, end, "length")
-        integers = dict(zip(SOLENOID.integers, statics, strict=True))
-        return [MapCall(SOLENOID, integers, {"length": p["length"], "ks": p["ks"]})]
+        return [MapCall(SOLENOID, SOLENOID.integers_of(body), {"length": p["length"], "ks": p["ks"]})]
 
     @classmethod
-    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
-        return [] if statics is None else [solenoid_radiation_call(share * p["length"], p["ks"])]
+    def lower_radiation(cls, p: Mapping[str, Any], body: SolenoidBody, share: float) -> list[MapCall]:
+        """A kick in the longitudinal field."""
+        return [solenoid_radiation_call(share * p["length"], p["ks"])]

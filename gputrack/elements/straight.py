@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gputrack.base.arrays import namespace, plain_values
-from gputrack.elements.drift import DRIFT, drift_by
-from gputrack.elements.element import ALIGNMENT, ANY, POSITIVE, Element, piece_of
+from gputrack.elements.drift import DriftBody, drift_by, drift_call
+from gputrack.elements.element import Element
+from gputrack.elements.magnet import Magnet, field_coefficients
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model, Steps
+from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter, series
+from gputrack.elements.pieces import piece_of
 from gputrack.elements.radiation import radiation_call
 from gputrack.elements.schemes import BlanesMoan
 from gputrack.elements.splitting import compose, steps_of
+from gputrack.elements.statics import Body, NoBody
 
 
 def multipole_kick(s: State, length: Any, bn: list[Any], an: list[Any]) -> State:
@@ -57,6 +61,27 @@ STRAIGHT = MapKind(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class StraightBody(Body):
+    """Statics of a body by drift and kick.
+
+    Attributes
+    ----------
+    terms, skew : int
+        Normal multipoles, and skew ones: as many, or none.
+    exact : int
+        Whether the Hamiltonian is exact.
+    scheme, slices : int
+        Splitting, see `gputrack.elements.splitting`.
+    """
+
+    terms: int
+    skew: int
+    exact: int
+    scheme: int
+    slices: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class _StraightMagnet(Element):
     """Straight thick magnet with further multipole errors.
@@ -68,10 +93,11 @@ class _StraightMagnet(Element):
         [m^-n], MAD-X convention: without the factorial folded in.
     """
 
-    knl: tuple[float, ...] = ()
-    ksl: tuple[float, ...] = ()
+    length: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
+    knl: tuple[float, ...] = series(unit="m^-n", free=ANY)
+    ksl: tuple[float, ...] = series(unit="m^-n", free=ANY)
 
-    #: own strengths: parameter name -> (order, skew)
+    #: strengths of the class: parameter name -> (order, skew)
     STRENGTHS: ClassVar[dict[str, tuple[int, bool]]] = {}
     #: scheme and slices where the integrator leaves them open
     STEPS: ClassVar[Steps] = Steps(BlanesMoan(4), 1, 4)
@@ -80,68 +106,81 @@ class _StraightMagnet(Element):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length == 0 and any((*self.knl, *self.ksl, *(getattr(self, k) for k in self.STRENGTHS))):
-            raise self._error("length must be > 0 m for a field over a length; use a Multipole for a thin one")
+            raise self.input_error("length must be > 0 m for a field over a length; use a Multipole for a thin one")
 
-    def _free(self) -> Mapping[str, tuple[float, float]]:
-        if not self.length:
-            return {}
-        return {**ALIGNMENT, "length": POSITIVE, **dict.fromkeys((*self.STRENGTHS, "knl", "ksl"), ANY)}
+    def fixed(self) -> frozenset[str]:
+        """All strengths, where there is no length."""
+        return frozenset() if self.length else frozenset((*self.STRENGTHS, "knl", "ksl"))
 
-    def _bare(self, active: frozenset[str]) -> bool:
-        """Whether there is no field at all, and none is asked for."""
-        fields = any(self._uses(name, active) for name in self.STRENGTHS)
-        errors = any((*self.knl, *self.ksl)) or any(a.startswith(("knl[", "ksl[")) for a in active)
-        return not (fields or errors)
-
-    def _orders(self, active: frozenset[str]) -> int:
-        """Number of multipole terms needed, at least 1."""
-        terms = 1
-        for name, (order, _) in self.STRENGTHS.items():
-            if self._uses(name, active):
-                terms = max(terms, order + 1)
-        for name in ("knl", "ksl"):
-            series = getattr(self, name)
-            used = [n for n, value in enumerate(series) if value or f"{name}[{n}]" in active]
-            terms = max([terms, *(n + 1 for n in used)])
-        return terms
-
-    def _body_statics(self, model: Model, active: frozenset[str]) -> Hashable:
+    def body_statics(self, model: Model, active: frozenset[str]) -> Body:
+        """A drift where there is no field and no strength is active, nothing without a length."""
         if self.length == 0:
             integrated = sorted(name for name in active if name.startswith(("knl[", "ksl[")))
             if integrated:
-                raise self._error(f"{integrated[0]} has no derivative at length 0 m; give a length, or a Multipole")
+                raise self.input_error(
+                    f"{integrated[0]} has no derivative at length 0 m; give a length, or a Multipole"
+                )
             if "length" not in active:
-                return None
-        if self._bare(active):
-            return 0, int(model.exact)
-        terms = self._orders(active)
+                return NoBody()
+        if not self._has_field(active):
+            return DriftBody(int(model.exact))
+        return self._field_statics(model, active)
+
+    def _field_statics(self, model: Model, active: frozenset[str]) -> StraightBody:
+        terms = self._terms(active)
         skew = terms if self._skew(active) else 0
-        return terms, skew, int(model.exact), *steps_of(model.integrator, self.STEPS)
+        return StraightBody(terms, skew, int(model.exact), *steps_of(model.integrator, self.STEPS))
+
+    def _has_field(self, active: frozenset[str]) -> bool:
+        """Whether there is a field, or a strength is active."""
+        fields = any(self.uses(name, active) for name in self.STRENGTHS)
+        return fields or any((*self.knl, *self.ksl)) or any(a.startswith(("knl[", "ksl[")) for a in active)
+
+    def _terms(self, active: frozenset[str]) -> int:
+        """Number of multipoles needed, at least 1."""
+        terms = 1
+        for name, (order, _) in self.STRENGTHS.items():
+            if self.uses(name, active):
+                terms = max(terms, order + 1)
+        for name, values in (("knl", self.knl), ("ksl", self.ksl)):
+            for n, value in enumerate(values):
+                if value or f"{name}[{n}]" in active:
+                    terms = max(terms, n + 1)
+        return terms
 
     def _skew(self, active: frozenset[str]) -> bool:
-        """Whether there are skew multipoles, or some are asked for."""
-        strengths = any(self._uses(name, active) for name, (_, skew) in self.STRENGTHS.items() if skew)
+        """Whether there are skew multipoles, or some are active."""
+        strengths = any(self.uses(name, active) for name, (_, skew) in self.STRENGTHS.items() if skew)
         return strengths or any(self.ksl) or any(a.startswith("ksl[") for a in active)
 
     @classmethod
-    def _lower_body(
-        cls, p: Mapping[str, Any], statics: Any, begin: float = 0.0, end: Any = 1.0
+    def lower_body(
+        cls, p: Mapping[str, Any], body: DriftBody | StraightBody, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
-        if statics is None:
-            return []
+        """Drift and kick, or a drift without a field."""
         p = piece_of(p, begin, end, "length", "knl", "ksl")
-        if statics[0] == 0:
-            return [MapCall(DRIFT, {"exact": statics[1]}, {"length": p["length"]})]
-        integers = dict(zip(STRAIGHT.integers, statics, strict=True))
-        bn, an = field_terms(p, cls.STRENGTHS, integers["terms"])
-        return [MapCall(STRAIGHT, integers, {"length": p["length"]}, {"bn": bn, "an": an[: integers["skew"]]})]
+        if isinstance(body, DriftBody):
+            return [drift_call(p["length"], body.exact)]
+        return [cls._field_call(STRAIGHT, p, body)]
 
     @classmethod
-    def _radiation_calls(cls, p: Mapping[str, Any], statics: Any, share: float) -> list[MapCall]:
-        if statics is None or statics[0] == 0:
+    def _field_call(cls, kind: MapKind, p: Mapping[str, Any], body: StraightBody) -> MapCall:
+        """A map with the multipoles of these magnets."""
+        bn, an = field_terms(p, cls.STRENGTHS, body.terms)
+        return MapCall(kind, kind.integers_of(body), {"length": p["length"]}, {"bn": bn, "an": an[: body.skew]})
+
+    @classmethod
+    def lower_radiation(cls, p: Mapping[str, Any], body: DriftBody | StraightBody, share: float) -> list[MapCall]:
+        """A kick in all multipoles."""
+        if isinstance(body, DriftBody):
             return []
-        terms = statics[1] if statics[0] == "matrix" else statics[0]
-        return [radiation_call(share * p["length"], 0.0 * p["length"], *field_terms(p, cls.STRENGTHS, terms))]
+        bn, an = field_terms(p, cls.STRENGTHS, body.terms)
+        return [radiation_call(share * p["length"], 0.0 * p["length"], bn, an)]
+
+    @classmethod
+    def magnet(cls, p: Mapping[str, Any], body: Body) -> Magnet:
+        """Multipoles over the length."""
+        return Magnet(field_coefficients(p, p["length"], cls.STRENGTHS), length=p["length"])
 
 
 def field_terms(

@@ -11,7 +11,7 @@ import numpy as np
 
 from gputrack.base.errors import InputError
 from gputrack.elements import Element
-from gputrack.elements.element import free_parameters, parameter_names, series_names
+from gputrack.elements.parameters import free_parameters, parameter_names, series_names
 
 
 @dataclass(frozen=True, eq=False)

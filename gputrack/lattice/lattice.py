@@ -16,8 +16,8 @@ from gputrack.base.checks import require_flag
 from gputrack.base.errors import InputError
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import Element, RadiationKicks, SpaceChargeKicks
-from gputrack.elements.element import parameter_names, series_names
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import parameter_names, series_names
 from gputrack.lattice.knobs import (
     REFERENCE_KNOB,
     Knob,
@@ -485,7 +485,7 @@ class Lattice(Sequence[Element]):
 
 def orbit_length(element: Element) -> float:
     """Length of the reference orbit in an element [m]."""
-    return float(getattr(element, "arc_length", element.length))
+    return element.arc_length
 
 
 def describe(element: Element) -> str:

@@ -12,7 +12,7 @@ from gputrack.base.cache import Entry
 from gputrack.base.errors import InputError
 from gputrack.elements import Element
 from gputrack.elements.map import MAPS
-from gputrack.elements.observation import Stops
+from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
@@ -90,9 +90,9 @@ def compile_recording(lattice: Lattice, active: Active) -> Program:
     return compile_program(bare(lattice, traced=True), [(1, range(len(lattice)))], active)
 
 
-def stops_program(lattice: Lattice, stops: Stops) -> Program:
-    """Program of a lattice with a record at each of the stops and after every element."""
-    return compile_program(bare(lattice), stops=stops)
+def observing_program(lattice: Lattice, points: ObservationPoints) -> Program:
+    """Program of a lattice with a record at each observation point and after every element."""
+    return compile_program(bare(lattice), points=points)
 
 
 def without_records(program: Program) -> Program:

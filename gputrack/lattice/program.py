@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.base.arrays import Array
 from gputrack.base.cache import Cache, Entry
 from gputrack.elements import Element
 from gputrack.elements.collective_map import collective_kind
-from gputrack.elements.element import parameter_names, series_names
+from gputrack.elements.form import Form
+from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MAPS, MapCall, MapKind
-from gputrack.elements.observation import PARTS, Stopping, Stops
+from gputrack.elements.observation import PARTS, ObservationPoints, ObservedForm
+from gputrack.elements.parameters import parameter_names, series_names
 from gputrack.elements.record import record_call
+from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.lattice.lattice import Lattice
 
 OP_INTEGERS = 10
@@ -112,42 +116,57 @@ def _constants(kind: Any, place: int, constants: np.ndarray, count: Callable[[st
 
 @dataclass(frozen=True, eq=False)
 class LoweredGroup:
-    """Elements of one class and equal statics, lowered together.
+    """Elements of equal form, lowered together.
 
     Attributes
     ----------
-    kind : class, or an object that is lowered like one
-    statics : hashable
+    form : Form, or ObservedForm
     places : list of int
         Places of the elements in the lattice.
     parameters : dict
         Their parameters as arrays (n,), series as lists of arrays.
     calls : list of MapCall
     constants : list of int arrays (n, number of constants)
-        For each call, where its constants stand in the program's table.
+        For each call, where its constants are in the program's table.
     """
 
-    kind: type[Element]
-    statics: Any
+    form: Form | ObservedForm
     places: list[int]
     parameters: dict[str, Any]
     calls: list[MapCall]
     constants: list[np.ndarray] = field(default_factory=list)
 
+    @property
+    def kind(self) -> type[Element]:
+        """Class of the elements."""
+        return self.form.kind
+
     def lower(self, parameters: Mapping[str, Any]) -> list[MapCall]:
-        """Map calls of the same form for other values of the parameters, which may be traced."""
-        return self.kind.lower(parameters, self.statics)
+        """Map calls for other values of the parameters, which may be traced."""
+        return self.form.lower(parameters)
 
     def same_maps(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether maps of this form are right for other values of free parameters."""
-        return self.kind._same_maps(parameters, self.statics[2])
+        """Whether this form is right for other values of free parameters."""
+        return self.form.same_maps(parameters)
+
+    def arc_length(self) -> Array:
+        """(n,) Length of the reference orbit in the elements [m]."""
+        return self.form.arc_length(self.parameters)
+
+    def magnet(self) -> Magnet | None:
+        """Fields for linear optics and driving terms; None for what is not a magnet."""
+        return self.form.magnet(self.parameters)
+
+    def reference_motion(self) -> ReferenceMotion:
+        """Motion of the reference frame through the elements."""
+        return self.form.reference_motion(self.parameters)
 
 
 def compile_program(
     lattice: Lattice,
     monitors: Sequence[tuple[int, Sequence[int]]] = (),
     active: Mapping[int, frozenset[str]] | None = None,
-    stops: Stops | None = None,
+    points: ObservationPoints | None = None,
 ) -> Program:
     """Lower a lattice.
 
@@ -158,46 +177,47 @@ def compile_program(
         For each monitor: it records every so many turns, at the exits of the elements at these places.
     active : mapping of place to parameter names, optional
         Parameters that keep their place in the maps even where they are zero.
-    stops : Stops, optional
+    points : ObservationPoints, optional
         Places inside elements: these and all exits are recorded, by the only monitor.
     """
-    assert stops is None or not monitors
-    groups = _lower_groups(lattice, active or {}, stops)
-    records = _record_calls(monitors) if stops is None else _exit_records(stops)
+    assert points is None or not monitors
+    groups = _lower_groups(lattice, active or {}, points)
+    records = _record_calls(monitors) if points is None else _exit_records(points)
     pieces: list[tuple[list[int], list[MapCall]]] = [(group.places, group.calls) for group in groups]
     pieces += [([place], calls) for place, calls in records.items()]
     return _packed(pieces, len(lattice), tuple(groups))
 
 
 def _lower_groups(
-    lattice: Lattice, active: Mapping[int, frozenset[str]], stops: Stops | None
+    lattice: Lattice, active: Mapping[int, frozenset[str]], points: ObservationPoints | None
 ) -> list[LoweredGroup]:
-    keys: dict[tuple[int, frozenset[str]], Any] = {}
-    members: dict[Any, list[int]] = {}
+    members: dict[tuple[Form, int], list[int]] = {}
+    known: dict[tuple[int, frozenset[str], int], list[int]] = {}  # by element, so that each is asked for its form once
     none: frozenset[str] = frozenset()
-    for place, element in enumerate(lattice):
-        wanted = active.get(place, none)
-        key = keys.get((id(element), wanted))
-        if key is None:
-            key = type(element), element.statics(element.model or lattice.model, wanted)
-            keys[id(element), wanted] = key
-        number = 0 if stops is None else stops.number[place]
-        members.setdefault((*key, number), []).append(place)
+    elements = lattice.elements
+    for place, element in enumerate(elements):
+        number = 0 if points is None else points.number[place]
+        key = id(element), active.get(place, none), number
+        places = known.get(key)
+        if places is None:
+            form = element.form(element.model or lattice.model, key[1])
+            places = known[key] = members.setdefault((form, number), [])
+        places.append(place)
     return [
-        _lower(kind, statics, places, lattice, stops if number else None)
-        for (kind, statics, number), places in members.items()
+        _lower(form, places, [elements[i] for i in places], points if number else None)
+        for (form, number), places in members.items()
     ]
 
 
 def _lower(
-    kind: type[Element], statics: Any, places: list[int], lattice: Lattice, stops: Stops | None
+    form: Form, places: list[int], elements: Sequence[Element], points: ObservationPoints | None
 ) -> LoweredGroup:
-    p = gather_parameters(kind, [lattice[i] for i in places])
-    if stops is None:
-        return LoweredGroup(kind, statics, places, p, kind.lower(p, statics))
-    rows, p[PARTS] = stops.of(places)
-    stopping: Any = Stopping(kind, rows, stops.total)
-    return LoweredGroup(stopping, statics, places, p, stopping.lower(p, statics))
+    p = gather_parameters(form.kind, elements)
+    if points is None:
+        return LoweredGroup(form, places, p, form.lower(p))
+    rows, p[PARTS] = points.of(places)
+    observed = ObservedForm(form, rows, points.total)
+    return LoweredGroup(observed, places, p, observed.lower(p))
 
 
 def gather_parameters(kind: type[Element], elements: Sequence[Element]) -> dict[str, Any]:
@@ -220,8 +240,8 @@ def _record_calls(monitors: Sequence[tuple[int, Sequence[int]]]) -> dict[int, li
     return calls
 
 
-def _exit_records(stops: Stops) -> dict[int, list[MapCall]]:
-    return {place: [record_call(0, 1, stops.total, row)] for place, row in enumerate(stops.exits.tolist())}
+def _exit_records(points: ObservationPoints) -> dict[int, list[MapCall]]:
+    return {place: [record_call(0, 1, points.total, row)] for place, row in enumerate(points.exits.tolist())}
 
 
 def _packed(

@@ -13,20 +13,13 @@ from matplotlib.patches import Rectangle
 from gputrack.base.arrays import to_numpy
 from gputrack.base.errors import InputError
 from gputrack.beam.beam import Beam
-from gputrack.elements import Drift, Marker, Quadrupole, RFCavity, SectorBend, Sextupole
-from gputrack.elements.bend import RectangularBend
+from gputrack.elements.symbol import BLUE, GREEN, ORANGE, RED
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.places import Slices
 
 if TYPE_CHECKING:
     from gputrack.optics.driving.result import DrivingTerms
     from gputrack.optics.linear.twiss import Twiss
-
-BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#d9730d", "#3a8a4d", "#c0392b", "#5f6b76"
-_STRIP = {
-    SectorBend: (BLUE, -0.5, 1.0), RectangularBend: (BLUE, -0.5, 1.0), Quadrupole: (RED, 0.0, 1.0),
-    Sextupole: (GREEN, 0.0, 0.7), RFCavity: (ORANGE, -0.5, 1.0),
-}  # fmt: skip
 
 
 def losses(axes: Axes, lattice: Lattice, beam: Beam) -> None:
@@ -65,15 +58,15 @@ def beta_functions(axes: Axes, optics: Twiss, lattice: Lattice, end: float | Non
 
 
 def strip(axes: Axes, lattice: Lattice) -> None:
-    """The lattice as boxes: bends, quadrupoles up or down by their sign, sextupoles, cavities."""
+    """The lattice as boxes, see `gputrack.elements.symbol`: quadrupoles and sextupoles are up or down by their sign."""
     for element, s in zip(lattice, lattice.s[:-1], strict=True):
-        color, low, height = _STRIP.get(type(element), (GREY, -0.12, 0.24))
-        if type(element) in (Drift, Marker) or element.length == 0.0:
+        symbol = element.SYMBOL
+        if symbol is None or element.length == 0.0:
             continue
-        strength = getattr(element, "k1", 0.0) if isinstance(element, Quadrupole) else getattr(element, "k2", 0.0)
-        if low == 0.0 and strength < 0.0:
-            low = -height
-        axes.add_patch(Rectangle((s, low), getattr(element, "arc_length", element.length), height, color=color, lw=0))
+        height, low = symbol.high - symbol.low, symbol.low
+        if symbol.sign is not None and getattr(element, symbol.sign) < 0.0:
+            low = -symbol.high
+        axes.add_patch(Rectangle((s, low), element.arc_length, height, color=symbol.color, lw=0))
     axes.axhline(0.0, color="black", lw=0.6, zorder=0)
     axes.set_ylim(-1.2, 1.2)
     axes.axis("off")

@@ -1,7 +1,7 @@
-"""Last coordinates of lost particles in the lattice's frame.
+"""Last coordinates of lost particles in the frame of the lattice.
 
-While a run goes on they are in the frame of the element in which a particle was lost: there the backward sweep brings
-it back to life. Who looks at the result wants them in the frame that all others are in.
+During a run they are in the frame of the element in which a particle was lost: there the backward sweep restores the
+particle. In the result they are in the frame of the lattice, as those of all other particles.
 """
 
 from __future__ import annotations
@@ -16,32 +16,44 @@ from autograd import make_jvp, make_vjp
 
 from gputrack.backends.protocol import Particles
 from gputrack.base.arrays import namespace, to_numpy
-from gputrack.elements.frames import ways_out
+from gputrack.elements.frames import Path, has_own_frame, lattice_frame_paths
 from gputrack.elements.map import MAPS, ReferenceValues, make_state
+from gputrack.elements.roles import Role
 from gputrack.lattice.program import LoweredGroup, Program
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One map out, for some of the particles: their numbers, its op code, and where its constants stand."""
+    """One map on a path to the frame of the lattice, for some of the particles.
 
-    who: np.ndarray
+    Attributes
+    ----------
+    particles : (m,) int array
+        Numbers among those that were lost in frames of elements.
+    kind : MapKind
+    forwards : bool
+    integers : dict
+    constants : (m, number of constants) int array
+        Where each particle's constants are in the program's table.
+    """
+
+    particles: np.ndarray
     kind: Any
     forwards: bool
     integers: dict[str, int]
-    constants: np.ndarray  # (particles, constants)
+    constants: np.ndarray
 
 
 @dataclass(frozen=True)
 class LostPlaces:
-    """Particles lost in frames of elements in this run.
+    """Particles lost in frames of elements in a run.
 
     Attributes
     ----------
     columns : (m,) int array
-        Which they are.
+        Their numbers in the beam.
     steps : list
-        Maps that lead them out, in order.
+        Maps to the frame of the lattice, in order.
     program : Program
     """
 
@@ -50,17 +62,17 @@ class LostPlaces:
     program: Program
 
     def moved(self, coordinates: Any, ref: ReferenceValues) -> Any:
-        """All coordinates (6, n), those of these particles in the lattice's frame; on their device."""
+        """All coordinates (6, n), those of these particles in the frame of the lattice; on their device."""
         return self._with(coordinates, self._moved(self._numbers(coordinates, ref)))
 
     def pushed(self, coordinates: Any, ref: ReferenceValues, tangents: Any, rates: Any, ref_rates: Any) -> Any:
-        """Tangents (6, n) of what `moved` gives, from those of coordinates, constants and the reference's values."""
+        """Tangents (6, n) of the result of `moved`, from those of coordinates, constants and reference values."""
         along = np.concatenate([self._own(tangents).reshape(-1), rates, ref_rates])
         with np.errstate(all="ignore"):
             return self._with(tangents, make_jvp(self._moved)(self._numbers(coordinates, ref))(along)[1])
 
     def pulled(self, coordinates: Any, ref: ReferenceValues, bar: Any) -> tuple[Any, np.ndarray]:
-        """Cotangents (6, n) of coordinates, and those of all constants and the reference's values behind them."""
+        """Cotangents (6, n) of coordinates; and those of all constants, then of the reference values."""
         with np.errstate(all="ignore"):
             bars = make_vjp(self._moved)(self._numbers(coordinates, ref))[0](self._own(bar))
         size = 6 * len(self.columns)
@@ -87,52 +99,49 @@ class LostPlaces:
             constants = {name: numbers[size + step.constants[:, i]] for i, name in enumerate(step.kind.constants)}
             op = SimpleNamespace(**step.integers, **constants)
             act = step.kind.forward if step.forwards else step.kind.inverse
-            after = anp.stack(act(make_state(here[:, step.who], own), op, own)[:6])
+            after = anp.stack(act(make_state(here[:, step.particles], own), op, own)[:6])
             order = np.arange(len(self.columns))
-            order[step.who] = len(self.columns) + np.arange(len(step.who))
+            order[step.particles] = len(self.columns) + np.arange(len(step.particles))
             here = anp.concatenate([here, after], axis=1)[:, order]
         return here
 
 
 def lost_places(program: Program, particles: Particles, backwards: bool = False) -> LostPlaces | None:
-    """Who was lost in a frame of its element, and the way out of it; None where nobody was."""
-    own = [number for number, group in enumerate(program.groups) if _has_frames(group)]
+    """Particles lost in frames of elements, with the maps to the frame of the lattice; None where there are none."""
+    own = [number for number, group in enumerate(program.groups) if has_own_frame(_roles(group))]
     if not own:
         return None
     xp = namespace(particles.loss_op)
     columns = to_numpy(xp.nonzero(particles.loss_op >= 0)[0])
     ops = to_numpy(particles.loss_op[xp.asarray(columns)])
     elements = program.elements[ops]
-    groups = program.rows[0][elements]
+    groups, first = program.rows[0][elements], np.searchsorted(program.elements, elements)
     # the state before an op; backwards, what is lost is what comes out of it
-    offsets = ops - np.searchsorted(program.elements, elements) + int(backwards)
-    found: list[tuple[np.ndarray, list[tuple[int, bool]]]] = []
+    offsets = ops - first + int(backwards)
+    found: list[tuple[np.ndarray, Path]] = []
     for number in set(own) & set(groups.tolist()):
-        group = program.groups[number]
-        ways = ways_out(group.kind, group.parameters, group.statics)
-        assert len(ways) == len(group.calls) + 1
+        paths = lattice_frame_paths(_roles(program.groups[number]))
         for offset in np.unique(offsets[groups == number]).tolist():
-            who = np.flatnonzero((groups == number) & (offsets == offset))
-            found.append((who, ways[min(offset, len(group.calls))]))  # behind them stand records
-    kept = np.unique(np.concatenate([who for who, way in found if way])) if any(way for _, way in found) else None
-    if kept is None:
+            path = paths[min(offset, len(paths) - 1)]  # records come last
+            if path:
+                found.append((np.flatnonzero((groups == number) & (offsets == offset)), path))
+    if not found:
         return None
-    first = np.searchsorted(program.elements, elements)
+    moved = np.unique(np.concatenate([lost for lost, _ in found]))
     steps = [
-        _step(program, np.searchsorted(kept, who), first[who] + number, forwards)
-        for who, way in found for number, forwards in way
+        _step(program, np.searchsorted(moved, lost), first[lost] + number, forwards)
+        for lost, path in found for number, forwards in path
     ]  # fmt: skip
-    return LostPlaces(columns[kept], steps, program)
+    return LostPlaces(columns[moved], steps, program)
 
 
-def _has_frames(group: LoweredGroup) -> bool:
-    """Whether some maps of these elements act in a frame of their own."""
-    return bool(group.statics[0]) or any(call.kind.name == "boost" for call in group.calls)
+def _roles(group: LoweredGroup) -> list[Role]:
+    return [call.role for call in group.calls]
 
 
-def _step(program: Program, who: np.ndarray, ops: np.ndarray, forwards: bool) -> _Step:
+def _step(program: Program, particles: np.ndarray, ops: np.ndarray, forwards: bool) -> _Step:
     rows = program.ops[ops]
     kind = list(MAPS.values())[int(rows[0, 0])]
     assert not kind.series, "maps between frames have none"
     integers = dict(zip(kind.integers, rows[0, 2:].tolist(), strict=False))
-    return _Step(who, kind, forwards, integers, rows[:, 1:2] + np.arange(len(kind.constants)))
+    return _Step(particles, kind, forwards, integers, rows[:, 1:2] + np.arange(len(kind.constants)))

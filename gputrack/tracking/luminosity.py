@@ -12,9 +12,10 @@ from gputrack.beam.beam import Beam
 from gputrack.elements import BeamBeam
 from gputrack.elements.beam_beam import CHARGE_VOLTS, SLICE_KICK, meeting
 from gputrack.elements.crossing import crossing
-from gputrack.elements.element import parameter_names
 from gputrack.elements.map import MapCall, ReferenceValues, make_state
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import parameters_of
+from gputrack.elements.roles import Role
 from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.lattice import Lattice
 
@@ -53,15 +54,14 @@ def luminosity(collision: Lattice | BeamBeam, beam: Beam, name: str = "*") -> Ar
     element, parameters, active = _found(collision, name)
     if not element.particles or not element.charge:
         raise InputError(f"luminosity: BeamBeam {element.name!r} must have particles and charge other than 0")
-    statics = element.statics(element.model or Model(), active)
-    calls = type(element).lower(parameters, statics)
+    calls = element.form(element.model or Model(), active).lower(parameters)
     return _through(calls, beam) / (CHARGE_VOLTS * parameters["charge"])
 
 
 def _found(collision: Any, name: str) -> tuple[BeamBeam, dict[str, Any], frozenset[str]]:
     """The element, its parameters, traced where a knob is, and the names of those."""
     if isinstance(collision, BeamBeam):
-        return collision, _parameters(collision), frozenset()
+        return collision, parameters_of(collision), frozenset()
     if not isinstance(collision, Lattice):
         raise InputError(f"luminosity: collision must be a Lattice or a BeamBeam, got {short(collision)}")
     found = [(place, collision[place]) for place in collision.indices(name)]
@@ -69,7 +69,7 @@ def _found(collision: Any, name: str) -> tuple[BeamBeam, dict[str, Any], frozens
     if len(collisions) != 1:
         raise InputError(f"luminosity: {len(collisions)} BeamBeam elements are named {name!r}; there must be one")
     place, element = collisions[0]
-    parameters = _parameters(element)
+    parameters = parameters_of(element)
     traced = set()
     for knobs, box in effective_traces(collision):
         for i, knob in enumerate(knobs):
@@ -77,10 +77,6 @@ def _found(collision: Any, name: str) -> tuple[BeamBeam, dict[str, Any], frozens
                 parameters[knob.parameter] = box[i]
                 traced.add(knob.parameter)
     return element, parameters, frozenset(traced)
-
-
-def _parameters(element: BeamBeam) -> dict[str, Any]:
-    return {name: getattr(element, name) for name in parameter_names(type(element))}
 
 
 def _through(calls: list[MapCall], beam: Beam) -> Array:
@@ -96,6 +92,6 @@ def _through(calls: list[MapCall], beam: Beam) -> Array:
             m = meeting(s, op, ref, crossing(op.nx, op.ny, ref))
             density = exp(-0.5 * (m.x * m.x / m.a + m.y * m.y / m.b)) / (2.0 * math.pi * sqrt(m.a * m.b))
             total = total + op.strength * namespace(density).sum(weights * density)
-        if call.kind.name != "aperture":
+        if call.role is not Role.CHECK:
             s = call.forward(s, ref)
     return total

@@ -15,6 +15,7 @@ from gputrack.backends.array.backend import ArrayBackend
 from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
 from gputrack.elements.crossing import boost, unboost
 from gputrack.elements.map import ReferenceValues, make_state
+from gputrack.elements.parameters import parameters_of
 from gputrack.io.json_lattice import read_json
 from gputrack.lattice.program import compile_program
 
@@ -149,15 +150,9 @@ def test_slices_hold_all_the_charge():
 def test_crab_waves_are_sines():
     wave = FLAT.replaced(crab_x=0.01, crab_frequency=1e9, slicing=gt.EqualCharge(3))
     wavenumber = 2 * math.pi * 1e9 / SPEED_OF_LIGHT
-    ops = [call.constants for call in type(wave).lower(_parameters(wave), wave.statics(gt.Model(), frozenset()))]
+    ops = [call.constants for call in wave.form(gt.Model()).lower(parameters_of(wave))]
     assert [op["x"] for op in ops] == pytest.approx([0.01 * math.sin(wavenumber * op["z"]) / wavenumber for op in ops])
     assert abs(ops[0]["z"]) > 5e-3
-
-
-def _parameters(element):
-    from gputrack.elements.element import parameter_names
-
-    return {name: getattr(element, name) for name in parameter_names(type(element))}
 
 
 @pytest.mark.parametrize("backend", here())

@@ -14,8 +14,8 @@ from support.limits import LIMITS
 from support.one_passage import run_program
 
 import gputrack as gt
-from gputrack.elements.element import parameter_names, series_names
 from gputrack.elements.map import ReferenceValues
+from gputrack.elements.parameters import parameter_names, series_names
 from gputrack.lattice.program import compile_program
 
 ELECTRON, PROTON = SPECIES["electron"], SPECIES["proton"]

@@ -7,9 +7,10 @@ from support.cases import CASES
 from support.helpers import coordinates_of
 
 from gputrack.base.reference import ReferenceParticle
-from gputrack.elements.element import Element, parameter_names, series_names
+from gputrack.elements.element import Element
 from gputrack.elements.map import ReferenceValues
 from gputrack.elements.models import DriftKick, Exact, MatrixKick, Model
+from gputrack.elements.parameters import parameters_of
 
 REFERENCE = ReferenceValues.of(ReferenceParticle.proton(kinetic=3e8))
 COORDINATES = 1e-3 * np.random.default_rng(5).uniform(-1.0, 1.0, (6, 8))
@@ -17,10 +18,7 @@ MODELS = {"matrix": Model(MatrixKick(6, 16), Exact()), "kick": Model(DriftKick(6
 
 
 def pieces(element: Element, model: Model, cuts: tuple[float, ...]):
-    kind = type(element)
-    p = {name: getattr(element, name) or 0.0 for name in parameter_names(kind)}
-    p |= {name: list(getattr(element, name)) for name in series_names(kind)}
-    return kind.lower_pieces(p, element.statics(model, frozenset()), cuts)
+    return element.form(model).lower_pieces(parameters_of(element), cuts)
 
 
 @pytest.mark.parametrize("model", MODELS)

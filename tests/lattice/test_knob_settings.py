@@ -9,8 +9,8 @@ import gputrack as gt
 from gputrack.backends.taylor.host import run_series
 from gputrack.base.cache import Entry
 from gputrack.base.errors import InputError
-from gputrack.elements.element import parameter_names
 from gputrack.elements.map import ReferenceValues
+from gputrack.elements.parameters import parameter_names
 from gputrack.lattice.knobs import get_parameter, intervals, set_parameter
 from gputrack.lattice.optics_program import (
     compile_recording,

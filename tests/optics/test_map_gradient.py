@@ -11,8 +11,8 @@ from support.helpers import richardson
 import gputrack as gt
 from gputrack.backends.taylor.host import run_series
 from gputrack.backends.taylor.host_adjoint import sweep_series
-from gputrack.elements.element import parameter_names
 from gputrack.elements.map import ReferenceValues
+from gputrack.elements.parameters import parameter_names
 from gputrack.lattice.knob_adjoint import knob_gradient
 from gputrack.lattice.knob_tangent import constants_tangent
 from gputrack.lattice.optics_program import identity_map, map_program

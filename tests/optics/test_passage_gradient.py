@@ -6,7 +6,7 @@ import pytest
 from support.cases import CASES, SPECIES
 
 import gputrack as gt
-from gputrack.elements.element import parameter_names
+from gputrack.elements.parameters import parameter_names
 from gputrack.optics.maps.taylor_map import pass_maps
 from gputrack.optics.maps.transfer_matrices import orbits_and_matrices
 

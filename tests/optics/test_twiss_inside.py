@@ -9,7 +9,7 @@ from support.peers import ptc
 
 import gputrack as gt
 from gputrack.base.errors import InputError
-from gputrack.elements.observation import Stops
+from gputrack.elements.observation import ObservationPoints
 from gputrack.optics.linear.trajectory import trajectory
 
 ORBIT = np.array([1.1e-3, -4e-4, 0.7e-3, 3e-4, 2e-3, 1.5e-3])
@@ -38,7 +38,7 @@ def test_stops_do_not_change_what_comes_out(name):
     parts = np.array([1e-13, 0.25, 0.7, 1.0 - 1e-13])
     for model in MODELS.values():
         ring = gt.Lattice([element], SPECIES["electron"], model=model)
-        plain, cut = trajectory(ring, ORBIT), trajectory(ring, ORBIT, Stops(1, np.zeros(4, int), parts))
+        plain, cut = trajectory(ring, ORBIT), trajectory(ring, ORBIT, ObservationPoints(1, np.zeros(4, int), parts))
         scale = max(1.0, np.abs(plain).max())
         assert np.abs(cut[-1] - plain[-1]).max() <= 1e-13 * scale
         bend = isinstance(element, (gt.SectorBend, gt.RectangularBend))
@@ -57,7 +57,7 @@ def test_a_part_of_a_displaced_bend_is_the_shorter_bend_in_the_same_place(place)
         gt.Lattice([b], SPECIES["electron"], model=gt.Model(edge=gt.LinearEdge()))
         for b in (bend, bend.replaced(length=0.75 * 1.2, angle=0.75 * 0.4))
     )
-    inside = trajectory(whole, ORBIT, Stops(1, np.zeros(1, int), np.array([0.75])))[1]
+    inside = trajectory(whole, ORBIT, ObservationPoints(1, np.zeros(1, int), np.array([0.75])))[1]
     np.testing.assert_allclose(inside, trajectory(short, ORBIT)[1], atol=1e-14, rtol=1e-13)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from support.cases import CASES, SPECIES
 from support.helpers import coordinates_of
 
-from gputrack.elements.element import parameter_names, series_names
 from gputrack.elements.map import ReferenceValues, make_state
 from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
+from gputrack.elements.parameters import parameters_of
 
 INTEGRATORS = {f"{kind.__name__}-{order}": kind(order, 2) for kind in (DriftKick, MatrixKick) for order in (2, 4, 6)}
 INTEGRATORS |= {"MatrixKick": MatrixKick(), "DriftKick": DriftKick()}
@@ -48,11 +48,7 @@ def lowered(case, model):
 
 def lowered_element(element, model=None, active=(), **changes):
     """Map calls of an element; `active` parameters keep their place, `changes` replace numbers by traced ones."""
-    kind = type(element)
-    p = {name: getattr(element, name) or 0.0 for name in parameter_names(kind)}
-    p |= {name: list(getattr(element, name)) for name in series_names(kind)}
-    p |= changes
-    return kind.lower(p, element.statics(element.model or model or Model(), frozenset(active)))
+    return element.form(element.model or model or Model(), frozenset(active)).lower(parameters_of(element) | changes)
 
 
 def forward(calls, coordinates, ref):

@@ -12,17 +12,14 @@ import pytest
 
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import Element
-from gputrack.elements.element import parameter_names, series_names
 from gputrack.elements.map import MapCall, ReferenceValues, State, make_state
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import parameters_of
 
 
 def map_calls(element: Element, model: Model) -> list[MapCall]:
     """The maps that one element is made of, with plain numbers as constants."""
-    chosen = element.model or model
-    p: dict[str, Any] = {name: getattr(element, name) or 0.0 for name in parameter_names(type(element))}
-    p |= {name: list(getattr(element, name)) for name in series_names(type(element))}
-    return type(element).lower(p, element.statics(chosen, frozenset()))
+    return element.form(element.model or model).lower(parameters_of(element))
 
 
 def coordinates_of(s: State) -> np.ndarray:

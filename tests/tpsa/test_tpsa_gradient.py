@@ -11,9 +11,9 @@ from autograd.test_util import check_grads
 import gputrack.tpsa as tp
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import Quadrupole
-from gputrack.elements.element import parameter_names, series_names
 from gputrack.elements.map import ReferenceValues, make_state
 from gputrack.elements.models import Model
+from gputrack.elements.parameters import parameters_of
 from gputrack.tpsa import Map, Series, Space
 from gputrack.tpsa import array_operations as reference
 from gputrack.tpsa import operations as ops
@@ -162,10 +162,8 @@ def test_reverse_mode_and_parameters_as_variables_agree():
     element = Quadrupole("q", length=0.3, k1=1.2)
 
     def coefficients(space, k1):
-        p = {name: getattr(element, name) or 0.0 for name in parameter_names(type(element))}
-        p |= {name: list(getattr(element, name)) for name in series_names(type(element))} | {"k1": k1}
         s = make_state(tp.variables(space, np.full(6, 1e-3))[:6], reference)
-        for call in type(element).lower(p, element.statics(Model(), frozenset())):
+        for call in element.form(Model()).lower(parameters_of(element) | {"k1": k1}):
             s = call.forward(s, reference)
         return [getattr(s, name).coefficients for name in ("x", "px", "y", "py", "z")]
 

@@ -10,7 +10,7 @@ from support.helpers import coordinates_of
 from support.rings import ELECTRON
 
 import gputrack as gt
-from gputrack.elements.frames import ways_out
+from gputrack.elements.frames import lattice_frame_paths
 from gputrack.elements.map import ReferenceValues, make_state
 from gputrack.lattice.program import compile_program
 
@@ -122,29 +122,29 @@ def test_gradients_of_last_coordinates(name, backend):
         assert np.sum(by_start * step) * 2 == pytest.approx(slope, rel=1e-5)
 
 
-def test_each_map_of_each_element_has_its_way_out():
+def test_each_map_of_each_element_has_a_path_to_the_frame_of_the_lattice():
     """As many as there are maps, and one more; displaced elements begin, end and are kicked in the lattice's frame."""
     kicks, ref = gt.SpaceChargeKicks(gt.PipeModes((1.0, 1.0), (2, 2)), 2), ReferenceValues.of(ELECTRON)
     for name, case in CASES.items():
         for changes in ({}, MOVED, {**MOVED, "space_charge": kicks, "aperture": OPENING}):
             (group,) = compile_program(gt.Lattice([case.element.replaced(**changes)], ELECTRON)).groups
-            calls, ways = group.calls, ways_out(group.kind, group.parameters, group.statics)
-            assert len(ways) == len(calls) + 1, name
-            assert ways[0] == ways[-1] == [], name
-            assert not changes or ways[1], name
+            calls, paths = group.calls, lattice_frame_paths([call.role for call in group.calls])
+            assert len(paths) == len(calls) + 1, name
+            assert paths[0] == paths[-1] == [], name
+            assert not changes or paths[1], name
             state, kicked = make_state(usual()[:, 1:], ref), None
             for i, call in enumerate(calls):
                 if kicked is not None and i <= kicked[0]:  # behind a kick, on the way back into the element's frame
-                    back = led_out(state, ways[i], calls, ref)
+                    back = moved(state, paths[i], calls, ref)
                     np.testing.assert_allclose(back, coordinates_of(kicked[1]), rtol=0, atol=1e-15, err_msg=name)
                 if call.what is None:
                     state = call.forward(state, ref)
                     continue
-                assert ways[i] == [], name
-                kicked = i + 1 + len(group.kind._align_inside(group.parameters, 0.5)[1]), state
+                assert paths[i] == [], name
+                kicked = i + 1 + len(group.kind.frame_calls_inside(group.parameters, 0.5)[1]), state
 
 
-def led_out(state, way, calls, ref):
-    for number, forwards in way:
+def moved(state, path, calls, ref):
+    for number, forwards in path:
         state = (calls[number].forward if forwards else calls[number].inverse)(state, ref)
     return coordinates_of(state)

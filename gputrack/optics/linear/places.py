@@ -12,7 +12,7 @@ import numpy as np
 from gputrack.base.arrays import is_traced, untraced
 from gputrack.base.checks import require_integer, short
 from gputrack.base.errors import InputError
-from gputrack.elements.observation import Stops
+from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.trajectory import positions
 
@@ -40,15 +40,15 @@ class Slices:
         if self.longest is not None and not (np.isfinite(self.longest) and self.longest > 0.0):
             raise InputError(f"Slices: longest must be > 0 m, got {self.longest!r}")
 
-    def places(self, lattice: Lattice) -> tuple[Stops, None]:
-        """Stops, and that all rows are wanted."""
+    def places(self, lattice: Lattice) -> tuple[ObservationPoints, None]:
+        """Observation points, and that all rows are wanted."""
         lengths = np.diff(untraced(positions(lattice)))
         number = np.where(lengths > 0.0, self.number, 1)
         if self.longest is not None:
             number = np.maximum(number, np.ceil(lengths / self.longest)).astype(int)
         where = np.repeat(np.arange(len(lattice)), number - 1)
         parts = [np.arange(1, n) / n for n in number.tolist()]
-        return Stops(len(lattice), where, np.concatenate([np.zeros(0), *parts])), None
+        return ObservationPoints(len(lattice), where, np.concatenate([np.zeros(0), *parts])), None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +74,8 @@ class Positions:
             raise InputError(f"Positions: s must be a list of finite numbers [m], got {short(self.s)}")
         object.__setattr__(self, "s", values)
 
-    def places(self, lattice: Lattice) -> tuple[Stops, np.ndarray]:
-        """Stops, and the rows that are wanted."""
+    def places(self, lattice: Lattice) -> tuple[ObservationPoints, np.ndarray]:
+        """Observation points, and the rows that are wanted."""
         ends, asked = positions(lattice), np.asarray(self.s)
         if is_traced(ends):
             raise InputError("Positions: lengths are being differentiated, which would move them; ask for Slices")
@@ -88,10 +88,10 @@ class Positions:
         where = first[inside] - 1
         parts = (asked[inside] - ends[where]) / (ends[where + 1] - ends[where])
         order = np.lexsort((parts, where))
-        stops = Stops(len(lattice), where[order], parts[order])
-        rows = np.concatenate([[0], 1 + stops.exits])[first]
+        points = ObservationPoints(len(lattice), where[order], parts[order])
+        rows = np.concatenate([[0], 1 + points.exits])[first]
         rows[np.flatnonzero(inside)[order]] = 1 + where[order] + np.arange(len(order))
-        return stops, rows
+        return points, rows
 
 
 @dataclass(frozen=True)

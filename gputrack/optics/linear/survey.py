@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gputrack.base.errors import InputError
-from gputrack.elements import Translation, YRotation
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import recording_program
-from gputrack.optics.linear.magnets import magnets_of
 from gputrack.optics.linear.trajectory import positions, row_names
 
 
@@ -64,16 +62,14 @@ def survey(lattice: Lattice) -> Survey:
 def _motions(lattice: Lattice) -> np.ndarray:
     """(n, 4, 4) Motion of the frame through each element, in its own frame at the entrance."""
     motions = np.tile(np.eye(4), (len(lattice), 1, 1))
-    motions[:, 2, 3] = lattice.lengths
-    magnets = magnets_of(lattice)
-    bends = magnets.chosen(np.asarray(magnets.angle) != 0.0)
-    motions[bends.places] = _arcs(bends.length, bends.angle, bends.tilt)
     for group in recording_program(lattice).groups:
-        p, places = group.parameters, np.array(group.places)
-        if group.kind is YRotation:
-            motions[places] = _arcs(0.0 * p["angle"], -p["angle"], 0.0 * p["angle"])
-        if group.kind is Translation:
-            motions[places, :3, 3] = np.stack([p["x"], p["y"], p["s"]], axis=1)
+        motion, places = group.reference_motion(), np.array(group.places)
+        length, angle, tilt = (np.broadcast_to(v, len(places)) for v in (motion.length, motion.angle, motion.tilt))
+        motions[places, 2, 3] = length
+        bent = angle != 0.0
+        motions[places[bent]] = _arcs(length[bent], angle[bent], tilt[bent])
+        if motion.shift is not None:
+            motions[places, :3, 3] = np.stack(motion.shift, axis=1)
     return motions
 
 

@@ -14,11 +14,11 @@ from gputrack.base.cache import Entry
 from gputrack.base.errors import InputError
 from gputrack.elements import CrabCavity, RFCavity
 from gputrack.elements.map import ReferenceValues
-from gputrack.elements.observation import Stops
+from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.knob_trace import effective_traces, traced_groups
 from gputrack.lattice.knobs import Knob, Knobs
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.optics_program import recording_program, stops_program
+from gputrack.lattice.optics_program import observing_program, recording_program
 from gputrack.lattice.program import LoweredGroup
 from gputrack.lattice.setting import changes_lengths
 from gputrack.optics.maps.transfer_matrices import orbits_and_matrices
@@ -94,14 +94,8 @@ def positions(lattice: Lattice) -> Any:
 def _traced_positions(lattice: Lattice) -> Any:
     groups = optics_groups(lattice)
     order = np.argsort(np.concatenate([group.places for group in groups]))
-    lengths = anp.concatenate([arc_length(group) for group in groups])
+    lengths = anp.concatenate([group.arc_length() for group in groups])
     return anp.concatenate([anp.zeros(1), anp.cumsum(lengths[order])])
-
-
-def arc_length(group: LoweredGroup) -> Any:
-    """(n,) Length of the reference orbit in the elements of a group [m]."""
-    own = getattr(group.kind, "_arc_length", None)
-    return own(group.parameters) if own else group.parameters["length"]
 
 
 def row_names(lattice: Lattice) -> tuple[str, ...]:
@@ -109,7 +103,7 @@ def row_names(lattice: Lattice) -> tuple[str, ...]:
     return lattice.origin.cache.get(_ROW_NAMES, lambda: (*lattice.names, "end"))
 
 
-def trajectory(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
+def trajectory(lattice: Lattice, orbit: Any, points: ObservationPoints | None = None) -> Any:
     """Orbit and matrices from the start, at the entrance of every element and at the end.
 
     Parameters
@@ -118,12 +112,12 @@ def trajectory(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
         Apertures are left out.
     orbit : (6,) array
         At the start.
-    stops : Stops, optional
+    points : ObservationPoints, optional
         Places inside elements, too; rows are in the order of passage.
 
     Returns
     -------
-    array (len(lattice) + 1 + stops, 6, 7)
+    array (len(lattice) + 1 + points, 6, 7)
         Traced where the lattice or the orbit is. ``[:, :, 0]`` the orbit, ``[:, :, 1:]``
         d(coordinates)/d(coordinates at the start).
 
@@ -133,9 +127,9 @@ def trajectory(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
         The orbit does not reach the end.
     """
     if lattice.traced or is_traced(orbit):
-        return orbits_and_matrices(lattice, orbit, stops)
-    program = recording_program(lattice) if stops is None else stops_program(lattice, stops)
-    count = len(lattice) if stops is None else stops.total
+        return orbits_and_matrices(lattice, orbit, points)
+    program = recording_program(lattice) if points is None else observing_program(lattice, points)
+    count = len(lattice) if points is None else points.total
     particles = _columns(orbit)
     records = make_records([(1, count)], 6, np)
     zeros = np.zeros(len(program.constants)), np.zeros(len(ReferenceValues._fields))

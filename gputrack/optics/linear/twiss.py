@@ -16,7 +16,7 @@ from gputrack.base.checks import require_integer
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import InputError
 from gputrack.beam.initial_twiss import InitialTwiss
-from gputrack.elements.observation import Stops
+from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import require_undamped
 from gputrack.optics.linear.chromatic import ChromaticFunctions, chromatic_functions, chromaticities, tunes_of_momentum
@@ -149,15 +149,15 @@ class Twiss:
         """The same optics at places inside elements; see `twiss`."""
         if self.whole is not None:
             return self.whole.refined(at)
-        stops, rows = require_places(at).places(self.lattice)
-        passed = trajectory(self.lattice, self.orbit, stops)
+        points, rows = require_places(at).places(self.lattice)
+        passed = trajectory(self.lattice, self.orbit, points)
         matrices = passed[:, :, 1:]
         bases = anp.matmul(matrices[:, : self.bases.shape[-1], : self.bases.shape[-1]], self.bases[0])
         if self.bases.shape[-1] == 6:
             dispersion = dispersion_of_mode(bases)
         else:
             dispersion = dispersion_along(matrices, self.dispersion[0])
-        fine = _twiss(self.lattice, passed, bases, dispersion, self.form, self.qs, self.periodic, stops)
+        fine = _twiss(self.lattice, passed, bases, dispersion, self.form, self.qs, self.periodic, points)
         return fine if rows is None else fine.chosen(rows)
 
     def at(self, row: int | str) -> InitialTwiss:
@@ -443,12 +443,12 @@ def _courant_snyder(beta: Any, alpha: Any) -> list[list[Any]]:
 
 def _twiss(
     lattice: Lattice, passed: Array, bases: Array, dispersion: Array, form: Any, qs: Any, periodic: bool,
-    stops: Stops | None = None,
+    points: ObservationPoints | None = None,
 ) -> Twiss:  # fmt: skip
     columns = {**plane_columns(bases, 0, form), **plane_columns(bases, 1, form)}
     names, s, element = row_names(lattice), positions(lattice), np.arange(len(lattice) + 1)
-    if stops is not None:
-        names, s, element = tuple(names[i] for i in stops.elements.tolist()), stops.along(s), stops.elements
+    if points is not None:
+        names, s, element = tuple(names[i] for i in points.elements.tolist()), points.along(s), points.elements
     return Twiss(
         name=names,
         s=s,

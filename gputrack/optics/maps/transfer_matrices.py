@@ -22,7 +22,7 @@ from gputrack.base.arrays import is_traced
 from gputrack.base.errors import InputError
 from gputrack.base.primitive import primitive
 from gputrack.elements.map import ReferenceValues
-from gputrack.elements.observation import Stops
+from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.knob_trace import traced_values
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import bare, driven, recording_program, without_records
@@ -32,7 +32,7 @@ from gputrack.lattice.program import compile_program
 _LIMIT = 1e100
 
 
-def orbits_and_matrices(lattice: Lattice, orbit: Any, stops: Stops | None = None) -> Any:
+def orbits_and_matrices(lattice: Lattice, orbit: Any, points: ObservationPoints | None = None) -> Any:
     """Orbit, and derivatives with respect to that at the start, at the entrance of every element and at the end.
 
     Parameters
@@ -41,12 +41,12 @@ def orbits_and_matrices(lattice: Lattice, orbit: Any, stops: Stops | None = None
         Knobs that are being differentiated, and a traced reference, are followed.
     orbit : (6,) array
         At the start; may be traced.
-    stops : Stops, optional
+    points : ObservationPoints, optional
         Places inside elements, too; rows are in the order of passage.
 
     Returns
     -------
-    array (len(lattice) + 1 + stops, 6, 7)
+    array (len(lattice) + 1 + points, 6, 7)
         ``[:, :, 0]`` the orbit, ``[:, :, 1:]`` the matrix from the start. Traced where an argument is.
 
     Raises
@@ -54,7 +54,7 @@ def orbits_and_matrices(lattice: Lattice, orbit: Any, stops: Stops | None = None
     InputError
         The orbit does not reach the end.
     """
-    run = _Passage(lattice, stops)
+    run = _Passage(lattice, points)
     values = traced_values(lattice, run.program)
     if is_traced(orbit) or is_traced(values):
         return _passed(run, orbit, values)
@@ -64,14 +64,14 @@ def orbits_and_matrices(lattice: Lattice, orbit: Any, stops: Stops | None = None
 class _Passage:
     """A passage forwards, remembered for its sweep."""
 
-    def __init__(self, lattice: Lattice, stops: Stops | None) -> None:
+    def __init__(self, lattice: Lattice, points: ObservationPoints | None) -> None:
         plain = lattice.with_reference(lattice.require_reference().plain)
         self.lattice = plain
-        if stops is None:
+        if points is None:
             self.count, self.program = len(plain), recording_program(lattice)
         else:
             whole = bare(lattice, traced=True)
-            self.count, self.program = stops.total, compile_program(whole, (), driven(lattice), stops)
+            self.count, self.program = points.total, compile_program(whole, (), driven(lattice), points)
 
     def forward(self, orbit: np.ndarray) -> np.ndarray:
         """Orbits and matrices (count + 1, 6, 7)."""

@@ -90,7 +90,7 @@ def bend(name: str, element: Any, slices: int) -> Any:
     """Sector bend; a rectangular one becomes the sector bend with the same faces."""
     at = module()
     p = {"length": element.length, "angle": element.angle, "e1": element.e1, "e2": element.e2}
-    e1, e2 = type(element)._faces(p)
+    e1, e2 = type(element).face_angles(p)
     length = element.arc_length
     fields = polynomials({1: (element.k1, 0.0), 2: (element.k2, 0.0)}, length, element)
     if element.k0 is not None:

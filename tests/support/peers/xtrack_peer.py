@@ -94,7 +94,7 @@ def bend_of(element: Any, steps: dict[str, Any], frame: dict[str, float]) -> Any
     """Sector bend; a rectangular one becomes the sector bend with the same faces."""
     xt = module()
     p = {"length": element.length, "angle": element.angle, "e1": element.e1, "e2": element.e2}
-    e1, e2 = type(element)._faces(p)
+    e1, e2 = type(element).face_angles(p)
     fintx = element.fint if element.fintx is None else element.fintx
     length = element.arc_length
     return xt.Bend(
