@@ -10,7 +10,7 @@ from gputrack.base.arrays import Array
 from gputrack.base.errors import InputError
 from gputrack.elements.alignment import align_calls
 from gputrack.elements.aperture import Aperture
-from gputrack.elements.form import Form
+from gputrack.elements.form import ElementForm
 from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
@@ -135,7 +135,7 @@ class Element:
         """The element without effects of the whole beam."""
         return self if self.space_charge is None else self.replaced(space_charge=None, current=0.0)
 
-    def form(self, model: Model, active: frozenset[str] = frozenset()) -> Form:
+    def form(self, model: Model, active: frozenset[str] = frozenset()) -> ElementForm:
         """Class and statics, by which it is lowered.
 
         Parameters
@@ -145,7 +145,7 @@ class Element:
         active : frozenset of str
             Parameters (``"k1"``, ``"knl[2]"``) that keep their place in the maps even where they are zero.
         """
-        return Form(type(self), self.statics(model, active))
+        return ElementForm(type(self), self.statics(model, active))
 
     def statics(self, model: Model, active: frozenset[str]) -> Statics:
         """Statics, see `gputrack.elements.statics`; arguments as of `form`."""

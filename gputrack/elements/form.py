@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Form:
+class ElementForm:
     """An element class with statics: elements of equal form have the same maps, with other constants.
 
     Methods take `p`, the parameters by name: arrays over elements, or numbers of one; lists of them for series.

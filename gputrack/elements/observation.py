@@ -16,7 +16,7 @@ import numpy as np
 
 from gputrack.base.arrays import Array
 from gputrack.elements.element import Element
-from gputrack.elements.form import Form
+from gputrack.elements.form import ElementForm
 from gputrack.elements.lowering import lower_until, through_lattice_frame
 from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MapCall
@@ -86,18 +86,18 @@ class ObservationPoints:
 
 @dataclass(frozen=True, eq=False)
 class ObservedForm:
-    """Form of elements that are observed inside, each at equally many points; stands for a `Form`.
+    """Form of elements that are observed inside, each at equally many points; stands for an `ElementForm`.
 
     Attributes
     ----------
-    form : Form
+    form : ElementForm
     rows : list of (elements,) int arrays
         Rows of the records in the only monitor, for each observation point.
     total : int
         Rows of that monitor.
     """
 
-    form: Form
+    form: ElementForm
     rows: Sequence[np.ndarray]
     total: int
 
@@ -107,7 +107,7 @@ class ObservedForm:
         return self.form.kind
 
     def lower(self, p: Mapping[str, Any]) -> list[MapCall]:
-        """As of `Form`, for parameters that have `PARTS` among them."""
+        """As of `ElementForm`, for parameters that have `PARTS` among them."""
         calls = self.form.lower(p)
         assert not any(call.role in (Role.CHECK, Role.KICK) for call in calls), (
             "optics are those of particles without apertures, collective effects and radiation"
@@ -125,17 +125,17 @@ class ObservedForm:
         return [*there, *through_lattice_frame(self.kind, p, self.form.statics, part, record), *back]
 
     def same_maps(self, p: Mapping[str, Any]) -> bool:
-        """As of `Form`."""
+        """As of `ElementForm`."""
         return self.form.same_maps(p)
 
     def arc_length(self, p: Mapping[str, Any]) -> Array:
-        """As of `Form`."""
+        """As of `ElementForm`."""
         return self.form.arc_length(p)
 
     def magnet(self, p: Mapping[str, Any]) -> Magnet | None:
-        """As of `Form`."""
+        """As of `ElementForm`."""
         return self.form.magnet(p)
 
     def reference_motion(self, p: Mapping[str, Any]) -> ReferenceMotion:
-        """As of `Form`."""
+        """As of `ElementForm`."""
         return self.form.reference_motion(p)

@@ -1,7 +1,7 @@
 """Statics: non-differentiable data that select the maps of an element.
 
 Elements of one class with equal statics are lowered together, as arrays over the elements. Statics are read in element
-classes alone; all others ask a `gputrack.elements.form.Form`.
+classes alone; all others ask an object of `gputrack.elements.form.ElementForm`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from gputrack.base.arrays import Array
 from gputrack.base.cache import Cache, Entry
 from gputrack.elements import Element
 from gputrack.elements.collective_map import collective_kind
-from gputrack.elements.form import Form
+from gputrack.elements.form import ElementForm
 from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MAPS, MapCall, MapKind
 from gputrack.elements.observation import PARTS, ObservationPoints, ObservedForm
@@ -120,7 +120,7 @@ class LoweredGroup:
 
     Attributes
     ----------
-    form : Form, or ObservedForm
+    form : ElementForm, or ObservedForm
     places : list of int
         Places of the elements in the lattice.
     parameters : dict
@@ -130,7 +130,7 @@ class LoweredGroup:
         For each call, where its constants are in the program's table.
     """
 
-    form: Form | ObservedForm
+    form: ElementForm | ObservedForm
     places: list[int]
     parameters: dict[str, Any]
     calls: list[MapCall]
@@ -191,7 +191,7 @@ def compile_program(
 def _lower_groups(
     lattice: Lattice, active: Mapping[int, frozenset[str]], points: ObservationPoints | None
 ) -> list[LoweredGroup]:
-    members: dict[tuple[Form, int], list[int]] = {}
+    members: dict[tuple[ElementForm, int], list[int]] = {}
     known: dict[tuple[int, frozenset[str], int], list[int]] = {}  # by element, so that each is asked for its form once
     none: frozenset[str] = frozenset()
     elements = lattice.elements
@@ -210,7 +210,7 @@ def _lower_groups(
 
 
 def _lower(
-    form: Form, places: list[int], elements: Sequence[Element], points: ObservationPoints | None
+    form: ElementForm, places: list[int], elements: Sequence[Element], points: ObservationPoints | None
 ) -> LoweredGroup:
     p = gather_parameters(form.kind, elements)
     if points is None:

@@ -76,7 +76,7 @@ def _activity(lattice: Lattice, others: Driven | None, traced: Sequence[Knobs]) 
     active, elements = {}, lattice.elements
     for place, names in wanted.items():
         element, model = elements[place], elements[place].model or lattice.model
-        if element.statics(model, names) != element.statics(model, none):
+        if element.form(model, names) != element.form(model):
             active[place] = names
     return active, frozenset(active.items())
 

@@ -154,7 +154,7 @@ class Setting:
         present = {name: np.array([getattr(e, name, 0.0) for e in elements]) for name in _LENGTHS if changed}
         values = {name: self.values(name, column) for name, column in present.items()}
         for kind, places in kinds.items():
-            lengths[places] = kind._arc_length({name: column[places] for name, column in values.items()})
+            lengths[places] = kind.arc_length_of({name: column[places] for name, column in values.items()})
         return lengths
 
 

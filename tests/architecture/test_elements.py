@@ -40,7 +40,7 @@ def test_statics_are_read_in_elements_alone(name):
     """No other module has a variable, an argument or an attribute of that name; bodies are for their own classes."""
     for node in ast.walk(tree_of(name)):
         named = getattr(node, "id", None) or getattr(node, "arg", None) or getattr(node, "attr", None)
-        assert named != "statics", f"{name}:{node.lineno} knows statics; ask a Form (gputrack.elements.form)"
+        assert named != "statics", f"{name}:{node.lineno} knows statics; ask an ElementForm (gputrack.elements.form)"
         if isinstance(node, ast.ImportFrom) and node.module == "gputrack.elements.statics":
             assert {alias.name for alias in node.names} <= {"Body", "NoBody"}, f"{name}:{node.lineno}"
 

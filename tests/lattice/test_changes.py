@@ -8,7 +8,7 @@ from support.cases import CASES, SPECIES
 
 import gputrack as gt
 from gputrack.base.errors import InputError
-from gputrack.elements.element import parameter_names, series_names
+from gputrack.elements.parameters import parameter_names, series_names
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import map_program, recording_program
 from gputrack.lattice.tracking_program import tracking_program
