@@ -19,7 +19,7 @@ import gputrack as gt
 from gputrack.base.arrays import to_numpy
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from support.peers import at_peer, ptc, xtrack_peer
+from support.peers import at_peer, processes, ptc, xtrack_peer
 from support.peers.madx_text import source
 
 Run = Callable[[int], tuple[float, np.ndarray]]
@@ -70,7 +70,7 @@ def with_ptc(work: Work) -> Run:
     """MAD-X PTC, reading the file itself where there is one; without setting up, as for us."""
     reference = work.lattice.reference
     layout = ptc.Layout(exact=True, model=1, method=4, nst=work.slices)
-    madx = ptc.start(source(work.lattice, work.path and work.path.resolve()))
+    madx = processes.madx(source(work.lattice, work.path and work.path.resolve()))
     madx.input(f"{ptc.beam_text(reference)} use, sequence={work.lattice.name if work.path else 'ring'};")
     ptc.create(madx, layout, full_field=False)
 

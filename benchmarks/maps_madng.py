@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+
 
 def madng_milliseconds(cells: int, orders: list[int], repeats: int) -> list[float] | None:
     """Least processor time for one map through `fodo_ring` of maps.py at each order; None where it is not installed."""
@@ -9,7 +12,8 @@ def madng_milliseconds(cells: int, orders: list[int], repeats: int) -> list[floa
         from pymadng import MAD
     except ImportError:
         return None
-    mad = MAD()
+    with tempfile.TemporaryDirectory(prefix="madng-") as folder, contextlib.chdir(folder):
+        mad = MAD()
     mad.send(f"""
         local drift, quadrupole, sbend, sextupole in MAD.element
         local parts = {{ refer='entry' }}

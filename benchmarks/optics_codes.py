@@ -13,7 +13,7 @@ import numpy as np
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from support.peers import at_optics, at_peer, madng, ptc, xtrack_peer
+from support.peers import at_optics, at_peer, madng, processes, ptc, xtrack_peer
 
 CELLS = 100
 Figures = tuple[float, float, float, float]
@@ -56,7 +56,7 @@ def ours(lattice: gt.Lattice) -> Calls:
 
 def madx(lattice: gt.Lattice, path: Path | None) -> Calls:
     text = madx_text(lattice) + ptc.beam_text(lattice.reference) + "use, period=ring;"
-    session = ptc.start(f'call, file="{path.resolve()}"; use, sequence={lattice.name};' if path else text)
+    session = processes.madx(f'call, file="{path.resolve()}"; use, sequence={lattice.name};' if path else text)
 
     def run(chrom: bool) -> Figures:
         session.input(f"twiss, chrom={str(chrom).lower()};")

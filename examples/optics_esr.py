@@ -20,7 +20,7 @@ import numpy as np
 import gputrack as gt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from support.peers import ptc
+from support.peers import processes, ptc
 from support.peers.madx_text import source
 
 RIPKEN = {"beta11": ("x", 1), "beta12": ("x", 2), "beta21": ("y", 1), "beta22": ("y", 2)}
@@ -62,7 +62,7 @@ def main() -> None:
 
 def by_madx(text: str, ring: gt.Lattice) -> tuple[Columns, np.ndarray]:
     """Columns of `twiss` at entrances and the end, and tunes; derivatives per delta: theirs are per pt."""
-    madx = ptc.start(text)
+    madx = processes.madx(text)
     table = madx.twiss()
     beta0 = ring.require_reference().beta0
     columns = {name: np.array(table[name])[:-1] * (beta0 if name.startswith("d") else 1.0) for name in MADX}
@@ -73,7 +73,7 @@ def by_madx(text: str, ring: gt.Lattice) -> tuple[Columns, np.ndarray]:
 
 def by_ptc(text: str) -> tuple[Columns, np.ndarray]:
     """Ripken's functions and dispersion by PTC, delta being its sixth coordinate, and tunes."""
-    madx = ptc.start(text)
+    madx = processes.madx(text)
     ptc.create(madx, ptc.Layout(exact=True, model=1, method=6, nst=10, time=False))
     madx.input("ptc_twiss, icase=5, no=1, closed_orbit=true;")
     table = madx.table.ptc_twiss

@@ -131,27 +131,36 @@ def frequency(signal: np.ndarray) -> float:
 
 def compare_with_ptc(path: Path, form: NormalForm) -> None:
     """The same figures by ptc_normal, with equal slices; skipped, saying so, without cpymad."""
-    try:
-        from cpymad.madx import Madx
-    except ImportError:
-        print("PTC: not compared, cpymad is not installed")
-        return
-    madx = Madx(stdout=False, cwd=tempfile.mkdtemp(prefix="madx-"))  # PTC leaves files where it runs
-    madx.input(f'option, -echo, -info, -warn; call, file="{path.resolve()}";')
-    madx.input("ptc_create_universe, sector_nmul_max=10, sector_nmul=10;")
-    madx.input("ptc_create_layout, model=1, method=6, nst=10, exact=true, time=false;")
     mine = {
         "dq1=1": form.tune(0, (), 1), "dq2=1": form.tune(1, (), 1), "anhx=1,0,0": 0.5 * form.tune(0, (1, 0)),
         "anhx=0,1,0": 0.5 * form.tune(0, (0, 1)), "anhy=0,1,0": 0.5 * form.tune(1, (0, 1)),
     }  # fmt: skip
-    for name in mine:
-        madx.input(f"select_ptc_normal, {name};")
-    madx.input("ptc_normal, closed_orbit, normal, icase=5, no=4;")
-    values = list(madx.table.normal_results.value)
+    try:
+        values = ptc_normal(path, list(mine))
+    except ImportError:
+        print("PTC: not compared, cpymad is not installed")
+        return
     print(f"{'PTC (detunings along 2 J)':>26} {'gputrack':>16} {'PTC':>16}")
     for (name, own), value in zip(mine.items(), values, strict=True):
         print(f"{name:>26} {own:16.8f} {value:16.8f}")
         assert abs(own - value) <= 1e-7 * max(1.0, abs(value)), name
+
+
+def ptc_normal(path: Path, names: list[str]) -> list[float]:
+    """Results of ptc_normal; in a temporary folder, since PTC writes files where it runs."""
+    from cpymad.madx import Madx
+
+    with tempfile.TemporaryDirectory(prefix="madx-") as folder:
+        madx = Madx(stdout=False, cwd=folder)
+        madx.input(f'option, -echo, -info, -warn; call, file="{path.resolve()}";')
+        madx.input("ptc_create_universe, sector_nmul_max=10, sector_nmul=10;")
+        madx.input("ptc_create_layout, model=1, method=6, nst=10, exact=true, time=false;")
+        for name in names:
+            madx.input(f"select_ptc_normal, {name};")
+        madx.input("ptc_normal, closed_orbit, normal, icase=5, no=4;")
+        values = [float(value) for value in madx.table.normal_results.value]
+        madx.exit()
+    return values
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import gputrack as gt
 from gputrack.base.arrays import to_numpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from support.peers import ptc
+from support.peers import processes, ptc
 from support.peers.madx_text import source
 
 COORDINATES = ("x [m]", "px", "y [m]", "py", "z [m]", "delta")
@@ -63,7 +63,7 @@ def tracked(ring: gt.Lattice, start: np.ndarray, turns: int, device: str) -> np.
 def by_ptc(ring: gt.Lattice, path: Path | None, start: np.ndarray, turns: int) -> np.ndarray:
     """The same by PTC, (turns, 6)."""
     reference, layout = ring.require_reference(), ptc.Layout(exact=True, model=1, method=6, nst=10, time=True)
-    madx = ptc.start(source(ring, path and path.resolve()))
+    madx = processes.madx(source(ring, path and path.resolve()))
     madx.input(f"{ptc.beam_text(reference)} use, sequence={ring.name if path else 'ring'};")
     ptc.create(madx, layout)
     coordinates = ptc.run(madx, start[:, None], reference, layout.time, turns=turns)

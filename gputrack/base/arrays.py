@@ -37,42 +37,61 @@ def namespace(*values: Array) -> Any:
 
 
 def sqrt(value: Array) -> Array:
-    """Square root of a number, an array, a traced array or a truncated power series."""
-    own = getattr(value, "sqrt", None)
-    return own() if own is not None else namespace(value).sqrt(value)
+    """Square root of a Python number, an array, a traced array or a truncated power series.
+
+    Of a Python number it is a Python number again, which every array library takes as a factor.
+    """
+    return _elementary("sqrt", value)
 
 
 def sin(value: Array) -> Array:
     """Sine, dispatched as `sqrt` is."""
-    own = getattr(value, "sin", None)
-    return own() if own is not None else namespace(value).sin(value)
+    return _elementary("sin", value)
 
 
 def cos(value: Array) -> Array:
     """Cosine, dispatched as `sqrt` is."""
-    own = getattr(value, "cos", None)
-    return own() if own is not None else namespace(value).cos(value)
+    return _elementary("cos", value)
 
 
 def exp(value: Array) -> Array:
     """Exponential function, dispatched as `sqrt` is."""
-    own = getattr(value, "exp", None)
-    return own() if own is not None else namespace(value).exp(value)
+    return _elementary("exp", value)
 
 
 def tan(value: Array) -> Array:
     """Tangent, dispatched as `sqrt` is."""
-    own = getattr(value, "tan", None)
-    return own() if own is not None else namespace(value).tan(value)
+    return _elementary("tan", value)
 
 
 def arctan(value: Array) -> Array:
     """Inverse tangent, dispatched as `sqrt` is (`atan` in the array API, `arctan` elsewhere)."""
-    own = getattr(value, "arctan", None)
+    return _elementary("arctan", value, standard="atan")
+
+
+def _elementary(name: str, value: Array, standard: str | None = None) -> Array:
+    """A function of that name: of Python numbers by NumPy, of others by their own method or their library's."""
+    if type(value) in (float, int, complex):
+        return getattr(np, name)(value).item()
+    own = getattr(value, name, None)
     if own is not None:
         return own()
     xp = namespace(value)
-    return (xp.atan if hasattr(xp, "atan") else xp.arctan)(value)
+    return getattr(xp, standard if standard and hasattr(xp, standard) else name)(value)
+
+
+def python_number(value: Array) -> Array:
+    """A NumPy scalar as the Python number, which every array library takes as a factor; anything else unchanged."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def ratio_or_zero(numerator: Array, denominator: Array) -> Array:
+    """Quotient, 0 where the denominator is 0; of Python numbers a Python number."""
+    divides = plain_values(denominator) != 0.0
+    if isinstance(divides, bool):
+        return numerator / denominator if divides else 0.0 * numerator
+    xp = namespace(numerator, denominator)
+    return xp.where(divides, numerator, 0.0) / xp.where(divides, denominator, 1.0)
 
 
 def is_cupy(value: Array) -> bool:

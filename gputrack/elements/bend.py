@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.base.arrays import untraced
+from gputrack.base.arrays import python_number, untraced
 from gputrack.elements.arc import ARC, arc_by, sector_geometry
 from gputrack.elements.bend_expanded import expanded_call
 from gputrack.elements.dipole import DIPOLE
@@ -124,7 +124,7 @@ def _arcs(length: Any, angle: Any, scheme: int, slices: int, angle_halvings: int
     each = fractions.reshape(-1, *np.ones(np.ndim(untraced(angle)), dtype=int).tolist())  # all steps at once
     steps = sector_geometry(each * length, each * angle, angle_halvings)
     names = ("sine", "cosine", "reach", "sagitta")
-    return [steps[name][i] for i in range(len(fractions)) for name in names]
+    return [python_number(steps[name][i]) for i in range(len(fractions)) for name in names]
 
 
 def kick_degree(kn: list[Any]) -> int:

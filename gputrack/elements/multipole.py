@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.base.arrays import namespace, plain_values
+from gputrack.base.arrays import ratio_or_zero
 from gputrack.elements.element import Element
 from gputrack.elements.magnet import Magnet, field_coefficients
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
@@ -122,7 +122,7 @@ class Multipole(Element):
         if not holds_middle(begin, end):
             return []
         bn, an = _terms(p, body.terms)
-        curvature = _curvature(bn[0] * p["angle"], p["lrad"]) if body.weak_focusing else 0.0 * p["angle"]
+        curvature = ratio_or_zero(bn[0] * p["angle"], p["lrad"]) if body.weak_focusing else 0.0 * p["angle"]
         return [multipole_call(bn, an, p["angle"], curvature)]
 
     @classmethod
@@ -155,10 +155,3 @@ def _terms(p: Mapping[str, Any], terms: int) -> tuple[list[Any], list[Any]]:
     given = [[*p[name][:terms]] + [zero] * (terms - len(p[name])) for name in ("knl", "ksl")]
     bn, an = ([v / math.factorial(n) for n, v in enumerate(values)] for values in given)
     return bn, an
-
-
-def _curvature(bent: Any, lrad: Any) -> Any:
-    """Field times angle over length, 0 for elements without that length."""
-    long = plain_values(lrad) > 0.0
-    xp = namespace(bent, lrad)
-    return xp.where(long, bent, 0.0) / xp.where(long, lrad, 1.0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gputrack.base.arrays import namespace, plain_values
+from gputrack.base.arrays import ratio_or_zero
 from gputrack.elements.drift import DriftBody, drift_by, drift_call
 from gputrack.elements.element import Element
 from gputrack.elements.magnet import Magnet, field_coefficients
@@ -195,12 +195,5 @@ def field_terms(
             target[order] = target[order] + p[name] / math.factorial(order)
     for target, name in ((bn, "knl"), (an, "ksl")):
         for n, value in enumerate(p[name][:terms]):
-            target[n] = target[n] + _spread(value / math.factorial(n), p["length"])
+            target[n] = target[n] + ratio_or_zero(value / math.factorial(n), p["length"])
     return bn, an
-
-
-def _spread(integrated: Any, length: Any) -> Any:
-    """An integrated strength over the length; 0 where there is no length, and hence no strength."""
-    long = plain_values(length) != 0.0
-    xp = namespace(integrated, length)
-    return xp.where(long, integrated, 0.0) / xp.where(long, length, 1.0)

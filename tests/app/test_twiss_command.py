@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from support.peers import ptc
+from support.peers import processes
 
 import gputrack as gt
 from gputrack.app.cli import main
@@ -51,7 +51,7 @@ def test_columns_come_back_from_the_tables(run, tmp_path):
 def test_madx_reads_the_tfs_table(run, tmp_path):
     path = tmp_path / "twiss.tfs"
     run("demo", "--tfs", path)
-    tw, madx = gt.twiss(gt.demo_ring()), ptc.start()
+    tw, madx = gt.twiss(gt.demo_ring()), processes.madx()
     madx.input(f'readtable, file="{path}", table=mine;')
     table = madx.table.mine
     np.testing.assert_allclose(table.betx, tw.betx, rtol=1e-15)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from autograd import make_vjp
 from support.backends import here
-from support.battery import COORDINATES, PAIRS, backward, everyone, forward, jacobian, lowered, passage
+from support.battery import COORDINATES, PAIRS, all_species, backward, forward, jacobian, lowered, passage
 from support.cases import CASES, SPECIES
 from support.helpers import coordinates_of
 from support.one_passage import EPS, TOLERANCE, run, scale_of
@@ -75,7 +75,7 @@ def test_inverse(case, model, which):
 def test_complex_step_is_the_derivative_by_autograd(case, model):
     """The Jacobian that symplecticity is tested on, from an independent method, for one species."""
     calls = lowered(case, model)
-    coordinates, ref = everyone("usual")
+    coordinates, ref = all_species("usual")
     n = COORDINATES["usual"]().shape[1]
     coordinates, ref = coordinates[:, :n], type(ref)(*(values[0] for values in ref))
 
@@ -124,7 +124,7 @@ SPLIT = {"DriftKick-2": 0.05, "DriftKick-4": 0.03, "DriftKick-6": 1e-3, "DriftKi
 
 def test_state_keeps_what_follows_from_delta():
     """The judge itself: slip against beta/beta0 - 1 worked out from energies."""
-    coordinates, ref = everyone("usual")
+    coordinates, ref = all_species("usual")
     s = make_state(coordinates, ref)
     for k, reference in enumerate(np.repeat(list(SPECIES.values()), COORDINATES["usual"]().shape[1])):
         p = reference.p0c * (1.0 + coordinates[5, k])

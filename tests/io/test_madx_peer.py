@@ -36,8 +36,8 @@ def test_large_file_loads_in_time():
 
 @pytest.fixture(scope="module")
 def features():
-    madx = Madx(FEATURES.parent)
-    madx.run(f'call, file="{FEATURES.name}";')
+    madx = Madx()
+    madx.run(f'call, file="{FEATURES}";')
     yield madx
     madx.close()
 

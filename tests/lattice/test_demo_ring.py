@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.peers import processes
 from support.peers.madx_text import madx_text
 
 import gputrack as gt
@@ -22,8 +23,7 @@ def optics(ring):
 
 @pytest.fixture(scope="module")
 def twiss(ring):
-    madx = pytest.importorskip("cpymad.madx").Madx(stdout=False)
-    madx.input(madx_text(ring))
+    madx = processes.madx(madx_text(ring))
     madx.command.twiss(chrom=True)
     # the first row is the start of the sequence, the last one its end
     columns = {name: np.array(madx.table.twiss[name])[1:-1] for name in COLUMNS}

@@ -6,7 +6,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from support.helpers import richardson
-from support.peers import madng, ptc
+from support.peers import madng, processes, ptc
 from support.rings import lens_ring
 
 import gputrack as gt
@@ -61,7 +61,7 @@ def test_detuning_by_perturbation_theory_is_ptc_s():
         for i, e in enumerate(ring)
     ]
     text = "\n".join([*lines, f"ring: line=({', '.join(f'e{i}' for i in range(len(ring)))});"])
-    madx = ptc.start(text + ptc.beam_text(ring.reference) + "use, period=ring;")
+    madx = processes.madx(text + ptc.beam_text(ring.reference) + "use, period=ring;")
     ptc.create(madx, ptc.Layout(exact=False, model=1, method=2, nst=1, time=False))
     names = {"dqx_djx": "anhx=1,0,0", "dqx_djy": "anhx=0,1,0", "dqy_djy": "anhy=0,1,0"}
     for name in names.values():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.peers import processes
 
 import gputrack as gt
 from gputrack.optics import Target
@@ -138,9 +139,8 @@ def test_each_step_is_reported(ring):
 
 def test_the_same_strengths_as_mad_x(ring):
     """MAD-X matches the tunes of a FODO cell; ours lands on the same strengths with the same model."""
-    madx = pytest.importorskip("cpymad.madx").Madx(stdout=False)
-    madx.input("""
-        option, -echo, -info, -warn; beam, particle=electron, energy=3;
+    madx = processes.madx("""
+        beam, particle=electron, energy=3;
         k1f := 0.6; k1d := -0.6; qf: quadrupole, l=0.5, k1:=k1f; qd: quadrupole, l=0.5, k1:=k1d; d: drift, l=2;
         cell: line=(qf, d, qd, d); use, period=cell;
         match, sequence=cell; vary, name=k1f, step=1e-6; vary, name=k1d, step=1e-6;

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from support.peers import ptc
+from support.peers import processes
 
 import gputrack as gt
 
@@ -13,7 +13,7 @@ import gputrack as gt
 def test_survey_of_rings_is_that_of_madx(lattice_path, name):
     path = lattice_path(f"{name}.madx")
     found = gt.survey(gt.load(path))
-    madx = ptc.start(f'call, file="{path}"; use, sequence={name};')
+    madx = processes.madx(f'call, file="{path}"; use, sequence={name};')
     table = madx.survey()
     for column in ("x", "y", "z", "theta", "phi", "psi"):
         np.testing.assert_allclose(getattr(found, column), np.array(table[column])[:-1], rtol=0, atol=1e-10)
@@ -25,7 +25,7 @@ def test_survey_out_of_the_plane_is_that_of_madx():
         "beam; d: drift, l=1.3; b: sbend, l=2, angle=0.3, tilt=0.4; v: sbend, l=1, angle=-0.2, tilt=pi/2;"
         "r: rbend, l=1.5, angle=0.25; l: line=(d,b,d,v,r,b,d,v,d); option, rbarc=true; use, period=l;"
     )
-    madx = ptc.start(text)
+    madx = processes.madx(text)
     found = madx.survey()
     table = {name: np.array(found[name]) for name in ("x", "y", "z", "theta", "phi", "psi")}
     madx.exit()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from support.cases import CASES, SPECIES
 from support.helpers import richardson
-from support.peers import ptc
+from support.peers import processes
 
 import gputrack as gt
 from gputrack.base.errors import InputError
@@ -67,7 +67,7 @@ def test_inside_all_thick_elements_against_madx(tmp_path, coupled, hamiltonian):
     text = LINE.format(q="qs" if coupled else "q")
     path = tmp_path / "line.madx"
     path.write_text(text)
-    madx = ptc.start(text + "select, flag=interpolate, slice=4;")
+    madx = processes.madx(text + "select, flag=interpolate, slice=4;")
     table = madx.twiss(sequence="ln", betx=5, alfx=0.4, bety=7, alfy=-0.3, dx=0.2, dpx=0.01)
     theirs = {name: np.array(table[name])[:-1] for name in (*COLUMNS, "s")}
     madx.exit()

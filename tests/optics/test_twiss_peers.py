@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from support.peers import at_optics, at_peer, ptc, xtrack_peer
+from support.peers import at_optics, at_peer, processes, ptc, xtrack_peer
 
 import gputrack as gt
 
@@ -20,7 +20,7 @@ def test_ripken_s_functions_and_dispersion_against_ptc(lattice_path, name):
     """The same drift-kick scheme on both sides, exact; delta as the sixth coordinate (time off)."""
     path = lattice_path(f"{name}.madx")
     ring = gt.load(path).with_model(gt.Model(integrator=gt.DriftKick(6, 10)))
-    madx = ptc.start(f'call, file="{path}"; use, sequence={name};')
+    madx = processes.madx(f'call, file="{path}"; use, sequence={name};')
     ptc.create(madx, ptc.Layout(model=1, method=6, nst=10, time=False))
     madx.input("ptc_twiss, icase=5, no=2, closed_orbit=true;")
     table, found = madx.table.ptc_twiss, gt.twiss(ring)

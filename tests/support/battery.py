@@ -89,7 +89,7 @@ COORDINATES = {"usual": usual, "steep": steep}
 
 
 @cache
-def everyone(which):
+def all_species(which):
     """Particles of all species side by side, with the reference values of each: coordinates, ref."""
     one = COORDINATES[which]()
     refs = [ReferenceValues.of(reference) for reference in SPECIES.values()]
@@ -107,7 +107,7 @@ def jacobian(calls, coordinates, ref):
 def passage(case, model, which):
     """Maps, coordinates before and after, and Jacobians, for particles of all species."""
     calls = lowered(case, model)
-    before, ref = everyone(which)
+    before, ref = all_species(which)
     after = np.broadcast_to(coordinates_of(forward(calls, before, ref)), before.shape)
     matrix = jacobian(calls, before, ref)
     return SimpleNamespace(calls=calls, ref=ref, before=before, after=after, matrix=matrix)

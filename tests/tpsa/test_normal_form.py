@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.helpers import shared_lattice
-from support.peers import ptc
+from support.peers import processes, ptc
 
 import gputrack as gt
 from gputrack.optics.maps.one_turn_map import one_turn_map, transfer_map
@@ -106,7 +106,7 @@ def test_detuning_of_second_order_is_ptc_s(series_by_tables):
     nf = lenses_and_drifts([(0.0, 1.0), (0.3, 0.0), (-0.35, 0.0)], 5).normal_form()
     text = """s: multipole, knl={0, 0, 1}; qf: multipole, knl={0, 0.3}; qd: multipole, knl={0, -0.35}; d: drift, l=1;
         ring: line=(s, qf, d, qd, d);"""
-    madx = ptc.start(text + ptc.beam_text(gt.ReferenceParticle.electron(total=3e9)) + "use, period=ring;")
+    madx = processes.madx(text + ptc.beam_text(gt.ReferenceParticle.electron(total=3e9)) + "use, period=ring;")
     ptc.create(madx, ptc.Layout(exact=False, model=1, method=2, nst=1, time=False))
     orders = {("anhx", 2, 0): 2, ("anhx", 1, 1): 1, ("anhy", 2, 0): 2, ("anhx", 0, 2): 2, ("anhy", 0, 2): 2}
     for name, *powers in orders:

@@ -69,13 +69,13 @@ def test_stretches_do_not_change_results(backend, short_stretches):
 def test_a_particle_does_not_see_its_neighbours(case, model, backend):
     """Packs and blocks of particles of all slopes, steep and flat, in any company and at any place."""
     lattice = gt.Lattice([CASES[case].element], ELECTRON, model=MODELS[model])
-    everyone = np.hstack([usual(), steep(), usual()[:, 2:]])
-    n = everyone.shape[1]
-    together = plain(track(backend, lattice, gt.Beam(everyone, ELECTRON)))
+    all_particles = np.hstack([usual(), steep(), usual()[:, 2:]])
+    n = all_particles.shape[1]
+    together = plain(track(backend, lattice, gt.Beam(all_particles, ELECTRON)))
     orders = [[k] for k in (1, 4, 14)] + [range(5), range(5, n), range(n - 1, -1, -1), [2] * 40 + [14] + [2] * 100]
     for order in orders:
         places = list(order)
-        alone = plain(track(backend, lattice, gt.Beam(everyone[:, places], ELECTRON)))
+        alone = plain(track(backend, lattice, gt.Beam(all_particles[:, places], ELECTRON)))
         for a, b in zip(together, alone, strict=True):
             np.testing.assert_array_equal(a[..., places], b)
 

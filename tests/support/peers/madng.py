@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pytest
+from support.peers import processes
 
 import gputrack as gt
 
@@ -18,7 +18,7 @@ _FIELDS = {gt.Drift: (), gt.Quadrupole: ("k1",), gt.Sextupole: ("k2",), gt.Octup
 
 def start(ring: gt.Lattice) -> Any:
     """A process that knows the ring; the test is skipped where pymadng is not installed."""
-    mad = pytest.importorskip("pymadng").MAD()
+    mad = processes.madng()
     mad.send(f"""
         local drift, marker, multipole, octupole, quadrupole, sbend, sextupole in MAD.element
         ring = MAD.sequence 'ring' {{ refer='entry', {", ".join(_element(i, e) for i, e in enumerate(ring))} }}

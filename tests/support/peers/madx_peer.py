@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+from support.peers import processes
 
 from gputrack import Lattice
 from gputrack.lattice.lattice import orbit_length
@@ -19,12 +19,18 @@ COLUMNS = (
 
 
 class Madx:
-    """A silent MAD-X process; the test is skipped where cpymad is not installed."""
+    """A silent MAD-X process; the test is skipped where cpymad is not installed.
 
-    def __init__(self, folder: Path) -> None:
-        module = pytest.importorskip("cpymad.madx")
-        self.process = module.Madx(stdout=False)
-        self.process.chdir(str(folder))
+    Parameters
+    ----------
+    folder : Path, optional
+        Where it runs, and looks for files; a temporary one where not given.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.process = processes.madx()
+        if folder is not None:
+            self.process.chdir(str(folder))
 
     def close(self) -> None:
         self.process.quit()

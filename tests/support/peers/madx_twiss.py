@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.peers import ptc
+from support.peers import processes
 
 
 def table(path: Path, sequence: str, *columns: str, before: str = "", **options: Any) -> tuple[dict[str, Any], Any]:
@@ -17,7 +17,7 @@ def table(path: Path, sequence: str, *columns: str, before: str = "", **options:
 
     MAD-X prints exits of elements, with a marker before the first and one after the last element.
     """
-    madx = ptc.start(f'call, file="{path}";\n{before}\nuse, sequence={sequence};')
+    madx = processes.madx(f'call, file="{path}";\n{before}\nuse, sequence={sequence};')
     found = madx.twiss(**options)
     columns_found = {name: np.array(found[name])[:-1] for name in columns}
     summary = {name: value for name, value in found.summary.items() if isinstance(value, float)}

@@ -13,14 +13,13 @@ charge: an ion gains volt, not charge times volt.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytest
+from support.peers import processes
 
 from gputrack.base.reference import ReferenceParticle
 
@@ -52,14 +51,6 @@ class Layout:
             f"ptc_create_layout, model={self.model}, method={self.method}, nst={self.nst}, "
             f"exact={exact}, time={time}, resplit=false;"
         )
-
-
-def start(text: str = "") -> Any:
-    """A silent MAD-X process that has read `text`; the test is skipped where cpymad is not installed."""
-    # in a folder of its own: PTC leaves files where it runs
-    madx = pytest.importorskip("cpymad.madx").Madx(stdout=False, cwd=tempfile.mkdtemp(prefix="madx-"))
-    madx.input("option, -echo, -info, -warn;\n" + text)
-    return madx
 
 
 def beam_text(reference: ReferenceParticle) -> str:
@@ -125,7 +116,7 @@ def track_each(
     errors : mapping of str to str
         Attributes of ``ealign`` for some of the elements.
     """
-    madx = start(beam_text(reference))
+    madx = processes.madx(beam_text(reference))
     results = {}
     for i, (name, definition) in enumerate(elements.items()):
         madx.input(f"e{i}: {definition}; ring{i}: line=(e{i}); use, period=ring{i};")
@@ -154,7 +145,7 @@ def track_file(
     The file's own beam is replaced by `reference`. With `everywhere`, places are all elements of the expanded
     sequence (MAD-X's own drifts included, its markers of start and end not); else there is one, the end.
     """
-    madx = start(f'call, file="{Path(path).resolve()}";\n{beam_text(reference)}\nuse, sequence={sequence};')
+    madx = processes.madx(f'call, file="{Path(path).resolve()}";\n{beam_text(reference)}\nuse, sequence={sequence};')
     layout = layout or Layout()
     names = [name for name in madx.sequence[sequence].expanded_element_names() if "$" not in name]
     create(madx, layout)
@@ -219,7 +210,7 @@ class Coefficient(NamedTuple):
 
 def one_turn_map(path: Path, sequence: str, order: int, layout: Layout) -> list[Coefficient]:
     """The transfer map of a MAD-X file's sequence about its closed orbit, delta as a parameter (icase 5)."""
-    madx = start(f'call, file="{Path(path).resolve()}"; use, sequence={sequence};')
+    madx = processes.madx(f'call, file="{Path(path).resolve()}"; use, sequence={sequence};')
     create(madx, layout)
     madx.input(f"ptc_twiss, icase=5, no={order}, maptable=true, closed_orbit=true;")
     table = madx.table.map_table
@@ -234,7 +225,7 @@ def one_turn_map(path: Path, sequence: str, order: int, layout: Layout) -> list[
 
 def anharmonicities(path: Path, sequence: str, layout: Layout) -> dict[str, float]:
     """Tunes, chromaticities to second order (derivatives) and detunings along 2 J, by ptc_normal (icase 5, no 4)."""
-    madx = start(f'call, file="{Path(path).resolve()}"; use, sequence={sequence};')
+    madx = processes.madx(f'call, file="{Path(path).resolve()}"; use, sequence={sequence};')
     create(madx, layout)
     asked = {"q1": "q1=0", "q2": "q2=0", "dq1": "dq1=1", "dq2": "dq2=1", "ddq1": "dq1=2", "ddq2": "dq2=2"}
     asked |= {"xx": "anhx=1,0,0", "xy": "anhx=0,1,0", "yx": "anhy=1,0,0", "yy": "anhy=0,1,0"}
