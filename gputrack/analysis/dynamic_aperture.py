@@ -17,7 +17,7 @@ from gputrack.base.arrays import namespace, to_numpy
 from gputrack.base.checks import require_integer, require_number
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import TrackingInterrupted, TrackingStopped
-from gputrack.base.interruption import Progress, interrupts, keeping, require_progress, shown
+from gputrack.base.interruption import PartialResult, Progress, interrupt_flag, progress_display, require_progress
 from gputrack.base.losses import LossCode
 from gputrack.beam.beam import Beam
 from gputrack.lattice.lattice import Lattice
@@ -187,10 +187,10 @@ def dynamic_aperture(
         done = scan.beam.turn
         return DynamicAperture(lattice, shape, delta, orbit, done, scan.beam, scan.given_up, scan.particle_turns)
 
-    kept_turns = keeping(lambda: scan.beam.turn, f"{turns} turns", result)
-    with kept_turns, interrupts() as interrupted, shown(progress, turns) as show:
+    partial = PartialResult(lambda: scan.beam.turn, f"{turns} turns", result)
+    with partial, interrupt_flag() as interrupted, progress_display(progress, turns) as show:
         if not scan.all(turns, advance, show, interrupted):
-            text = f"interrupted after {scan.beam.turn} of {turns} turns; they are kept in the result"
+            text = f"interrupted after {scan.beam.turn} of {turns} turns; they are in the result"
             raise TrackingInterrupted(text, result())
     return result()
 

@@ -17,7 +17,7 @@ from gputrack.base.arrays import to_numpy
 from gputrack.base.checks import require_integer, require_number
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import TrackingInterrupted
-from gputrack.base.interruption import Progress, interrupts, keeping, require_progress, shown
+from gputrack.base.interruption import PartialResult, Progress, interrupt_flag, progress_display, require_progress
 from gputrack.base.losses import LossCode
 from gputrack.beam.beam import Beam
 from gputrack.elements import Marker
@@ -183,10 +183,10 @@ def frequency_map(
         code, turn, place = scan.losses
         return FrequencyMap(lattice, shape, delta, turns, scan.done, qx, qy, scan.values, code, turn, place)
 
-    kept_blocks = keeping(lambda: scan.done, f"{scan.beam.n} particles", result)
-    with kept_blocks, interrupts() as interrupted, shown(progress, 2 * turns * scan.blocks) as show:
+    partial = PartialResult(lambda: scan.done, f"{scan.beam.n} particles", result)
+    with partial, interrupt_flag() as interrupted, progress_display(progress, 2 * turns * scan.blocks) as show:
         if not scan.all(advance, show, interrupted):
-            text = f"interrupted after {scan.done} of {scan.beam.n} particles; they are kept in the result"
+            text = f"interrupted after {scan.done} of {scan.beam.n} particles; they are in the result"
             raise TrackingInterrupted(text, result())
     return result()
 

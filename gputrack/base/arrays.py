@@ -15,6 +15,7 @@ from gputrack.base.sealed_array import DeviceArray, opened
 Array = Any
 
 _BOXED_CUPY = "gputrack.autodiff.cupy_box"  # module of the boxes around CuPy arrays
+_NUMPY = array_api_compat.array_namespace(np.zeros(0))
 _TRACERS = ("autograd.", _BOXED_CUPY)  # modules of all boxes
 
 
@@ -26,6 +27,9 @@ def namespace(*values: Array) -> Any:
     """
     found = None
     for value in values:
+        if type(value) is np.ndarray:
+            found = value if found is None else found
+            continue
         module = type(value).__module__
         if module.startswith("autograd."):
             return sys.modules["autograd.numpy"]
@@ -33,6 +37,8 @@ def namespace(*values: Array) -> Any:
             value = untraced(value)
         if found is None and array_api_compat.is_array_api_obj(value):
             found = value
+    if type(found) is np.ndarray:
+        return _NUMPY
     return np if found is None else array_api_compat.array_namespace(found)
 
 
@@ -96,7 +102,7 @@ def ratio_or_zero(numerator: Array, denominator: Array) -> Array:
 
 def is_cupy(value: Array) -> bool:
     """Whether `value` is a CuPy array, traced or not (False where CuPy is not installed)."""
-    return bool(array_api_compat.is_cupy_array(untraced(value)))
+    return type(value) is not np.ndarray and bool(array_api_compat.is_cupy_array(untraced(value)))
 
 
 def on_device(value: Array) -> AbstractContextManager[Any]:
@@ -113,7 +119,8 @@ def out_of_memory() -> tuple[type[Exception], ...]:
 
 def is_traced(value: Array) -> bool:
     """Whether `value` is one of autograd's boxed arrays, seen while a gradient is worked out."""
-    return type(value).__module__.startswith(_TRACERS)
+    kind = type(value)
+    return kind is not np.ndarray and kind.__module__.startswith(_TRACERS)
 
 
 def untraced(value: Array) -> Array:

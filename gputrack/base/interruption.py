@@ -1,4 +1,4 @@
-"""What was computed before an error is not lost: the error that goes on carries it."""
+"""Attach partial results to exceptions, notice Ctrl-C, and show progress."""
 
 from __future__ import annotations
 
@@ -6,39 +6,46 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from gputrack.base.checks import short
 from gputrack.base.errors import GputrackError, InputError, TrackingStopped
 
 
-@contextmanager
-def keeping(done: Callable[[], int], what: str, result: Callable[[], Any]) -> Iterator[None]:
-    """Turn any error from inside into `TrackingStopped`, once there is something to keep.
+class PartialResult:
+    """Context in which any error becomes a `TrackingStopped` with what was computed until then.
 
     Parameters
     ----------
     done : callable
         How far the run has come; while that is 0, errors stay what they are.
     what : str
-        Its measure, and how far it should go: "50 turns".
+        Its unit, and how far it should go: "50 turns".
     result : callable
-        What was computed, or None where it cannot be had.
+        What was computed, or None where there is no memory for it.
     """
-    try:
-        yield
-    except Exception as error:
-        part = isinstance(error, TrackingStopped)  # of this run, with a result of its own kind
-        if not done() and not part:
-            raise
-        cause = error.__cause__ if part else error
-        found = result()
-        kept = "they are kept in the result" if found is not None else "there is no memory left to put them together"
-        raise TrackingStopped(f"stopped after {done()} of {what}; {kept}: {_said(cause)}", found) from cause
+
+    def __init__(self, done: Callable[[], int], what: str, result: Callable[[], Any]) -> None:
+        self.done, self.what, self.result = done, what, result
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if not isinstance(error, Exception):
+            return
+        inner = isinstance(error, TrackingStopped)  # of a part of this run, with a result of its own kind
+        if not self.done() and not inner:
+            return
+        cause = error.__cause__ if inner else error
+        found = self.result()
+        where = "they are in the result" if found is not None else "there is no memory left for a result"
+        text = f"stopped after {self.done()} of {self.what}; {where}: {_description(cause)}"
+        raise TrackingStopped(text, found) from cause
 
 
-def _said(error: BaseException | None) -> str:
-    """An error in words: with its type, where the message is not ours."""
+def _description(error: BaseException | None) -> str:
+    """Text of an error; with its type where the message is not one of this package."""
     return str(error) if isinstance(error, GputrackError) else f"{type(error).__name__}: {error}"
 
 
@@ -46,14 +53,14 @@ Progress = bool | Callable[[int, int], None]
 
 
 def require_progress(owner: str, progress: object) -> None:
-    """An `InputError` where progress cannot be shown as `progress` says."""
+    """Require that `progress` is a flag or a function."""
     if not isinstance(progress, bool) and not callable(progress):
         raise InputError(f"{owner}: progress must be True, False or a function, got {short(progress)}")
 
 
 @contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag that is looked at between stretches; a second one stops at once."""
+def interrupt_flag() -> Iterator[Callable[[], bool]]:
+    """Set a flag at the first Ctrl-C, to be read between stretches of turns; stop at once at a second one."""
     seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -73,8 +80,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def shown(progress: Progress, turns: int) -> Iterator[Callable[[int, int], None]]:
-    """What is called after each stretch: nothing, the user's function, or a progress bar."""
+def progress_display(progress: Progress, turns: int) -> Iterator[Callable[[int, int], None]]:
+    """Function to call after each stretch of turns: the user's, or that of a progress bar."""
     if callable(progress):
         yield progress
     elif not progress:

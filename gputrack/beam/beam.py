@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -92,6 +92,23 @@ class Beam(BeamConstructors, BeamMoments):
         require_weights(self.weights)
         require_codes(self.loss_code)
         require_finite(c, self.alive)
+
+    @classmethod
+    def of_arrays(cls, reference: ReferenceParticle, turn: int, **arrays: Array) -> Self:
+        """A beam of arrays that are valid, as tracking makes them: nothing is checked or copied.
+
+        NumPy arrays become read-only.
+        """
+        beam = cls.__new__(cls)
+        beam.reference, beam.turn = reference, turn
+        for name in _ARRAYS:
+            array = arrays[name]
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
+        beam.coordinates, beam.weights = arrays["coordinates"], arrays["weights"]
+        beam.loss_code, beam.loss_turn = arrays["loss_code"], arrays["loss_turn"]
+        beam.loss_element = arrays["loss_element"]
+        return beam
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:

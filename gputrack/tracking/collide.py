@@ -16,7 +16,7 @@ import autograd.numpy as anp
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import require_integer, short
 from gputrack.base.errors import InputError, TrackingInterrupted
-from gputrack.base.interruption import interrupts, keeping
+from gputrack.base.interruption import PartialResult, interrupt_flag
 from gputrack.beam.beam import Beam
 from gputrack.beam.moments import root
 from gputrack.elements import BeamBeam
@@ -105,7 +105,7 @@ def collide(
         raise InputError(f"collide: collision must be a BeamBeam without tilt, got {short(collision)}")
     turns = require_integer("collide", "turns", turns, at_least=0)
     run = _Run(sides, collision, threads)
-    with keeping(lambda: len(run.seen), f"{turns} turns", run.plain_result), interrupts() as interrupted:
+    with PartialResult(lambda: len(run.seen), f"{turns} turns", run.plain_result), interrupt_flag() as interrupted:
         for _ in range(turns):
             try:
                 run.turn()
@@ -113,7 +113,7 @@ def collide(
             except TrackingInterrupted:  # in the middle of a turn
                 stop = True
             if stop:
-                text = f"interrupted after {len(run.seen)} of {turns} turns; they are kept in the result"
+                text = f"interrupted after {len(run.seen)} of {turns} turns; they are in the result"
                 raise TrackingInterrupted(text, run.plain_result())
     return run.result()
 

@@ -1,9 +1,9 @@
-"""Whether a run fits the memory of its GPU: asked before anything is tracked, said with numbers where it does not."""
+"""Check that a run fits in GPU memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 from gputrack.backends.collective import kernel_of
@@ -28,19 +28,19 @@ from gputrack.lattice.program import Program
 from gputrack.tracking.monitor import Recorder
 
 
-def require_room(
+def require_memory(
     backend: Any, lattice: Lattice, beam: Beam, program: Program, recorders: Sequence[Recorder], turns: int,
     kind: Kind = Kind.TRACK, backwards: bool = False, checkpoints: int = 0,
 ) -> None:  # fmt: skip
-    """Check that a run fits the device that it is for; nothing where that is the host.
+    """Check, before anything is tracked, that a run fits in the memory of its GPU; runs on the host are not checked.
 
-    What cannot be done without is counted. Beams in host memory that are streamed need room for a chunk.
-    A backward sweep keeps `checkpoints` copies of the coordinates at most.
+    The least that the run needs is counted: for streamed beams in host memory, that of a chunk. A reverse sweep has
+    `checkpoints` copies of the coordinates at most.
 
     Raises
     ------
     DeviceMemoryError
-        It does not fit; the message says particles, bytes, and what can be done.
+        It does not fit; the message gives particles, bytes, and the remedy.
     """
     streamed = isinstance(backend, StreamedBackend)
     if not turns or not (streamed or is_cupy(beam.coordinates)):
@@ -54,8 +54,8 @@ def require_room(
     each, fixed = bytes_per_particle(work), fixed_bytes(program, kind, beam.n)
     needed = beam.n * each + fixed
     if needed > memory.ALWAYS and needed > (free := free_bytes(device)[0]):
-        mend = _mend(lattice, program, work, max(0, (free - fixed) // each))
-        raise too_large(beam.n, each, fixed, device, mend)
+        remedy = _remedy(lattice, program, work, max(0, (free - fixed) // each))
+        raise too_large(beam.n, each, fixed, device, remedy)
 
 
 def _work(
@@ -82,14 +82,14 @@ def _recorded(recorder: Recorder, turns: range) -> int:
 
 
 def _coupled_bytes(backend: Any, program: Program) -> int:
-    """What maps of the whole beam take at least: who is lost, and without a kernel coordinates before and after."""
+    """Bytes of maps of the whole beam at least: a mask of lost particles, and coordinates before and after."""
     inner = backend.inner if isinstance(backend, StreamedBackend) else backend
     kinds = {program.collective(number)[0].name: program.collective(number)[0] for number in program.cuts}
     return 2 if all(kernel_of(inner, kind) is not None for kind in kinds.values()) else 2 + 2 * SIX
 
 
-def _mend(lattice: Lattice, program: Program, work: Work, fit: int) -> str:
-    """What can be done about it."""
+def _remedy(lattice: Lattice, program: Program, work: Work, fit: int) -> str:
+    """How to run all the same, as text."""
     if program.cuts:
         name = lattice.names[int(program.elements[program.cuts[0]])]
         return (
@@ -103,20 +103,21 @@ def _mend(lattice: Lattice, program: Program, work: Work, fit: int) -> str:
 
 
 def record_bytes(coordinates: Any, wanted: float, most: int) -> int:
-    """Bytes that a stretch may record: less than `most` where little is free, since moments of them take more."""
+    """Bytes that a stretch may record: less than `most` where little memory is free, as moments take more."""
     if wanted <= memory.ALWAYS or not is_cupy(coordinates):
         return most
     return min(most, free_bytes(coordinates.device.id)[0] // 8)
 
 
-@contextmanager
-def said_with_mend() -> Iterator[None]:
-    """Where memory of a GPU runs out all the same, a `DeviceMemoryError` with what can be done in place of CuPy's."""
-    try:
-        yield
-    except out_of_memory() as error:
-        raise DeviceMemoryError(
-            f"track: memory of the GPU ran out ({error}); give some back (cupy.get_default_memory_pool()."
-            "free_all_blocks()), record less, or, where nothing acts on the whole beam, leave it in host memory and "
-            "stream it: backend='cuda'"
-        ) from error
+class DeviceMemoryErrors:
+    """Context in which CuPy's out-of-memory errors become `DeviceMemoryError`, with the remedy."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is not None and isinstance(error, out_of_memory()):
+            raise DeviceMemoryError(
+                f"track: memory of the GPU ran out ({error}); free some (cupy.get_default_memory_pool()."
+                "free_all_blocks()), record less, or, where nothing acts on the whole beam, leave it in host memory "
+                "and stream it: backend='cuda'"
+            ) from error

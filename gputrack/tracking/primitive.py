@@ -29,7 +29,7 @@ from gputrack.lattice.program import Program
 from gputrack.lattice.tracking_program import tracking_program
 from gputrack.tracking.arguments import check_arguments
 from gputrack.tracking.lost_frames import lost_places
-from gputrack.tracking.memory_check import require_room, said_with_mend
+from gputrack.tracking.memory_check import DeviceMemoryErrors, require_memory
 from gputrack.tracking.monitor import Monitor, Record, Recorder, moments_of
 from gputrack.tracking.reverse_sweep import CHECKPOINTS, Checkpoint, Pass, sweep
 from gputrack.tracking.run import Run, Tracked
@@ -80,13 +80,13 @@ class _Forward:
 
     def run(self) -> tuple[Any, ...]:
         """Track; return the coordinates and those of each record."""
-        with on_device(self.plain_beam.coordinates), said_with_mend():
+        with on_device(self.plain_beam.coordinates), DeviceMemoryErrors():
             return self._run() if self.directions is None else self._run_along(self.directions)
 
     def _program(self, kind: Kind) -> Program:
         """The lattice as a program, once it is clear that its run fits the device."""
         program = tracking_program(self.lattice, [(m.every, m.select) for m in self.monitors])
-        require_room(
+        require_memory(
             self.backend, self.plain_lattice, self.plain_beam, program, self.recorders, self.turns, kind,
             checkpoints=CHECKPOINTS if kind is Kind.SWEEP else 0,
         )  # fmt: skip
@@ -143,9 +143,9 @@ class _Forward:
     def result(self, parts: Any) -> Tracked:
         """The outgoing beam with its records, of traced arrays."""
         plain = self.plain
-        out = Tracked(
-            parts[0], self.reference, weights=self.beam.weights,
-            loss_code=plain.loss_code, loss_turn=plain.loss_turn, loss_element=plain.loss_element, turn=plain.turn,
+        out = Tracked.of_arrays(
+            self.reference, plain.turn, coordinates=parts[0], weights=self.beam.weights, loss_code=plain.loss_code,
+            loss_turn=plain.loss_turn, loss_element=plain.loss_element,
         )  # fmt: skip
         records = []
         for i, (monitor, record) in enumerate(zip(self.monitors, plain.records, strict=True)):
@@ -158,7 +158,7 @@ class _Forward:
         seed, *seeds = unsealed(cotangents)
         program, ends = self.pass_.launch.program, self.pass_.particles
         bars = np.zeros(len(program.constants) + len(ReferenceValues._fields))
-        with on_device(seed), said_with_mend():
+        with on_device(seed), DeviceMemoryErrors():
             lost = lost_places(program, ends)
             if lost is not None:
                 ref = ReferenceValues.of(self.pass_.launch.reference)

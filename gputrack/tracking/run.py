@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 from gputrack.backends.protocol import Backend, Launch, Particles, make_records
 from gputrack.base.arrays import namespace, out_of_memory
 from gputrack.base.errors import TrackingInterrupted
-from gputrack.base.interruption import Progress, interrupts, keeping, shown
+from gputrack.base.interruption import PartialResult, Progress, interrupt_flag, progress_display
 from gputrack.beam.beam import Beam
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import Program
 from gputrack.tracking.lost_frames import lost_places
-from gputrack.tracking.memory_check import record_bytes, said_with_mend
+from gputrack.tracking.memory_check import DeviceMemoryErrors, record_bytes
 from gputrack.tracking.monitor import Record, Recorder
 
-STRETCH_SECONDS = 0.25  # between looks at the progress bar and at Ctrl-C
+STRETCH_SECONDS = 0.25  # between updates of the progress bar, and looks at Ctrl-C
+SHORT = 1e5  # passages of particles through maps that take milliseconds
 COPIES = 4  # times as long as the copies of a streamed beam a stretch should take, so that they hardly count
 RECORD_BYTES = 256 * 2**20  # recorded at most in one stretch
 LARGEST_LIMIT = 1e150  # its square is still a number
@@ -46,14 +46,11 @@ class Run:
     ) -> None:  # fmt: skip
         self.lattice, self.beam, self.program, self.backend = lattice, beam, program, backend
         self.recorders, self.limit, self.backwards = recorders, min(limit, LARGEST_LIMIT), backwards
-        self.xp = namespace(beam.coordinates)
-        xp = self.xp
+        self.xp = xp = namespace(beam.coordinates)
         self.particles = Particles(
-            xp.array(beam.coordinates, copy=True, order="C"),
-            xp.array(beam.loss_code, dtype=xp.int32, copy=True),
-            xp.array(beam.loss_turn, dtype=xp.int64, copy=True),
+            xp.array(beam.coordinates, copy=True, order="C"), beam.loss_code.copy(), beam.loss_turn.copy(),
             xp.full(beam.n, -1, dtype=xp.int32),
-        )
+        )  # fmt: skip
         self.memory: dict[Any, Any] = {}
         self.done = 0
         self.pace = 0.0  # seconds per turn
@@ -61,30 +58,43 @@ class Run:
     def all(self, turns: int, progress: Progress, until: int | None = None) -> None:
         """Run all turns, or the first ones `until` a later call, with progress shown.
 
-        Ctrl-C raises `TrackingInterrupted` after a whole stretch, errors `TrackingStopped`.
+        Ctrl-C raises `TrackingInterrupted` after a whole stretch, errors `TrackingStopped`. Runs of milliseconds
+        without progress leave Ctrl-C alone.
         """
         until = turns if until is None else until
-        with self.keeping(turns), said_with_mend(), interrupts() as interrupted, shown(progress, turns) as show:
+        with self.partial_result(turns), DeviceMemoryErrors():
+            if not progress and self._is_short(until - self.done):
+                while self.done < until:
+                    self.stretch(until)
+            else:
+                self._watched(turns, progress, until)
+
+    def _is_short(self, turns: int) -> bool:
+        passages = turns * len(self.program) * self.beam.n
+        return passages <= SHORT and self.backend.name != "array" and not self.program.cuts
+
+    def _watched(self, turns: int, progress: Progress, until: int) -> None:
+        with interrupt_flag() as interrupted, progress_display(progress, turns) as show:
             while self.done < until:
                 self.stretch(until)
                 show(self.done, turns)
                 if interrupted():
-                    text = f"interrupted after {self.done} of {turns} turns; they are kept in the result"
+                    text = f"interrupted after {self.done} of {turns} turns; they are in the result"
                     raise TrackingInterrupted(text, self.result())
 
-    def keeping(self, turns: int) -> AbstractContextManager[None]:
-        """Errors carry the turns that are done."""
-        return keeping(lambda: self.done, f"{turns} turns", self._kept)
+    def partial_result(self, turns: int) -> PartialResult:
+        """Context in which errors carry the turns that are done."""
+        return PartialResult(lambda: self.done, f"{turns} turns", self._partial)
 
-    def _kept(self) -> Tracked | None:
-        """The beam as it is now, if a GPU has memory enough to put its records together."""
+    def _partial(self) -> Tracked | None:
+        """The beam as it is now; None where a GPU has no memory to put its records together."""
         try:
             return self.result()
         except out_of_memory():
             return None
 
     def stretch(self, turns: int) -> None:
-        """Run a few turns, as many as fit the time between two looks and the memory for records."""
+        """Run as many turns as fit the time between two looks at progress, and the memory for records."""
         count = min(turns - self.done, self._turns_per_stretch())
         first = self.beam.turn + self.done if not self.backwards else self.beam.turn - self.done - count
         rows = [recorder.rows(first, count) for recorder in self.recorders]
@@ -99,11 +109,15 @@ class Run:
             raise
         self.pace = (time.perf_counter() - start) / count
         self.done += count
+        self._record(launch, rows)
+
+    def _record(self, launch: Launch, rows: list[list[int]]) -> None:
+        """Hand what a stretch recorded to the recorders."""
         order = slice(None, None, -1 if self.backwards else 1)
         failures = []
-        for recorder, buffer, kept in zip(self.recorders, launch.records.views, rows, strict=True):
+        for recorder, buffer, turns in zip(self.recorders, launch.records.views, rows, strict=True):
             try:
-                recorder.take(buffer[order], kept[order], self.beam.weights)
+                recorder.take(buffer[order], turns[order], self.beam.weights)
             except Exception as error:  # the others have these turns all the same
                 failures.append(error)
         if failures:
@@ -127,18 +141,19 @@ class Run:
         return max(1, min(count, int(record_bytes(self.beam.coordinates, count * per_turn, RECORD_BYTES) / per_turn)))
 
     def result(self) -> Tracked:
-        """The beam as it is now."""
-        p, xp = self.particles, self.xp
+        """The beam as it is now, made of the run's own arrays: it must not be run any further."""
+        p, beam = self.particles, self.beam
+        coordinates, elements = p.coordinates, beam.loss_element
         fresh = p.loss_op >= 0
-        elements = xp.asarray(self.program.elements) if len(self.program) else xp.zeros(1, dtype=xp.int32)
-        where = xp.where(fresh, elements[xp.where(fresh, p.loss_op, 0)], self.beam.loss_element)
-        turn = self.beam.turn + (-self.done if self.backwards else self.done)
-        lost = lost_places(self.program, p, self.backwards)
-        ref = ReferenceValues.of(self.lattice.require_reference())
-        coordinates = p.coordinates if lost is None else lost.moved(p.coordinates, ref)
-        out = Tracked(
-            coordinates, self.beam.reference, weights=self.beam.weights, loss_code=p.loss_code,
-            loss_turn=p.loss_turn, loss_element=where, turn=turn,
+        if bool(fresh.any()):
+            xp = self.xp
+            elements = xp.where(fresh, xp.asarray(self.program.elements)[xp.where(fresh, p.loss_op, 0)], elements)
+            lost = lost_places(self.program, p, self.backwards)
+            ref = ReferenceValues.of(self.lattice.require_reference())
+            coordinates = coordinates if lost is None else lost.moved(coordinates, ref)
+        out = Tracked.of_arrays(
+            beam.reference, beam.turn + (-self.done if self.backwards else self.done), coordinates=coordinates,
+            weights=beam.weights, loss_code=p.loss_code, loss_turn=p.loss_turn, loss_element=elements,
         )  # fmt: skip
         out.records = tuple(recorder.record() for recorder in self.recorders)
         return out

@@ -11,7 +11,7 @@ from gputrack.beam.beam import Beam
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.tracking_program import tracking_program
 from gputrack.tracking.arguments import check_arguments
-from gputrack.tracking.memory_check import require_room, said_with_mend
+from gputrack.tracking.memory_check import DeviceMemoryErrors, require_memory
 from gputrack.tracking.monitor import Monitor, Recorder
 from gputrack.tracking.primitive import differentiated_track
 from gputrack.tracking.run import Run, Tracked
@@ -86,11 +86,11 @@ def track(
         for monitor in monitors:
             recorders.append(Recorder(monitor, lattice))
         program = tracking_program(lattice, [(m.every, m.select) for m in monitors])
-        require_room(runner, lattice, beam, program, recorders, turns, backwards=bool(backwards))
-        with on_device(beam.coordinates), said_with_mend():
+        require_memory(runner, lattice, beam, program, recorders, turns, backwards=bool(backwards))
+        with on_device(beam.coordinates), DeviceMemoryErrors():
             run = Run(lattice, beam, program, runner, recorders, float(limit), backwards)
             run.all(turns, progress)
-            with run.keeping(turns):
+            with run.partial_result(turns):
                 for recorder in recorders:
                     recorder.close()
             return run.result()
