@@ -1,0 +1,226 @@
+"""What a call costs beside the kernels: gradients, short tracking and Twiss with new values of knobs.
+
+    python benchmarks/overhead.py --lattice ../shared/lattices/spear3.madx --before ../before
+
+Kernels are timed by themselves, at the boundary of the compiled libraries; what is left of a call is Python's. With
+--before, another checkout is measured in turn with this one, each in processes of its own, and ratios are of the
+medians over all rounds. One thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from machine import heading
+
+Call = Callable[[], Any]
+
+TRACK_MICROSECONDS = 80.0  # of Python in a call of track, at most
+GRADIENT_RATIO = 4.0  # by which Python's part of value_and_grad is shorter than before, at least
+TWISS_SPREAD = 0.10  # by which the two ways to set a number may differ
+GRADIENT, TRACK, TWISS = "value_and_grad, 10 knobs", "track, 1 turn", "twiss after"
+
+
+class Cost(NamedTuple):
+    """Seconds of one call, and those of them in kernels."""
+
+    total: float
+    kernels: float
+
+    @property
+    def python(self) -> float:
+        return self.total - self.kernels
+
+
+# -- in a process of its own -----------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Seconds spent in functions of compiled libraries."""
+
+    seconds = 0.0
+
+
+class TimedFunction:
+    """A function of a compiled library that tells a clock how long it took."""
+
+    def __init__(self, function: Any) -> None:
+        object.__setattr__(self, "function", function)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.function, name, value)
+
+    def __call__(self, *arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return self.function(*arguments)
+        finally:
+            Clock.seconds += time.perf_counter() - start
+
+
+class TimedLibrary(ctypes.CDLL):
+    """A library whose functions are timed."""
+
+    def __getattr__(self, name: str) -> Any:
+        function = super().__getattr__(name)
+        if name.startswith("_"):
+            return function
+        timed = TimedFunction(function)
+        self.__dict__[name] = timed
+        return timed
+
+
+def costs_of(call: Call, seconds: float) -> Cost:
+    """Medians over calls within a time, after some that are not counted."""
+    for _ in range(3):
+        call()
+    found: list[Cost] = []
+    end = time.perf_counter() + seconds
+    while len(found) < 5 or time.perf_counter() < end:
+        Clock.seconds = 0.0
+        start = time.perf_counter()
+        call()
+        found.append(Cost(time.perf_counter() - start, Clock.seconds))
+    return Cost(median(cost.total for cost in found), median(cost.kernels for cost in found))
+
+
+def cases(gt: Any, name: str, ring: Any) -> dict[str, Call]:
+    """Calls by what they do."""
+    import autograd.numpy as anp
+
+    rng = np.random.default_rng(1)
+    quadrupoles = [place for place, element in enumerate(ring) if isinstance(element, gt.Quadrupole)]
+    handles = list(dict.fromkeys(f"{ring[place].name}.k1" for place in quadrupoles))
+    ten, family = ring.knobs(*handles[:10]), ring.knobs(handles[0])
+    select, k1 = handles[0].removesuffix(".k1"), family.values[0]
+
+    def fresh(values: Any) -> Any:
+        return values * (1.0 + 1e-7 * rng.random(np.shape(values)))
+
+    def beam(n: int) -> Any:
+        return gt.Beam(1e-5 * rng.normal(size=(6, n)), ring.reference)
+
+    def gradient(n: int) -> Call:
+        particles = beam(n)
+
+        def objective(values: Any) -> Any:
+            return anp.sum(gt.track(ring.with_knobs(ten, values), particles, threads=1).coordinates[0] ** 2)
+
+        evaluate = gt.value_and_grad(objective)
+        return lambda: evaluate(fresh(ten.values))
+
+    one = beam(1)
+    return {
+        f"{GRADIENT}, 1 particle, {name}": gradient(1),
+        f"{GRADIENT}, 1000 particles, {name}": gradient(1000),
+        f"{TRACK}, 1 particle, {name}": lambda: gt.track(ring, one, threads=1),
+        f"{TWISS} with_knobs, {name}": lambda: gt.twiss(ring.with_knobs(family, fresh(family.values))).qx,
+        f"{TWISS} with_changes, {name}": lambda: gt.twiss(ring.with_changes(select, k1=fresh(k1))).qx,
+    }
+
+
+def measure(lattice: str | None, seconds: float) -> dict[str, Cost]:
+    """All cases of the checkout that Python finds."""
+    ctypes.CDLL = TimedLibrary  # type: ignore[misc] # before the first library is loaded
+    import gputrack as gt
+
+    rings = {"bundled ring": gt.demo_ring()}
+    if lattice:
+        rings[Path(lattice).stem] = gt.load(lattice)
+    every = {what: call for name, ring in rings.items() for what, call in cases(gt, name, ring).items()}
+    return {what: costs_of(call, seconds) for what, call in every.items()}
+
+
+# -- around it -------------------------------------------------------------------------------------------------------
+
+
+def child(checkout: Path, arguments: argparse.Namespace) -> dict[str, Cost]:
+    """Measure a checkout in a process of its own, which finds no other one."""
+    command = [sys.executable, __file__, "--child", "--seconds", str(arguments.seconds)]
+    if arguments.lattice:
+        command += ["--lattice", str(Path(arguments.lattice).resolve())]
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=folder,
+            env={**os.environ, **threads, "PYTHONPATH": str(checkout)},
+        )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{checkout}: {done.stderr[-2000:]}")
+    return {what: Cost(*cost) for what, cost in json.loads(done.stdout.splitlines()[-1]).items()}
+
+
+def medians(rounds: list[dict[str, Cost]]) -> dict[str, Cost]:
+    """For each case the medians over all rounds."""
+    return {
+        what: Cost(median(r[what].total for r in rounds), median(r[what].kernels for r in rounds)) for what in rounds[0]
+    }
+
+
+def row(what: str, now: Cost, before: Cost | None) -> str:
+    """One line of the table: milliseconds of a call, Python's share, and the same before."""
+    text = f"{what:<56} {1e3 * now.total:>9.3f} {1e3 * now.python:>9.3f} {100 * now.python / now.total:>6.0f} %"
+    if before is None:
+        return text
+    text += f" {1e3 * before.total:>9.3f} {1e3 * before.python:>9.3f} {100 * before.python / before.total:>6.0f} %"
+    return text + f" {before.total / now.total:>7.1f} {before.python / now.python:>7.1f}"
+
+
+def verdicts(now: dict[str, Cost], before: dict[str, Cost] | None) -> list[str]:
+    """Figures beside their targets."""
+    lines = []
+    for what, cost in now.items():
+        if what.startswith(TRACK):
+            lines.append(f"{what}: {1e6 * cost.python:.0f} us of Python, at most {TRACK_MICROSECONDS:.0f}")
+        if what.startswith(GRADIENT) and before is not None:
+            ratio = before[what].python / cost.python
+            lines.append(f"{what}: Python {ratio:.1f} times less than before, at least {GRADIENT_RATIO:.0f}")
+        if what.startswith(f"{TWISS} with_changes"):
+            spread = cost.total / now[what.replace("with_changes", "with_knobs")].total - 1.0
+            lines.append(f"{what}: {100 * spread:+.0f} % of with_knobs, at most {100 * TWISS_SPREAD:.0f}")
+    return lines
+
+
+def main() -> None:
+    """Measure, print, and write a record where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lattice", help="MAD-X file, beside the bundled ring")
+    parser.add_argument("--before", type=Path, help="another checkout to compare with")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each case in a round")
+    parser.add_argument("--output", type=Path, help="file for the record")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(measure(arguments.lattice, arguments.seconds)))
+        return
+    rounds: dict[str, list[dict[str, Cost]]] = {"now": [], "before": []}
+    for _ in range(arguments.rounds):  # in turn, so that both see what else the machine does
+        rounds["now"].append(child(Path(__file__).resolve().parents[1], arguments))
+        if arguments.before:
+            rounds["before"].append(child(arguments.before.resolve(), arguments))
+    now, before = medians(rounds["now"]), medians(rounds["before"]) if arguments.before else None
+    columns = f"{'':<56} {'now [ms]':>9} {'Python':>9} {'share':>8}"
+    columns += f" {'before':>9} {'Python':>9} {'share':>8} {'ratio':>7} {'Python':>7}" if before else ""
+    table = [row(what, cost, before[what] if before else None) for what, cost in now.items()]
+    lines = [heading(), f"one thread; medians of {arguments.rounds} rounds", "", columns, *table, ""]
+    text = "\n".join([*lines, *verdicts(now, before)])
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
