@@ -41,6 +41,14 @@ RUN = Struct(
     Member("record_starts", _GIVEN_INTEGERS, "(monitors,), start of each buffer"),
 )
 
+#: what a sweep is given where monitors record moments
+_MOMENTS = (
+    Member("weights", _GIVEN, "(n,), real particles per macroparticle"),
+    Member("moment_seeds", _GIVEN, "of each monitor of moments (recorded turns, places, MOMENT_SEEDS)"),
+    Member("moment_starts", _GIVEN_INTEGERS, "(monitors,), start of each one's seeds, -1 for coordinates; may be null"),
+    Member("moment_turn", INTEGER, "from which the recorded turns count"),
+)
+
 SWEEP = Struct(
     "Sweep",
     "Backward sweep of a part of the particles on the host.",
@@ -49,6 +57,7 @@ SWEEP = Struct(
     Member("gradient", _NUMBERS, "(constants,), added to"),
     Member("reference", _NUMBERS, "with respect to the members of Reference, added to"),
     Member("seeds", _GIVEN, "cotangents of the records, laid out as run.records; null without monitors"),
+    *_MOMENTS,
 )
 
 BLOCK_SWEEP = Struct(
@@ -57,6 +66,7 @@ BLOCK_SWEEP = Struct(
     Member("run", RUN, "as in Sweep"),
     Member("cotangents", _NUMBERS, "as in Sweep"),
     Member("seeds", _GIVEN, "as in Sweep"),
+    *_MOMENTS,
     Member("rows", _NUMBERS, "(blocks, n_constants + members of Reference), zeros at first"),
     Member("n_constants", INT),
 )

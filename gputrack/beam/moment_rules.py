@@ -82,7 +82,7 @@ def _pull_moments(answer: Any, coordinates: Any, weights: Any, alive: Any) -> Ca
     return pull
 
 
-def _push_moments(tangent: Any, answer: Any, coordinates: Any, weights: Any, alive: Any) -> Any:
+def push_moments(tangent: Any, answer: Any, coordinates: Any, weights: Any, alive: Any) -> Any:
     """Tangents of mean and sigma: the sums of s dc and of s (dc u^T + u dc^T) over the particles."""
     offset, fraction = _offsets(answer, coordinates, weights, alive)
     xp = namespace(tangent, offset)
@@ -93,7 +93,40 @@ def _push_moments(tangent: Any, answer: Any, coordinates: Any, weights: Any, ali
 
 
 defvjp(mean_and_sigma, _pull_moments, argnums=(0,))
-defjvp(mean_and_sigma, _push_moments, argnums=(0,))
+defjvp(mean_and_sigma, push_moments, argnums=(0,))
+
+
+#: numbers of one record from which the cotangents of its particles follow; twin of kernels/program/moments.h
+MOMENT_SEEDS = 6 + 6 + 36
+
+
+def moment_seeds(bar: np.ndarray, answer: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """What the cotangents of recorded moments leave to do for each particle, see `seeded`.
+
+    Parameters
+    ----------
+    bar, answer : (..., 7, 6) arrays
+        Cotangents of moments, and the moments, as of `mean_and_sigma`.
+    total : (...) array
+        Sums of the survivors' weights.
+
+    Returns
+    -------
+    (..., MOMENT_SEEDS) array
+        bar mean/W, the mean, and (bar sigma + its transposed)/W row by row; 0 where no particle survives.
+    """
+    some = total > 0.0
+    over = np.where(some, 1.0 / np.where(some, total, 1.0), 0.0)[..., None]
+    both = bar[..., 1:, :] + moments.transposed(bar[..., 1:, :])
+    mean = np.where(some[..., None], answer[..., 0, :], 0.0)
+    return np.concatenate([bar[..., 0, :] * over, mean, both.reshape(*over.shape[:-1], 36) * over], axis=-1)
+
+
+def seeded(coordinates: np.ndarray, weights: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Cotangents (6, n) of coordinates (6, n) by one record: w (b + B (c - m)), from b, m and B (MOMENT_SEEDS,)."""
+    b, mean, matrix = seeds[:6, None], seeds[6:12, None], seeds[12:].reshape(6, 6)
+    bars: np.ndarray = weights * (b + matrix @ (coordinates - mean))
+    return bars
 
 
 @primitive

@@ -6,6 +6,7 @@
 #include "launch.h"
 #include "row_sums.h"
 #include "../program/losses.h"
+#include "../program/moments.h"
 
 #ifndef GT_CONSTANTS
 #define GT_CONSTANTS 64  // the most of one op with series in the program
@@ -56,7 +57,10 @@ GT_INLINE void pull(const Op& op, bool alive, double* series, int place, Board& 
 }
 
 // Cotangents of recorded coordinates are added where they were recorded.
-GT_INLINE void add_seeds(const BlockSweep& sweep, Costate<double>& g, Integer i, Integer turn, const RecordOp& op) {
+GT_INLINE void add_seeds(const BlockSweep& sweep, const State<double>& s, Costate<double>& g, Integer i, Integer turn,
+                         const RecordOp& op) {
+  if (const double* moments = moment_seeds_of(sweep, op, turn))
+    return add_moment_seed(s, g, 1u, sweep.weights[i], moments);
   if (!sweep.seeds) return;
   const double* place = record_place(sweep.run, op, turn);
   if (!place) return;
@@ -100,7 +104,7 @@ GT_INLINE void pull_op(const BlockSweep& sweep, State<double>& s, Costate<double
   switch (integers[0]) {
     GT_ADJOINT_KINDS
     case CODE_record:
-      if (alive) add_seeds(sweep, g, i, turn, unpack_RecordOp(integers, constants));
+      if (alive) add_seeds(sweep, s, g, i, turn, unpack_RecordOp(integers, constants));
   }
 }
 #undef GT_KIND

@@ -1,6 +1,7 @@
 // The backward sweep on CPU threads: undoes each op while it pulls the cotangents back through it.
 #pragma once
 #include "block.h"
+#include "../program/moments.h"
 
 constexpr int MAX_CONSTANTS = 1024;  // of one op
 
@@ -64,8 +65,21 @@ static void revive(const Sweep& sweep, Block& b, CoBlock& co, Integer turn, int 
   }
 }
 
+// Cotangents of recorded moments are pulled back to the particles where they were recorded.
+static void add_moment_seeds(const Sweep& sweep, Block& b, CoBlock& co, const double* seed) {
+  for (int p = 0; p < b.packs; ++p) {
+    alignas(64) double lanes[LANES] = {};
+    for (int lane = 0; lane < LANES; ++lane)
+      if (b.alive[p] >> lane & 1u) lanes[lane] = sweep.weights[b.first[p] + lane];
+    Pack weight;
+    std::memcpy(&weight, lanes, sizeof lanes);
+    add_moment_seed(b.states[p], co.states[p], b.alive[p], weight, seed);
+  }
+}
+
 // Cotangents of recorded coordinates are added where they were recorded.
 static void add_seeds(const Sweep& sweep, Block& b, CoBlock& co, Integer turn, const RecordOp& op) {
+  if (const double* moments = moment_seeds_of(sweep, op, turn)) return add_moment_seeds(sweep, b, co, moments);
   if (!sweep.seeds) return;
   double* place = record_place(sweep.run, op, turn);
   if (!place) return;

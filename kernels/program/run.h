@@ -4,11 +4,16 @@
 
 constexpr int OP_INTEGERS = 10;  // code, place of the constants, integers of the op
 
+// Row of a monitor's op in this turn, counted from those of a first turn; -1 in turns that it does not record.
+GT_INLINE Integer record_row(Integer first_turn, const RecordOp& op, Integer turn) {
+  if (turn % op.every != 0) return -1;
+  // rounded up: C++ rounds towards zero
+  const Integer first = (first_turn > 0 ? first_turn + op.every - 1 : first_turn) / op.every;
+  return (turn / op.every - first) * op.places + op.place;
+}
+
 // Where a monitor's op writes coordinate 0 of particle 0 in this turn; null in turns that it does not record.
 GT_INLINE double* record_place(const Run& run, const RecordOp& op, Integer turn) {
-  if (turn % op.every != 0) return nullptr;
-  // rounded up: C++ rounds towards zero
-  Integer first = (run.first_turn > 0 ? run.first_turn + op.every - 1 : run.first_turn) / op.every;
-  Integer row = (turn / op.every - first) * op.places + op.place;
-  return run.records + run.record_starts[op.monitor] + row * 6 * run.n;
+  const Integer row = record_row(run.first_turn, op, turn);
+  return row < 0 ? nullptr : run.records + run.record_starts[op.monitor] + row * 6 * run.n;
 }

@@ -76,7 +76,7 @@ def test_moments_keep_to_few_arrays_of_the_beams_size():
 
 def test_moments_on_a_device_send_only_themselves_to_the_host(monkeypatch):
     """Rules on arrays of a stand-in that refuses to become NumPy arrays by itself."""
-    from gputrack.beam.moment_rules import _pull_moments, _push_moments
+    from gputrack.beam.moment_rules import _pull_moments, push_moments
 
     fake_cupy.install(monkeypatch)
     import cupy
@@ -90,9 +90,9 @@ def test_moments_on_a_device_send_only_themselves_to_the_host(monkeypatch):
     bar = _pull_moments(value, *there)(cotangent)
     assert type(bar) is cupy.ndarray
     assert bar.get() == pytest.approx(_pull_moments(value, c, w, alive)(cotangent), rel=1e-14)
-    pushed = _push_moments(cupy.asarray(tangent), value, *there)
+    pushed = push_moments(cupy.asarray(tangent), value, *there)
     assert type(pushed) is np.ndarray
-    assert pushed == pytest.approx(_push_moments(tangent, value, c, w, alive), rel=1e-14)
+    assert pushed == pytest.approx(push_moments(tangent, value, c, w, alive), rel=1e-14)
 
 
 def plane_sigma(emittances):
