@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def retuned_program(lattice: Lattice, entry: Entry[Program], make: Compiler, *ke
     if setting is None:
         return None
     form = setting.form()
-    program = _compiled(form.lattice, form.others, _traced(lattice), entry, make, *key)
+    program = _compiled(cast(Lattice, form.lattice), form.others, _traced(lattice), entry, make, *key)
     return retuned(program, setting.knobs, setting.numbers)
 
 

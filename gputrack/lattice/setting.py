@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,17 +14,15 @@ from gputrack.elements import Element
 from gputrack.lattice.knobs import Knob, Knobs, Limits, get_parameter, limits_of, set_parameter
 
 if TYPE_CHECKING:
-    from gputrack.lattice.lattice import Lattice
+    from gputrack.lattice.places import LatticePlaces
 
 #: parameters on which the length of the reference orbit depends
 _LENGTHS = ("length", "angle")
-_LARGEST = 2**1023  # integers below it are floating-point numbers
 #: sets of knobs in turn with which a lattice is set without being looked at again
 _SETS = 32
 _LIMITS: Entry[Limits] = Entry("intervals of knobs", _SETS)
-_CHANGES: Entry[Knobs | None] = Entry("knobs of changed parameters", _SETS)
 _PRESENT: Entry[tuple[np.ndarray, np.ndarray]] = Entry("values of driven parameters", _SETS)
-_SWITCHED_OFF: Entry[Lattice] = Entry("lattice with parameters at zero", most=4)
+_SWITCHED_OFF: Entry[LatticePlaces] = Entry("lattice with parameters at zero", most=4)
 _DRIVEN: Entry[frozenset[int]] = Entry("places that knobs drive", _SETS)
 _LEFT: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs without those of others", _SETS)
 _MERGED: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs of one setting after another", _SETS)
@@ -56,13 +54,13 @@ class Form(NamedTuple):
 
     Attributes
     ----------
-    lattice : Lattice
+    lattice : LatticePlaces
         Made of elements, with 0 where that was set.
     others : Driven
         The parameters that are set to other values.
     """
 
-    lattice: Lattice
+    lattice: LatticePlaces
     others: Driven
 
 
@@ -72,13 +70,13 @@ class Setting:
 
     Attributes
     ----------
-    origin : Lattice
+    origin : lattice
         Made of elements: it has no setting itself.
     knobs : Knobs
     numbers : (n,) array
     """
 
-    origin: Lattice
+    origin: LatticePlaces
     knobs: Knobs
     numbers: np.ndarray
 
@@ -158,7 +156,7 @@ class Setting:
         return lengths
 
 
-def _present(lattice: Lattice, knobs: Knobs) -> tuple[np.ndarray, np.ndarray]:
+def _present(lattice: LatticePlaces, knobs: Knobs) -> tuple[np.ndarray, np.ndarray]:
     """For each parameter that knobs drive the number of its knob, and its value in a lattice."""
     driving, values = [np.zeros(0, dtype=int)], [np.zeros(0)]
     for parameter, (places, numbers) in knobs.driven.items():
@@ -167,7 +165,7 @@ def _present(lattice: Lattice, knobs: Knobs) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(driving), np.concatenate(values)
 
 
-def _without(lattice: Lattice, parameters: Sequence[tuple[int, str]]) -> Lattice:
+def _without(lattice: LatticePlaces, parameters: Sequence[tuple[int, str]]) -> LatticePlaces:
     """A lattice with some parameters at 0."""
     changed = list(lattice.elements)
     for place, parameter in parameters:
@@ -217,54 +215,3 @@ def _merged(first: Knobs, second: Knobs) -> tuple[Knobs, np.ndarray]:
     """Knobs of one setting after another, and the numbers of those of the first that are left."""
     left, rest = _left(first, second)
     return (left + second if len(left) else second), rest
-
-
-def knobs_of_changes(lattice: Lattice, select: str, changes: Mapping[str, Any]) -> tuple[Knobs, np.ndarray] | None:
-    """Knobs that change parameters of elements as `Lattice.with_changes` does, with their values.
-
-    None where a change is not of numbers alone, or changes the number of entries of a series.
-
-    Parameters
-    ----------
-    lattice : Lattice
-        Made of elements.
-    select : str
-        Glob.
-    changes : mapping of parameters to values
-    """
-    counts: list[tuple[str, int | None]] = []
-    numbers: list[float] = []
-    for name, value in changes.items():
-        given = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else value
-        series = isinstance(given, (tuple, list))
-        entries = list(given) if series else [given]
-        if not all(map(_is_number, entries)):
-            return None
-        counts.append((name, len(entries) if series else None))
-        numbers += map(float, entries)
-    knobs = lattice.cache.get(_CHANGES, lambda: _knobs_of_counts(lattice, select, counts), select, *counts)
-    return None if knobs is None else (knobs, np.array(numbers))
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < _LARGEST
-    return isinstance(value, (float, np.integer, np.floating))
-
-
-def _knobs_of_counts(lattice: Lattice, select: str, counts: Sequence[tuple[str, int | None]]) -> Knobs | None:
-    """Knobs for numbers, and for series of as many entries as all of the elements have."""
-    places = tuple(lattice.indices(select))
-    knobs: list[Knob] = []
-    for name, count in counts:
-        if count is not None and any(_entries(lattice.elements[place], name) != count for place in places):
-            return None
-        entries = [name] if count is None else [f"{name}[{n}]" for n in range(count)]
-        knobs += [Knob(f"{select}.{entry}", places, entry, 0.0) for entry in entries]
-    return Knobs(tuple(knobs))
-
-
-def _entries(element: Element, name: str) -> int | None:
-    """Entries of a series; None where an element has no such series."""
-    value = getattr(element, name, None)
-    return len(value) if isinstance(value, tuple) else None

@@ -1,0 +1,117 @@
+"""Space charge and synchrotron radiation, put into a lattice's elements and taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Self
+
+from gputrack.elements import Element, RadiationKicks, SpaceChargeKicks
+from gputrack.lattice.knobs import Knobs
+from gputrack.lattice.places import LatticePlaces
+
+
+class LatticeEffects(LatticePlaces):
+    """Methods of `gputrack.Lattice` about what acts along its elements."""
+
+    def with_space_charge(
+        self,
+        field: Any,
+        *,
+        current: float | None = None,
+        kicks_per_element: int | Mapping[str, int] = 1,
+        select: str = "*",
+    ) -> Self:
+        """The lattice with kicks of the beam's own field inside its elements.
+
+        Parameters
+        ----------
+        field : PipeModes, PipeBunch, OpenField2D, OpenField3D
+            How the field is computed.
+        current : float
+            Beam current [A], >= 0: a parameter of each element, so that ``"*.current"`` is a knob. The field of a
+            bunch, such as `OpenField3D`, has none: its charge is that of the particles' weights.
+        kicks_per_element : int, or mapping of globs to int
+            Evenly spread over the length. With a mapping, elements that no glob matches have no kicks.
+        select : str
+            Glob of the elements that have kicks; those without length have none.
+        """
+        self._require_untraced("space charge is put in")
+        chosen = set(self.indices(select))
+        numbers = kicks_per_element if isinstance(kicks_per_element, Mapping) else {"*": kicks_per_element}
+        elements = list(self.elements)
+        for pattern, number in numbers.items():
+            kicks = SpaceChargeKicks(field, number)
+            for i in chosen.intersection(self.indices(pattern)):
+                elements[i] = elements[i].replaced(space_charge=kicks, current=kicks.require_current(current))
+        return self.made_of(elements)
+
+    def with_radiation(
+        self, kicks_per_element: int | Mapping[str, int] | None = None, *, select: str = "*"
+    ) -> Self:
+        """The lattice in whose magnets particles radiate: they lose the mean energy of what they would emit.
+
+        Bends, straight magnets, solenoids, correctors and thin multipoles with `lrad` radiate, in the field at each
+        particle's place, across its direction; fringe fields, and thin kicks without `lrad`, do not. Any charged
+        particle does, at any energy. Motion is then no longer symplectic: a cavity has to give the energy back, and
+        `damping` finds the orbit that closes, and how fast particles near it are damped; `envelope` adds what the
+        randomness of photons does to a beam, which tracking leaves out.
+
+        A gradient undoes the turns; undoing damping makes errors of rounding grow as fast as the motion was damped,
+        exp(turns/damping time in turns): a few damping times are well within double precision.
+
+        Parameters
+        ----------
+        kicks_per_element : int, or mapping of globs to int
+            At both ends, and between, see `RadiationKicks`. Where not given, 4 in bends and 2 in other magnets: in the
+            demonstration ring damping partition numbers are then right to 4e-8, and the equilibrium emittance to 4e-6
+            (with 3 in bends to 2e-7 and 8e-3). With a mapping, elements that no glob matches do not radiate.
+        select : str
+            Glob of the elements that radiate; those without a field do not.
+
+        Raises
+        ------
+        InputError
+            A number is not an integer >= 1, no name matches, or a thin bend has no `lrad`.
+        """
+        self._require_untraced("radiation is put in")
+        chosen = set(self.indices(select))
+        numbers = kicks_per_element if isinstance(kicks_per_element, Mapping) else {"*": kicks_per_element}
+        elements = list(self.elements)
+        for pattern, number in numbers.items():
+            given = None if number is None else RadiationKicks(number)
+            for i in chosen.intersection(self.indices(pattern)):
+                if elements[i].RADIATION_KICKS:
+                    kicks = given or RadiationKicks(elements[i].RADIATION_KICKS)
+                    elements[i] = elements[i].replaced(radiation=kicks)
+        return self.made_of(elements)
+
+    def without_radiation(self) -> Self:
+        """The lattice in which nothing radiates."""
+        self._require_untraced("radiation is taken out")
+        return self.made_of(e.replaced(radiation=None) if e.radiation is not None else e for e in self.elements)
+
+    @cached_property
+    def first_radiating(self) -> Element | None:
+        """The first element in which particles radiate."""
+        if self.setting is not None:
+            return self.origin.first_radiating
+        return next((element for element in self.elements if element.radiation is not None), None)
+
+    @cached_property
+    def first_collective(self) -> Element | None:
+        """The first element that acts on the whole beam."""
+        if self.setting is not None:
+            return self.origin.first_collective or self.first_growing(self.setting.knobs)
+        return next((element for element in self.elements if element.collective), None)
+
+    def first_growing(self, knobs: Knobs) -> Element | None:
+        """The first element with kicks of space charge, which act where there is a length, whose length is a knob."""
+        elements = self.origin.elements
+        places = knobs.driven["length"][0].tolist() if "length" in knobs.driven else []
+        return next((elements[i] for i in sorted(places) if elements[i].space_charge is not None), None)
+
+    def without_collective_effects(self) -> Self:
+        """The lattice without what acts on the whole beam: space charge is taken out, other effects are markers."""
+        self._require_untraced("collective effects are taken out")
+        return self.made_of(element.single_particle() for element in self.elements)
