@@ -66,9 +66,9 @@ BLOCK_SWEEP = Struct(
     Member("run", RUN, "as in Sweep"),
     Member("cotangents", _NUMBERS, "as in Sweep"),
     Member("seeds", _GIVEN, "as in Sweep"),
-    *_MOMENTS,
     Member("rows", _NUMBERS, "(blocks, n_constants + members of Reference), zeros at first"),
     Member("n_constants", INT),
+    *_MOMENTS,
 )
 
 ROW_SUMS = Struct(
