@@ -174,7 +174,8 @@ def test_divergence_at_barriers_is_seen():
         np.float64(0.19), np.float64(1e-9), np.float64(1e-9), np.float64(0.0), np.int64(0), np.int64(1), address(codes),
         address(turns), address(codes), np.float64(1.0), np.uint64(0), np.uint64(0),
     )  # fmt: skip
-    more = address(arrays[2]), np.uint64(0), address(arrays[1]), np.int32(1)
+    moments = np.uint64(0), np.uint64(0), np.uint64(0), np.int64(0)
+    more = address(arrays[2]), np.uint64(0), address(arrays[1]), np.int32(1), *moments
     for source, agrees in ((text, True), (wrong, False)):
         kernel = RawModule(code=source, options=cuda.OPTIONS).get_function("gputrack_sweep")
         if agrees:
