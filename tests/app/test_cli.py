@@ -211,7 +211,7 @@ def test_an_error_on_the_way_keeps_the_turns_done(run, tmp_path):
     sizes = [part for name in ("x", "px", "y", "py") for part in (f"--sigma-{name}", 1e-6)]
     status, _, err = run("track", path, "--output", output, *sizes, "--particles", 50, "--turns", 1000)
     assert status == 1 and err.count("\n") == 1
-    done = int(re.search(r"stopped after (\d+) of 1000 turns; they are kept in .*run.h5: TableWake 'tw'", err)[1])
+    done = int(re.search(r"stopped after (\d+) of 1000 turns; they are in .*run.h5: TableWake 'tw'", err)[1])
     assert 0 < done == gt.Beam.load(output).turn
 
 

@@ -52,7 +52,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
-import numpy as np, pytest, fake_cupy
+import numpy as np, pytest
+from support.emulation import fake_cupy
 import gputrack as gt
 from gputrack.base import compiler
 from gputrack.backends.host import backend as host

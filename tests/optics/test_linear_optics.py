@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 import gputrack as gt
 from gputrack.base.errors import InputError
 from gputrack.optics import finite_difference_matrix, linear_optics
-from gputrack.optics.linear import closed_orbit
+from gputrack.optics.linear.closed_orbit import closed_orbit
 
 ELECTRON = gt.ReferenceParticle.electron(total=3e9)
 SYMPLECTIC_FORM = np.kron(np.eye(3), np.array([[0.0, 1.0], [-1.0, 0.0]]))
