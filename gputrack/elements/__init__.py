@@ -1,4 +1,4 @@
-"""Elements: parameters and maps in array mathematics, and what a class of one's own is made of."""
+"""Elements with their maps in array mathematics, and the parts of which an element class is made."""
 
 from gputrack.elements.aperture import Aperture
 from gputrack.elements.beam_beam import BeamBeam

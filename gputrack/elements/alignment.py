@@ -1,4 +1,4 @@
-"""Offset and roll of an element: into its own frame at the entrance, out of it at the exit."""
+"""Offset and roll of an element: its own frame is entered at the entrance and left at the exit."""
 
 from __future__ import annotations
 

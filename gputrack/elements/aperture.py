@@ -56,7 +56,7 @@ def aperture(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def inside(s: State, op: Any) -> Any:
-    """Whether particles are inside: |x| <= a, |y| <= b, and (x/c)^2 + (y/d)^2 <= 1.
+    """Mask of particles inside: |x| <= a, |y| <= b, and (x/c)^2 + (y/d)^2 <= 1.
 
     Constants are reciprocal half widths, 0 where there is no such limit.
     """

@@ -1,13 +1,13 @@
 """Exact motion in a uniform vertical field between two planes: one map for dipole bodies (curved or straight),
 wedges and plane rotations.
 
-The planes enclose the angle theta; momentum turns by phi = k0 tau along the way. With A, B the longitudinal
+The planes enclose the angle theta; the momentum turns by phi = k0 tau between them. With A, B the longitudinal
 and transverse momentum seen from the exit plane before the field acts,
 
     A = pz cos(theta) - px sin(theta),  B = px cos(theta) + pz sin(theta),
     px' = B - k0 W,  W = (distance to the exit plane along the entrance axis),
 
-the rest follows from the circle that the particle describes (E. Forest, Beam Dynamics, 1998, ch. 12,
+and the other coordinates follow from the circle on which the particle moves (E. Forest, Beam Dynamics, 1998, ch. 12,
 in a form without 0/0 at k0 = 0 or theta = 0, and without differences of large radii).
 """
 
@@ -104,7 +104,7 @@ def turning_halvings(turning_angle: float) -> int:
 
 
 def wedge_call(angle: Any, k0: Any, halvings: int) -> MapCall:
-    """Rotation of the plane by `angle` [rad] about its vertical axis, through the field k0 [1/m]."""
+    """Rotation of the plane by `angle` [rad] about its vertical axis, in the field k0 [1/m]."""
     constants = dict(
         sine=sin(angle), cosine=cos(angle), reach=0.0 * angle, sagitta=0.0 * angle, length=0.0 * angle, k0=k0
     )
@@ -112,5 +112,5 @@ def wedge_call(angle: Any, k0: Any, halvings: int) -> MapCall:
 
 
 def largest_turn(length: float, angle: float, k0: float) -> float:
-    """Largest turning angle to prepare for [rad]."""
+    """Largest angle [rad] by which the reference orbit or the momentum turns."""
     return max(abs(angle), abs(k0 * length), math.ulp(1.0))

@@ -64,7 +64,7 @@ def exit_(model: Model, end: End) -> list[MapCall]:
 
 
 def _gradient_wedge(end: End) -> list[MapCall]:
-    """The quadrupole in the wedge between face and sector plane: a thin sextupole k2 l = -2 e k1.
+    """Quadrupole field in the wedge between face and sector plane: a thin sextupole k2 l = -2 e k1.
 
     px += e k1 (x^2 - y^2), py -= 2 e k1 x y: K. L. Brown, SLAC-75, table IV, with the hard-edge part of a
     rotated quadrupole face; to first order in e, as in PTC.

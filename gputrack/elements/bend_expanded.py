@@ -23,9 +23,9 @@ STEPS = Steps(BlanesMoan(6), 1, 4)
 
 
 def solved_slices(gradient: float, length: float) -> int:
-    """Slices of a matrix that leaves nothing to kick, in which its series are good to rounding.
+    """Slices of a body without kicks in which the series of its matrix are exact to rounding.
 
-    They have no halvings: squares of phases stay below 4 down to 1 + delta = 1/2.
+    The series have no halvings: squares of phases must be below 4 down to 1 + delta = 1/2.
     """
     return max(1, math.ceil(length * math.sqrt(0.5 * abs(gradient))))
 
@@ -59,7 +59,7 @@ def curvature_kick(s: State, length: Any, h: Any, focus: Any) -> State:
 
 
 def bend_expanded_by(s: State, op: Any, sign: float) -> State:
-    """Integrate the expanded body; kicks hold what the outer step leaves."""
+    """Integrate the expanded body; kicks contain all terms that the outer step does not."""
     length = sign * op.length
 
     def outer(t: State, part: float) -> State:
@@ -95,7 +95,7 @@ def expanded_call(
 ) -> MapCall:
     """Map call; the weak focusing is h times the whole dipole field, and gradients act as on a straight axis.
 
-    `solved`: slices where the matrix leaves nothing to kick, else 0.
+    `solved`: slices of a body without kicks, else 0.
     """
     zero = 0.0 * length
     kn, ks = (kn + [zero, zero])[: max(2, len(kn))], (ks + [zero, zero])[: max(2, len(ks))]

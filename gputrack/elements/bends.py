@@ -52,7 +52,7 @@ class BendBody(Body):
     same_fringes : bool
         Whether the fringe integral of the exit is that of the entrance.
     solved : int
-        Slices of an expanded body whose matrix leaves nothing to kick, else 0.
+        Slices of an expanded body without kicks, else 0.
     """
 
     terms: int
@@ -192,7 +192,7 @@ class _Bend(Element):
 
     @classmethod
     def same_maps(cls, p: Mapping[str, Any], body: BendBody) -> bool:
-        """Whether fringes have an extent where they had one, and angles and gradients are small enough."""
+        """Whether the same fringes have an extent, and angles and gradients are small enough."""
         if body.solved and cls._largest_solved(p, body.natural) > body.solved:
             return False
         fints = p["fint"], p["fint"] if body.same_fringes else p["fintx"]

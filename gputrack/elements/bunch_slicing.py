@@ -1,4 +1,4 @@
-"""How a Gaussian bunch is cut into slices."""
+"""Slices of a Gaussian bunch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Slicing:
         require_integer(type(self).__name__, "slices", self.slices, at_least=1)
 
     def cuts(self) -> list[float]:
-        """Places of the cuts between slices, in units of the bunch's rms length."""
+        """Positions of the cuts between slices, in units of the bunch's rms length."""
         raise NotImplementedError
 
     def parts(self) -> list[tuple[float, float]]:
-        """Share of the charge and centre (in units of the rms length) of each slice, the hindmost first."""
+        """Share of the charge and centre (in units of the rms length) of each slice, from tail to head."""
         return _parts(tuple(self.cuts()))
 
 
@@ -42,7 +42,7 @@ class EqualCharge(Slicing):
 class EqualDistance(Slicing):
     """`slices` slices with cuts at equal distances from -`reach` to `reach` rms lengths.
 
-    The first and the last slice hold the tails beyond their outer ends too, so that no charge is left out.
+    The first and the last slice contain the tails beyond their outer ends, so that all charge is included.
     """
 
     reach: float = 3.0

@@ -1,7 +1,7 @@
-"""Maps of the whole beam: what acts on one particle depends on all of them.
+"""Maps of the whole beam: the kick of one particle depends on all others.
 
-A program is cut where such a map stands: between two of them particles travel alone, through the kernels. As a
-`MapKind` does, a `CollectiveKind` says in array mathematics WHAT acts; how it runs fast is the backends' matter.
+A program is divided at such maps: between two of them particles move independently, through the kernels. Like a
+`MapKind`, a `CollectiveKind` defines the map in array mathematics; fast implementations belong to the backends.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ COLLECTIVES: dict[str, CollectiveKind] = {}
 
 
 class Bunch(NamedTuple):
-    """The beam as a collective map sees it.
+    """The beam as the argument of a collective map.
 
     Attributes
     ----------
     coordinates : (6, n) array
         0 for particles that are lost.
     weights : (n,) array
-        Real particles that each one stands for; 0 for those that are lost.
+        Real particles that each one represents; 0 for those that are lost.
     total : float
-        Sum of all weights, those of lost particles among them: the charge that a current belongs to.
+        Sum of all weights, including those of lost particles: the charge that a current belongs to.
     charge : float
         Of one real particle, without its sign [e].
     turn : int
     memory : dict
-        What maps keep from one turn to later ones, and in the backward sweep the derivatives with respect to it, under
-        keys ``(op.number, turn)`` and ``(op.number, turn, "bar")``; of one run. Entries are replaced, never
-        changed; they stay for all turns where there is an entry ``"all"``.
+        Data that maps store for later turns of a run under ``(op.number, turn)``, and in the backward sweep their
+        derivatives under ``(op.number, turn, "bar")``. Entries are replaced, never changed; with an entry ``"all"``
+        those of all turns are stored.
     """
 
     coordinates: Array
@@ -45,7 +45,7 @@ class Bunch(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """Derivatives of a scalar with respect to what goes into a collective map.
+    """Derivatives of a scalar with respect to the arguments of a collective map.
 
     Attributes
     ----------
@@ -75,11 +75,11 @@ class CollectiveKind:
         ``(Bunch, op, ReferenceValues) -> coordinates (6, n)``, array mathematics that autograd differentiates. `op` has
         the constants and series as attributes, ``op.what`` the object that describes the effect, and ``op.number``.
     adjoint : callable
-        ``(Bunch before, op, ReferenceValues, bar (6, n)) -> Bars``, derived by hand, in array mathematics. Autograd
-        through `forward` judges it.
+        ``(Bunch before, op, ReferenceValues, bar (6, n)) -> Bars``, derived by hand, in array mathematics;
+        tested against autograd through `forward`.
     inside : callable, optional
-        ``(Bunch, op, ReferenceValues) -> (n,) bool array``: who is lost where the map would act, with the
-        code of apertures.
+        ``(Bunch, op, ReferenceValues) -> (n,) bool array``, False for particles that are lost where the map would act,
+        with the code of apertures.
     constants : tuple of str
         Real constants, each differentiable.
     series : mapping of str to str
@@ -101,7 +101,7 @@ class CollectiveKind:
 
     @property
     def code(self) -> int:
-        """Op code: negative, since kernels do not know it."""
+        """Op code: negative, since it is not in the kernels."""
         return -1 - list(COLLECTIVES).index(self.name)
 
 

@@ -1,4 +1,4 @@
-"""Crossing angle: into the moving frame in which two beams meet head on, and out of it."""
+"""Crossing angle: transformation to the moving frame in which two beams collide head on, and its inverse."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from gputrack.elements.map import MapKind, ReferenceValues, State, refreshed
 
 
 class Crossing(NamedTuple):
-    """What follows from the angle: with sine n, cosine = sqrt(1 - n^2), gamma that of the frame, whose velocity is
-    beta0 n, and kappa = (1 - gamma cosine)/n^2, small for beams near the speed of light."""
+    """Factors of a crossing angle with sine n.
+
+    cosine = sqrt(1 - n^2); gamma of the frame, whose velocity is beta0 n; kappa = (1 - gamma cosine)/n^2, small for
+    beams near the speed of light.
+    """
 
     cosine: Any
     gamma: Any
@@ -26,18 +29,18 @@ def crossing(nx: Any, ny: Any, ref: ReferenceValues) -> Crossing:
 
 
 def boost(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Into the frame in which the reference particle moves along the axis, at the plane through the point of crossing.
+    """To the frame in which the reference particle moves along the axis, at the plane through the point of crossing.
 
-    The beam runs along e_s = cos t e_Z + sin t e_X, the sine n = sin t (cos a, sin a) a vector in the plane across.
+    The beam moves along e_s = cos t e_Z + sin t e_X, the sine n = sin t (cos a, sin a) a vector in the plane across.
     A particle passes the plane s = 0 at (x, y), at the time t = -zeta/(beta0 c). Seen from a frame that moves with
     beta0 c n it has, in units of P0, the momenta p' = p + n (gamma m - kappa n.p) with m = p_s - E/E0, and
     p_Z = p_s cos t - n.p; its energy less that of the reference particle is e' = gamma (e - beta0^2 (cos t n.p +
-    n^2 (delta - h))), e = E/E0 - 1, h = 1 + delta - p_s. It is at r' = r + n (gamma zeta - kappa n.r), and goes
-    straight on for n.r along Z to the plane Z = 0. Exact at any velocity, and symplectic: Lorentz transformations are
-    canonical, and momenta keep their unit P0. At the speed of light this is K. Hirata, Phys. Rev. Lett. 74 (1995)
+    n^2 (delta - h))), e = E/E0 - 1, h = 1 + delta - p_s. It is at r' = r + n (gamma zeta - kappa n.r), and drifts
+    over n.r along Z to the plane Z = 0. Exact at any velocity, and symplectic: Lorentz transformations are
+    canonical, and the unit of momenta remains P0. At the speed of light this is K. Hirata, Phys. Rev. Lett. 74 (1995)
     2228, whose momenta are in units of P0 cos t.
 
-    The new state has in delta and z what a particle with the energy E0 (1 + e') would have.
+    delta and z of the new state are those of a particle with the energy E0 (1 + e').
     """
     f = crossing(op.nx, op.ny, ref)
     squared, beta2 = op.nx * op.nx + op.ny * op.ny, ref.beta0 * ref.beta0
@@ -58,7 +61,7 @@ def boost(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def unboost(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse of `boost`: back along the trajectory to the plane s = 0, seen from the frame at rest."""
+    """Inverse of `boost`: back along the trajectory to the plane s = 0, seen in the frame at rest."""
     f = crossing(op.nx, op.ny, ref)
     squared, beta2 = op.nx * op.nx + op.ny * op.ny, ref.beta0 * ref.beta0
     zeta = s.z / (1.0 + s.slip)
@@ -80,7 +83,7 @@ def unboost(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def _with_energy(s: State, e: Any, zeta: Any, ref: ReferenceValues) -> State:
-    """The state with energy E0 (1 + e), which passes at the time -zeta/(beta0 c)."""
+    """The state with energy E0 (1 + e) and arrival time -zeta/(beta0 c)."""
     gain = e * (2.0 + e) / (ref.beta0 * ref.beta0)
     after = refreshed(s._replace(delta=gain / (1.0 + sqrt(1.0 + gain))), ref)
     return after._replace(z=zeta * (1.0 + after.slip))

@@ -1,8 +1,8 @@
 """Sector dipole by drift and kick: field-free arcs of the reference orbit between kicks of the uniform field.
 
-In the curved frame a uniform field has the potential -k0 (x + h x^2/2), whose kick is px -= L k0 (1 + h x); the rest
-of the Hamiltonian is straight motion seen between planes at an angle, which is exact (E. Forest, Beam Dynamics, 1998,
-ch. 12). Steps are written in slopes px/(1 + delta), in which 1/pz at either plane is 1/sqrt(1 - slopes^2).
+In the curved frame a uniform field has the potential -k0 (x + h x^2/2), whose kick is px -= L k0 (1 + h x). The
+remaining motion is straight between planes at an angle, and solved exactly (E. Forest, Beam Dynamics, 1998, ch. 12).
+Steps are written in slopes px/(1 + delta), in which 1/pz at either plane is 1/sqrt(1 - slopes^2).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gputrack.elements.splitting import compose, outer_fractions
 
 
 def plane_to_plane(s: State, sine: Any, cosine: Any, reach: Any, sagitta: Any, length: Any) -> State:
-    """Straight motion to a plane at an angle, in slopes px, py; z gains length less the way; see `arc_by`."""
+    """Straight motion to a plane at an angle, in slopes px, py; z gains length minus path length; see `arc_by`."""
     u = s.px * s.px + s.py * s.py
     forward = (1.0 - u) * (1.0 + slope_excess(u))
     slope = s.px * cosine + forward * sine

@@ -42,8 +42,8 @@ def fringe_angle(k0: Any, e: Any, fint: Any, hgap: Any) -> Any:
 def soft_fringe(k0: Any, fint: Any, hgap: Any) -> Any:
     """Strength k0^2/(18 fint hgap) [m^-3] of the kick py -= strength y^3/(1 + delta) of a soft dipole fringe.
 
-    The fall of the field over a finite length acts in y like an octupole, the stronger the shorter it is
-    (as in PTC, after K. Hirata and K. Oide's fringe in SAD); PTC leaves 1 + delta out in its expanded model.
-    Where fint or hgap is 0 the fringe has no extent given, and there is no such term.
+    The fall of the field over a finite length acts in y like an octupole, the stronger the shorter that length
+    (as in PTC, after K. Hirata and K. Oide's fringe in SAD); PTC omits 1 + delta in its expanded model.
+    Where fint or hgap is 0 the extent of the fringe is unknown, and there is no such term.
     """
     return k0 * k0 / (18.0 * fint * hgap)

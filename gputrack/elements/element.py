@@ -1,4 +1,4 @@
-"""Base of all elements: name, length, misalignment, aperture, model, kicks inside; what element classes define."""
+"""Base of all elements: common parameters, and the methods by which element classes define their maps."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class Element:
         """Whether a parameter is not zero, or active."""
         return name in active or bool(getattr(self, name))
 
-    # -- what element classes define -----------------------------------------------------------------
+    # -- to be defined by element classes ---------------------------------------------------------------
 
     def fixed(self) -> frozenset[str]:
         """Parameters that are not free in this element, though its class declares them free."""
@@ -231,7 +231,7 @@ class Element:
 
     @classmethod
     def magnet(cls, p: Mapping[str, Any], body: Any) -> Magnet | None:
-        """Fields for linear optics and driving terms; None for what is not a magnet."""
+        """Fields for linear optics and driving terms; None for elements that are not magnets."""
         return None
 
 

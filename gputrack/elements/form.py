@@ -44,7 +44,7 @@ class ElementForm:
         return self.kind.arc_length_of(p)
 
     def magnet(self, p: Mapping[str, Any]) -> Magnet | None:
-        """Fields for linear optics and driving terms; None for what is not a magnet."""
+        """Fields for linear optics and driving terms; None for elements that are not magnets."""
         return self.kind.magnet(p, self.statics.body)
 
     def reference_motion(self, p: Mapping[str, Any]) -> ReferenceMotion:

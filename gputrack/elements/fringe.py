@@ -58,7 +58,7 @@ def phi(px: Any, py: Any, opd: Any, k0: Any, gap: Any) -> Phi:
 
 
 def fringe(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Fringe; the quadratic equation for y' is solved in the form that keeps its digits."""
+    """Fringe; the quadratic equation for y' is solved in the form without cancellation."""
     f = phi(s.px, s.py, s.opd, op.k0, op.gap)
     y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y))
     half = 0.5 * y * y

@@ -73,7 +73,7 @@ class _Corrector(Element):
     def lower_body(
         cls, p: Mapping[str, Any], body: ThinBody | CorrectorBody, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
-        """A kick in the middle; or one slice, in which a uniform field is right to third order in the slopes."""
+        """A kick in the middle; or one slice, exact in a uniform field but for terms of third order in the slopes."""
         if isinstance(body, ThinBody):
             return [_kick(0.0 * p["length"], *cls._kicks(p))] if holds_middle(begin, end) else []
         p = piece_of(p, begin, end, "length", *cls.KICKS.values())

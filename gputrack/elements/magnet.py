@@ -1,4 +1,4 @@
-"""Fields and faces of magnets as arrays: what linear optics, radiation integrals and driving terms take from them."""
+"""Fields and faces of magnets as arrays, for linear optics, radiation integrals and driving terms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gputrack.base.arrays import Array, untraced
 
 @dataclass(frozen=True, eq=False)
 class Magnet:
-    """Magnets of one form, arrays over elements; 0 stands for an array of zeros.
+    """Magnets of one form, arrays over elements; a number 0.0 means an array of zeros.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Maps: the steps that elements are made of, and how their constants travel to the kernels.
+"""Maps: the steps that elements are made of, and the constants that kernels read for them.
 
 An element is *lowered* to a short list of map calls (alignment, edge, body, ...). Each kind of map has
 a Python function in array mathematics and a kernel twin of the same name in
@@ -21,12 +21,12 @@ MAPS: dict[str, MapKind] = {}
 
 
 class ReferenceValues(NamedTuple):
-    """What maps need of the reference particle; twin of `Reference` in kernels/program/state.h."""
+    """Constants of the reference particle in maps; twin of `Reference` in kernels/program/state.h."""
 
     beta0: Array
     inverse_gamma0_squared: Array
     # |q| / E0 and |q| / (p0 c) [1/V]. Without the sign of the charge: as strengths of magnets, a voltage is
-    # that seen by the reference particle, so that antiparticles are tracked through the same lattice (MAD-X).
+    # that seen by the reference particle: antiparticles are tracked through the same lattice (MAD-X).
     charge_over_energy: Array
     charge_over_momentum: Array
     # two thirds of the classical radius q^2/(4 pi eps0 m c^2), times (p0/(m c))^3 [m]
@@ -45,7 +45,7 @@ class ReferenceValues(NamedTuple):
 
 
 class State(NamedTuple):
-    """Coordinates, and what follows from delta alone; twin of `State` in kernels/program/state.h.
+    """Coordinates, and functions of delta; twin of `State` in kernels/program/state.h.
 
     opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
     """
@@ -69,7 +69,7 @@ def make_state(coordinates: Any, ref: ReferenceValues) -> State:
 
 
 def refreshed(s: State, ref: ReferenceValues) -> State:
-    """`s` with everything that follows from its delta computed anew.
+    """`s` with the functions of delta for its present delta.
 
     With E/E0 = energy, beta/beta0 = opd/energy and opd^2 - energy^2 = delta (2 + delta)/gamma0^2.
     """
@@ -96,7 +96,7 @@ class MapKind:
         ``(State, op, ReferenceValues) -> State``; `op` has the integers, constants and series as
         attributes.
     integers : tuple of str
-        Numbers fixed per op that steer loops and branches (at most 8).
+        Integers of each op that control loops and branches (at most 8).
     constants : tuple of str
         Real constants, each differentiable.
     series : mapping of str to str
@@ -140,7 +140,7 @@ class MapCall:
     role: Role = Role.BODY
 
     def op(self) -> SimpleNamespace:
-        """The attributes that map functions read."""
+        """Integers, constants and series as attributes, for map functions."""
         return SimpleNamespace(**self.integers, **self.constants, **self.series)
 
     def forward(self, s: State, ref: ReferenceValues) -> State:

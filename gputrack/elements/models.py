@@ -1,4 +1,4 @@
-"""How elements are tracked: integrator, Hamiltonian and bend-edge model, as small objects."""
+"""Tracking models: integrator, Hamiltonian and bend edges."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ORDERS = (2, 4, 6)
 
 @dataclass(frozen=True)
 class Steps:
-    """What a kind of magnet needs where the integrator leaves it open.
+    """Default splitting of a kind of magnet.
 
     Parameters
     ----------
     scheme : Scheme
-        Where no order is given.
+        Where the integrator has no order.
     slices : int
         With that scheme, or another of its family.
     classical : int
-        Slices where order 2, 4 or 6 is asked for.
+        Slices with order 2, 4 or 6.
     """
 
     scheme: Scheme
@@ -40,7 +40,7 @@ class Integrator:
     slices : int, optional
         Number of equal slices per magnet, >= 1.
 
-    Either may be None: what the kind of magnet needs (see `MatrixKick`).
+    Either may be None, for the default of each kind of magnet (see `MatrixKick`).
     """
 
     order: Scheme | None = None
@@ -59,17 +59,17 @@ class Integrator:
             raise InputError(f"{name}: slices must be an integer >= 1, got {self.slices!r}")
 
     def steps(self, needed: Steps) -> tuple[Scheme, int]:
-        """Scheme and slices, with those that a kind of magnet needs where None."""
+        """Scheme and slices, the defaults of a kind of magnet where None."""
         scheme = self.order or needed.scheme
         return scheme, self.slices or (needed.classical if isinstance(scheme, int) else needed.slices)
 
 
 @dataclass(frozen=True)
 class DriftKick(Integrator):
-    """Field-free motion (in bends: in the curved frame) split from all field kicks.
+    """Field-free motion (in bends: in the curved frame) between kicks of all fields.
 
-    With the exact Hamiltonian few slices of a strong bend do not keep the reference particle on the axis:
-    1.7e-5 m for 0.9 rad in 10 slices of order 4.
+    With the exact Hamiltonian the reference particle leaves the axis in few slices of a strong bend:
+    by 1.7e-5 m for 0.9 rad in 10 slices of order 4.
     """
 
     order: Scheme | None = 4
@@ -78,9 +78,9 @@ class DriftKick(Integrator):
 
 @dataclass(frozen=True)
 class MatrixKick(Integrator):
-    """The solvable part with its field (quadrupole matrix, exact dipole arc) split from the rest.
+    """The solvable part of the field (quadrupole matrix, exact dipole arc) between kicks of all other fields.
 
-    The quadrupole's linear map is exact at each particle's own momentum, and so is a bend without
+    The quadrupole's linear map is exact at the momentum of each particle, and so is a bend without
     gradient. Where order and slices are None: quadrupoles without errors take one slice of ``LaskarRobutel(3)``, with
     errors one of ``BlanesMoan(6)``, other straight magnets one of ``BlanesMoan(4)``, bends with gradients two of
     ``BlanesMoan(6)``, or one with the expanded Hamiltonian. Tunes of the ESR are then within 1e-11 of those of many
@@ -111,7 +111,7 @@ class LinearEdge:
 
 @dataclass(frozen=True)
 class Model:
-    """What a lattice, a selection or one element is tracked with.
+    """Tracking model of a lattice, of a selection of elements or of one element.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Model:
 
     @property
     def exact(self) -> bool:
-        """Whether the Hamiltonian keeps the square root."""
+        """Whether the Hamiltonian has the full square root."""
         return isinstance(self.hamiltonian, Exact)
 
 

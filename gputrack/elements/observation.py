@@ -86,7 +86,7 @@ class ObservationPoints:
 
 @dataclass(frozen=True, eq=False)
 class ObservedForm:
-    """Form of elements that are observed inside, each at equally many points; stands for an `ElementForm`.
+    """Form of elements that are observed inside, each at equally many points; used like an `ElementForm`.
 
     Attributes
     ----------

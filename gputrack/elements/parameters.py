@@ -94,11 +94,10 @@ def parameter(
     valid : Interval
         Values that the element accepts; others raise `InputError`.
     free : Interval, optional
-        Where any value is valid whatever the other parameters are, and leaves the element's maps as they are but for
-        their constants (or `Element.same_maps` tells whether it does). New values in it reach the constants as arrays,
-        without new elements; a parameter whose present value is outside counts as not free. Where not given, the
-        element is made anew for each value, which is always right, and slow. A class that adds a check of a parameter
-        which it inherits declares the field again.
+        Where any value is valid independently of other parameters, and changes only constants of the maps (or
+        `Element.same_maps` tells whether it does). New values in it reach the constants as arrays, without new
+        elements; a parameter whose present value is outside is not free. If not given, a new element is made for each
+        value, which is always right, and slow. A class that validates an inherited parameter declares it again.
     """
     made = Declaration(unit, valid, free, is_parameter=True, may_be_none=default is None)
     field: Any = dataclasses.field(default=default, metadata={_KEY: made})

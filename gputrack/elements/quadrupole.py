@@ -30,7 +30,7 @@ SO = tuple(-1.0 / math.factorial(4 * j + 3) for j in range(6))
 def cos_sinc_parts(u: Any, halvings: int) -> tuple[Any, Any, Any, Any]:
     """Ce, Co, Se, So of a 2x2 matrix M with M^2 = u times the identity.
 
-    They are smooth in u, so a normal and a skew gradient need no rotation, and none of the four
+    They are smooth in u, so that normal and skew gradients need no rotation, and none of the four
     is singular where both vanish. Halvings work as in `gputrack.base.special.smooth.cos_sinc`.
     """
     v = u * 0.0625**halvings
@@ -171,7 +171,7 @@ class Quadrupole(_StraightMagnet):
         wanted = active & {f"{name}[{n}]" for name in ("knl", "ksl") for n in range(terms)}
         kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(wanted))
         gradient = math.hypot(self.k1 + self._gradient_error("knl"), self.k1s + self._gradient_error("ksl"))
-        # the series hold a place for each knob, at zero too: asking for a derivative does not change the scheme
+        # series have a place for each knob, also at zero: a derivative is one of the same scheme
         errors = _has_errors(self.knl, self.ksl)
         scheme, slices = steps_of(model.integrator, self.STEPS_WITH_ERRORS if errors else self.STEPS)
         halvings = trig_halvings(_largest_phase(gradient, self.length, scheme, slices))

@@ -1,14 +1,15 @@
 """Classical radiation: the energy that particles lose in magnetic fields, as kicks between steps of a magnet's body.
 
-A charge on a path of curvature kappa loses the energy dE/dl = -(2/3) r m c^2 beta^3 gamma^4 kappa^2 on its way l,
+A charge on a path of curvature kappa loses the energy dE/dl = -(2/3) r m c^2 beta^3 gamma^4 kappa^2 along its path l,
 r = q^2/(4 pi eps0 m c^2) its classical radius (J. D. Jackson, Classical Electrodynamics, section 14.2). With b the
 field across its direction over the reference rigidity, kappa = b/(1 + delta), and with P = 1 + delta, G = p0/(m c)
 
     dP/dl = -(2/3) r G^3 b^2 (P^2 + 1/G^2),
 
-at any energy. A kick is the flow of this over a length at fixed place and direction, to terms in the cube of the loss:
-P -> P - k (P^2 + 1/G^2)/(1 + k P), k = (2/3) r G^3 times the integral of b^2 along the way. Such maps are a group, so
-that -k undoes k exactly. Photons leave along the direction of motion: slopes px/P, py/P stay, and so does the time.
+at any energy. A kick is the flow of this equation over a length at fixed position and direction, to second order in the
+loss: P -> P - k (P^2 + 1/G^2)/(1 + k P), k = (2/3) r G^3 times the integral of b^2 along the path. Such maps form a
+group, so that -k undoes k exactly. Photons are emitted along the direction of motion: the slopes px/P, py/P and the
+arrival time do not change.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def radiation_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
     by, bx = op.bn[-1] + 0.0 * s.x, op.an[-1] + 0.0 * s.x
     for b, a in zip(op.bn[-2::-1], op.an[-2::-1], strict=True):
         by, bx = by * s.x - bx * s.y + b, bx * s.x + by * s.y + a
-    way = op.length * (1.0 + op.h * s.x)
-    return emit(s, sign * ref.radiation * (way * brightness(s, by, bx)), ref)
+    path = op.length * (1.0 + op.h * s.x)
+    return emit(s, sign * ref.radiation * (path * brightness(s, by, bx)), ref)
 
 
 def radiation(s: State, op: Any, ref: ReferenceValues) -> State:
@@ -52,7 +53,7 @@ def radiation(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def unradiation(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse: place and direction, hence k, are the same on both sides."""
+    """Inverse: position and direction, hence k, are the same on both sides."""
     return radiation_by(s, op, ref, -1.0)
 
 
@@ -65,8 +66,8 @@ RADIATION = MapKind(
 def sector_radiation_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
     """Radiate in the field By = -F_x/(1 + h x), Bx = F_y/(1 + h x) of `sector_field` over op.length."""
     fx, fy = evaluate(op.fx, op.degree, s.x, s.y), evaluate(op.fy, op.degree, s.x, s.y)
-    way = op.length / (1.0 + op.h * s.x)
-    return emit(s, sign * ref.radiation * (way * brightness(s, -fx, fy)), ref)
+    path = op.length / (1.0 + op.h * s.x)
+    return emit(s, sign * ref.radiation * (path * brightness(s, -fx, fy)), ref)
 
 
 def sector_radiation(s: State, op: Any, ref: ReferenceValues) -> State:
@@ -86,7 +87,7 @@ SECTOR_RADIATION = MapKind(
 
 
 def solenoid_radiation_by(s: State, op: Any, ref: ReferenceValues, sign: float) -> State:
-    """Radiate in a longitudinal field ks over op.length; what keeps its direction are the kinetic momenta."""
+    """Radiate in a longitudinal field ks over op.length, at fixed direction of the kinetic momenta."""
     k = 0.5 * op.ks
     t = s._replace(px=s.px + k * s.y, py=s.py - k * s.x)
     p, q = t.px * s.inverse, t.py * s.inverse

@@ -1,4 +1,4 @@
-"""Radiation inside elements: how many kicks of the energy that particles lose."""
+"""Radiation kicks inside elements: their number and positions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gputrack.base.checks import require_integer
 
 @dataclass(frozen=True)
 class RadiationKicks:
-    """So many kicks in each element, at the nodes of Gauss and Lobatto's rule: both ends, and places between.
+    """Kicks in each element at the nodes of the Gauss-Lobatto rule: both ends, and points between.
 
-    Its weights are shares of the length. The loss along the way is so small that one kick after the other is as good as
-    their sum: what is lost in an element is right to the order 2 `number` - 2 in its phase advance. Kicks at the ends
-    do not cut the body, so that two of them cost least.
+    Its weights are shares of the length. The loss in an element is right to the order 2 `number` - 2 in its phase
+    advance, since it is so small that kicks one after the other are as good as their sum. Kicks at the ends do not cut
+    the body: two are the fastest.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class RadiationKicks:
         require_integer("radiation", "number of kicks", self.number, at_least=1)
 
     def nodes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Where the kicks are, in parts of the length, and their shares, which add up to 1."""
+        """Positions of the kicks in parts of the length, and their shares, which add up to 1."""
         return _nodes(self.number)
 
 

@@ -1,4 +1,4 @@
-"""Motion of the reference frame through elements: what a survey adds up."""
+"""Motion of the reference frame through elements, for surveys."""
 
 from __future__ import annotations
 

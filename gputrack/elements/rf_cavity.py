@@ -20,14 +20,14 @@ from gputrack.elements.symbol import ORANGE, Symbol
 
 
 def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:
-    """Change the energy by `step` (in units of E0) at fixed place and time.
+    """Change the energy by `step` (in units of E0) at fixed position and time.
 
     (1+delta')^2 = (1+delta)^2 + step (2 E/E0 + step)/beta0^2, and delta' - delta from the difference of
-    squares; z keeps the arrival time: z *= beta'/beta.
+    squares; the arrival time is unchanged: z *= beta'/beta.
     """
     velocity = 1.0 + s.slip
     energy = s.opd / velocity
-    # the last term is 0, and not a number where more than the whole energy is taken: only squares follow
+    # the last term is 0, or NaN where more than the whole energy is taken, which squares would not show
     gain = step * (2.0 * energy + step) / (ref.beta0 * ref.beta0) + 0.0 * sqrt(energy + step)
     opd = sqrt(s.opd * s.opd + gain)
     after = refreshed(s._replace(delta=s.delta + gain / (opd + s.opd)), ref)

@@ -1,4 +1,4 @@
-"""Roles of maps: what each map does among those of its element."""
+"""Roles of maps among those of their element."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Role(Enum):
-    """What a map does. Element classes choose among the first three, all others are given in lowering."""
+    """Role of a map. Element classes choose among the first three, all others are given in lowering."""
 
     #: tracks through (a piece of) the body
     BODY = auto()

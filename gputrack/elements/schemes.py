@@ -1,4 +1,4 @@
-"""Splittings beyond the classical ones, as small objects: what `DriftKick` and `MatrixKick` take for an order."""
+"""Splittings beyond the classical ones, as orders of `DriftKick` and `MatrixKick`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from gputrack.base.errors import InputError
 
 @dataclass(frozen=True)
 class LaskarRobutel:
-    """For a kick that is small beside the rest: SABA, with nodes and weights of Gauss and Legendre.
+    """SABA, for kicks that are small beside the outer steps, with Gauss-Legendre nodes and weights.
 
-    The error of one step h is of order kick * h^(2 stages) + kick^2 h^2, and no step goes backwards. Source: R. I.
+    The error of one step h is of order kick * h^(2 stages) + kick^2 h^2; there are no backward steps. Source: R. I.
     McLachlan, BIT 35 (1995) 258; J. Laskar and P. Robutel, Celest. Mech. Dyn. Astron. 80 (2001) 39.
 
     Parameters
@@ -29,11 +29,11 @@ class LaskarRobutel:
 
 @dataclass(frozen=True)
 class BlanesMoan:
-    """Schemes whose coefficients were chosen for small errors: more kicks per slice, and far fewer slices.
+    """Schemes with coefficients optimised for small errors: more kicks per slice, and far fewer slices.
 
-    Order 4 has 6 kicks per slice. Order 6 has 14 and holds where what is between the kicks is quadratic in the momenta;
-    what the exact Hamiltonian adds, of third order in the slopes, has order 4. With as many kicks as Forest and Ruth's
-    or Yoshida's scheme the error is about a hundredth. Source: S. Blanes and P. C. Moan,
+    Order 4 has 6 kicks per slice. Order 6 has 14, and is reached where the outer Hamiltonian is quadratic in the
+    momenta; terms of the exact Hamiltonian, of third order in the slopes, have order 4. With as many kicks as Forest
+    and Ruth's or Yoshida's scheme the error is about a hundredth. Source: S. Blanes and P. C. Moan,
     J. Comput. Appl. Math. 142 (2002) 313, tables 2 and 3.
 
     Parameters

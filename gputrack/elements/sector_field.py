@@ -7,7 +7,7 @@ F(x, y) with By = -F_x/(1 + h x) and Bx = F_y/(1 + h x). A field without curl ob
 
 so that F follows from the multipoles on the midplane, By(x, 0) and Bx(x, 0): see H. Wiedemann,
 Particle Accelerator Physics, ch. 3, or S. Mane, Nucl. Instrum. Methods A 321 (1992) 365. The kick is
-px += L F_x, py += L F_y. Truncating F keeps the kick symplectic.
+px += L F_x, py += L F_y. It is symplectic with a truncated F, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-#: orders kept beyond the highest multipole: the first term dropped is of relative size (h x)^4
+#: orders beyond that of the highest multipole: the first term omitted is of relative size (h x)^4
 EXTRA_ORDERS = 4
 
 

@@ -22,7 +22,7 @@ def solenoid_by(s: State, op: Any, length: Any) -> State:
     """Exact motion in a uniform longitudinal field with hard edges, in canonical momenta.
 
     With k = ks/2 the kinetic momenta are px + k y and py - k x; pz is constant, and the motion is an
-    oscillation of phase k L/pz in both planes, seen from a frame that turns by as much.
+    oscillation of phase k L/pz in both planes, seen from a frame that turns by the same angle.
     (Expanded: pz is 1 + delta in the phase, and expanded to second order in z.)
     """
     k = 0.5 * op.ks

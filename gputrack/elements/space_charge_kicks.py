@@ -1,4 +1,4 @@
-"""Space charge inside elements: how many kicks of the beam's own field, and how the field is computed."""
+"""Space-charge kicks inside elements: their number, and how the field is computed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gputrack.elements.map import MapCall
 
 
 class Field(Protocol):
-    """A way to compute the beam's field; a hashable value, and what its map acts by.
+    """A method to compute the beam's field; a hashable value.
 
     Attributes
     ----------
     needs_current : bool
-        Whether the field is that of a long beam, with a current; otherwise its charge is that of the particles.
+        Whether the field is that of a long beam with a current; otherwise the charge is that of the particles.
     """
 
     needs_current: ClassVar[bool]
@@ -28,7 +28,7 @@ class Field(Protocol):
 
 @dataclass(frozen=True)
 class SpaceChargeKicks:
-    """So many kicks, evenly spread over an element: half a step, kick, step, ..., kick, half a step.
+    """Kicks evenly spaced over an element: half a step, kick, step, ..., kick, half a step.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class SpaceChargeKicks:
         require_integer("space charge", "number of kicks", self.number, at_least=1)
 
     def require_current(self, current: float | None) -> float:
-        """The current of elements [A]: needed, or not to be given; `InputError` says which."""
+        """The current of elements [A]; `InputError` where the field needs one, or where it has none."""
         name = type(self.field).__name__
         if not self.field.needs_current:
             if current:

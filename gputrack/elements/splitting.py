@@ -32,7 +32,7 @@ def _leap_frogs(*weights: float) -> Coefficients:
 
 
 def _palindrome(outer: Sequence[float], inner: Sequence[float]) -> Coefficients:
-    """From the first halves; the last number of each half is what the sums, 1, leave.
+    """From the first halves, without the last number of each: the sums are 1.
 
     Of an even number of stages the middle is an outer step, of an odd one an inner step.
     """
@@ -47,7 +47,7 @@ def _palindrome(outer: Sequence[float], inner: Sequence[float]) -> Coefficients:
 _W4 = 1.0 / (2.0 - 2.0 ** (1.0 / 3.0))
 _W6 = (0.784513610477560, 0.235573213359357, -1.17767998417887)
 
-#: of each scheme; the kernels count them in this order
+#: coefficients of each scheme, numbered in this order, also in the kernels
 SPLITTINGS: dict[Scheme, Coefficients] = {
     2: _leap_frogs(1.0),
     4: _leap_frogs(_W4, -(2.0 ** (1.0 / 3.0)) * _W4, _W4),
@@ -73,7 +73,7 @@ _BY_NUMBER = tuple(SPLITTINGS.values())
 
 
 def steps_of(integrator: Integrator, needed: Steps) -> tuple[int, int]:
-    """Number by which maps and kernels know the scheme, and slices; what is needed where the integrator is open."""
+    """Number of the scheme in maps and kernels, and slices; the defaults where the integrator leaves them open."""
     scheme, slices = integrator.steps(needed)
     return _NUMBERS[scheme], slices
 

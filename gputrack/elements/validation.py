@@ -1,4 +1,4 @@
-"""Argument validation: parameters of a new element become finite floats, series tuples of them."""
+"""Argument validation: parameters of elements are converted to finite floats, series to tuples of them."""
 
 from __future__ import annotations
 
