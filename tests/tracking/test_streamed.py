@@ -285,7 +285,8 @@ def test_more_records_than_fit(gpu):
 def test_moving_more_than_fit(gpu):
     beam = gt.Beam(start_of(1000), LINE.reference)
     gpu.total = gpu.used + 10_000
-    with pytest.raises(DeviceMemoryError, match=r"Beam.to_device: 1000 particles need at least 76000 bytes.*backend='cuda'"):
+    words = r"Beam.to_device: 1000 particles need at least 76000 bytes.*backend='cuda'"
+    with pytest.raises(DeviceMemoryError, match=words):
         beam.to_device("cupy")
 
 
