@@ -105,7 +105,7 @@ class Multipole(Element):
         """Terms up to the highest one that is not zero or is active."""
         if "lrad" in active and not self.lrad and self.angle and any(self.knl[:1]):
             raise self.input_error(
-                "lrad = 0 m means no weak focusing, there is no derivative with respect to it; give lrad > 0"
+                "lrad = 0 m means no weak focusing: there is no derivative with respect to lrad; give lrad > 0"
             )
         terms = 1
         for name in ("knl", "ksl"):

@@ -116,10 +116,10 @@ def test_a_corrector_without_length_has_the_derivatives_of_a_short_one(order):
 
 
 def test_a_length_that_is_none_has_no_derivative():
-    """lrad = 0 stands for no weak focusing, which is no limit of anything: said where it would matter."""
+    """lrad = 0 means no weak focusing, which is not the limit of small lrad: an error where it would matter."""
     line = gt.Lattice([gt.Multipole("m", knl=(1e-3, 0.2), angle=1e-3)], ELECTRON)
     knobs = line.knobs("m.lrad")
-    with pytest.raises(gt.errors.InputError, match=r"Multipole 'm': lrad = 0 m stands for no weak focusing"):
+    with pytest.raises(gt.errors.InputError, match=r"Multipole 'm': lrad = 0 m means no weak focusing"):
         gt.grad(lambda k: gt.track(line.with_knobs(knobs, k), beam_of({"x": 1e-3})).centroid("px"))(knobs.values)
     bent = line.knobs("m.knl[0]", "m.angle")
     slopes = gt.grad(lambda k: gt.track(line.with_knobs(bent, k), beam_of({"x": 1e-3})).centroid("px"))(bent.values)
