@@ -19,6 +19,11 @@ def struct_name(kind: MapKind) -> str:
     return "".join(part.capitalize() for part in kind.name.split("_")) + "Op"
 
 
+def map_name(kind: MapKind) -> str:
+    """Name of the struct of a map's functions in the kernels."""
+    return struct_name(kind).removesuffix("Op") + "Map"
+
+
 def constants_name(kind: MapKind) -> str:
     """Name of the template of that struct over the type of the constants: double, or what carries derivatives."""
     return struct_name(kind).removesuffix("Op") + "Constants"
@@ -76,15 +81,43 @@ def _bars(kind: MapKind) -> str:
     )
 
 
-def kind_lists(kinds: Iterable[str]) -> str:
-    """Macro lists of the maps that the switch over op codes holds."""
+def maps_text(kinds: Iterable[str]) -> str:
+    """Structs of the maps' functions, and the one switch over op codes.
+
+    ``at_op(integers, constants, action)`` unpacks the op at `integers` and calls ``action.map(XMap(), op)``,
+    ``action.aperture(op)`` or ``action.record(op)``. The functions of XMap are those of the map x:
+    ``apply(s, op, ref)``, its inverse ``undo``, and its adjoint ``pull(s, g, op, bar, ref)``.
+    """
     chosen = [MAPS[name] for name in MAPS if name in set(kinds) and name not in SPECIAL]
-    forward = " ".join(f"GT_KIND({k.forward.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
-    inverse = " ".join(f"GT_KIND({k.inverse.__name__}, {struct_name(k)}, CODE_{k.name})" for k in chosen)
-    adjoint = " ".join(f"GT_KIND({k.name}_adjoint, {struct_name(k)}, CODE_{k.name})" for k in chosen)
+    cases = [_case(kind, f"action.map({map_name(kind)}(), {{}})") for kind in chosen]
+    cases += [_case(MAPS[name], f"action.{name}({{}})") for name in SPECIAL]
     return (
-        f"#define GT_FORWARD_KINDS {forward}\n#define GT_INVERSE_KINDS {inverse}\n#define GT_ADJOINT_KINDS {adjoint}\n"
+        "".join(map(_map_struct, chosen))
+        + "template <class C, class Action> GT_INLINE void at_op(const int* integers, const C* constants, "
+        + f"const Action& action) {{ switch (integers[0]) {{ {' '.join(cases)} }} }}\n"
     )
+
+
+def _case(kind: MapKind, call: str) -> str:
+    constants = "constants" if kind.constants or kind.series else "(const double*)nullptr"
+    op = f"unpack_{struct_name(kind)}(integers, {constants})"
+    return f"case CODE_{kind.name}: return {call.format(op)};"
+
+
+def _map_struct(kind: MapKind) -> str:
+    functions = (
+        ("apply", kind.forward.__name__, "State<T>& s, const Op& op, const Ref& ref", "s, op, ref"),
+        ("undo", kind.inverse.__name__, "State<T>& s, const Op& op, const Ref& ref", "s, op, ref"),
+    )
+    lines = [
+        f"template <class T, class Op, class Ref> GT_MEMBER static void {name}({parameters}) {{ {own}({values}); }}"
+        for name, own, parameters, values in functions
+    ]
+    lines.append(
+        "template <class T, class Op, class Bar> GT_MEMBER static void pull(State<T>& s, Costate<T>& g, const Op& op, "
+        f"const Bar& bar, const Reference& ref) {{ {kind.name}_adjoint(s, g, op, bar, ref); }}"
+    )
+    return f"struct {map_name(kind)} {{ {' '.join(lines)} }};\n"
 
 
 def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: str = "") -> str:
@@ -100,7 +133,7 @@ def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: st
     head = defines + flatten(folder / "target.h", seen)
     parts = [generated, op_structs()]
     parts += [flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
-    text = "".join([*parts, kind_lists(kinds), flatten(folder / entry, seen)])
+    text = "".join([*parts, maps_text(kinds), flatten(folder / entry, seen)])
     return head + struct_texts(STRUCTS, text) + text
 
 

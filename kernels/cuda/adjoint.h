@@ -84,30 +84,37 @@ GT_INLINE void set_aside(Costate<double>& g, double* aside) {
   }
 }
 
-#define GT_KIND(name, Op, code)                                          \
-  case code: {                                                           \
-    const Op op = unpack_##Op(integers, constants);                      \
-    using Bar = decltype(bars(op, series));                              \
-    pull(op, alive, series, integers[1], board,                          \
-         [&](const Bar& bar) {                                           \
-           name(s, g, op, bar, run.reference);                           \
-           set_aside(g, series + GT_CONSTANTS);                          \
-         });                                                             \
-    break;                                                               \
+// What is done where an op stands; all threads of the block are at the same op.
+struct Pull {
+  const BlockSweep& sweep;
+  State<double>& s;
+  Costate<double>& g;
+  bool alive;
+  Integer i, turn;
+  int place;  // of the op's constants
+  double* series;
+  Board& board;
+
+  template <class Map, class Op>
+  GT_MEMBER void map(Map, const Op& op) const {
+    using Bar = decltype(bars(op, series));
+    pull(op, alive, series, place, board, [&](const Bar& bar) {
+      Map::pull(s, g, op, bar, sweep.run.reference);
+      set_aside(g, series + GT_CONSTANTS);
+    });
   }
-// Undo the op that stands at k for the particle, if it is alive; all threads of the block are at the same op.
-GT_INLINE void pull_op(const BlockSweep& sweep, State<double>& s, Costate<double>& g, bool alive, Integer i, Integer turn,
-                       int k, double* series, Board& board) {
-  const Run& run = sweep.run;
-  const int* integers = run.ops + (Integer)k * OP_INTEGERS;
-  const double* constants = run.constants + integers[1];
-  switch (integers[0]) {
-    GT_ADJOINT_KINDS
-    case CODE_record:
-      if (alive) add_seeds(sweep, s, g, i, turn, unpack_RecordOp(integers, constants));
+  GT_MEMBER void aperture(const ApertureOp&) const {}
+  GT_MEMBER void record(const RecordOp& op) const {
+    if (alive) add_seeds(sweep, s, g, i, turn, op);
   }
+};
+
+// Undo the op that stands at k for the particle, if it is alive.
+GT_INLINE void pull_op(const BlockSweep& sweep, State<double>& s, Costate<double>& g, bool alive, Integer i,
+                       Integer turn, int k, double* series, Board& board) {
+  const int* integers = sweep.run.ops + (Integer)k * OP_INTEGERS;
+  at_op(integers, sweep.run.constants + integers[1], Pull{sweep, s, g, alive, i, turn, integers[1], series, board});
 }
-#undef GT_KIND
 
 // The particle as it is after the run, or where it was lost, and the cotangents of that.
 GT_INLINE void enter(const BlockSweep& sweep, Integer i, State<double>& s, Costate<double>& g) {
@@ -117,7 +124,7 @@ GT_INLINE void enter(const BlockSweep& sweep, Integer i, State<double>& s, Costa
 }
 
 // All turns for the particles of a block, of which this thread has number i. Threads without a particle, or whose
-// particle was lost and has not yet come back to life, add zeros.
+// particle was lost and has not yet been restored, add zeros.
 GT_INLINE void sweep_block(const BlockSweep& sweep, Integer i, double* series, Board& board) {
   const Run& run = sweep.run;
   State<double> s = {};

@@ -17,33 +17,38 @@ GT_INLINE State<double> values_of(const State<Tangent>& s) {
   return {s.x.value, s.px.value, s.y.value, s.py.value, s.z.value, s.delta.value, 0.0, 0.0, 0.0};
 }
 
-GT_INLINE void record(const DualRun& t, const State<Tangent>& s, Integer i, Integer turn, const RecordOp& op) {
-  double* place = record_place(t.run, op, turn);
-  if (!place) return;
-  put(place + i, t.run.n, values_of(s));
-  put(t.record_tangents + (place - t.run.records) + i, t.run.n, tangents_of(s));
-}
+// What is done where an op stands. `code` becomes that of a loss which the op finds itself.
+struct Step {
+  const DualRun& t;
+  State<Tangent>& s;
+  Integer i, turn;
+  int& code;
 
-#define GT_KIND(name, Op, code)                              \
-  case code:                                                 \
-    name(s, unpack_##Op(integers, constants), t.reference);  \
-    break;
-// The op that stands at k: the code of a loss that it finds itself, or ALIVE.
-GT_INLINE int apply(const DualRun& t, State<Tangent>& s, Integer i, Integer turn, int k) {
-  const int* integers = t.run.ops + (Integer)k * OP_INTEGERS;
-  const Tangent* constants = t.constants + integers[1];
-  switch (integers[0]) {
-    GT_FORWARD_KINDS
-    case CODE_aperture:
-      return inside(s, unpack_ApertureOp(integers, t.run.constants + integers[1])) ? ALIVE : LOST_APERTURE;
-    case CODE_record:
-      record(t, s, i, turn, unpack_RecordOp(integers, t.run.constants));
+  template <class Map, class Op>
+  GT_MEMBER void map(Map, const Op& op) const {
+    Map::apply(s, op, t.reference);
   }
-  return ALIVE;
-}
-#undef GT_KIND
+  GT_MEMBER void aperture(const ApertureConstants<Tangent>& limits) const {
+    if (!inside(s, limits)) code = LOST_APERTURE;
+  }
+  GT_MEMBER void record(const RecordOp& op) const {
+    double* place = record_place(t.run, op, turn);
+    if (!place) return;
+    put(place + i, t.run.n, values_of(s));
+    put(t.record_tangents + (place - t.run.records) + i, t.run.n, tangents_of(s));
+  }
+};
 
-GT_INLINE int verdict(const State<Tangent>& s, double limit) {
+// The op that stands at k: the code of a loss that it finds itself, or ALIVE.
+GT_INLINE int pass_op(const DualRun& t, State<Tangent>& s, Integer i, Integer turn, int k) {
+  const int* integers = t.run.ops + (Integer)k * OP_INTEGERS;
+  int code = ALIVE;
+  at_op(integers, t.constants + integers[1], Step{t, s, i, turn, code});
+  return code;
+}
+
+// The code of a loss where coordinates are not acceptable, or ALIVE.
+GT_INLINE int loss_of(const State<Tangent>& s, double limit) {
   if (acceptable(s, limit * limit)) return ALIVE;
   const double now[6] = {s.x.value, s.px.value, s.y.value, s.py.value, s.z.value, s.delta.value};
   return loss_code(now, limit);
@@ -59,15 +64,15 @@ GT_INLINE void track_one(const DualRun& t, Integer i) {
   State<Tangent> s = {{c.x, d.x}, {c.px, d.px}, {c.y, d.y}, {c.py, d.py}, {c.z, d.z}, {c.delta, d.delta}, {}, {}, {}};
   refresh(s, t.reference);
   State<Tangent> last = s;
-  int code = verdict(s, run.limit);
+  int code = loss_of(s, run.limit);
   Integer turn = run.first_turn;
   int k = run.first_op;
   for (Integer done = 0; code == ALIVE && done < run.turns; ++done) {
     turn = run.first_turn + done;
     for (k = run.first_op; k < run.n_ops; ++k) {
       last = s;
-      code = apply(t, s, i, turn, k);
-      if (code == ALIVE) code = verdict(s, run.limit);
+      code = pass_op(t, s, i, turn, k);
+      if (code == ALIVE) code = loss_of(s, run.limit);
       if (code != ALIVE) break;
     }
   }

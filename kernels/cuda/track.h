@@ -3,39 +3,38 @@
 #include "launch.h"
 #include "../program/losses.h"
 
-GT_INLINE void record(const Run& run, const State<double>& s, Integer i, Integer turn, const RecordOp& op) {
-  double* place = record_place(run, op, turn);
-  if (place) put(place + i, run.n, s);
-}
+// What is done where an op stands. `code` becomes that of a loss which the op finds itself.
+template <bool backwards>
+struct Step {
+  const Run& run;
+  State<double>& s;
+  Integer i, turn;
+  int& code;
 
-#define GT_KIND(name, Op, code)                                \
-  case code:                                                   \
-    name(s, unpack_##Op(integers, constants), run.reference);  \
-    break;
+  template <class Map, class Op>
+  GT_MEMBER void map(Map, const Op& op) const {
+    if constexpr (backwards)
+      Map::undo(s, op, run.reference);
+    else
+      Map::apply(s, op, run.reference);
+  }
+  GT_MEMBER void aperture(const ApertureOp& limits) const {
+    if (!backwards && !inside(s, limits)) code = LOST_APERTURE;
+  }
+  GT_MEMBER void record(const RecordOp& op) const {
+    double* place = record_place(run, op, turn);
+    if (place) put(place + i, run.n, s);
+  }
+};
+
 // The op that stands at k: the code of a loss that it finds itself, or ALIVE.
-GT_INLINE int apply(const Run& run, State<double>& s, Integer i, Integer turn, int k) {
+template <bool backwards>
+GT_INLINE int pass_op(const Run& run, State<double>& s, Integer i, Integer turn, int k) {
   const int* integers = run.ops + (Integer)k * OP_INTEGERS;
-  const double* constants = run.constants + integers[1];
-  switch (integers[0]) {
-    GT_FORWARD_KINDS
-    case CODE_aperture:
-      return inside(s, unpack_ApertureOp(integers, constants)) ? ALIVE : LOST_APERTURE;
-    case CODE_record:
-      record(run, s, i, turn, unpack_RecordOp(integers, constants));
-  }
-  return ALIVE;
+  int code = ALIVE;
+  at_op(integers, run.constants + integers[1], Step<backwards>{run, s, i, turn, code});
+  return code;
 }
-GT_INLINE int unapply(const Run& run, State<double>& s, Integer i, Integer turn, int k) {
-  const int* integers = run.ops + (Integer)k * OP_INTEGERS;
-  const double* constants = run.constants + integers[1];
-  switch (integers[0]) {
-    GT_INVERSE_KINDS
-    case CODE_record:
-      record(run, s, i, turn, unpack_RecordOp(integers, constants));
-  }
-  return ALIVE;
-}
-#undef GT_KIND
 
 // Run all turns for one particle; the last good coordinates are kept for the case of a loss.
 template <bool backwards>
@@ -61,7 +60,7 @@ GT_INLINE void track_one(const Run& run, Integer i) {
       last[3] = s.py;
       last[4] = s.z;
       last[5] = s.delta;
-      code = backwards ? unapply(run, s, i, turn, k) : apply(run, s, i, turn, k);
+      code = pass_op<backwards>(run, s, i, turn, k);
       if (code == ALIVE && !acceptable(s, limit_squared)) {
         const double now[6] = {s.x, s.px, s.y, s.py, s.z, s.delta};
         code = loss_code(now, run.limit);

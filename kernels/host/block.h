@@ -1,68 +1,108 @@
-// Blocks of packs on the host: how particles come into them, leave them, and are lost from them.
+// Blocks of packs on the host: how particles come into them, leave them, and are lost from them. Packs of a block pass
+// each op together, so that its constants are read once.
+//
+// T is the number type of the coordinates: Pack, or dual numbers of packs (host/dual_block.h). C is that of the
+// constants: double, or dual numbers of doubles.
 #pragma once
 #include "../program/losses.h"
 #include "../program/run.h"
 
 constexpr int BLOCK = 8;  // packs that travel together; their states fit the first-level cache
 
-struct Block {
-  State<Pack> states[BLOCK];
-  unsigned alive[BLOCK];
-  Integer first[BLOCK];  // particle of lane 0
-  int packs;
-  unsigned any;
+// Where the numbers of one lane after the other lie: an array for each part of T. Null: read as 0, not written.
+template <class T>
+struct Places;
+template <>
+struct Places<Pack> {
+  double* at;
 };
 
-GT_INLINE Pack* coordinate_of(State<Pack>& s, int c) { return &s.x + c; }
+// What of a bar is a derivative with respect to a constant: of a dual number, its tangent.
+GT_INLINE const Pack& last_part(const Pack& bar) { return bar; }
 
-static void load(const Run& run, Block& b, Integer begin, Integer end) {
+// Numbers i, i + 1, ... of an array into the lanes, 0 where a lane's bit is not set; and from them.
+GT_INLINE Pack gathered(const Places<Pack>& from, Integer i, unsigned lanes) {
+  alignas(64) double numbers[LANES] = {};
+  if (from.at)
+    for (int lane = 0; lane < LANES; ++lane)
+      if (lanes >> lane & 1u) numbers[lane] = from.at[i + lane];
+  Pack r;
+  std::memcpy(&r, numbers, sizeof r);
+  return r;
+}
+GT_INLINE void scatter(const Pack& a, const Places<Pack>& to, Integer i, unsigned lanes) {
+  if (!to.at) return;
+  alignas(64) double numbers[LANES];
+  std::memcpy(numbers, &a, sizeof numbers);
+  for (int lane = 0; lane < LANES; ++lane)
+    if (lanes >> lane & 1u) to.at[i + lane] = numbers[lane];
+}
+
+// A run on numbers T. Where LOSSES is false, no particle is lost: what fails becomes NaN.
+template <class T, class C, bool LOSSES>
+struct Passage {
+  Run run;
+  const C* constants;
+  ReferenceConstants<C> reference;
+  Places<T> coordinates, records;  // (6, n), and laid out as run.records
+};
+
+template <class T>
+struct Block {
+  State<T> states[BLOCK];
+  unsigned alive[BLOCK];  // a bit for each lane
+  Integer first[BLOCK];   // particle of lane 0
+  int packs;
+  unsigned any;  // not 0 where any particle survives
+};
+
+template <class T>
+GT_INLINE T* coordinate_of(State<T>& s, int c) {
+  return &s.x + c;
+}
+
+// Surviving particles of begin .. end-1, as many as fit.
+template <class T, class C, bool LOSSES>
+static void load(const Passage<T, C, LOSSES>& passage, Block<T>& b, Integer begin, Integer end) {
+  const Run& run = passage.run;
   b.packs = 0;
   b.any = 0;
   for (Integer i = begin; i < end && b.packs < BLOCK; i += LANES, ++b.packs) {
-    State<Pack>& s = b.states[b.packs];
+    State<T>& s = b.states[b.packs];
     unsigned alive = 0;
-    alignas(64) double lanes[6][LANES] = {};
-    for (int lane = 0; lane < LANES && i + lane < end; ++lane) {
-      if (run.loss_code[i + lane] != ALIVE) continue;
-      alive |= 1u << lane;
-      for (int c = 0; c < 6; ++c) lanes[c][lane] = run.coordinates[c * run.n + i + lane];
-    }
-    for (int c = 0; c < 6; ++c) std::memcpy(coordinate_of(s, c), lanes[c], sizeof lanes[c]);
-    refresh(s, run.reference);
+    for (int lane = 0; lane < LANES && i + lane < end; ++lane)
+      if (run.loss_code[i + lane] == ALIVE) alive |= 1u << lane;
+    for (int c = 0; c < 6; ++c) *coordinate_of(s, c) = gathered(passage.coordinates, c * run.n + i, alive);
+    refresh(s, passage.reference);
     b.alive[b.packs] = alive;
     b.first[b.packs] = i;
     b.any |= alive;
   }
 }
 
-static void store(const Run& run, Block& b) {
-  for (int p = 0; p < b.packs; ++p) {
-    alignas(64) double lanes[LANES];
-    for (int c = 0; c < 6; ++c) {
-      std::memcpy(lanes, coordinate_of(b.states[p], c), sizeof lanes);
-      for (int lane = 0; lane < LANES; ++lane)
-        if (b.alive[p] >> lane & 1u) run.coordinates[c * run.n + b.first[p] + lane] = lanes[lane];
-    }
-  }
+template <class T, class C, bool LOSSES>
+static void store(const Passage<T, C, LOSSES>& passage, Block<T>& b) {
+  for (int p = 0; p < b.packs; ++p)
+    for (int c = 0; c < 6; ++c)
+      scatter(*coordinate_of(b.states[p], c), passage.coordinates, c * passage.run.n + b.first[p], b.alive[p]);
 }
 
-// Take lanes out of a pack: their last good coordinates are stored, zeros travel on in their place.
-[[maybe_unused]] static __attribute__((noinline)) void lose(const Run& run, Block& b, int p, unsigned lost,
-                                                            const Pack* before, Integer turn, int op, int code) {
-  State<Pack>& s = b.states[p];
-  alignas(64) double last[6][LANES], now[6][LANES];
+// Take lanes out of a pack: their last good coordinates, `before`, are stored; zeros travel on in their place.
+template <class T, class C, bool LOSSES>
+GT_APART void lose(const Passage<T, C, LOSSES>& passage, Block<T>& b, int p, unsigned lost, const T* before,
+                   Integer turn, int op, int code) {
+  const Run& run = passage.run;
+  State<T>& s = b.states[p];
+  alignas(64) double now[6][LANES];
   for (int c = 0; c < 6; ++c) {
-    std::memcpy(last[c], before + c, sizeof last[c]);
-    std::memcpy(now[c], coordinate_of(s, c), sizeof now[c]);
+    const Pack value = value_of(*coordinate_of(s, c));
+    std::memcpy(now[c], &value, sizeof now[c]);
+    scatter(before[c], passage.coordinates, c * run.n + b.first[p], lost);
   }
   for (int lane = 0; lane < LANES; ++lane) {
     if (!(lost >> lane & 1u)) continue;
     const Integer i = b.first[p] + lane;
-    double coordinates[6];
-    for (int c = 0; c < 6; ++c) {
-      coordinates[c] = now[c][lane];
-      run.coordinates[c * run.n + i] = last[c][lane];
-    }
+    const double coordinates[6] = {now[0][lane], now[1][lane], now[2][lane], now[3][lane], now[4][lane], now[5][lane]};
     run.loss_code[i] = code ? code : loss_code(coordinates, run.limit);
     run.loss_turn[i] = turn;
     run.loss_op[i] = op;
@@ -70,6 +110,7 @@ static void store(const Run& run, Block& b) {
   b.alive[p] &= ~lost;
   b.any = 0;
   for (int q = 0; q < b.packs; ++q) b.any |= b.alive[q];
-  for (int c = 0; c < 6; ++c) *coordinate_of(s, c) = keep_lanes(*coordinate_of(s, c), b.alive[p]);
-  refresh(s, run.reference);
+  const T zero = broadcast(0.0);
+  for (int c = 0; c < 6; ++c) *coordinate_of(s, c) = choose(b.alive[p], *coordinate_of(s, c), zero);
+  refresh(s, passage.reference);
 }

@@ -30,32 +30,39 @@ static void add_seeds(const SeriesSweep& sweep, Costate<Series>& g, const Record
   g.delta += seed.delta;
 }
 
-// A function for each kind of map: the compiler's memory and time.
-#define GT_KIND(name, Op, code)                                                                                   \
-  static __attribute__((noinline)) void pull_##name(State<Series>& s, Costate<Series>& g, const Op& op,           \
-                                                    Functional* storage, const Reference& ref, double* gradient) { \
-    const int size = size_of(op);                                                                                 \
-    for (int i = 0; i < size; ++i) storage[i] = broadcast(0.0);                                                   \
-    name(s, g, op, bars(op, storage), ref);                                                                       \
-    for (int i = 0; i < size; ++i) gradient[i] += constant_of(storage[i]);                                        \
-  }
-GT_ADJOINT_KINDS
-#undef GT_KIND
+// One function per kind of map: the compiler's memory and time.
+template <class Map, class Op>
+GT_APART void pull_map(State<Series>& s, Costate<Series>& g, const Op& op, Functional* storage, const Reference& ref,
+                       double* gradient) {
+  const int size = size_of(op);
+  for (int i = 0; i < size; ++i) storage[i] = broadcast(0.0);
+  Map::pull(s, g, op, bars(op, storage), ref);
+  for (int i = 0; i < size; ++i) gradient[i] += constant_of(storage[i]);
+}
 
-#define GT_KIND(name, Op, code) \
-  case code:                    \
-    return pull_##name(s, g, unpack_##Op(integers, constants), storage, ref, sweep.gradient + integers[1]);
+// What is done where an op stands.
+struct Pull {
+  const SeriesSweep& sweep;
+  State<Series>& s;
+  Costate<Series>& g;
+  Functional* storage;
+  const Reference& ref;
+  double* gradient;
+
+  template <class Map, class Op>
+  GT_MEMBER void map(Map, const Op& op) const {
+    pull_map<Map>(s, g, op, storage, ref, gradient);
+  }
+  GT_MEMBER void aperture(const ApertureOp&) const {}
+  GT_MEMBER void record(const RecordOp& op) const { add_seeds(sweep, g, op); }
+};
+
 static void pull_op(const SeriesSweep& sweep, State<Series>& s, Costate<Series>& g, int k, Functional* storage,
                     const Reference& ref) {
   const int* integers = sweep.run.ops + (Integer)k * OP_INTEGERS;
-  const double* constants = sweep.run.constants + integers[1];
-  switch (integers[0]) {
-    GT_ADJOINT_KINDS
-    case CODE_record:
-      return add_seeds(sweep, g, unpack_RecordOp(integers, constants));
-  }
+  at_op(integers, sweep.run.constants + integers[1],
+        Pull{sweep, s, g, storage, ref, sweep.gradient + integers[1]});
 }
-#undef GT_KIND
 
 // `buffer`: room for max_constants Functionals.
 extern "C" void gputrack_series_sweep(const SeriesSweep* sweep_pointer, void* buffer) {

@@ -66,13 +66,11 @@ GT_FUNCTION void put(const State<Series>& s, Number* maps) {
   }
 }
 
-#define GT_KIND(name, Op, code)                                                                                 \
-  template <class Constants>                                                                                    \
-  GT_APART void pass_##name(State<Series>& s, const Constants& op, const ReferenceConstants<Constant>& ref) {   \
-    name(s, op, ref);                                                                                           \
-  }
-GT_FORWARD_KINDS
-#undef GT_KIND
+// One function per kind of map, as in host/passage.h.
+template <class Map, class Op>
+GT_APART void pass_map(State<Series>& s, const Op& op, const ReferenceConstants<Constant>& ref) {
+  Map::apply(s, op, ref);
+}
 
 GT_INLINE int number_of_constants(const SeriesRun& run, int k) {
   const Integer begin = run.ops[(Integer)k * OP_INTEGERS + 1];
@@ -80,24 +78,31 @@ GT_INLINE int number_of_constants(const SeriesRun& run, int k) {
   return (int)(end - begin);
 }
 
-#define GT_KIND(name, Op, code) \
-  case code:                    \
-    return pass_##name(s, unpack_##Op(integers, own), ref);
+// What is done where an op stands; apertures lose nothing.
+struct Step {
+  const SeriesRun& run;
+  State<Series>& s;
+  Integer tile;
+  const ReferenceConstants<Constant>& ref;
+
+  template <class Map, class Op>
+  GT_MEMBER void map(Map, const Op& op) const {
+    pass_map<Map>(s, op, ref);
+  }
+  template <class Op>
+  GT_MEMBER void aperture(const Op&) const {}
+  GT_MEMBER void record(const RecordOp& op) const {
+    put(s, run.records + (tile * run.places + op.place) * 6 * SERIES_SIZE);
+  }
+};
+
 GT_FUNCTION void apply(const SeriesRun& run, State<Series>& s, Integer tile, int k, Constant* room,
                        const ReferenceConstants<Constant>& ref) {
   const int* integers = run.ops + (Integer)k * OP_INTEGERS;
-  if (integers[0] == CODE_aperture) return;
-  if (integers[0] == CODE_record) {
-    Number* to = run.records + (tile * run.places + unpack_RecordOp(integers, (const Number*)nullptr).place) * 6 * SERIES_SIZE;
-    put(s, to);
-    return;
-  }
   const Number* constants = run.constants + tile * run.tile_constants + integers[1];
   const Number* slopes = run.slopes + tile * run.tile_slopes + (Integer)integers[1] * SERIES_PARAMETERS;
-  const Constant* own = prepared(room, constants, slopes, number_of_constants(run, k));
-  switch (integers[0]) { GT_FORWARD_KINDS }
+  at_op(integers, prepared(room, constants, slopes, number_of_constants(run, k)), Step{run, s, tile, ref});
 }
-#undef GT_KIND
 
 // Pass the maps of one tile through the program, in place. `room`: for max_constants Constants.
 GT_FUNCTION void pass_tile(const SeriesRun& run, Integer tile, Constant* room) {

@@ -51,3 +51,10 @@ def test_only_target_knows_the_compiler(path):
     entry = path.relative_to(kernel_folder()).parts[0] in ENTRIES
     assert entry or not words, f"{path.name} names a compiler's own words: {', '.join(sorted(words))}"
     assert not re.search(r"#\s*include\s*<", text), f"{path.name} includes a system header"
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.relative_to(kernel_folder()).as_posix())
+def test_one_switch_over_op_codes(path):
+    """Kernel files name no op code: ``at_op``, which is generated with the structs of constants, has the one switch."""
+    text = re.sub(r"//.*", "", path.read_text(encoding="utf-8"))
+    assert not re.findall(r"\bCODE_\w+|\bswitch \(integers", text)

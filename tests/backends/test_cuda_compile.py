@@ -9,7 +9,7 @@ import pytest
 from support.nvrtc import DEPRECATED, Compiled, CompilerError, compile_cuda, options
 
 from gputrack.backends.cuda import backend as cuda
-from gputrack.backends.generated import flattened
+from gputrack.backends.generated import flattened, map_name
 from gputrack.elements.map import MAPS
 
 ARCHITECTURES = ("sm_70", "sm_80", "sm_90")
@@ -65,13 +65,17 @@ def test_backward_sweep_compiles_without_spills(name, constants, arch, record_pr
 
 
 def test_every_map_is_in_the_switch():
-    """Each kind of map adds its case; a source without them would compile too."""
+    """Each kind of map adds its case and its functions; a source without them would compile too."""
     source = flattened("cuda/track.h", MAPS)
     for kind in MAPS.values():
-        for direction in (kind.forward, kind.inverse) if kind.name not in ("aperture", "record") else ():
-            assert f"GT_KIND({direction.__name__}, " in source
-        if kind.name not in ("aperture", "record"):
-            assert f"GT_KIND({kind.name}_adjoint, " in source
+        case = f"case CODE_{kind.name}: return action."
+        if kind.name in ("aperture", "record"):
+            assert f"{case}{kind.name}(" in source
+            continue
+        assert f"{case}map({map_name(kind)}(), " in source
+        text = source.split(f"struct {map_name(kind)} {{", 1)[1].split("\n", 1)[0]
+        for function in (kind.forward.__name__, kind.inverse.__name__, f"{kind.name}_adjoint"):
+            assert f" {function}(s, " in text
 
 
 def test_errors_are_seen():
