@@ -120,6 +120,10 @@ GT_INLINE unsigned less_equal(const Dual<A>& a, double b) { return less_equal(a.
 template <class A>
 GT_INLINE bool all_below(const Dual<A>& a, double limit) { return all_below(a.value, limit); }
 template <class A>
+GT_INLINE Dual<A> keep_lanes(const Dual<A>& a, unsigned lanes) {
+  return {keep_lanes(a.value, lanes), keep_lanes(a.tangent, lanes)};
+}
+template <class A>
 GT_INLINE Dual<A> choose(unsigned lanes, const Dual<A>& a, const Dual<A>& b) {
   return {choose(lanes, a.value, b.value), choose(lanes, a.tangent, b.tangent)};
 }
