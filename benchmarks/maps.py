@@ -22,7 +22,7 @@ from machine import heading
 from maps_madng import madng_milliseconds
 
 import gputrack as gt
-from gputrack.backends.cuda.backend import CudaBackend
+from gputrack.backends import choose_backend
 from gputrack.backends.taylor.cuda import run_series_cuda
 from gputrack.backends.taylor.host import run_series
 from gputrack.base.arrays import module_named
@@ -69,7 +69,7 @@ def device_text(device: str) -> str:
     if device == "host":
         return "one thread"
     try:
-        CudaBackend()
+        choose_backend("cuda", np.zeros((6, 1)), None)
     except BackendError as error:
         sys.exit(f"maps.py: {error}")
     return module_named("cupy").cuda.runtime.getDeviceProperties(0)["name"].decode()

@@ -4,7 +4,7 @@ from gputrack import errors
 from gputrack.analysis import DynamicAperture, FrequencyMap, Grid, Polar, dynamic_aperture, frequency_map
 from gputrack.autodiff.grad import grad, jacobian, value_and_grad
 from gputrack.autodiff.jvp import jvp
-from gputrack.backends.cuda.streamed import Streamed
+from gputrack.backends.choice import Streamed
 from gputrack.base.losses import LossCode, Losses
 from gputrack.base.reference import ReferenceParticle
 from gputrack.beam.beam import Beam

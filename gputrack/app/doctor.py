@@ -16,7 +16,7 @@ import numpy as np
 from gputrack.app.example_elements import REFERENCE, specimen_beam, specimens
 from gputrack.autodiff.grad import grad
 from gputrack.backends.cuda.backend import devices
-from gputrack.backends.protocol import available_threads
+from gputrack.backends.host.backend import available_threads
 from gputrack.base.arrays import to_numpy
 from gputrack.base.compiler import cache_folder, find_compiler
 from gputrack.base.errors import BackendError

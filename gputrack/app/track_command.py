@@ -111,7 +111,7 @@ def prepare(out: Console, beam: Beam, backend: str | None, threads: int | None) 
     """Have the kernels ready before the clock starts; what will run, in words."""
     with out.status("preparing the kernels (compiled once, then kept)"):
         runner = choose_backend(backend, beam.coordinates, threads)
-    count = getattr(runner, "threads", None)
+    count = runner.threads
     return f"backend {runner.name}" + (f", {count} thread{'s' if count > 1 else ''}" if count else "")
 
 

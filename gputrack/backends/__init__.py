@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import Any
 
+import numpy as np
+
+from gputrack.backends.array.backend import ArrayBackend
+from gputrack.backends.choice import NAMES, Choice, Streamed
 from gputrack.backends.cuda.backend import CudaBackend
-from gputrack.backends.cuda.streamed import Streamed, StreamedBackend
-from gputrack.backends.protocol import Backend
-from gputrack.base.arrays import is_cupy
+from gputrack.backends.cuda.streamed import StreamedBackend
+from gputrack.backends.host.backend import HostBackend
+from gputrack.backends.protocol import Backend, OpticsBackend
+from gputrack.base.arrays import Array, is_cupy
 from gputrack.base.checks import short
 from gputrack.base.errors import BackendError, InputError
 
-NAMES = ("array", "host", "cuda")
+__all__ = ["NAMES", "Backend", "Choice", "Streamed", "choose_backend", "choose_optics_backend"]
 
 
-#: what `gputrack.track` and others take for `backend`
-Choice = str | Streamed | None
-
-
-def choose_backend(name: Choice, coordinates: Any, threads: int | None) -> Backend:
+def choose_backend(name: Choice, coordinates: Array, threads: int | None) -> Backend:
     """Backend by name, or by where the coordinates are: NumPy on `host`, CuPy on `cuda`.
 
     NumPy coordinates for which `cuda` is asked are streamed through the current device, as by ``Streamed()``.
+    Without a compiler NumPy coordinates are on `array`, with one warning.
 
     Raises
     ------
     InputError
-        Unknown name, threads not >= 1, or arrays on the wrong side for the backend.
+        Unknown name, threads not >= 1, or arrays in the wrong memory for the backend.
     BackendError
         The backend cannot run on this machine.
     """
@@ -49,10 +50,23 @@ def choose_backend(name: Choice, coordinates: Any, threads: int | None) -> Backe
     return _cpu(name, threads)
 
 
-def _cpu(name: str | None, threads: int | None) -> Backend:
-    from gputrack.backends.array.backend import ArrayBackend
-    from gputrack.backends.host.backend import HostBackend
+def choose_optics_backend(name: Choice) -> OpticsBackend:
+    """Backend that carries transfer matrices along, on one thread; see `choose_backend`.
 
+    Raises
+    ------
+    InputError
+        Unknown name.
+    BackendError
+        The backend cannot run on this machine, or has no transfer matrices.
+    """
+    if name is None or (isinstance(name, str) and name in NAMES[:2]):
+        return _cpu(name, 1)
+    choose_backend(name, np.zeros((6, 1)), 1)
+    raise BackendError("optics run on the backends 'array' and 'host'; leave backend= out")
+
+
+def _cpu(name: str | None, threads: int | None) -> OpticsBackend:
     if name == "array":
         return ArrayBackend(threads)
     try:
@@ -67,7 +81,7 @@ def _cpu(name: str | None, threads: int | None) -> Backend:
 @cache
 def _warn_once(reason: str) -> None:
     warnings.warn(
-        f"{reason.splitlines()[0]}; tracking with the array backend, which is 10 to 50 times slower",
+        f"{reason.splitlines()[0]}; running on the array backend, which is 10 to 50 times slower",
         RuntimeWarning,
         stacklevel=4,
     )

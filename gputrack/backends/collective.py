@@ -1,39 +1,39 @@
-"""How maps of the whole beam run: by their array mathematics, or by kernels where a backend has some.
+"""How maps of the whole beam run: by kernels where a backend has some, else by their array mathematics.
 
-The backend `array` always takes the array map and autograd's derivative of it: it judges the others.
+The backend `array` always takes the array map and autograd's derivative of it: it verifies the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd import make_jvp, make_vjp
 
-from gputrack.backends.array.adjoint import packed, rebuilt
 from gputrack.backends.array.losses import acceptable, loss_codes
-from gputrack.backends.protocol import Launch, Particles, Tangents
-from gputrack.base.arrays import is_cupy, namespace
+from gputrack.backends.derivatives import Tangents
+from gputrack.backends.launch import Launch, Particles
+from gputrack.backends.protocol import CollectiveKernel, CollectiveRunner
+from gputrack.base.arrays import Array, is_cupy, namespace
 from gputrack.base.errors import BackendError, InputError
 from gputrack.base.losses import LossCode
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import ReferenceValues, State, make_state
 
 
-def step(backend: Any, particles: Particles, launch: Launch) -> None:
-    """Act with the one map that the launch holds, in place; particles outside of it are lost."""
+def step(backend: CollectiveRunner, particles: Particles, launch: Launch) -> None:
+    """Act with the one map of the launch, in place; particles outside of its aperture are lost."""
     kind, op = launch.program.collective(launch.first_op)
-    if launch.backwards and _remembers(op):
+    if launch.backwards and _remembers(kind, op):
         raise InputError(
-            f"track: {op.what.owner}: what earlier turns left behind is not known backwards; leave its turns= out"
+            f"track: {op.what.owner}: wakes of earlier turns are not known backwards; leave its turns= out"
         )
     bunch = _bunch(particles, launch) if launch.backwards else _entering(particles, launch, kind, op)
-    if not _somebody(particles):
+    if not _any_survivor(particles):
         return
-    ref, kernel = ReferenceValues.of(launch.reference), kernel_of(backend, kind)
+    ref, kernel = ReferenceValues.of(launch.reference), backend.collective_kernel(kind)
     if kernel is not None:
         _step_in_place(kernel, particles, launch, bunch, op, ref)
         return
@@ -44,7 +44,7 @@ def step(backend: Any, particles: Particles, launch: Launch) -> None:
 
 
 def _step_in_place(
-    kernel: Kernel, particles: Particles, launch: Launch, bunch: Bunch, op: Any, ref: ReferenceValues
+    kernel: CollectiveKernel, particles: Particles, launch: Launch, bunch: Bunch, op: Any, ref: ReferenceValues
 ) -> None:
     p, codes = particles, kernel.step(bunch, op, ref, launch.backwards)
     if codes is not None:
@@ -59,15 +59,15 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
     if is_cupy(particles.coordinates):
         raise BackendError("forward mode through collective effects needs NumPy arrays; use grad, or move the beam")
     kind, op = launch.program.collective(launch.first_op)
-    if _remembers(op):
+    if _remembers(kind, op):
         raise InputError(f"jvp: {op.what.owner}: forward mode through earlier turns is not available; use grad")
     bunch, ref = _entering(particles, launch, kind, op), ReferenceValues.of(launch.reference)
-    if not _somebody(particles):
+    if not _any_survivor(particles):
         return
     first, end = launch.constants_range
     alive = particles.loss_code == LossCode.ALIVE
     rates = tangents.coordinates * alive, tangents.constants[first:end], tangents.reference
-    at = bunch.coordinates, packed(kind, op), np.array(ref)
+    at = bunch.coordinates, _packed(kind, op), np.array(ref)
     with np.errstate(all="ignore"):
         value, rate = make_jvp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))(_flat(*rates))
         _lose_after(particles, launch, make_state(value, ref))
@@ -75,10 +75,12 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
     _keep(tangents.coordinates, rate, particles)
 
 
-def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: Launch) -> Any:
-    """Undo the map, in place, pull cotangents back, then bring back to life who was lost at it.
+def step_adjoint(
+    backend: CollectiveRunner, particles: Particles, cotangents: Array, launch: Launch
+) -> np.ndarray:
+    """Undo the map, in place, pull cotangents (6, n) back, then restore particles that were lost at it.
 
-    Who was lost by what the map made of it had acted on the others, and has the coordinates before it.
+    Particles lost by the map's own kick had acted on the others; their coordinates are those before it.
     """
     kind, op = launch.program.collective(launch.first_op)
     ref, xp = ReferenceValues.of(launch.reference), namespace(cotangents)
@@ -86,7 +88,7 @@ def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: La
     here = (p.loss_turn == launch.first_turn) & (p.loss_op == launch.first_op)
     acted = here & (p.loss_code != LossCode.ALIVE) & (p.loss_code != LossCode.APERTURE)
     if launch.first_op == 0:
-        with np.errstate(all="ignore"):  # others were lost when they came in
+        with np.errstate(all="ignore"):  # others were lost at the entrance
             acted = acted & acceptable(make_state(p.coordinates, ref), launch.limit)
     alive = p.loss_code == LossCode.ALIVE
     if not bool((alive | acted).any()):
@@ -95,7 +97,7 @@ def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: La
         return np.zeros(end - first + len(ref))
     after = _bunch(particles, launch, acted)
     bar = cotangents if bool(xp.all(alive)) else xp.where(alive, cotangents, 0.0)
-    kernel = kernel_of(backend, kind)
+    kernel = backend.collective_kernel(kind)
     if kernel is not None:
         before, bars = after.coordinates, kernel.undo_adjoint(after, op, ref, bar)
     else:
@@ -109,25 +111,27 @@ def step_adjoint(backend: Any, particles: Particles, cotangents: Any, launch: La
 
 
 def _undo_adjoint(
-    backend: Any, kind: CollectiveKind, after: Bunch, op: Any, ref: ReferenceValues, bar: Any, acted: Any
+    backend: CollectiveRunner, kind: CollectiveKind, after: Bunch, op: Any, ref: ReferenceValues, bar: Any, acted: Any
 ) -> tuple[Any, Bars]:
     """Coordinates before the map, and derivatives, by array mathematics."""
     with np.errstate(all="ignore"):
         undone = kind.inverse(after, op, ref)
     before = after._replace(coordinates=namespace(undone).where(acted, after.coordinates, undone))
-    if backend.name == "array" and not _remembers(op):  # autograd sees one turn at a time
-        return before.coordinates, judged(kind, before, op, ref, bar)
+    if backend.name == "array" and not _remembers(kind, op):  # autograd sees one turn at a time
+        return before.coordinates, autograd_bars(kind, before, op, ref, bar)
     return before.coordinates, kind.adjoint(before, op, ref, bar)
 
 
-def _remembers(op: Any) -> bool:
-    """Whether earlier turns act too."""
-    return getattr(op.what, "turns", 0) > 0
+def _remembers(kind: CollectiveKind, op: Any) -> bool:
+    """Whether earlier turns act, too."""
+    return kind.earlier_turns is not None and kind.earlier_turns(op.what) > 0
 
 
-def judged(kind: CollectiveKind, bunch: Bunch, op: SimpleNamespace, ref: ReferenceValues, bar: np.ndarray) -> Bars:
+def autograd_bars(
+    kind: CollectiveKind, bunch: Bunch, op: SimpleNamespace, ref: ReferenceValues, bar: np.ndarray
+) -> Bars:
     """What `CollectiveKind.adjoint` returns, by autograd through the array map."""
-    at = bunch.coordinates, packed(kind, op), np.array(ref)
+    at = bunch.coordinates, _packed(kind, op), np.array(ref)
     pull, _ = make_vjp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))
     bars = pull(bar)
     n, size = bunch.coordinates.size, at[1].size
@@ -143,22 +147,41 @@ def _flat_forward(kind: CollectiveKind, op: SimpleNamespace, bunch: Bunch, numbe
     n, count = bunch.coordinates.size, len(ReferenceValues._fields)
     coordinates = anp.reshape(numbers[:n], bunch.coordinates.shape)
     ref = ReferenceValues(*(numbers[i - count] for i in range(count)))
-    own = rebuilt(kind, op, numbers[n:], op.what)
+    own = _rebuilt(kind, op, numbers[n:])
     return kind.forward(bunch._replace(coordinates=coordinates), own, ref)
 
 
-def _somebody(particles: Particles) -> bool:
-    """Whether anybody is alive: without, there are no means and no shares."""
+def _packed(kind: CollectiveKind, op: SimpleNamespace) -> np.ndarray:
+    """Constants of an op as one vector, in the order of the program's table."""
+    values = [getattr(op, name) for name in kind.constants]
+    for name in kind.series:
+        values += getattr(op, name)
+    return np.array(values, dtype=float)
+
+
+def _rebuilt(kind: CollectiveKind, op: SimpleNamespace, numbers: Any) -> SimpleNamespace:
+    """The op with its constants taken from a (traced) vector."""
+    values: dict[str, Any] = {name: numbers[i] for i, name in enumerate(kind.constants)}
+    place = len(kind.constants)
+    for name, count in kind.series.items():
+        size = getattr(op.what, count)
+        values[name] = [numbers[place + i] for i in range(size)]
+        place += size
+    return SimpleNamespace(**(vars(op) | values))
+
+
+def _any_survivor(particles: Particles) -> bool:
+    """Whether any particle survives; else the beam has no mean."""
     return bool((particles.loss_code == LossCode.ALIVE).any())
 
 
 def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
-    """The living particles, and `others`. Where nobody is lost, the coordinates are the run's own."""
+    """The surviving particles, and `others`. Where none is lost, the coordinates are the run's own array."""
     xp = namespace(particles.coordinates)
     living = particles.loss_code == LossCode.ALIVE
     coordinates, weights = particles.coordinates, launch.weights
     total = float(weights.sum())
-    if not bool(xp.all(living)):  # a copy: what a kernel makes of the others is not kept
+    if not bool(xp.all(living)):  # a copy: a kernel may write to lost particles, too
         alive = living | others
         coordinates, weights = xp.where(alive, coordinates, 0.0), xp.where(alive, weights, 0.0)
     charge = abs(launch.reference.charge)
@@ -166,12 +189,12 @@ def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
 
 
 def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> Bunch:
-    """Who the map acts on; particles where it cannot act are lost and stay where they are."""
+    """Particles on which the map acts; those outside of its aperture are lost and stay where they are."""
     if launch.first_op == 0:  # all other ops have left only what can be tracked on
         with np.errstate(all="ignore"):
             _lose_after(particles, launch, make_state(particles.coordinates, ReferenceValues.of(launch.reference)))
     bunch, p = _bunch(particles, launch), particles
-    if kind.inside is None or not _somebody(particles):
+    if kind.inside is None or not _any_survivor(particles):
         return bunch
     lost = ~kind.inside(bunch, op, ReferenceValues.of(launch.reference)) & (p.loss_code == LossCode.ALIVE)
     if not bool(lost.any()):
@@ -182,7 +205,7 @@ def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: An
 
 
 def revive(particles: Particles, piece: Launch) -> None:
-    """Who was lost at an op of this piece is alive before it, at the coordinates that were kept or brought back."""
+    """Restore particles that were lost at an op of this piece; their coordinates are those before it."""
     own = (particles.loss_op >= piece.first_op) & (particles.loss_op < piece.end_op)
     particles.loss_code[own & (particles.loss_turn == piece.first_turn)] = int(LossCode.ALIVE)
 
@@ -196,36 +219,8 @@ def _lose_after(particles: Particles, launch: Launch, after: State) -> None:
 
 
 def _keep(target: Any, values: Any, particles: Particles) -> None:
-    """Take over what belongs to living particles, unless it is there already."""
+    """Copy the values of surviving particles, unless they are in `target` already."""
     if values is target:
         return
     xp = namespace(target)
     target[:] = xp.where(particles.loss_code == LossCode.ALIVE, values, target)
-
-
-class Kernel(Protocol):
-    """A fast way to run one kind of map."""
-
-    def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Any:
-        """Act with the map on the bunch's coordinates, or undo it.
-
-        Returns
-        -------
-        int8 array (n,), or None
-            `LossCode` of those who could not be tracked on and stay as they were; None where all can.
-        """
-        ...
-
-    def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
-        """Undo the map and pull `bar` (6, n) back, both in place; the result's coordinates are `bar`."""
-        ...
-
-
-#: (backend, kind of map) to what makes its kernel for a number of threads, or for None on a GPU
-KERNELS: dict[tuple[str, str], Callable[[Any], Kernel]] = {}
-
-
-def kernel_of(backend: Any, kind: CollectiveKind) -> Kernel | None:
-    """The kernel for a kind of map, where the backend has one."""
-    make = KERNELS.get((backend.name, kind.name))
-    return None if make is None else make(getattr(backend, "threads", None))

@@ -1,162 +1,164 @@
-"""What every backend is given and gives back."""
+"""What backends do, what they are given and what they give back."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gputrack.base.reference import ReferenceParticle
-from gputrack.lattice.program import Program
+from gputrack.backends.derivatives import Cotangents, MatrixRates, RateCotangents, TangentCotangents, Tangents
+from gputrack.backends.launch import Launch, Particles
+from gputrack.base.arrays import Array
+from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
+from gputrack.elements.map import ReferenceValues
 
 
-@dataclass
-class Particles:
-    """Working arrays of a run, changed in place by a backend.
+class Stream(NamedTuple):
+    """A GPU through which beams in host memory are sent in chunks: its number, and particles at a time if given."""
 
-    Attributes
-    ----------
-    coordinates : float64 array (6, n)
-    loss_code, loss_op : int32 arrays (n,)
-        0 and -1 while alive.
-    loss_turn : int64 array (n,)
-    """
-
-    coordinates: Any
-    loss_code: Any
-    loss_turn: Any
-    loss_op: Any
-
-    def copied(self) -> Particles:
-        """The same in memory of their own."""
-        return Particles(*(array.copy() for array in vars(self).values()))
+    device: int
+    chunk: int | None
 
 
-@dataclass(frozen=True)
-class Records:
-    """Buffers of all monitors in one array.
-
-    Attributes
-    ----------
-    flat : float64 array
-        All buffers, one after the other.
-    starts : int64 array (monitors,)
-        Place of the first number of each.
-    views : list of float64 arrays (recorded turns, places, 6, n)
-        The same memory, one per monitor; lost particles stay NaN.
-    """
-
-    flat: Any
-    starts: Any
-    views: list[Any]
-
-
-def make_records(shapes: list[tuple[int, int]], n: int, xp: Any) -> Records:
-    """Buffers filled with NaN for monitors of given (recorded turns, places) and `n` particles."""
-    sizes = [rows * places * 6 * n for rows, places in shapes]
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    starts = [end - size for end, size in zip(ends, sizes, strict=True)]
-    flat = xp.full(sum(sizes), xp.nan)
-    views = [
-        flat[start : start + size].reshape(rows, places, 6, n)
-        for start, size, (rows, places) in zip(starts, sizes, shapes, strict=True)
-    ]
-    return Records(flat, xp.asarray(starts, dtype=xp.int64), views)
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One stretch of turns.
-
-    Attributes
-    ----------
-    program : Program
-    reference : ReferenceParticle
-    first_turn, turns : int
-    limit : float
-        Particles beyond it in |x| or |y| [m] are lost.
-    records : Records
-        The backend writes living particles.
-    backwards : bool
-        Undo the turns, last one first, and in each the ops, last one first.
-    ops : (first, end), optional
-        Only these ops act; all of them where not given.
-    weights : float64 array (n,), optional
-        Real particles that each one stands for; maps of the whole beam need them.
-    memory : dict, optional
-        What maps of the whole beam keep from turn to turn; the same one for all launches of a run.
-    """
-
-    program: Program
-    reference: ReferenceParticle
-    first_turn: int
-    turns: int
-    limit: float
-    records: Records
-    backwards: bool = False
-    ops: tuple[int, int] | None = None
-    weights: Any = None
-    memory: dict[Any, Any] | None = None
-
-    @property
-    def first_op(self) -> int:
-        """The first op that acts."""
-        return 0 if self.ops is None else self.ops[0]
-
-    @property
-    def end_op(self) -> int:
-        """The op behind the last one that acts."""
-        return len(self.program) if self.ops is None else self.ops[1]
-
-    @property
-    def constants_range(self) -> tuple[int, int]:
-        """Where the constants of these ops stand in the program's table."""
-        starts = (*self.program.ops[self.first_op : self.first_op + 1, 1], len(self.program.constants))
-        ends = (*self.program.ops[self.end_op : self.end_op + 1, 1], len(self.program.constants))
-        return int(starts[0]), int(ends[0])
-
-
-@dataclass
-class Tangents:
-    """Derivatives along one direction of what goes into a run, and of what comes out.
-
-    Attributes
-    ----------
-    coordinates : float64 array (6, n)
-        Changed in place by a backend. Who is lost keeps the tangent of its last coordinates.
-    constants : float64 NumPy array (n_constants,)
-        Of the program's constants.
-    reference : float64 NumPy array (5,)
-        Of `ReferenceValues`.
-    """
-
-    coordinates: Any
-    constants: np.ndarray
-    reference: np.ndarray
-
-
-class Backend(Protocol):
-    """A way to run a program.
+class Runner(Protocol):
+    """What runs stretches of turns.
 
     Attributes
     ----------
     name : str
+        "array", "host" or "cuda".
     copying : float
         Seconds of the last launch that do not depend on its turns, spent on copies between host and device.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...  # noqa: D102 (above)
 
     @property
     def copying(self) -> float: ...  # noqa: D102 (above)
 
-    def run(self, particles: Particles, launch: Launch) -> None:
-        """Run one stretch of turns, in place."""
+    def step(self, particles: Particles, launch: Launch) -> None:
+        """Run a launch, in place: forwards, or backwards with each map inverted."""
         ...
 
 
-def available_threads() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class CollectiveKernel(Protocol):
+    """A kernel of one kind of map of the whole beam."""
+
+    def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Array | None:
+        """Act with the map on the bunch's coordinates, or undo it.
+
+        Returns
+        -------
+        int8 array (n,), or None
+            `LossCode` of particles that could not be tracked on and stay as they were; None where all could.
+        """
+        ...
+
+    def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
+        """Undo the map and pull `bar` (6, n) back, both in place; the result's coordinates are `bar`."""
+        ...
+
+
+class CollectiveRunner(Protocol):
+    """What runs maps of the whole beam.
+
+    Attributes
+    ----------
+    name : str
+        "array", "host" or "cuda".
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 (above)
+
+    def collective_kernel(self, kind: CollectiveKind) -> CollectiveKernel | None:
+        """Kernel of a kind of map of the whole beam; None where its array mathematics is run."""
+        ...
+
+
+class Backend(Runner, CollectiveRunner, Protocol):
+    """A way to run programs: `array`, `host` or `cuda`.
+
+    Methods return when the results are there. Those that give derivatives return, as one NumPy array
+    (n_constants + 5,), the derivatives with respect to the constants of the launch's ops, then to the members of
+    `ReferenceValues`, each taken by itself. Sums over particles are taken in an order that depends on their number
+    alone, not on threads.
+
+    Attributes
+    ----------
+    threads : int, or None
+        CPU threads; None on a GPU.
+    stream : Stream, or None
+        Where beams in host memory are sent in chunks; None where particles are tracked where they are.
+    """
+
+    @property
+    def threads(self) -> int | None: ...  # noqa: D102 (above)
+
+    @property
+    def stream(self) -> Stream | None: ...  # noqa: D102 (above)
+
+    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
+        """Run a launch forwards, in place, with tangents.
+
+        Returns
+        -------
+        float64 array
+            Tangents of the recorded coordinates, laid out as ``launch.records.flat``; 0 where nothing was recorded.
+        """
+        ...
+
+    def step_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+        """Undo a launch, in place, and pull cotangents back through it.
+
+        Parameters
+        ----------
+        particles : Particles
+            After the launch; as they were before it when the call returns.
+        cotangents : Cotangents
+        launch : Launch
+            As it was run forwards.
+        """
+        ...
+
+
+class OpticsBackend(Backend, Protocol):
+    """A backend that carries transfer matrices, with their derivatives, through a turn."""
+
+    def step_tangent_adjoint(
+        self, particles: Particles, tangents: Tangents, cotangents: TangentCotangents, launch: Launch
+    ) -> np.ndarray:
+        """Undo one turn with tangents, in place, and pull cotangents of both back: the adjoint of `step_tangent`.
+
+        Parameters
+        ----------
+        particles, tangents : Particles, Tangents
+            After the turn, no particle lost; before it when the call returns. Tangents of constants are zero.
+        cotangents : TangentCotangents
+        launch : Launch
+            One turn of single particles, as it was run forwards.
+        """
+        ...
+
+    def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
+        """Carry rates of transfer matrices through one turn, in place. Particles are not lost, but become NaN.
+
+        Returns
+        -------
+        float64 array
+            `MatrixRates.rates` at the records, laid out as ``launch.records.flat``; nothing else is recorded.
+        """
+        ...
+
+    def step_rates_adjoint(self, rates: MatrixRates, cotangents: RateCotangents, launch: Launch) -> np.ndarray:
+        """Undo one turn, in place, and pull cotangents of the rates back: the adjoint of `step_rates`.
+
+        Parameters
+        ----------
+        rates : MatrixRates
+            After the turn; before it when the call returns.
+        cotangents : RateCotangents
+        launch : Launch
+        """
+        ...

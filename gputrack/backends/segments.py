@@ -1,67 +1,93 @@
-"""A stretch of turns that is cut where maps act on the whole beam: segments for the kernels, collective maps between.
+"""Launches of programs with maps of the whole beam: segments for the kernels, and the collective maps between them.
 
-Without such maps a backend runs all turns at once. With them every turn is run piece by piece; coordinates, losses
-and records are kept as if it were one.
+Without collective maps all turns are one segment. With them every turn is run piece by piece; coordinates, losses and
+records are those of one run.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from gputrack.backends import collective
-from gputrack.backends.protocol import Launch, Particles, Records, Tangents
-from gputrack.base.arrays import namespace
+from gputrack.backends.derivatives import Cotangents, Tangents
+from gputrack.backends.launch import Launch, Particles, Records
+from gputrack.backends.protocol import CollectiveKernel
+from gputrack.base.arrays import Array, namespace
+from gputrack.elements.collective_map import CollectiveKind
 from gputrack.elements.map import ReferenceValues
 
 _REFERENCE = len(ReferenceValues._fields)
 
 
-class Segmented:
-    """A backend that runs whole stretches, cut where it must be; what it does itself are the segments."""
+class Segmented(ABC):
+    """Base of backends that run segments, between which the beam is acted on as a whole.
 
+    Its `step`, `step_tangent` and `step_adjoint` are those of `gputrack.backends.protocol.Backend`.
+    """
+
+    name: str
     copying = 0.0
-    step: Any
-    step_tangent: Any
-    step_adjoint: Any
 
-    def run(self, particles: Particles, launch: Launch) -> None:
-        """Run one stretch of turns, in place."""
+    @abstractmethod
+    def segment(self, particles: Particles, launch: Launch) -> None:
+        """`step` of a launch with ops, without collective maps."""
+
+    @abstractmethod
+    def segment_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
+        """`step_tangent` of such a launch."""
+
+    @abstractmethod
+    def segment_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+        """`step_adjoint` of such a launch."""
+
+    @abstractmethod
+    def collective_kernel(self, kind: CollectiveKind) -> CollectiveKernel | None:
+        """See `gputrack.backends.protocol.Backend`."""
+
+    def step(self, particles: Particles, launch: Launch) -> None:
+        """Run a launch, in place: forwards, or backwards with each map inverted."""
+        if not len(launch.program) or not launch.turns:
+            return
         if not launch.program.cuts:
-            self.step(particles, launch)
+            self.segment(particles, launch)
             return
         pieces = list(_pieces(launch))
         for piece in reversed(pieces) if launch.backwards else pieces:
             if _is_cut(piece):
                 collective.step(self, particles, piece)
             else:
-                self.step(particles, piece)
+                self.segment(particles, piece)
 
-    def run_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
-        """Run one stretch of turns forwards, in place, with tangents; see `HostBackend.step_tangent`."""
-        if not launch.program.cuts:
-            return self.step_tangent(particles, tangents, launch)
+    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
+        """Run a launch forwards, in place, with tangents; the tangents of what was recorded."""
         recorded = namespace(launch.records.flat).zeros_like(launch.records.flat)
+        if not len(launch.program) or not launch.turns:
+            return recorded
+        if not launch.program.cuts:
+            return self.segment_tangent(particles, tangents, launch)
         for piece in _pieces(launch):
             if _is_cut(piece):
                 collective.step_tangent(particles, tangents, piece)
             else:
-                recorded += self.step_tangent(particles, tangents, piece)
+                recorded += self.segment_tangent(particles, tangents, piece)
         return recorded
 
-    def run_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> Any:
-        """Undo one stretch of turns, in place, pulling cotangents back; see `HostBackend.step_adjoint`."""
-        if not launch.program.cuts:
-            return self.step_adjoint(particles, cotangents, launch, seeds)
+    def step_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+        """Undo a launch, in place, and pull cotangents back through it."""
         total = np.zeros(len(launch.program.constants) + _REFERENCE)
+        if not len(launch.program) or not launch.turns:
+            return total
+        if not launch.program.cuts:
+            return self.segment_adjoint(particles, cotangents, launch)
         for piece in reversed(list(_pieces(launch))):
             if _is_cut(piece):
-                part = collective.step_adjoint(self, particles, cotangents, piece)
+                part = collective.step_adjoint(self, particles, cotangents.coordinates, piece)
             else:
-                part = self.step_adjoint(particles, cotangents, piece, seeds)
+                part = self.segment_adjoint(particles, cotangents, piece)
                 collective.revive(particles, piece)
             first, end = piece.constants_range
             total[first:end] += part[:-_REFERENCE]

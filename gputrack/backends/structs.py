@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from gputrack.backends.protocol import Launch, Particles
+from gputrack.backends.launch import Launch, Particles
 from gputrack.base.c_struct import DOUBLE, INT, INTEGER, Member, Struct, pointer
 from gputrack.elements.map import ReferenceValues
 

@@ -260,4 +260,7 @@ def inside_slices(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
     return op.what.slices.inside(arrival(bunch.coordinates, ref).zeta)
 
 
-WAKE = CollectiveKind("wake", wake, unwake, wake_adjoint, inside_slices, ("period",), {"values": "count"})
+WAKE = CollectiveKind(
+    "wake", wake, unwake, wake_adjoint, inside_slices, ("period",), {"values": "count"},
+    earlier_turns=lambda what: int(what.turns),
+)  # fmt: skip

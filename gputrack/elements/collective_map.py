@@ -84,6 +84,8 @@ class CollectiveKind:
         Real constants, each differentiable.
     series : mapping of str to str
         Lists of real constants, and the attribute of ``op.what`` that counts the entries of each.
+    earlier_turns : callable, optional
+        How many turns before the present one act, too, from ``op.what``; none where not given.
     """
 
     name: str
@@ -94,6 +96,7 @@ class CollectiveKind:
     constants: tuple[str, ...] = ()
     series: Mapping[str, str] = field(default_factory=dict)
     integers: tuple[str, ...] = ()
+    earlier_turns: Callable[[Any], int] | None = None
 
     def __post_init__(self) -> None:
         assert self.name not in COLLECTIVES

@@ -91,12 +91,12 @@ def compile_recording(lattice: Lattice, active: Active) -> Program:
 
 
 def observing_program(lattice: Lattice, points: ObservationPoints) -> Program:
-    """Program of a lattice with a record at each observation point and after every element."""
-    return compile_program(bare(lattice), points=points)
+    """Program with a record at each observation point and after every element, and the traced knobs in its maps."""
+    return compile_program(bare(lattice, traced=True), (), driven(lattice), points)
 
 
 def without_records(program: Program) -> Program:
-    """The same program, of which only the end is wanted."""
+    """The same program without its records, for results at the end alone."""
     ops, elements = program.layout.get(_ACTING, lambda: _acting(program))
     return replace(program, ops=ops, elements=elements)
 

@@ -14,7 +14,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import make_jvp, make_vjp
 
-from gputrack.backends.protocol import Particles
+from gputrack.backends.launch import Particles
 from gputrack.base.arrays import namespace, to_numpy
 from gputrack.elements.frames import Path, has_own_frame, lattice_frame_paths
 from gputrack.elements.map import MAPS, ReferenceValues, make_state

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from gputrack.backends.collective import kernel_of
 from gputrack.backends.cuda import memory
 from gputrack.backends.cuda.memory import (
     SIX,
@@ -19,7 +18,7 @@ from gputrack.backends.cuda.memory import (
     free_bytes,
     too_large,
 )
-from gputrack.backends.cuda.streamed import StreamedBackend
+from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import is_cupy, out_of_memory
 from gputrack.base.errors import DeviceMemoryError
 from gputrack.beam.beam import Beam
@@ -29,7 +28,7 @@ from gputrack.tracking.monitor import Recorder
 
 
 def require_memory(
-    backend: Any, lattice: Lattice, beam: Beam, program: Program, recorders: Sequence[Recorder], turns: int,
+    backend: Backend, lattice: Lattice, beam: Beam, program: Program, recorders: Sequence[Recorder], turns: int,
     kind: Kind = Kind.TRACK, backwards: bool = False, checkpoints: int = 0,
 ) -> None:  # fmt: skip
     """Check, before anything is tracked, that a run fits in the memory of its GPU; runs on the host are not checked.
@@ -42,15 +41,15 @@ def require_memory(
     DeviceMemoryError
         It does not fit; the message gives particles, bytes, and the remedy.
     """
-    streamed = isinstance(backend, StreamedBackend)
-    if not turns or not (streamed or is_cupy(beam.coordinates)):
+    stream = backend.stream
+    if not turns or not (stream or is_cupy(beam.coordinates)):
         return
     first = beam.turn - turns if backwards else beam.turn
     work = _work(backend, program, recorders, range(first, first + turns), kind, checkpoints)
-    if streamed and not program.cuts:
-        chunk_size(work, program, beam.n, backend.device, backend.chunk)
+    if stream and not program.cuts:
+        chunk_size(work, program, beam.n, stream.device, stream.chunk)
         return
-    device = backend.device if streamed else beam.coordinates.device.id
+    device = stream.device if stream else beam.coordinates.device.id
     each, fixed = bytes_per_particle(work), fixed_bytes(program, kind, beam.n)
     needed = beam.n * each + fixed
     if needed > memory.ALWAYS and needed > (free := free_bytes(device)[0]):
@@ -59,12 +58,12 @@ def require_memory(
 
 
 def _work(
-    backend: Any, program: Program, recorders: Sequence[Recorder], turns: range, kind: Kind, checkpoints: int
+    backend: Backend, program: Program, recorders: Sequence[Recorder], turns: range, kind: Kind, checkpoints: int
 ) -> Work:
     """What a run needs for each particle."""
     longest = turns[: -(-len(turns) // checkpoints) if checkpoints else 1]  # what one launch has at least
     coupled = _coupled_bytes(backend, program) if program.cuts else 0
-    if isinstance(backend, StreamedBackend):
+    if backend.stream:
         return Work(kind, sum(_recorded(r, longest) for r in recorders), coupled=coupled + WEIGHT if coupled else 0)
     # derivatives are of coordinates, also where moments of them are asked for
     stays = [kind is not Kind.TRACK or not (r.monitor.moments or r.monitor.path) for r in recorders]
@@ -81,11 +80,10 @@ def _recorded(recorder: Recorder, turns: range) -> int:
     return len(recorder.places) * ((turns.stop - 1) // every - (turns.start - 1) // every)
 
 
-def _coupled_bytes(backend: Any, program: Program) -> int:
+def _coupled_bytes(backend: Backend, program: Program) -> int:
     """Bytes of maps of the whole beam at least: a mask of lost particles, and coordinates before and after."""
-    inner = backend.inner if isinstance(backend, StreamedBackend) else backend
     kinds = {program.collective(number)[0].name: program.collective(number)[0] for number in program.cuts}
-    return 2 if all(kernel_of(inner, kind) is not None for kind in kinds.values()) else 2 + 2 * SIX
+    return 2 if all(backend.collective_kernel(kind) is not None for kind in kinds.values()) else 2 + 2 * SIX
 
 
 def _remedy(lattice: Lattice, program: Program, work: Work, fit: int) -> str:

@@ -69,8 +69,6 @@ class _Forward:
         self.monitors = list(monitors)
         self.recorders = [Recorder(Monitor(m.select, every=m.every), lattice) for m in monitors]
         self.backend = choose_backend(backend, self.plain_beam.coordinates, threads)
-        if not hasattr(self.backend, "run_adjoint"):
-            raise BackendError(f"backend {self.backend.name!r} has no backward sweep; try backend='host'")
         if self.backend.name == "array" and is_cupy(self.plain_beam.coordinates):
             raise BackendError("backend 'array' has gradients on NumPy arrays only; leave it out, or move the beam")
 

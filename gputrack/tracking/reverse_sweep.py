@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.protocol import Launch, Particles, Records, make_records
+from gputrack.backends.derivatives import Cotangents
+from gputrack.backends.launch import Launch, Particles, Records, make_records
+from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import namespace
 
 CHECKPOINTS = 8
@@ -45,7 +47,7 @@ class Pass:
         Number of places and interval in turns of each monitor.
     """
 
-    backend: Any
+    backend: Backend
     launch: Launch
     particles: Particles
     checkpoints: list[Checkpoint]
@@ -100,7 +102,7 @@ class _Sweep:
         records, seeds = self._records(start.turn, end)
         turns = end - start.turn
         launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
-        part = self.done.backend.run_adjoint(particles, self.cotangents, launch, seeds)
+        part = self.done.backend.step_adjoint(particles, Cotangents(self.cotangents, seeds), launch)
         if turns == 1 or recovered(particles.coordinates, start.coordinates, self.amplitude):
             self.gradient = self.gradient + part
             return
@@ -116,7 +118,7 @@ class _Sweep:
         particles = self._particles(start.coordinates, start.turn)
         records, _ = self._records(start.turn, start.turn + turns)
         launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
-        self.done.backend.run(particles, launch)
+        self.done.backend.step(particles, launch)
         return Checkpoint(start.turn + turns, particles.coordinates)
 
     def _particles(self, coordinates: Any, turn: int) -> Particles:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from gputrack.backends.protocol import Backend, Launch, Particles, make_records
+from gputrack.backends.launch import Launch, Particles, make_records
+from gputrack.backends.protocol import Runner
 from gputrack.base.arrays import namespace, out_of_memory
 from gputrack.base.errors import TrackingInterrupted
 from gputrack.base.interruption import PartialResult, Progress, interrupt_flag, progress_display
@@ -41,7 +42,7 @@ class Run:
     """State of one call of `track`."""
 
     def __init__(
-        self, lattice: Lattice, beam: Beam, program: Program, backend: Backend, recorders: list[Recorder],
+        self, lattice: Lattice, beam: Beam, program: Program, backend: Runner, recorders: list[Recorder],
         limit: float, backwards: bool,
     ) -> None:  # fmt: skip
         self.lattice, self.beam, self.program, self.backend = lattice, beam, program, backend
@@ -103,7 +104,7 @@ class Run:
         before = self.particles.copied() if self.done else None
         start = time.perf_counter()
         try:
-            self.backend.run(self.particles, launch)
+            self.backend.step(self.particles, launch)
         except BaseException:  # somewhere between two turns
             self.particles = before or self.particles
             raise

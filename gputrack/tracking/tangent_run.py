@@ -11,7 +11,9 @@ from autograd.core import JVPNode
 from autograd.tracer import isbox
 
 from gputrack.autodiff.cupy_box import unsealed
-from gputrack.backends.protocol import Launch, Particles, Tangents
+from gputrack.backends.derivatives import Tangents
+from gputrack.backends.launch import Launch, Particles
+from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import is_traced, namespace
 from gputrack.base.errors import InputError
 from gputrack.elements.map import ReferenceValues
@@ -56,31 +58,33 @@ def directions_of(coordinates: Any, reference: Any, *knobs: Any) -> Directions |
 
 @dataclass
 class Carrier:
-    """A backend whose steps push tangents through the maps with the particles.
+    """A backend whose steps carry tangents along with the particles.
 
     Attributes
     ----------
-    name : str
-        That of the backend.
     backend : Backend
     tangents : Tangents
     recorded : list of lists of arrays
         For each stretch of turns and each monitor the tangents of what was recorded.
     """
 
-    name: str
-    backend: Any
+    backend: Backend
     tangents: Tangents
     recorded: list[list[Any]] = field(default_factory=list)
 
     @property
+    def name(self) -> str:
+        """That of the backend."""
+        return self.backend.name
+
+    @property
     def copying(self) -> float:
         """That of the backend."""
-        return float(self.backend.copying)
+        return self.backend.copying
 
-    def run(self, particles: Particles, launch: Launch) -> None:
-        """Run one stretch of turns, in place."""
-        flat = self.backend.run_tangent(particles, self.tangents, launch)
+    def step(self, particles: Particles, launch: Launch) -> None:
+        """Run a launch forwards, in place."""
+        flat = self.backend.step_tangent(particles, self.tangents, launch)
         ends = np.cumsum([view.size for view in launch.records.views], dtype=int).tolist()
         pairs = zip(launch.records.views, ends, strict=True)
         self.recorded.append([flat[end - view.size : end].reshape(view.shape) for view, end in pairs])
@@ -93,7 +97,7 @@ class Carrier:
 
 
 def carrier(
-    backend: Any, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Knobs]
+    backend: Backend, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Knobs]
 ) -> Carrier:
     """A backend that starts at `coordinates` (6, n) along `directions`."""
     xp = namespace(coordinates)
@@ -102,4 +106,4 @@ def carrier(
     moved = [(own, tangent) for own, tangent in zip(knobs, directions.knobs, strict=True) if tangent is not None]
     size = len(ReferenceValues._fields)
     reference = np.zeros(size) if directions.reference is None else np.asarray(directions.reference, dtype=float)
-    return Carrier(backend.name, backend, Tangents(start, constants_tangent(program, moved), reference))
+    return Carrier(backend, Tangents(start, constants_tangent(program, moved), reference))

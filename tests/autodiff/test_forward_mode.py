@@ -15,9 +15,10 @@ from support.nvrtc import DEPRECATED, compile_cuda, options
 import gputrack as gt
 from gputrack.backends import choose_backend
 from gputrack.backends.cuda import backend as cuda
+from gputrack.backends.derivatives import Cotangents, Tangents
 from gputrack.backends.generated import flattened
 from gputrack.backends.host.backend import HostBackend
-from gputrack.backends.protocol import Launch, Particles, Tangents, make_records
+from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.elements.map import MAPS
 from gputrack.lattice.knob_adjoint import parameter_table
 from gputrack.lattice.knob_tangent import group_tangent
@@ -104,7 +105,7 @@ def test_forward_and_reverse_mode_are_transposes(name):
         start, along, u = rng.normal(size=(6, N)) * SIZE, directions(program, rng), rng.normal(size=(6, N))
         there, tangent = pushed("host", program, reference, start, along)
         bar = u.copy(order="C")
-        bars = HostBackend(1).step_adjoint(particles_of(there), bar, launch_of(program, reference, N), None)
+        bars = HostBackend(1).step_adjoint(particles_of(there), Cotangents(bar), launch_of(program, reference, N))
         along_all = np.concatenate([along.coordinates.reshape(-1), along.constants, along.reference])
         terms = np.concatenate([bar.reshape(-1), bars]) * along_all
         scale = max(np.abs(terms).max(), np.abs(u * tangent).max())

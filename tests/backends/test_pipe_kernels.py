@@ -12,9 +12,8 @@ from support.backends import host_copy
 from support.nvrtc import compile_cuda
 
 import gputrack as gt
-from gputrack.backends import collective
+from gputrack.backends import choose_backend, collective
 from gputrack.backends.array.losses import acceptable
-from gputrack.backends.collective import KERNELS
 from gputrack.backends.cuda import pipe_modes as collective_cuda
 from gputrack.backends.generated import flattened_alone
 from gputrack.backends.host import pipe_modes as collective_host
@@ -58,7 +57,8 @@ def on_device(backend, value):
 def kernel(backend):
     if backend == "array":
         pytest.skip("array mathematics is the judge")
-    kernel = KERNELS[backend, "pipe_kick"](1)
+    like = on_device(backend, np.zeros((6, 1)))
+    kernel = choose_backend(backend, like, None if backend == "cuda" else 1).collective_kernel(PIPE_KICK)
     return SimpleNamespace(backend=backend, step=kernel.step, undo_adjoint=kernel.undo_adjoint)
 
 
@@ -91,7 +91,7 @@ def test_particles_outside_see_the_field_continued(kernel):
 def test_adjoint_is_that_of_autograd(kernel, modes):
     start, op = bunch(), op_of(modes)
     bar = np.random.default_rng(1).normal(size=start.coordinates.shape)
-    judge = collective.judged(PIPE_KICK, start, op, REFERENCE, bar)
+    judge = collective.autograd_bars(PIPE_KICK, start, op, REFERENCE, bar)
     after = on_device(kernel.backend, start._replace(coordinates=PIPE_KICK.forward(start, op, REFERENCE)))
     bars = kernel.undo_adjoint(after, op, REFERENCE, on_device(kernel.backend, bar))
     assert worst(after.coordinates, start.coordinates, start.coordinates[1]) <= 1e-13
@@ -103,7 +103,7 @@ def test_adjoint_is_that_of_autograd(kernel, modes):
 def test_adjoint_by_hand_in_array_mathematics():
     start, op = bunch(), op_of((5, 9))
     bar = np.random.default_rng(1).normal(size=start.coordinates.shape)
-    judge = collective.judged(PIPE_KICK, start, op, REFERENCE, bar)
+    judge = collective.autograd_bars(PIPE_KICK, start, op, REFERENCE, bar)
     found = PIPE_KICK.adjoint(start, op, REFERENCE, bar)
     for ours, theirs in zip(found, judge, strict=True):
         assert worst(np.asarray(ours), theirs, theirs) <= 1e-12

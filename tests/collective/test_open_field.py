@@ -13,7 +13,7 @@ from support.backends import host_copy, placed
 from support.gaussian_bunch import gaussian_points
 
 import gputrack as gt
-from gputrack.backends.collective import judged
+from gputrack.backends.collective import autograd_bars
 from gputrack.collective.green import line_green, point_green
 from gputrack.collective.open_field import BUNCH_KICK, LINE_KICK
 from gputrack.collective.perveance import perveance
@@ -209,7 +209,7 @@ def test_adjoint_is_that_of_autograd(case):
     kind, op = CASES[case]
     start = bunch()
     bar = np.random.default_rng(2).normal(size=start.coordinates.shape)
-    judge, found = judged(kind, start, op, VALUES, bar), kind.adjoint(start, op, VALUES, bar)
+    judge, found = autograd_bars(kind, start, op, VALUES, bar), kind.adjoint(start, op, VALUES, bar)
     for ours, theirs in zip(found, judge, strict=True):
         assert np.abs(np.asarray(ours) - theirs).max() <= 1e-12 * np.abs(theirs).max()
 

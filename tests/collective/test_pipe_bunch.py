@@ -11,7 +11,7 @@ from support.backends import host_copy, placed
 from support.gaussian_bunch import gaussian_points
 
 import gputrack as gt
-from gputrack.backends.collective import judged
+from gputrack.backends.collective import autograd_bars
 from gputrack.collective.open_field import BUNCH_KICK
 from gputrack.collective.pipe_bunch import PIPE_BUNCH_KICK
 from gputrack.collective.pipe_modes import PIPE_KICK
@@ -109,7 +109,7 @@ def test_kick_is_undone_and_symplectic_for_the_bunch():
 def test_adjoint_is_that_of_autograd():
     start = bunch()
     bar = np.random.default_rng(2).normal(size=start.coordinates.shape)
-    judge = judged(PIPE_BUNCH_KICK, start, OP, VALUES, bar)
+    judge = autograd_bars(PIPE_BUNCH_KICK, start, OP, VALUES, bar)
     found = PIPE_BUNCH_KICK.adjoint(start, OP, VALUES, bar)
     change = np.abs(judge.coordinates - bar).max()
     assert np.abs(found.coordinates - judge.coordinates).max() <= 1e-12 * change

@@ -10,7 +10,7 @@ from scipy.special import gamma, ndtri
 from support.backends import host_copy, placed
 
 import gputrack as gt
-from gputrack.backends.collective import judged
+from gputrack.backends.collective import autograd_bars
 from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.collective.arrival import arrival
 from gputrack.collective.wake import WAKE
@@ -190,7 +190,7 @@ def test_adjoint_is_that_of_autograd(number, reference):
     ref = ReferenceValues.of(reference)
     seen = Bunch(np.array(beam.coordinates), np.array(beam.weights), float(beam.weights.sum()), 1.0)
     bar = np.random.default_rng(1).normal(size=(6, beam.n))
-    found, judge = kind.adjoint(seen, op, ref, bar), judged(kind, seen, op, ref, bar)
+    found, judge = kind.adjoint(seen, op, ref, bar), autograd_bars(kind, seen, op, ref, bar)
     for one, other in zip(found, judge, strict=True):
         scale = np.abs(np.asarray(other)).max()
         assert np.abs(np.asarray(one) - np.asarray(other)).max() <= 1e-11 * scale

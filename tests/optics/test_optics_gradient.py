@@ -6,12 +6,9 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from support.optics_figures import optics_figures, other_figures, ring_with_errors
 
 import gputrack as gt
-from gputrack.optics import EdwardsTeng
-
-CELLS = 6
-GAP = dict(fint=0.5, hgap=0.02)
 
 #: what is varied, over what it varies much, and the step of differences: where truncation and rounding are smallest
 KNOBS = {
@@ -23,62 +20,6 @@ KNOBS = {
 }  # fmt: skip
 
 
-TERMS = ("h21000", "h30000", "h10110", "h11001", "h00201", "h10002", "h10010", "h10100", "h22000", "h20020")
-
-
-def small_ring(voltage):
-    """A ring of six cells with an orbit, coupling, faces, fringes, multipoles of all kinds and a cavity."""
-    elements = []
-    for i in range(CELLS):
-        bend = gt.SectorBend(f"b.{i}", length=1.2, angle=math.pi / CELLS, e1=0.1, e2=0.08, k1=-0.02, **GAP)
-        straight = gt.Drift(f"d.{i}", length=0.6)
-        elements += [
-            gt.Quadrupole(f"qf.{i}", length=0.3, k1=1.8, dx=2e-4 * (i == 2), tilt=2e-3 * (i == 4)),
-            gt.Sextupole(f"sf.{i}", length=0.1, k2=9.0), straight, bend, straight,
-            gt.Sextupole(f"sd.{i}", length=0.1, k2=-15.0), gt.Kicker(f"h.{i}", length=0.1, vkick=1e-4 * (i == 0)),
-            gt.Quadrupole(f"qd.{i}", length=0.3, k1=-1.3), gt.Octupole(f"o.{i}", length=0.1, k3=40.0), straight,
-            bend, straight,
-        ]  # fmt: skip
-    elements.append(gt.Multipole("thin", knl=(0.0, 0.01, 0.4), ksl=(0.0, 0.004, 0.3)))
-    reference = gt.ReferenceParticle.electron(total=2e9)
-    length = gt.Lattice(elements, reference).length
-    frequency = 20 * reference.beta0 * 299_792_458.0 / length
-    elements.append(gt.RFCavity("rf", voltage=voltage, frequency=frequency, lag=0.49))
-    if voltage:  # a second one, at another phase: the synchronous phase depends on both
-        elements.insert(37, gt.RFCavity("rf.2", voltage=0.3 * voltage, frequency=frequency, lag=0.44))
-    return gt.Lattice(elements, reference, name="small")
-
-
-def optics_figures(lattice):
-    """Of `twiss`."""
-    tw, decoupled = gt.twiss(lattice), gt.twiss(lattice, form=EdwardsTeng())
-    found = {name: getattr(tw, name) for name in ("qx", "qy", "slip", "momentum_compaction", "dqx", "dqy")}
-    found |= {name: getattr(tw, name)[17] for name in ("betx", "alfx", "mux", "bety", "alfy", "muy", "s")}
-    found |= {f"orbit {name}": getattr(tw, name)[9] for name in ("x", "px", "y", "py")}
-    found |= {f"dispersion {name}": getattr(tw, name)[9] for name in ("dx", "dpx", "dy", "dpy")}
-    found |= {"beta y1": tw.beta("y", 1)[5], "alpha x2": tw.alpha("x", 2)[5], "g^2": tw.gamma_squared[20]}
-    found |= {f"decoupled {name}": getattr(decoupled, name)[30] for name in ("betx", "alfy")}
-    found |= {f"chromatic {name}": column[23] for name, column in vars(tw.chromatic).items()}
-    if lattice[-1].voltage:
-        found |= {"qs": tw.qs, "orbit z": tw.z[9], "orbit delta": tw.delta[9], "beta x3": tw.beta("x", 3)[9]}
-    return found
-
-
-def other_figures(lattice):
-    """Of `driving_terms` and `radiation`."""
-    terms, rad = gt.driving_terms(lattice, TERMS), gt.radiation(lattice)
-    found = {name: anp.abs(value) for name, value in terms.items()}
-    found |= {"phase of h30000": anp.angle(terms["h30000"]), "f10110": anp.real(terms.generating("h10110"))}
-    found["h21000 along"] = anp.abs(terms.along("h21000")[40])
-    found |= {name: getattr(rad, name) for name in ("i1", "i2", "i3", "i4x", "i4y", "i5x", "i5y")}
-    found |= {name: getattr(rad, name) for name in ("energy_loss", "energy_spread")}
-    for name in ("partition", "damping_times", "emittance"):
-        found |= {f"{name} {plane}": value for plane, value in zip("xyz", getattr(rad, name), strict=False)}
-    if lattice[-1].voltage:
-        found["synchrotron_tune"] = rad.synchrotron_tune
-    return found
-
-
 def richardson(function, step):
     d = [(function(k * step) - function(-k * step)) / (2.0 * k * step) for k in (1, 2, 3)]
     return (15.0 * d[0] - 6.0 * d[1] + d[2]) / 10.0
@@ -86,7 +27,7 @@ def richardson(function, step):
 
 @pytest.fixture(scope="module")
 def ring():
-    return small_ring(1.5e6)
+    return ring_with_errors(1.5e6)
 
 
 def compare(figures, ring, handles):
@@ -118,7 +59,7 @@ def test_gradient_of_each_figure_with_respect_to_each_kind_of_parameter(ring, fi
 
 def test_each_magnet_has_its_own_derivative():
     """Of figures that are sums over magnets, too."""
-    ring = small_ring(0.0)
+    ring = ring_with_errors(0.0)
     knobs = ring.knobs("sf.*.k2", "b.*.angle", "qf.*.k1", each=True)
 
     def figure(values):
@@ -134,7 +75,7 @@ def test_each_magnet_has_its_own_derivative():
 
 def test_gradient_of_a_coasting_beam_s_optics():
     """Without a cavity the orbit closes in four coordinates, at a momentum that is given."""
-    compare(optics_figures, small_ring(0.0), ["qf.*.k1", "qd.2.tilt", "b.2.length", "h.1.hkick", "reference.p0c"])
+    compare(optics_figures, ring_with_errors(0.0), ["qf.*.k1", "qd.2.tilt", "b.2.length", "h.1.hkick", "reference.p0c"])
 
 
 def test_gradient_of_a_real_ring(lattice_path):
@@ -171,7 +112,7 @@ def test_gradient_of_a_line_from_given_values():
 
 
 def test_gradient_along_the_momentum_is_the_chromaticity(ring):
-    coasting = small_ring(0.0)
+    coasting = ring_with_errors(0.0)
     for plane in "xy":
         slope = gt.grad(lambda d, q=f"q{plane}": getattr(gt.twiss(coasting, delta=d), q))(1e-3)
         assert slope == pytest.approx(getattr(gt.twiss(coasting, delta=1e-3), f"dq{plane}"), rel=1e-10)
@@ -179,7 +120,7 @@ def test_gradient_along_the_momentum_is_the_chromaticity(ring):
 
 def test_gradient_of_what_is_zero_now():
     """Skew quadrupoles, sextupoles and octupoles that are off: their terms grow from nothing."""
-    elements = [e.replaced(tilt=0.0, dx=0.0) if isinstance(e, gt.Quadrupole) else e for e in small_ring(0.0)]
+    elements = [e.replaced(tilt=0.0, dx=0.0) if isinstance(e, gt.Quadrupole) else e for e in ring_with_errors(0.0)]
     elements = [e.replaced(k3=0.0) if isinstance(e, gt.Octupole) else e for e in elements if e.name != "thin"]
     extra = [gt.Sextupole("s", length=0.2), gt.Quadrupole("q", length=0.2)]
     ring = gt.Lattice([*extra, *(e.replaced(vkick=0.0) if isinstance(e, gt.Kicker) else e for e in elements)],
@@ -196,7 +137,7 @@ def test_gradient_of_what_is_zero_now():
 
 def test_gradient_of_tune_and_chromaticity_is_that_of_the_map_with_parameters():
     """On the axis, where the closed orbit stays, without coupling: to rounding. cos mu is half a trace T."""
-    cell = [e.replaced(dx=0.0, tilt=0.0) if isinstance(e, gt.Quadrupole) else e for e in small_ring(0.0)[:12]]
+    cell = [e.replaced(dx=0.0, tilt=0.0) if isinstance(e, gt.Quadrupole) else e for e in ring_with_errors(0.0)[:12]]
     cell = [e.replaced(vkick=0.0) if isinstance(e, gt.Kicker) else e for e in cell]
     ring = gt.Lattice(cell, gt.ReferenceParticle.proton(kinetic=1e9))
     knobs, tw = ring.knobs("qf.0.length", "qd.0.k1"), gt.twiss(ring)
@@ -234,7 +175,7 @@ def _derivative(turn, *variables):
 
 
 def test_what_has_no_gradient_says_so():
-    ring = small_ring(0.0)
+    ring = ring_with_errors(0.0)
     knobs = ring.knobs("qf.*.k1")
     with pytest.raises(gt.errors.InputError, match="survey has no gradient"):
         gt.grad(lambda k: gt.survey(ring.with_knobs(knobs, k)).x[-1])(knobs.values)

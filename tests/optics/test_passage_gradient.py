@@ -7,8 +7,8 @@ from support.cases import CASES, SPECIES
 
 import gputrack as gt
 from gputrack.elements.parameters import parameter_names
+from gputrack.optics.linear.trajectory import trajectory
 from gputrack.optics.maps.taylor_map import pass_maps
-from gputrack.optics.maps.transfer_matrices import orbits_and_matrices
 
 ORBIT = np.array([1.1e-3, -4e-4, 0.7e-3, 3e-4, 2e-3, 1.5e-3])
 MODELS = {"default": gt.Model(), "drift-kick": gt.Model(gt.DriftKick(4, 2)), "linear": gt.Model(edge=gt.LinearEdge())}
@@ -35,7 +35,7 @@ def test_derivatives_of_each_element_s_matrix_are_those_of_its_map(name):
                 row = map2.space.row((np.eye(6, dtype=int)[v] + np.eye(6, dtype=int)[column]).tolist())
                 twice = 2.0 if v == column else 1.0
                 expected[v] += twice * (weights[1, :, 1 + column] @ map2.final[:, row])
-        found = gt.grad(lambda o, r=ring, w=weights: anp.sum(w * orbits_and_matrices(r, o)))(ORBIT)
+        found = gt.grad(lambda o, r=ring, w=weights: anp.sum(w * trajectory(r, o)))(ORBIT)
         assert np.abs(found - expected).max() <= 1e-11 * max(1.0, np.abs(expected).max()), model_name
         handles = [f"{element.name}.{p}" for p in parameter_names(type(element)) if (getattr(element, p) or 0.0) != 0.0]
         if not handles:
@@ -43,7 +43,7 @@ def test_derivatives_of_each_element_s_matrix_are_those_of_its_map(name):
         knobs = ring.knobs(*handles)
 
         def objective(values, r=ring, k=knobs, w=weights):
-            return anp.sum(w * orbits_and_matrices(r.with_knobs(k, values), ORBIT))
+            return anp.sum(w * trajectory(r.with_knobs(k, values), ORBIT))
 
         gradient = gt.grad(objective)(knobs.values)
         for i, knob in enumerate(knobs):
@@ -56,7 +56,7 @@ def test_derivatives_of_each_element_s_matrix_are_those_of_its_map(name):
 
 def test_orbits_and_matrices_are_those_of_the_power_series():
     ring = gt.demo_ring()
-    passed = orbits_and_matrices(ring, ORBIT)
+    passed = trajectory(ring, ORBIT)
     series = pass_maps(ring, 1, ORBIT, places=range(len(ring)))
     assert np.abs(passed[1:] - series.at).max() <= 1e-11
 
@@ -67,7 +67,7 @@ def test_derivatives_along_the_reference_momentum():
     weights = np.random.default_rng(3).normal(size=(3, 6, 7))
 
     def objective(p0c):
-        return anp.sum(weights * orbits_and_matrices(ring.with_reference(proton.with_p0c(p0c)), ORBIT))
+        return anp.sum(weights * trajectory(ring.with_reference(proton.with_p0c(p0c)), ORBIT))
 
     difference = richardson(lambda t: objective(proton.p0c + t), 1e-4 * proton.p0c)
     assert gt.grad(objective)(proton.p0c) == pytest.approx(difference, rel=1e-8)
@@ -76,6 +76,6 @@ def test_derivatives_along_the_reference_momentum():
 def test_what_cannot_pass_says_so():
     ring = gt.demo_ring()
     with pytest.raises(gt.errors.InputError, match="six finite numbers"):
-        orbits_and_matrices(ring, np.zeros(5))
-    with pytest.raises(gt.errors.InputError, match="does not reach"):
-        orbits_and_matrices(ring, np.array([0.0, 5.0, 0, 0, 0, 0]))
+        trajectory(ring, np.zeros(5))
+    with pytest.raises(gt.errors.InputError, match="is lost before the end"):
+        trajectory(ring, np.array([0.0, 5.0, 0, 0, 0, 0]))

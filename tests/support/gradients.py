@@ -11,7 +11,8 @@ from support.backends import EMULATED, host_copy
 import gputrack as gt
 from gputrack.backends import choose_backend
 from gputrack.backends.array.backend import ArrayBackend
-from gputrack.backends.protocol import Launch, Particles, make_records
+from gputrack.backends.derivatives import Cotangents
+from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.elements.map import MAPS
 from gputrack.lattice.knob_adjoint import group_adjoint
 
@@ -50,7 +51,7 @@ def swept(backend, program, reference, start, cotangent):
     launch = Launch(program, reference, 0, 1, 1.0, make_records([], n, xp))
     runs.step(particles, launch)
     assert not particles.loss_code.any()
-    constants = runs.step_adjoint(particles, bar, launch, None)
+    constants = runs.step_adjoint(particles, Cotangents(bar), launch)
     return host_copy(particles.coordinates), host_copy(bar), constants
 
 

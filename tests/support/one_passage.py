@@ -10,7 +10,7 @@ from support.battery import MODELS
 from support.cases import CASES, SPECIES
 
 from gputrack.backends import choose_backend
-from gputrack.backends.protocol import Launch, Particles, make_records
+from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.elements import RectangularBend, SectorBend
 from gputrack.elements.map import MAPS
 from gputrack.lattice.lattice import Lattice

@@ -16,9 +16,10 @@ from support.lossy_line import LIMIT, lossy, start_of
 import gputrack as gt
 from gputrack.backends.cuda import backend as cuda
 from gputrack.backends.cuda.backend import CudaBackend
+from gputrack.backends.derivatives import Cotangents
 from gputrack.backends.generated import flattened
 from gputrack.backends.host.backend import HostBackend
-from gputrack.backends.protocol import Launch, Particles, make_records
+from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.elements.map import MAPS
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import compile_program
@@ -50,7 +51,7 @@ def swept(backend, program, reference, start, cotangent, turns=1, monitors=(), s
     backend.step(p, launch)
     bar = xp.array(cotangent, order="C")
     seeds = np.random.default_rng(seed).normal(size=records.flat.shape) if monitors else None
-    gradient = backend.step_adjoint(p, bar, launch, None if seeds is None else xp.asarray(seeds))
+    gradient = backend.step_adjoint(p, Cotangents(bar, None if seeds is None else xp.asarray(seeds)), launch)
     assert isinstance(gradient, np.ndarray) and gradient.shape == (len(program.constants) + 5,)
     return host_copy(p.loss_code), host_copy(p.coordinates), host_copy(bar), gradient
 

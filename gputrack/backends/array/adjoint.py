@@ -1,89 +1,76 @@
-"""Backward sweep of the backend `array`: autograd through each array map; the judge of the kernels' adjoints."""
+"""Backward sweep of the backend `array`: autograd through the array maps; the reference for the kernels' adjoints."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
-import autograd.numpy as anp
 import numpy as np
-from autograd import make_vjp
 
-from gputrack.backends.protocol import Launch, Particles
+from gputrack.backends.array.local import CHUNK, PARTICLES, REFERENCE, Chunk, pulled
+from gputrack.backends.array.loop import recorded
+from gputrack.backends.derivatives import Cotangents
+from gputrack.backends.launch import Launch, Particles, views_of
 from gputrack.base.losses import LossCode
-from gputrack.elements.map import MapKind, ReferenceValues, make_state
+from gputrack.elements.map import ReferenceValues, make_state
 
 
-def sweep_arrays(particles: Particles, cotangents: np.ndarray, launch: Launch, seeds: Any) -> np.ndarray:
-    """Undo one stretch of turns, in place, pulling cotangents back; see `HostBackend.step_adjoint`."""
-    ref = ReferenceValues.of(launch.reference)
-    n_constants = len(launch.program.constants)
-    gradient = np.zeros(n_constants + len(ref))
-    ops = list(enumerate(zip(launch.program.ops.tolist(), launch.program.calls, strict=True)))
-    ops = ops[launch.first_op : launch.end_op][::-1]
-    alive = particles.loss_code == LossCode.ALIVE
+def sweep_arrays(particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+    """`step_adjoint` of the backend `array`, of a launch with ops."""
+    n, gradient = particles.coordinates.shape[1], np.zeros(len(launch.program.constants) + REFERENCE)
     with np.errstate(all="ignore"):
-        for turn in range(launch.first_turn + launch.turns - 1, launch.first_turn - 1, -1):
-            for k, (row, (kind, op)) in ops:
-                if kind.name == "record":
-                    _add_seeds(cotangents, launch, seeds, op, turn, alive)
-                elif kind.name != "aperture" and alive.any():
-                    own = gradient[row[1] :], gradient[n_constants:]
-                    _pull(particles.coordinates, cotangents, alive, kind, op, *own, ref)
-                alive = alive | ((particles.loss_turn == turn) & (particles.loss_op == k))
+        for first in range(0, n, PARTICLES):
+            _Block(particles, cotangents, launch, slice(first, min(n, first + PARTICLES)), gradient).run()
+    return of_launch(gradient, launch)
+
+
+def of_launch(gradient: np.ndarray, launch: Launch) -> np.ndarray:
+    """Derivatives with respect to the constants of the launch's ops and to the reference, of all in the program."""
     first, end = launch.constants_range
-    return np.concatenate([gradient[first:end], gradient[n_constants:]])
+    return np.concatenate([gradient[first:end], gradient[-REFERENCE:]])
 
 
-def _pull(
-    coordinates: np.ndarray, cotangents: np.ndarray, alive: np.ndarray, kind: MapKind, op: SimpleNamespace,
-    gradient: np.ndarray, reference_gradient: np.ndarray, ref: ReferenceValues,
-) -> None:  # fmt: skip
-    """Undo one op for the living particles; pull their cotangents, the op's constants and the reference back."""
-    before = np.stack(kind.inverse(make_state(coordinates[:, alive], ref), op, ref)[:6])
-    constants = np.array([*packed(kind, op), *ref])
-    size = constants.size - len(ref)
+class _Block:
+    def __init__(
+        self, particles: Particles, cotangents: Cotangents, launch: Launch, block: slice, gradient: np.ndarray
+    ) -> None:
+        self.coordinates, self.bar = particles.coordinates[:, block], cotangents.coordinates[:, block]
+        self.loss_turn, self.loss_op = particles.loss_turn[block], particles.loss_op[block]
+        self.alive: np.ndarray = particles.loss_code[block] == LossCode.ALIVE
+        self.launch, self.block, self.gradient = launch, block, gradient
+        self.seeds = None if cotangents.records is None else views_of(launch.records, cotangents.records)
+        self.ref = ReferenceValues.of(launch.reference)
 
-    def forward(values: Any, numbers: Any) -> Any:
-        own = ReferenceValues(*(numbers[size + i] for i in range(len(ref))))
-        return anp.stack(kind.forward(make_state(values, own), rebuilt(kind, op, numbers), own)[:6])
+    def run(self) -> None:
+        launch, size = self.launch, max(1, CHUNK // len(self.alive))
+        for turn in range(launch.first_turn + launch.turns - 1, launch.first_turn - 1, -1):
+            for end in range(launch.end_op, launch.first_op, -size):
+                self.chunk(turn, max(launch.first_op, end - size), end)
 
-    pull_constants, _ = make_vjp(lambda numbers: forward(before, numbers))(constants)
-    pull_coordinates, _ = make_vjp(lambda values: forward(values, constants))(before)
-    cotangent = cotangents[:, alive]
-    bars = pull_constants(cotangent)
-    gradient[:size] += bars[:size]
-    reference_gradient += bars[size:]
-    cotangents[:, alive] = pull_coordinates(cotangent)
-    coordinates[:, alive] = before
+    def chunk(self, turn: int, first: int, end: int) -> None:
+        """Some ops: undo them, then pull cotangents back through their Jacobians."""
+        before, alive = self.undone(turn, first, end)
+        chunk = Chunk(self.launch, first, end, before)
+        jacobians, after = chunk.jacobians(), np.zeros(before.shape)
+        for k in reversed(range(end - first)):
+            kind, op = self.launch.program.calls[first + k]
+            if kind.name == "record":
+                seed = None if self.seeds is None else recorded(self.launch, self.seeds, op, turn)
+                if seed is not None:
+                    self.bar += np.where(alive[k], seed[:, self.block], 0.0)
+            elif kind.name != "aperture":
+                after[k] = np.where(alive[k], self.bar, 0.0)
+                self.bar[:] = np.where(alive[k], pulled(jacobians[k], self.bar), self.bar)
+        chunk.constants_bars(after, self.gradient)
 
-
-def packed(kind: Any, op: SimpleNamespace) -> np.ndarray:
-    """Constants of an op as one vector, in the order of the program's table."""
-    values = [getattr(op, name) for name in kind.constants]
-    for name in kind.series:
-        values += getattr(op, name)
-    return np.array(values, dtype=float)
-
-
-def rebuilt(kind: Any, op: SimpleNamespace, numbers: Any, counts: Any = None) -> SimpleNamespace:
-    """The op with its constants taken from a (traced) vector; lengths of series stand in `counts`, or in the op."""
-    values: dict[str, Any] = {name: numbers[i] for i, name in enumerate(kind.constants)}
-    place = len(kind.constants)
-    for name, count in kind.series.items():
-        size = getattr(op if counts is None else counts, count)
-        values[name] = [numbers[place + i] for i in range(size)]
-        place += size
-    return SimpleNamespace(**(vars(op) | values))
-
-
-def _add_seeds(
-    cotangents: np.ndarray, launch: Launch, seeds: Any, op: SimpleNamespace, turn: int, alive: np.ndarray
-) -> None:
-    if seeds is None or turn % op.every:
-        return
-    start = int(launch.records.starts[op.monitor])
-    view = launch.records.views[op.monitor]
-    seed = seeds[start : start + view.size].reshape(view.shape)
-    row = turn // op.every - -(-launch.first_turn // op.every)
-    cotangents += np.where(alive, seed[row, op.place], 0.0)
+    def undone(self, turn: int, first: int, end: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Coordinates before each op, zero for particles that it does not act on, and on which it acts."""
+        before, alive = np.zeros((end - first, *self.coordinates.shape)), []
+        for k in reversed(range(first, end)):
+            kind, op = self.launch.program.calls[k]
+            if kind.name not in ("record", "aperture"):
+                here = np.where(self.alive, self.coordinates, 0.0)
+                state = kind.inverse(make_state(here, self.ref), op, self.ref)
+                before[k - first] = np.where(self.alive, np.stack(state[:6]), 0.0)
+                self.coordinates[:] = np.where(self.alive, before[k - first], self.coordinates)
+            alive.append(self.alive)
+            # particles lost at this op are restored before it
+            self.alive = self.alive | ((self.loss_turn == turn) & (self.loss_op == k))
+        return before, alive[::-1]

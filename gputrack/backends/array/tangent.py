@@ -1,99 +1,60 @@
-"""Tangents on the backend `array`: autograd's forward mode through each array map; the judge of the dual kernels."""
+"""Tangents on the backend `array`: a forward run, then the Jacobians of its maps; the reference for the kernels."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
-import autograd.numpy as anp
 import numpy as np
-from autograd import make_jvp
 
-from gputrack.backends.array.adjoint import packed, rebuilt
-from gputrack.backends.array.losses import acceptable, loss_codes
-from gputrack.backends.protocol import Launch, Particles, Tangents
-from gputrack.base.losses import LossCode
-from gputrack.elements.aperture import inside
-from gputrack.elements.map import MapKind, ReferenceValues, make_state
+from gputrack.backends.array.local import CHUNK, PARTICLES, Chunk, transformed
+from gputrack.backends.array.loop import Loop, recorded
+from gputrack.backends.derivatives import Tangents
+from gputrack.backends.launch import Launch, Particles, views_of
 
 
 def tangents_by_arrays(particles: Particles, tangents: Tangents, launch: Launch) -> np.ndarray:
-    """Run one stretch of turns, in place; see `HostBackend.step_tangent`."""
-    loop = _Loop(particles, tangents, launch)
-    ops = list(enumerate(zip(launch.program.ops.tolist(), launch.program.calls, strict=True)))
-    ops = ops[launch.first_op : launch.end_op]
+    """`step_tangent` of the backend `array`, of a launch with ops."""
+    records: np.ndarray = np.zeros_like(launch.records.flat)
+    n = particles.coordinates.shape[1]
     with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
-        if ops and launch.turns:
-            loop.keep(particles.coordinates, tangents.coordinates, launch.first_turn, launch.first_op)
-        for turn in range(launch.first_turn, launch.first_turn + launch.turns):
-            for k, (row, (kind, op)) in ops:
-                loop.apply(kind, op, row[1], turn, k)
-    records: np.ndarray = loop.records
+        for first in range(0, n, PARTICLES):
+            _Block(particles, tangents, launch, slice(first, min(n, first + PARTICLES)), records).run()
     return records
 
 
-class _Loop:
-    def __init__(self, particles: Particles, tangents: Tangents, launch: Launch) -> None:
-        self.particles, self.tangents, self.launch = particles, tangents, launch
-        self.ref = ReferenceValues.of(launch.reference)
-        self.records = np.zeros_like(launch.records.flat)
+class _Block:
+    def __init__(
+        self, particles: Particles, tangents: Tangents, launch: Launch, block: slice, records: np.ndarray
+    ) -> None:
+        self.loop, self.tangents, self.launch, self.block = Loop(particles, launch, block), tangents, launch, block
+        self.views = views_of(launch.records, records)
+        self.moving = bool(tangents.constants.any() or tangents.reference.any())
 
-    @property
-    def alive(self) -> np.ndarray:
-        result: np.ndarray = self.particles.loss_code == LossCode.ALIVE
-        return result
+    def run(self) -> None:
+        launch = self.launch
+        self.loop.begin(launch.first_turn, launch.first_op)
+        size = max(1, CHUNK // len(self.loop.alive))
+        for turn in range(launch.first_turn, launch.first_turn + launch.turns):
+            for first in range(launch.first_op, launch.end_op, size):
+                self.chunk(turn, first, min(launch.end_op, first + size))
+        self.loop.end()
 
-    def apply(self, kind: MapKind, op: SimpleNamespace, place: int, turn: int, k: int) -> None:
-        coordinates = self.particles.coordinates
-        if kind.name == "record":
-            self.record(op, turn)
-        elif kind.name == "aperture":
-            lost = self.alive & ~inside(make_state(coordinates, self.ref), op)
-            self.lose(lost, int(LossCode.APERTURE), turn, k)
-        else:
-            constants = packed(kind, op)
-            rates = self.tangents.constants[place : place + constants.size]
-            after = pushed(kind, op, coordinates, self.tangents.coordinates, constants, rates, self.ref,
-                           self.tangents.reference)  # fmt: skip
-            self.keep(*after, turn, k)
-
-    def keep(self, coordinates: np.ndarray, tangents: np.ndarray, turn: int, k: int) -> None:
-        """Take over what can be tracked on; lose the others where they were."""
-        after = make_state(coordinates, self.ref)
-        good = acceptable(after, self.launch.limit)
-        self.lose(self.alive & ~good, loss_codes(after, self.launch.limit), turn, k)
-        living = self.alive
-        self.particles.coordinates[:, living] = coordinates[:, living]
-        self.tangents.coordinates[:, living] = tangents[:, living]
-
-    def lose(self, lost: np.ndarray, codes: Any, turn: int, k: int) -> None:
-        p = self.particles
-        p.loss_code[:] = np.where(lost, codes, p.loss_code)
-        p.loss_turn[lost], p.loss_op[lost] = turn, k
-
-    def record(self, op: SimpleNamespace, turn: int) -> None:
-        if turn % op.every:
-            return
-        row = turn // op.every - -(-self.launch.first_turn // op.every)
-        view, start = self.launch.records.views[op.monitor], int(self.launch.records.starts[op.monitor])
-        rates = self.records[start : start + view.size].reshape(view.shape)
-        view[row, op.place][:, self.alive] = self.particles.coordinates[:, self.alive]
-        rates[row, op.place][:, self.alive] = self.tangents.coordinates[:, self.alive]
-
-
-def pushed(
-    kind: MapKind, op: SimpleNamespace, coordinates: np.ndarray, tangents: np.ndarray, constants: np.ndarray,
-    constants_tangent: np.ndarray, ref: ReferenceValues, reference_tangent: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Coordinates and tangents (6, n) after one map."""
-    size, shape = coordinates.size, coordinates.shape
-
-    def forward(numbers: Any) -> Any:
-        own = ReferenceValues(*(numbers[size + constants.size + i] for i in range(len(ref))))
-        state = make_state(numbers[:size].reshape(shape), own)
-        return anp.stack(kind.forward(state, rebuilt(kind, op, numbers[size:]), own)[:6])
-
-    at = np.concatenate([coordinates.reshape(-1), constants, ref])
-    along = np.concatenate([tangents.reshape(-1), constants_tangent, reference_tangent])
-    value, tangent = make_jvp(forward)(at)(along)
-    return value, tangent
+    def chunk(self, turn: int, first: int, end: int) -> None:
+        """Some ops: coordinates first, then tangents."""
+        before, alive = np.zeros((end - first, 6, len(self.loop.alive))), []
+        for k in range(first, end):
+            before[k - first] = self.loop.coordinates
+            self.loop.apply(turn, k)
+            alive.append(self.loop.alive)
+        chunk = Chunk(self.launch, first, end, before)
+        jacobians = chunk.jacobians()
+        sources = chunk.sources(self.tangents.constants, self.tangents.reference) if self.moving else None
+        v = self.tangents.coordinates[:, self.block]
+        for k in range(end - first):
+            kind, op = self.launch.program.calls[first + k]
+            if kind.name == "record":
+                place = recorded(self.launch, self.views, op, turn)
+                if place is not None:
+                    place[:, self.block][:, alive[k]] = v[:, alive[k]]
+            elif kind.name != "aperture":
+                after = transformed(jacobians[k], v)
+                v = np.where(alive[k], after if sources is None else after + sources[k], v)
+        self.tangents.coordinates[:, self.block] = v

@@ -8,13 +8,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-import gputrack.backends.cuda.pipe_modes  # noqa: F401 - so that its kernels are known
+from gputrack.backends.cuda.pipe_modes import PipeKick
 from gputrack.backends.cuda.row_sums import sum_rows
+from gputrack.backends.derivatives import Cotangents, Tangents
 from gputrack.backends.generated import flattened
-from gputrack.backends.protocol import Launch, Particles, Tangents
+from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.segments import Segmented
 from gputrack.backends.structs import BLOCK_SWEEP, REFERENCE, RUN, TANGENT_RUN, make_run
+from gputrack.base.arrays import Array
 from gputrack.base.errors import BackendError
+from gputrack.collective.pipe_modes import PIPE_KICK
+from gputrack.elements.collective_map import CollectiveKind
 from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.program import Program
 
@@ -59,6 +63,8 @@ class CudaBackend(Segmented):
     """One particle per thread, in registers for all turns of a launch."""
 
     name = "cuda"
+    threads = None
+    stream = None
 
     def __init__(self) -> None:
         try:
@@ -69,10 +75,12 @@ class CudaBackend(Segmented):
         if not cupy.cuda.is_available():
             raise BackendError("backend 'cuda' found no NVIDIA GPU that CuPy can use; try backend='host'")
 
-    def step(self, particles: Particles, launch: Launch) -> None:
-        """Run one stretch of turns, in place; the call returns when it is done."""
-        if not len(launch.program) or not launch.turns:
-            return
+    def collective_kernel(self, kind: CollectiveKind) -> PipeKick | None:
+        """See `gputrack.backends.protocol.Backend`."""
+        return PipeKick() if kind is PIPE_KICK else None
+
+    def segment(self, particles: Particles, launch: Launch) -> None:
+        """`step` of a launch without collective maps."""
         with particles.coordinates.device:
             self.queue(particles, launch)
             self._cupy.cuda.get_current_stream().synchronize()
@@ -84,12 +92,10 @@ class CudaBackend(Segmented):
         kernel = module(launch.program.kinds).get_function("gputrack_untrack" if launch.backwards else "gputrack_track")
         kernel((-(-n // THREADS),), (THREADS,), RUN.arguments(run))
 
-    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
-        """Run one stretch of turns forwards and carry tangents through it; see `HostBackend.step_tangent`."""
+    def segment_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
+        """`step_tangent` of such a launch."""
         with particles.coordinates.device:
             records = self._cupy.zeros(launch.records.flat.shape)
-            if not len(launch.program) or not launch.turns:
-                return records
             self.queue_tangent(particles, tangents, launch, self.dual_constants(launch.program, tangents), records)
             self._cupy.cuda.get_current_stream().synchronize()
         return records
@@ -115,24 +121,17 @@ class CudaBackend(Segmented):
         """The program's ops and constants on the current device, copied once."""
         return _on_device(program, self._cupy.cuda.Device().id, self._cupy)
 
-    def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> np.ndarray:
-        """Undo one stretch of turns, in place; see `HostBackend.step_adjoint`.
-
-        Returns
-        -------
-        float64 NumPy array (n_constants + 5,)
-            Of the launch's ops. The only thing that crosses to the host: elements' parameters live there.
-        """
+    def segment_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+        """`step_adjoint` of such a launch; the result alone is copied to the host, where elements' parameters are."""
         program = launch.program
         with particles.coordinates.device:
             total = self._cupy.zeros(len(program.constants) + len(ReferenceValues._fields))
-            if len(program) and launch.turns:
-                self.queue_sweep(particles, cotangents, launch, seeds, total)
+            self.queue_sweep(particles, cotangents, launch, total)
             result: np.ndarray = total.get()
         first, end = launch.constants_range
         return np.concatenate([result[first:end], result[len(program.constants) :]])
 
-    def queue_sweep(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any, total: Any) -> Any:
+    def queue_sweep(self, particles: Particles, cotangents: Cotangents, launch: Launch, total: Array) -> Array:
         """Have the current stream undo one stretch of turns and write derivatives to `total` (n_constants + 5,).
 
         Derivatives with respect to the constants are added up within blocks, then over blocks, always in the same
@@ -150,8 +149,10 @@ class CudaBackend(Segmented):
         rows = self._cupy.zeros((blocks, size))
         run = make_run(particles, launch, *self.tables(program), _address)
         kernels = adjoint_module(program.kinds, most_constants(program))
-        seed = None if seeds is None else _address(seeds)
-        sweep = BLOCK_SWEEP.memory(run, _address(cotangents), seed, _address(rows), len(program.constants))
+        seed = None if cotangents.records is None else _address(cotangents.records)
+        sweep = BLOCK_SWEEP.memory(
+            run, _address(cotangents.coordinates), seed, _address(rows), len(program.constants)
+        )
         kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), BLOCK_SWEEP.arguments(sweep))
         sum_rows(kernels, rows, total, THREADS)
         return rows

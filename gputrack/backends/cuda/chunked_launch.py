@@ -1,4 +1,4 @@
-"""One launch of particles in host memory, chunk by chunk: which arrays travel, and where monitors' rows belong."""
+"""One launch of particles in host memory, chunk by chunk: which arrays are copied, and to which rows of records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.backends.cuda.chunks import Field, Layout, Task, Views, run_chunks
-from gputrack.backends.protocol import Launch, Particles, Records
+from gputrack.backends.launch import Launch, Particles, Records
 from gputrack.base.arrays import module_named
 
 PARTS = ("coordinates", "loss_turn", "loss_code", "loss_op")

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.collective import KERNELS
 from gputrack.backends.cuda.row_sums import sum_rows
 from gputrack.backends.generated import flattened_alone
 from gputrack.backends.pipe_tables import adjoint_table, constant_bars, kick_table, modes, padded, strength
@@ -37,11 +36,11 @@ def module(horizontal: int, vertical: int) -> Any:
 class PipeKick:
     """Kicks of `gputrack.PipeModes`, in place. Only sums over all particles cross to the host: a number per mode."""
 
-    def __init__(self, threads: None = None) -> None:
+    def __init__(self) -> None:
         self._cupy = module_named("cupy")
 
     def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Any:
-        """See `gputrack.backends.collective.Kernel`."""
+        """See `gputrack.backends.protocol.CollectiveKernel`."""
         xp, c = self._cupy, -strength(op, ref) if backwards else strength(op, ref)
         with bunch.coordinates.device:
             table = kick_table(op.what, self._deposited(bunch, op.what, None)[0], bunch.total)
@@ -52,7 +51,7 @@ class PipeKick:
             return lost if int(any_lost[0]) else None
 
     def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
-        """See `gputrack.backends.collective.Kernel`."""
+        """See `gputrack.backends.protocol.CollectiveKernel`."""
         c = strength(op, ref)
         with bunch.coordinates.device:
             table, c_bar = adjoint_table(op.what, self._deposited(bunch, op.what, bar), bunch.total, c)
@@ -97,6 +96,3 @@ def _address(array: Any) -> int:
     assert array.flags.c_contiguous
     address: int = array.data.ptr
     return address
-
-
-KERNELS["cuda", "pipe_kick"] = PipeKick

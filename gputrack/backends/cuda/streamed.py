@@ -1,100 +1,73 @@
-"""Beams in host memory on a GPU, sent through it in chunks: as many particles as the host holds."""
+"""Beams in host memory tracked on a GPU in chunks: as many particles as fit the host's memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from gputrack.backends.choice import Streamed
 from gputrack.backends.cuda.backend import CudaBackend
 from gputrack.backends.cuda.chunked_launch import PARTS, ChunkedLaunch, recorded_by
 from gputrack.backends.cuda.memory import Kind, Work, chunk_size
-from gputrack.backends.protocol import Launch, Particles, Tangents, make_records
-from gputrack.base.arrays import module_named
-from gputrack.base.checks import require_integer
+from gputrack.backends.derivatives import Cotangents, Tangents
+from gputrack.backends.launch import Launch, Particles, make_records
+from gputrack.backends.protocol import CollectiveKernel, Stream
+from gputrack.base.arrays import Array, module_named
 from gputrack.base.errors import BackendError, InputError
+from gputrack.elements.collective_map import CollectiveKind
 from gputrack.elements.map import ReferenceValues
 
 
-@dataclass(frozen=True)
-class Streamed:
-    """A GPU for beams in host memory: ``gputrack.track(ring, beam, backend=gputrack.Streamed())``.
-
-    Particles are sent through the device in chunks, each for all turns between two looks at progress and Ctrl-C; two
-    are under way at a time, so that one is copied while the other is tracked. Results come to lie in host memory, and
-    are those of a beam that lives on the device, to the bit; derivatives with respect to parameters are added up
-    chunk by chunk, in their order, and are the same to the bit for the same chunks. Maps of the whole beam (space
-    charge, wakes) need all particles at once: the beam is then put on the device as a whole, or an error says before
-    anything is tracked how much it lacks.
-
-    Parameters
-    ----------
-    chunk : int, optional
-        Particles at a time. Where not given, 2^20, or the power of two below that memory allows.
-    device : int, optional
-        Number of the GPU; CuPy's current one where not given.
-
-    Raises
-    ------
-    InputError
-        chunk is not >= 1, or device not >= 0.
-    """
-
-    chunk: int | None = None
-    device: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, least in (("chunk", 1), ("device", 0)):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, require_integer("Streamed", name, value, at_least=least))
-
-
 class StreamedBackend:
-    """Runs programs for particles in host memory on a GPU.
+    """Programs on a GPU for particles in host memory.
 
     Attributes
     ----------
-    device : int
-    chunk : int, or None
-        That of `Streamed`.
+    stream : Stream
     copying : float
         Seconds of the last launch that the host spent on copies, whatever the number of turns.
     """
 
     name = "cuda"
+    threads = None
 
     def __init__(self, choice: Streamed) -> None:
-        self.inner, self.chunk = CudaBackend(), choice.chunk
+        self._inner = CudaBackend()
         cupy = self._cupy = module_named("cupy")
         count = cupy.cuda.runtime.getDeviceCount()
-        self.device: int = cupy.cuda.Device().id if choice.device is None else choice.device
-        if self.device >= count:
-            raise InputError(f"Streamed: device must be < {count}, the number of GPUs here, got {self.device}")
+        self._device: int = cupy.cuda.Device().id if choice.device is None else choice.device
+        if self._device >= count:
+            raise InputError(f"Streamed: device must be < {count}, the number of GPUs here, got {self._device}")
+        self.stream = Stream(self._device, choice.chunk)
         self.copying = 0.0
 
-    def run(self, particles: Particles, launch: Launch) -> None:
-        """Run one stretch of turns, in place."""
+    def collective_kernel(self, kind: CollectiveKind) -> CollectiveKernel | None:
+        """See `gputrack.backends.protocol.Backend`."""
+        return self._inner.collective_kernel(kind)
+
+    def step(self, particles: Particles, launch: Launch) -> None:
+        """Run a launch, in place: forwards, or backwards with each map inverted."""
         if launch.program.cuts:
-            self._whole(particles, launch, lambda p, own: self.inner.run(p, own))
+            self._whole(particles, launch, lambda p, own: self._inner.step(p, own))
             return
         self._chunked(
-            Kind.TRACK, launch, ChunkedLaunch(particles, launch, lambda p, own, on: self.inner.queue(p, own))
+            Kind.TRACK, launch, ChunkedLaunch(particles, launch, lambda p, own, on: self._inner.queue(p, own))
         )
 
-    def run_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
-        """Run one stretch of turns forwards, in place, with tangents; see `HostBackend.step_tangent`."""
+    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
+        """Run a launch forwards, in place, with tangents; the tangents of what was recorded."""
         if launch.program.cuts:
             raise BackendError("forward mode through collective effects runs on the host; drop backend=, or use grad")
         recorded = np.zeros_like(launch.records.flat)
-        with self._cupy.cuda.Device(self.device):
-            constants = self.inner.dual_constants(launch.program, tangents)
+        with self._cupy.cuda.Device(self._device):
+            constants = self._inner.dual_constants(launch.program, tangents)
 
         def queue(p: Particles, own: Launch, on: dict[str, Any]) -> None:
             rates = replace(tangents, coordinates=on["rates"])
-            self.inner.queue_tangent(p, rates, own, constants, on.get("rates_recorded", own.records.flat))
+            self._inner.queue_tangent(p, rates, own, constants, on.get("rates_recorded", own.records.flat))
 
         self._chunked(
             Kind.TANGENT, launch,
@@ -102,41 +75,44 @@ class StreamedBackend:
         )  # fmt: skip
         return recorded
 
-    def run_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> Any:
-        """Undo one stretch of turns, in place, pulling cotangents back; see `HostBackend.step_adjoint`."""
+    def step_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+        """Undo a launch, in place, and pull cotangents back through it."""
         if launch.program.cuts:
-            return self._whole(particles, launch, lambda p, own: self._pulled(p, cotangents, own, seeds))
+            whole: np.ndarray = self._whole(particles, launch, lambda p, own: self._pulled(p, cotangents, own))
+            return whole
         total = np.zeros(len(launch.program.constants) + len(ReferenceValues._fields))
 
         def queue(p: Particles, own: Launch, on: dict[str, Any]) -> Any:
-            return self.inner.queue_sweep(p, on["rates"], own, on.get("seeds"), on["total"])
+            return self._inner.queue_sweep(p, Cotangents(on["rates"], on.get("seeds")), own, on["total"])
 
         self._chunked(
-            Kind.SWEEP, launch, ChunkedLaunch(particles, launch, queue, rates=cotangents, total=total, seeds=seeds)
-        )
+            Kind.SWEEP, launch,
+            ChunkedLaunch(
+                particles, launch, queue, rates=cotangents.coordinates, total=total, seeds=cotangents.records
+            ),
+        )  # fmt: skip
         return total
 
     def _chunked(self, kind: Kind, launch: Launch, task: ChunkedLaunch) -> None:
         if not len(launch.program) or not launch.turns:
             return
         work = Work(kind, recorded=recorded_by(launch))
-        size = chunk_size(work, launch.program, task.n, self.device, self.chunk)
-        with self._cupy.cuda.Device(self.device):
-            self.inner.tables(launch.program)
-            self.copying = task.run(size, self.device)
+        size = chunk_size(work, launch.program, task.n, self._device, self.stream.chunk)
+        with self._cupy.cuda.Device(self._device):
+            self._inner.tables(launch.program)
+            self.copying = task.run(size, self._device)
 
-    def _pulled(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> Any:
-        bar = self._cupy.asarray(cotangents)
-        total = self.inner.run_adjoint(
-            particles, bar, launch, None if seeds is None else self._cupy.asarray(seeds)
-        )
-        cotangents[...] = bar.get()
+    def _pulled(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+        xp, seeds = self._cupy, cotangents.records
+        own = Cotangents(xp.asarray(cotangents.coordinates), None if seeds is None else xp.asarray(seeds))
+        total = self._inner.step_adjoint(particles, own, launch)
+        cotangents.coordinates[...] = own.coordinates.get()
         return total
 
     def _whole(self, particles: Particles, launch: Launch, work: Callable[[Particles, Launch], Any]) -> Any:
-        """Put all particles on the device, work on them, and take them back."""
+        """Copy all particles to the device, work on them, and copy them back."""
         xp, shapes = self._cupy, [view.shape[:2] for view in launch.records.views]
-        with xp.cuda.Device(self.device):
+        with xp.cuda.Device(self._device):
             own = Particles(**{name: xp.asarray(getattr(particles, name)) for name in PARTS})
             records = make_records(shapes, particles.coordinates.shape[1], xp)
             result = work(own, replace(launch, records=records, weights=xp.asarray(launch.weights)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -10,15 +12,26 @@ from typing import Any
 
 import numpy as np
 
-import gputrack.backends.host.pipe_modes  # noqa: F401 - so that its kernels are known
+from gputrack.backends.derivatives import Cotangents, MatrixRates, RateCotangents, TangentCotangents, Tangents
 from gputrack.backends.generated import flattened
-from gputrack.backends.protocol import Launch, Particles, Tangents, available_threads
+from gputrack.backends.host.matrix_adjoint import sweep_matrices
+from gputrack.backends.host.matrix_derivatives import pass_rates, sweep_rates
+from gputrack.backends.host.pipe_modes import PipeKick
+from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.segments import Segmented
 from gputrack.backends.structs import REFERENCE, RUN, SWEEP, TANGENT_RUN, make_run
+from gputrack.base.arrays import Array
 from gputrack.base.compiler import build
+from gputrack.collective.pipe_modes import PIPE_KICK
+from gputrack.elements.collective_map import CollectiveKind
 from gputrack.elements.map import MAPS, ReferenceValues
 
 ADJOINT_PARTS = 16  # buffers for derivatives with respect to the program's constants
+
+
+def available_threads() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @cache
@@ -55,7 +68,7 @@ def _address(array: np.ndarray) -> int:
 
 
 class HostBackend(Segmented):
-    """Blocks of particles on threads; the interpreter lock is free while kernels run.
+    """Blocks of particles on threads; the interpreter lock is released while kernels run.
 
     Parameters
     ----------
@@ -64,39 +77,27 @@ class HostBackend(Segmented):
     """
 
     name = "host"
+    stream = None
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or available_threads()
+        self.threads: int = threads or available_threads()
         self._library = library()
 
-    def step(self, particles: Particles, launch: Launch) -> None:
-        """Run one stretch of turns, in place."""
+    def collective_kernel(self, kind: CollectiveKind) -> PipeKick | None:
+        """See `gputrack.backends.protocol.Backend`."""
+        return PipeKick(self.threads) if kind is PIPE_KICK else None
+
+    def segment(self, particles: Particles, launch: Launch) -> None:
+        """`step` of a launch without collective maps."""
         program = launch.program
-        if not len(program) or not launch.turns:
-            return
         run = make_run(particles, launch, program.ops, program.constants, _address)
         self._over_parts(
             particles, lambda part: self._library.gputrack_track(ctypes.byref(run), *part, int(launch.backwards))
         )
 
-    def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Any:
-        """Run one stretch of turns forwards, in place, and carry tangents through it.
-
-        Parameters
-        ----------
-        particles : Particles
-        tangents : Tangents
-            Those of the coordinates are changed in place, with the coordinates.
-        launch : Launch
-
-        Returns
-        -------
-        float64 array
-            Tangents of what was recorded, laid out as ``launch.records.flat``; 0 where nothing was.
-        """
+    def segment_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
+        """`step_tangent` of such a launch."""
         program, records = launch.program, np.zeros_like(launch.records.flat)
-        if not len(program) or not launch.turns:
-            return records
         run = make_run(particles, launch, program.ops, program.constants, _address)
         constants = np.stack([program.constants, tangents.constants], axis=-1)
         reference = REFERENCE.memory(*tangents.reference)
@@ -116,26 +117,8 @@ class HostBackend(Segmented):
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(work, parts))
 
-    def step_adjoint(self, particles: Particles, cotangents: Any, launch: Launch, seeds: Any) -> Any:
-        """Undo one stretch of turns, in place, pulling cotangents (6, n) back through it.
-
-        Parameters
-        ----------
-        particles : Particles
-            After the stretch; as they were before it when the call returns.
-        cotangents : float64 array (6, n)
-            Derivatives of a scalar with respect to the coordinates after; before, when the call returns.
-        launch : Launch
-            The stretch, as it was run forwards.
-        seeds : float64 array, or None
-            Derivatives with respect to what was recorded, laid out as ``launch.records.flat``.
-
-        Returns
-        -------
-        float64 array (n_constants + 5,)
-            Derivatives with respect to the constants of the launch's ops, then to the members of `ReferenceValues`,
-            each taken by itself. Particles are added up in an order that does not depend on the number of threads.
-        """
+    def segment_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
+        """`step_adjoint` of such a launch; sums over particles do not depend on the number of threads."""
         program = launch.program
         run = make_run(particles, launch, program.ops, program.constants, _address)
         parts = self._adjoint_parts(particles.coordinates.shape[1])
@@ -144,20 +127,37 @@ class HostBackend(Segmented):
         gradients = np.zeros((len(parts), n_constants + len(ReferenceValues._fields)))
         library = adjoint_library()
 
+        seed = None if cotangents.records is None else _address(cotangents.records)
+
         def work(number: int) -> None:
-            seed = None if seeds is None else _address(seeds)
             own = gradients[number]
             # kernels count from the first of all constants
             start = _address(own) - first * own.itemsize
-            sweep = SWEEP.memory(run, _address(cotangents), start, _address(own[n_constants:]), seed)
+            sweep = SWEEP.memory(
+                run, _address(cotangents.coordinates), start, _address(own[n_constants:]), seed
+            )
             library.gputrack_sweep(ctypes.byref(sweep), *parts[number])
 
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(work, range(len(parts))))
-        total = gradients[0]
+        total: np.ndarray = gradients[0]
         for part in gradients[1:]:
             total = total + part
         return total
+
+    def step_tangent_adjoint(
+        self, particles: Particles, tangents: Tangents, cotangents: TangentCotangents, launch: Launch
+    ) -> np.ndarray:
+        """Undo one turn with tangents, in place, and pull cotangents of both back."""
+        return sweep_matrices(particles, tangents, cotangents, launch)
+
+    def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
+        """Carry rates of transfer matrices through one turn, in place; the rates at the records."""
+        return pass_rates(rates, launch)
+
+    def step_rates_adjoint(self, rates: MatrixRates, cotangents: RateCotangents, launch: Launch) -> np.ndarray:
+        """Undo one turn, in place, and pull cotangents of the rates back."""
+        return sweep_rates(rates, cotangents, launch)
 
     def _adjoint_parts(self, n: int) -> list[tuple[int, int]]:
         """Ranges of particles that do not depend on the threads: their sums are added in this order."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.backends.derivatives import TangentCotangents, Tangents
 from gputrack.backends.generated import flattened
-from gputrack.backends.protocol import Launch, Particles
+from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.structs import MATRIX_SWEEP, make_run
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS, ReferenceValues
@@ -25,41 +26,16 @@ def library() -> ctypes.CDLL:
 
 
 def sweep_matrices(
-    particles: Particles,
-    tangents: np.ndarray,
-    launch: Launch,
-    cotangents: np.ndarray,
-    orbit_cotangents: np.ndarray,
-    seeds: np.ndarray,
-    orbit_seeds: np.ndarray,
+    particles: Particles, tangents: Tangents, cotangents: TangentCotangents, launch: Launch
 ) -> np.ndarray:
-    """Undo one turn for orbits with tangents, all in place, and pull cotangents of both back.
-
-    Parameters
-    ----------
-    particles : Particles
-        Orbits (6, n) after the turn, none of them lost; before it when the call returns.
-    tangents : float64 array (6, n)
-        Columns J v after the turn; v when the call returns.
-    launch : Launch
-        The turn, as it was run forwards.
-    cotangents, orbit_cotangents : float64 arrays (6, n)
-        Derivatives of a scalar with respect to J v and to the orbits after the turn. When the call returns,
-        `orbit_cotangents` are those with respect to the orbits before it, and `cotangents` to v.
-    seeds, orbit_seeds : float64 arrays
-        The same at the records, laid out as ``launch.records.flat``.
-
-    Returns
-    -------
-    float64 array (n_constants + 5,)
-        Derivatives with respect to the program's constants, then to the members of `ReferenceValues`.
-    """
+    """`step_tangent_adjoint` of the backend `host`."""
     program = launch.program
     gradient = np.zeros(len(program.constants) + len(ReferenceValues._fields))
     run = make_run(particles, launch, program.ops, program.constants, _address)
     sweep = MATRIX_SWEEP.memory(
-        run, _address(tangents), _address(cotangents), _address(orbit_cotangents), _address(gradient),
-        _address(gradient[len(program.constants) :]), _address(seeds), _address(orbit_seeds),
+        run, _address(tangents.coordinates), _address(cotangents.tangents), _address(cotangents.coordinates),
+        _address(gradient), _address(gradient[len(program.constants) :]), _address(cotangents.record_tangents),
+        _address(cotangents.records),
     )  # fmt: skip
     library().gputrack_matrix_sweep(ctypes.byref(sweep), 0, particles.coordinates.shape[1])
     return gradient

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.collective import KERNELS
 from gputrack.backends.generated import flattened_alone
 from gputrack.backends.pipe_tables import (
     adjoint_table,
@@ -60,7 +59,7 @@ class PipeKick:
         self.threads = threads
 
     def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> np.ndarray | None:
-        """See `gputrack.backends.collective.Kernel`."""
+        """See `gputrack.backends.protocol.CollectiveKernel`."""
         run, kept = _run(bunch, op, -strength(op, ref) if backwards else strength(op, ref))
         table = kick_table(op.what, self._deposited(op.what, run, False)[0], bunch.total)
         lost = np.zeros(run.n, dtype=np.int8)
@@ -70,7 +69,7 @@ class PipeKick:
         return lost if count else None
 
     def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: np.ndarray) -> Bars:
-        """See `gputrack.backends.collective.Kernel`."""
+        """See `gputrack.backends.protocol.CollectiveKernel`."""
         c = strength(op, ref)
         run, kept = _run(bunch, op, c)
         run.cotangents = _address(bar)
@@ -152,6 +151,3 @@ def _address(array: np.ndarray) -> int:
     assert array.flags.c_contiguous and array.dtype == np.float64
     address: int = array.ctypes.data
     return address
-
-
-KERNELS["host", "pipe_kick"] = PipeKick

@@ -21,6 +21,7 @@ h00111/pi.
 
 from __future__ import annotations
 
+from gputrack.backends import Choice
 from gputrack.base.errors import InputError
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.driving.first_order import FirstOrder
@@ -34,6 +35,7 @@ def driving_terms(
     *,
     delta: float = 0.0,
     method: DrivingMethod | None = None,
+    backend: Choice = None,
 ) -> DrivingTerms:
     """Driving terms of a ring; conventions as above.
 
@@ -47,6 +49,8 @@ def driving_terms(
         Relative momentum deviation of the closed orbit about which they are.
     method : FirstOrder, SecondOrder or FromMap
         `FirstOrder` where not given.
+    backend : {"array", "host", "cuda"} or Streamed, optional
+        What runs the maps of the linear optics, see `twiss`.
 
     Returns
     -------
@@ -62,4 +66,4 @@ def driving_terms(
         raise InputError(f"driving_terms: method must be FirstOrder(), SecondOrder() or FromMap(order), got {method!r}")
     if isinstance(terms, str):
         raise InputError(f"driving_terms: terms must be a sequence of names, got {terms!r}; write ({terms!r},)")
-    return method.terms(None if terms is None else tuple(terms), twiss(lattice, delta=delta).coasting)
+    return method.terms(None if terms is None else tuple(terms), twiss(lattice, delta=delta, backend=backend).coasting)

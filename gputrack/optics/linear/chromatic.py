@@ -1,4 +1,4 @@
-"""Chromatic functions: how beta, alpha, phase and dispersion change with momentum."""
+"""Chromatic functions: derivatives of beta, alpha, phase and dispersion with respect to momentum."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
+from gputrack.backends import Choice
 from gputrack.base.arrays import Array, is_traced, untraced
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import recording_program, turn_program
@@ -61,7 +62,9 @@ class ChromaticFunctions:
     ddpy: Array
 
 
-def chromaticities(lattice: Lattice, orbit: Array, bases: Array, one_turn: Array) -> Array:
+def chromaticities(
+    lattice: Lattice, orbit: Array, bases: Array, one_turn: Array, backend: Choice = None
+) -> Array:
     """(2,) First derivatives of the tunes of a ring with its cavities off, about a closed orbit.
 
     With M the one-turn matrix, M' its derivative along the dispersive orbit and M N = N R, R the rotation of the modes,
@@ -76,6 +79,7 @@ def chromaticities(lattice: Lattice, orbit: Array, bases: Array, one_turn: Array
     bases : (2, 4, 4) array
         Normal modes N at the start, and M N.
     one_turn : (6, 6) array
+    backend : str or Streamed, optional
 
     Raises
     ------
@@ -83,14 +87,14 @@ def chromaticities(lattice: Lattice, orbit: Array, bases: Array, one_turn: Array
         Two modes have the same tune, and are coupled.
     """
     along = anp.concatenate([periodic_dispersion(one_turn), anp.array([0.0, 1.0])])
-    rates = matrix_rates(lattice, turn_program(lattice), orbit, along, columns=4)[0, :4]
+    rates = matrix_rates(lattice, turn_program(lattice), orbit, along, 4, backend)[0, :4]
     turned = anp.dot(symplectic_inverse(bases[1]), anp.dot(rates, bases[0]))
     _require_distinct(untraced(one_turn[:4, :4]), untraced(turned))
     return anp.stack([turned[0, 1] - turned[1, 0], turned[2, 3] - turned[3, 2]]) / (4.0 * math.pi)
 
 
 def _require_distinct(matrix: np.ndarray, turned: np.ndarray) -> None:
-    """Modes of equal tunes may not be mixed by a change of momentum: their tunes have no derivative then."""
+    """Raise where a change of momentum mixes modes of equal tunes: these have no derivative then."""
     angles = np.angle(np.linalg.eigvals(matrix))
     gaps = np.abs(np.diff(np.sort(angles[angles > 0.0])))
     if gaps.size and gaps.min() < _EQUAL and np.abs([turned[:2, 2:], turned[2:, :2]]).max() > _EQUAL:
@@ -115,7 +119,7 @@ def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
 
 
 def chromatic_functions(
-    lattice: Lattice, orbit: Array, matrices: Array, start: tuple[Array, Array] | None
+    lattice: Lattice, orbit: Array, matrices: Array, start: tuple[Array, Array] | None, backend: Choice = None
 ) -> ChromaticFunctions:
     """Derivatives of Twiss parameters with respect to momentum, all along a lattice with its cavities off.
 
@@ -129,11 +133,12 @@ def chromatic_functions(
         Matrices from the start.
     start : (normal modes (4, 4), dispersion (4,)), optional
         Of a beam line, where they do not depend on momentum; those of a ring where not given.
+    backend : str or Streamed, optional
     """
     ring = start is None
     dispersion = periodic_dispersion(matrices[-1]) if start is None else start[1]
     along = anp.concatenate([dispersion, anp.array([0.0, 1.0])])
-    rates = matrix_rates(lattice, recording_program(lattice), orbit, along)
+    rates = matrix_rates(lattice, recording_program(lattice), orbit, along, backend=backend)
     rates = anp.concatenate([np.zeros((1, 6, 6)), rates])
     series = anp.stack([matrices[:, :4, :4], rates[:, :4, :4]], axis=-1)
     bases = cauchy_matmul(series, basis_series(series[-1]) if start is None else _constant(start[0]))

@@ -6,20 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.backends import Choice
 from gputrack.base.arrays import is_traced, untraced
 from gputrack.base.errors import InputError
 from gputrack.lattice.lattice import Lattice
-from gputrack.lattice.optics_program import require_single_particles, require_undamped, share_program
+from gputrack.lattice.optics_program import recording_program, require_single_particles, require_undamped, share_program
 from gputrack.optics.linear.stability import no_closed_orbit
 from gputrack.optics.linear.trajectory import has_rf, trajectory
 from gputrack.optics.maps.transfer_matrices import closed_orbits_and_matrices
 
 _ITERATIONS = 20
-_ROUNDING = 1e-14  # steps that change nothing
-_TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, the error that is left is rounding
+_ROUNDING = 1e-14  # steps below rounding
+_TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, what remains is rounding
 
 
-def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None) -> Any:
+def closed_orbit(
+    lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None, *, backend: Choice = None
+) -> Any:
     """Coordinates that repeat after one turn, by Newton's method.
 
     With a cavity switched on all six repeat, and `delta` is where the search starts. Otherwise x, px, y and
@@ -32,6 +35,8 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
         Relative momentum deviation.
     guess : (6,) array, optional
         Where to start; (0, 0, 0, 0, 0, delta) where not given.
+    backend : {"array", "host", "cuda"} or Streamed, optional
+        What runs the maps; where not given `host`, and without a compiler `array`.
 
     Returns
     -------
@@ -42,35 +47,39 @@ def closed_orbit(lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None 
     ------
     InputError
         There is no closed orbit near the guess; or particles radiate, and no cavity is on.
+    BackendError
+        The backend cannot run on this machine.
     """
-    return closed_trajectory(lattice, delta, guess)[0, :, 0]
+    return closed_trajectory(lattice, delta, guess, backend)[0, :, 0]
 
 
-def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | None = None) -> Any:
-    """The closed orbit and the matrices around it all along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`.
+def closed_trajectory(
+    lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | None = None, backend: Choice = None
+) -> Any:
+    """The closed orbit and the matrices about it along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`.
 
     Differentiable in the knobs and the reference of the lattice, and in `delta`.
     """
     require_single_particles(lattice)
     if lattice.traced or is_traced(delta):
-        return _traced_trajectory(lattice, delta, guess)
+        return _traced_trajectory(lattice, delta, guess, backend)
     free = 6 if has_rf(lattice) else 4
     if free == 4:
-        require_undamped(lattice, "closed orbit unless a cavity is on that gives the energy back")
+        require_undamped(lattice, "closed orbit unless a cavity restores the energy")
     orbit = np.array([0.0, 0.0, 0.0, 0.0, 0.0, delta] if guess is None else guess, dtype=float)
     if orbit.shape != (6,) or not np.isfinite(orbit).all():
         raise InputError(f"closed_orbit: delta and guess must be finite numbers, six of them, got {orbit.tolist()}")
     closed, first = False, None
     for _ in range(_ITERATIONS):
         try:
-            passed = trajectory(lattice, orbit)
+            passed = trajectory(lattice, orbit, backend=backend)
         except InputError:
             if lattice.reference is None:
                 raise
             break
         first = passed[-1, :, 1:] if first is None else first
         miss = (passed[-1, :, 0] - orbit)[:free]
-        if closed or not miss.any():  # a straight line closes, though it does not determine the orbit
+        if closed or not miss.any():  # a straight line: every orbit on the axis closes
             return passed
         try:
             step = np.linalg.solve(np.eye(free) - passed[-1, :free, 1 : 1 + free], miss)
@@ -84,15 +93,15 @@ def closed_trajectory(lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | No
     raise no_closed_orbit(lattice, float(delta), first, free)
 
 
-def _traced_trajectory(lattice: Lattice, delta: Any, guess: np.ndarray | None) -> Any:
+def _traced_trajectory(lattice: Lattice, delta: Any, guess: np.ndarray | None, backend: Choice) -> Any:
     """The same as a function of what is being differentiated."""
     plain = untraced_lattice(lattice) if lattice.traced else lattice
-    found = closed_trajectory(plain, float(untraced(delta)), guess)
-    return closed_orbits_and_matrices(lattice, found, delta, 6 if has_rf(plain) else 4)
+    found, free = closed_trajectory(plain, float(untraced(delta)), guess, backend), 6 if has_rf(plain) else 4
+    return closed_orbits_and_matrices(lattice, recording_program(lattice), found, delta, free, backend)
 
 
 def untraced_lattice(lattice: Lattice) -> Lattice:
-    """The lattice as it is now, without what is being differentiated."""
+    """The lattice with its present values, not traced."""
     plain = lattice.with_reference(lattice.require_reference().plain).with_traces(())
     share_program(lattice, plain)
     return plain

@@ -1,4 +1,4 @@
-"""Orbit and transfer matrices along a lattice, exactly: the maps on dual numbers, all elements in one call."""
+"""Orbit and transfer matrices along a lattice, as exact derivatives of its maps; positions and names of its rows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.backends import choose_backend
-from gputrack.backends.protocol import Launch, Particles, Tangents, make_records
-from gputrack.base.arrays import is_traced
+from gputrack.backends import Choice
 from gputrack.base.cache import Entry
-from gputrack.base.errors import InputError
 from gputrack.elements import CrabCavity, RFCavity
-from gputrack.elements.map import ReferenceValues
 from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.knob_trace import effective_traces, traced_groups
 from gputrack.lattice.knobs import Knob, Knobs
@@ -29,8 +25,6 @@ _WITHOUT_VOLTAGE: Entry[Lattice] = Entry("elements with their cavities off")
 _VOLTAGES: Entry[Knobs] = Entry("voltages of cavities")
 _POSITIONS: Entry[Any] = Entry("traced positions")
 _ROW_NAMES: Entry[tuple[str, ...]] = Entry("names of rows")
-#: finite, so that its square is a number
-_LIMIT = 1e100
 
 
 def has_rf(lattice: Lattice) -> bool:
@@ -103,7 +97,9 @@ def row_names(lattice: Lattice) -> tuple[str, ...]:
     return lattice.origin.cache.get(_ROW_NAMES, lambda: (*lattice.names, "end"))
 
 
-def trajectory(lattice: Lattice, orbit: Any, points: ObservationPoints | None = None) -> Any:
+def trajectory(
+    lattice: Lattice, orbit: Any, points: ObservationPoints | None = None, backend: Choice = None
+) -> Any:
     """Orbit and matrices from the start, at the entrance of every element and at the end.
 
     Parameters
@@ -114,6 +110,8 @@ def trajectory(lattice: Lattice, orbit: Any, points: ObservationPoints | None = 
         At the start.
     points : ObservationPoints, optional
         Places inside elements, too; rows are in the order of passage.
+    backend : {"array", "host", "cuda"} or Streamed, optional
+        See `gputrack.backends.choose_optics_backend`.
 
     Returns
     -------
@@ -124,28 +122,8 @@ def trajectory(lattice: Lattice, orbit: Any, points: ObservationPoints | None = 
     Raises
     ------
     InputError
-        The orbit does not reach the end.
+        A particle on the orbit is lost before the end.
     """
-    if lattice.traced or is_traced(orbit):
-        return orbits_and_matrices(lattice, orbit, points)
-    program = recording_program(lattice) if points is None else observing_program(lattice, points)
-    count = len(lattice) if points is None else points.total
-    particles = _columns(orbit)
-    records = make_records([(1, count)], 6, np)
-    zeros = np.zeros(len(program.constants)), np.zeros(len(ReferenceValues._fields))
-    launch = Launch(program, lattice.require_reference(), 0, 1, _LIMIT, records)
-    backend: Any = choose_backend(None, particles.coordinates, 1)
-    rates = backend.step_tangent(particles, Tangents(np.eye(6), *zeros), launch) if count else np.zeros(0)
-    if particles.loss_code.any() or not np.isfinite(particles.coordinates).all():
-        raise InputError(f"Lattice {lattice.name!r}: the orbit {list(map(float, orbit))} does not reach the end")
-    start = np.concatenate([np.asarray(orbit, dtype=float)[:, None], np.eye(6)], axis=1)
-    passed = np.concatenate([records.views[0][0][:, :, :1], rates.reshape(count, 6, 6)], axis=2)
-    return np.concatenate([start[None], passed])
-
-
-def _columns(orbit: np.ndarray) -> Particles:
-    """Six particles on the orbit, one for each column of the matrix."""
-    coordinates = np.repeat(np.asarray(orbit, dtype=float)[:, None], 6, axis=1)
-    return Particles(
-        np.ascontiguousarray(coordinates), np.zeros(6, np.int32), np.full(6, -1, np.int64), np.full(6, -1, np.int32)
-    )
+    if points is None:
+        return orbits_and_matrices(lattice, recording_program(lattice), orbit, len(lattice), backend)
+    return orbits_and_matrices(lattice, observing_program(lattice, points), orbit, points.total, backend)

@@ -11,6 +11,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from gputrack.autodiff.slices import part
+from gputrack.backends import Choice
 from gputrack.base.arrays import Array, assembled, untraced
 from gputrack.base.checks import require_integer
 from gputrack.base.dataframe import data_frame
@@ -42,7 +43,7 @@ from gputrack.optics.linear.trajectory import has_rf, positions, row_names, traj
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 #: fields of Twiss that are no columns
-NO_COLUMNS = ("qx", "qy", "qs", "matrices", "bases", "lattice", "periodic", "form", "element", "whole")
+NO_COLUMNS = ("qx", "qy", "qs", "matrices", "bases", "lattice", "periodic", "form", "element", "whole", "backend")
 #: of chromaticities: maps go one order further
 MOST_ORDER = 11
 
@@ -81,6 +82,8 @@ class Twiss:
         Place in the lattice of the element of each row.
     whole : Twiss, optional
         Where rows were chosen: that of all of them, to which figures of the whole lattice belong.
+    backend : {"array", "host", "cuda"} or Streamed, optional
+        What runs the maps for it, and for all that is computed from it.
 
     Notes
     -----
@@ -116,6 +119,7 @@ class Twiss:
     form: MaisRipken | EdwardsTeng
     element: np.ndarray
     whole: Twiss | None = None
+    backend: Choice = None
 
     # -- places ------------------------------------------------------------------------------------------------------
 
@@ -150,14 +154,17 @@ class Twiss:
         if self.whole is not None:
             return self.whole.refined(at)
         points, rows = require_places(at).places(self.lattice)
-        passed = trajectory(self.lattice, self.orbit, points)
+        passed = trajectory(self.lattice, self.orbit, points, self.backend)
         matrices = passed[:, :, 1:]
         bases = anp.matmul(matrices[:, : self.bases.shape[-1], : self.bases.shape[-1]], self.bases[0])
         if self.bases.shape[-1] == 6:
             dispersion = dispersion_of_mode(bases)
         else:
             dispersion = dispersion_along(matrices, self.dispersion[0])
-        fine = _twiss(self.lattice, passed, bases, dispersion, self.form, self.qs, self.periodic, points)
+        fine = replace(
+            _twiss(self.lattice, passed, bases, dispersion, self.form, self.qs, self.periodic, points),
+            backend=self.backend,
+        )
         return fine if rows is None else fine.chosen(rows)
 
     def at(self, row: int | str) -> InitialTwiss:
@@ -213,7 +220,7 @@ class Twiss:
         if self.whole is not None:
             return self.whole.coasting
         quiet = without_rf(self.lattice)
-        return self if quiet is self.lattice else twiss(quiet, delta=self.delta[0])
+        return self if quiet is self.lattice else twiss(quiet, delta=self.delta[0], backend=self.backend)
 
     def _require_periodic(self, what: str) -> None:
         if not self.periodic:
@@ -256,7 +263,7 @@ class Twiss:
         """Those of a coasting beam up to an order."""
         if order == 1:
             ends = anp.stack([self.bases[0], self.bases[-1]])
-            return {1: chromaticities(self.lattice, self.orbit, ends, self.matrix)}
+            return {1: chromaticities(self.lattice, self.orbit, ends, self.matrix, self.backend)}
         series = tunes_of_momentum(self.lattice, self.orbit, order)
         return {k: math.factorial(k) * series[:, k] for k in range(1, order + 1)}
 
@@ -292,7 +299,7 @@ class Twiss:
 
     def _chromatic(self, start: tuple[Array, Array] | None) -> ChromaticFunctions:
         ends = np.unique(self.element, return_index=True)[1]  # the first row of each element is its entrance
-        return chromatic_functions(self.lattice, self.orbit, self.matrices[ends], start)
+        return chromatic_functions(self.lattice, self.orbit, self.matrices[ends], start, self.backend)
 
     # -- output --------------------------------------------------------------------------------------------------------
 
@@ -340,6 +347,7 @@ def twiss(
     orbit: Any = None,
     form: MaisRipken | EdwardsTeng | None = None,
     at: Slices | Positions | None = None,
+    backend: Choice = None,
 ) -> Twiss:
     """Twiss parameters: the periodic ones of a ring, or those of a beam line from given initial values.
 
@@ -362,6 +370,9 @@ def twiss(
         Rows at the ends of all elements where not given; ``gt.Slices(10)`` for rows inside elements, too,
         ``gt.Positions([1.5, 20.0])`` for rows there alone. Inside an element its maps are cut: behind its
         entrance face, a part of its body. Momenta in solenoids are canonical ones. A cavity acts in its middle.
+    backend : {"array", "host", "cuda"} or Streamed, optional
+        What runs the maps, also for gradients and for figures computed later. Where not given `host`, and without a
+        compiler `array`.
 
     Returns
     -------
@@ -371,7 +382,9 @@ def twiss(
     ------
     InputError
         There is no closed orbit, or the motion around it is unstable (the message names the plane and its trace); an
-        orbit does not reach the end of a line; or particles radiate, see `damping`.
+        particle on the orbit of a line is lost; or particles radiate, see `damping`.
+    BackendError
+        The backend cannot run on this machine.
     """
     require_undamped(lattice, "Twiss parameters")
     form = MaisRipken() if form is None else form
@@ -380,16 +393,17 @@ def twiss(
     if at is not None:
         require_places(at)
     if start is not None:
-        ends = _line(lattice, InitialTwiss.of(start), delta, orbit, form)
+        ends = _line(lattice, InitialTwiss.of(start), delta, orbit, form, backend)
     else:
         require_length(lattice, float(untraced(positions(lattice)[-1])))
-        ends = _ring(lattice, closed_trajectory(lattice, delta, orbit), form)
+        ends = _ring(lattice, closed_trajectory(lattice, delta, orbit, backend), form)
+    ends = ends if backend is None else replace(ends, backend=backend)
     return ends if at is None else ends.refined(at)
 
 
-def linear_optics(lattice: Lattice, delta: Any = 0.0) -> Twiss:
-    """The periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta)``."""
-    return twiss(lattice, delta=delta)
+def linear_optics(lattice: Lattice, delta: Any = 0.0, backend: Choice = None) -> Twiss:
+    """The periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta, backend=backend)``."""
+    return twiss(lattice, delta=delta, backend=backend)
 
 
 def _ring(lattice: Lattice, passed: Array, form: Any) -> Twiss:
@@ -421,12 +435,14 @@ def _turn(start: Array, end: Array, mode: int) -> tuple[Any, Any]:
     return turned[0, 1], turned[0, 0]
 
 
-def _line(lattice: Lattice, start: InitialTwiss, delta: Any, orbit: Any, form: Any) -> Twiss:
+def _line(
+    lattice: Lattice, start: InitialTwiss, delta: Any, orbit: Any, form: Any, backend: Choice
+) -> Twiss:
     first = assembled([0.0, 0.0, 0.0, 0.0, 0.0, delta] if orbit is None else orbit)
     plain = np.asarray(untraced(first), dtype=float)
     if plain.shape != (6,) or not np.isfinite(plain).all():
         raise InputError(f"twiss: delta and orbit must be finite numbers, six of them, got {plain.tolist()}")
-    passed = trajectory(lattice, first)
+    passed = trajectory(lattice, first, backend=backend)
     matrices = passed[:, :, 1:]
     planes = [_courant_snyder(start.betx, start.alfx), _courant_snyder(start.bety, start.alfy)]
     zero = [0.0, 0.0]

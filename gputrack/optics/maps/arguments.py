@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from gputrack.backends import choose_backend
 from gputrack.base.arrays import Array, is_cupy, module_named, namespace, on_device
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
@@ -48,9 +51,7 @@ def orbits_of(given: Any, backend: str | None) -> tuple[Array, bool]:
         raise InputError("transfer map: backend='host' needs a NumPy orbit; move it with orbit.get()")
     on_gpu = is_cupy(given) or backend == "cuda"
     if on_gpu:
-        from gputrack.backends.cuda.backend import CudaBackend
-
-        CudaBackend()  # says what is missing
+        choose_backend("cuda", np.zeros((6, 1)), None)  # raises where CuPy or the GPU is missing
     xp = namespace(given) if is_cupy(given) else module_named("cupy" if on_gpu else "numpy")
     try:
         with on_device(given):

@@ -11,6 +11,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import elementwise_grad
 
+from gputrack.backends import Choice
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
@@ -85,7 +86,7 @@ class OrbitResponse:
 
 def orbit_response(
     lattice: Lattice, correctors: Knobs, monitors: str | Range = "*", *, delta: float = 0.0,
-    guess: np.ndarray | None = None,
+    guess: np.ndarray | None = None, backend: Choice = None,
 ) -> OrbitResponse:  # fmt: skip
     """Response of the closed orbit of a ring at monitors to correctors, or to any other knobs.
 
@@ -100,7 +101,7 @@ def orbit_response(
         ``ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)``; or offsets of magnets, strengths, ...
     monitors : str or Range
         Glob over names of elements (at their entrances), or a range; everywhere where not given.
-    delta, guess
+    delta, guess, backend
         As of `closed_orbit`.
 
     Returns
@@ -114,7 +115,7 @@ def orbit_response(
         As of `twiss`; or correctors are no knobs of elements.
     """
     require_element_knobs("orbit_response", correctors)
-    optics = twiss(lattice, delta=delta, orbit=guess)
+    optics = twiss(lattice, delta=delta, orbit=guess, backend=backend)
     rows = optics.rows(monitors)
     places = [place for knob in correctors for place in knob.places]
     owner = np.repeat(np.eye(len(correctors)), [len(knob.places) for knob in correctors], axis=0)

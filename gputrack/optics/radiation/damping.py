@@ -9,6 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from gputrack.autodiff.slices import part
+from gputrack.backends import Choice
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.constants import SPEED_OF_LIGHT
 from gputrack.base.errors import InputError
@@ -70,7 +71,7 @@ class Damping:
         return "\n".join([f"<Damping in {self.lattice.name!r}:", *texts]) + ">"
 
 
-def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:
+def damping(lattice: Lattice, guess: np.ndarray | None = None, *, backend: Choice = None) -> Damping:
     """Closed orbit, tunes and damping rates of a ring whose particles radiate.
 
     Exact derivatives of the tracking maps; nothing is assumed of the optics, so coupled rings, orbits off the axes of
@@ -82,6 +83,8 @@ def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:
         Of `Lattice.with_radiation`, with a cavity on.
     guess : (6,) array, optional
         Where the search for the closed orbit starts.
+    backend : {"array", "host", "cuda"} or Streamed, optional
+        What runs the maps, see `closed_orbit`.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def damping(lattice: Lattice, guess: np.ndarray | None = None) -> Damping:
         raise InputError(f"Lattice {lattice.name!r}: no element radiates; give lattice.with_radiation()")
     if not has_rf(lattice):
         raise InputError(f"Lattice {lattice.name!r}: no cavity is on to give the energy back; set a voltage")
-    passed = closed_trajectory(lattice, 0.0, guess)
+    passed = closed_trajectory(lattice, 0.0, guess, backend)
     matrix = part(passed, np.s_[-1, :, 1:])
     values, energy_loss = _eigenvalues(lattice, matrix), _energy_loss(lattice, part(passed, np.s_[:, 5, 0]))
     if not abs(float(untraced(energy_loss))) > _LEAST * lattice.require_reference().plain.energy:

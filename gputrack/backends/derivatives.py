@@ -1,0 +1,108 @@
+"""Derivatives that a backend carries through a launch: forwards, backwards, and of transfer matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gputrack.base.arrays import Array
+
+
+@dataclass
+class Tangents:
+    """Derivatives along one direction of what goes into a launch, and of what comes out.
+
+    Attributes
+    ----------
+    coordinates : float64 array (6, n)
+        Changed in place by a backend. Lost particles have the tangents of their last coordinates.
+    constants : float64 NumPy array (n_constants,)
+        Of the program's constants.
+    reference : float64 NumPy array (5,)
+        Of `ReferenceValues`.
+    """
+
+    coordinates: Array
+    constants: np.ndarray
+    reference: np.ndarray
+
+
+@dataclass
+class Cotangents:
+    """Derivatives of a scalar with respect to what comes out of a launch, and to what goes in.
+
+    Attributes
+    ----------
+    coordinates : float64 array (6, n)
+        With respect to the coordinates after the launch. A backend changes them in place to those with respect to the
+        coordinates before it.
+    records : float64 array, optional
+        With respect to the recorded coordinates, laid out as ``launch.records.flat``; zero where not given.
+    """
+
+    coordinates: Array
+    records: Array | None = None
+
+
+@dataclass
+class TangentCotangents:
+    """Derivatives of a scalar with respect to coordinates and their tangents, after a launch and before it.
+
+    With the columns v of a unit matrix as tangents before it, tangents after it are the transfer matrix J v.
+
+    Attributes
+    ----------
+    coordinates, tangents : float64 arrays (6, n)
+        Changed in place from those after the launch to those before it.
+    records, record_tangents : float64 arrays
+        With respect to the recorded coordinates and their tangents, laid out as ``launch.records.flat``.
+    """
+
+    coordinates: Array
+    tangents: Array
+    records: Array
+    record_tangents: Array
+
+
+@dataclass
+class MatrixRates:
+    """Orbits o, displaced by e v + h d with independent infinitesimals e and h, and what a launch makes of them.
+
+    With J the transfer matrix and J'[d] its derivative along d, a displaced orbit becomes
+    F(o) + e J v + h J d + e h (J w + J'[d] v). With w = 0 at the start, `rates` are J'[d] v.
+
+    Attributes
+    ----------
+    orbits, tangents, along, rates : float64 arrays (6, n)
+        F(o), J v, J d, and the part of e h; changed in place by a backend.
+    """
+
+    orbits: Array
+    tangents: Array
+    along: Array
+    rates: Array
+
+    def copied(self) -> MatrixRates:
+        """The same in memory of its own."""
+        return MatrixRates(*(array.copy() for array in vars(self).values()))
+
+
+@dataclass
+class RateCotangents:
+    """Derivatives of a scalar function of `MatrixRates.rates`, after a launch and before it.
+
+    Attributes
+    ----------
+    rates : float64 array (6, n)
+        Changed in place from those after the launch to those before it.
+    records : float64 array, optional
+        With respect to the rates at the records, laid out as ``launch.records.flat``; zero where not given.
+    along, orbits : float64 arrays (6, n)
+        With respect to d and to the orbits before the launch; written by a backend.
+    """
+
+    rates: Array
+    along: Array
+    orbits: Array
+    records: Array | None = None

@@ -1,0 +1,129 @@
+"""One launch of a backend: particles, records of monitors, and the stretch of turns to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gputrack.base.arrays import Array, namespace
+from gputrack.base.reference import ReferenceParticle
+from gputrack.lattice.program import Program
+
+
+@dataclass
+class Particles:
+    """Working arrays of a run, changed in place by a backend.
+
+    Attributes
+    ----------
+    coordinates : float64 array (6, n)
+    loss_code, loss_op : int32 arrays (n,)
+        0 and -1 while alive.
+    loss_turn : int64 array (n,)
+    """
+
+    coordinates: Array
+    loss_code: Array
+    loss_turn: Array
+    loss_op: Array
+
+    @classmethod
+    def alive(cls, coordinates: Array) -> Particles:
+        """Particles of which none is lost, at coordinates (6, n) that a backend will change in place."""
+        xp, n = namespace(coordinates), coordinates.shape[1]
+        lost = xp.zeros(n, dtype=xp.int32), xp.full(n, -1, dtype=xp.int64), xp.full(n, -1, dtype=xp.int32)
+        return cls(coordinates, *lost)
+
+    def copied(self) -> Particles:
+        """The same in memory of its own."""
+        return Particles(*(array.copy() for array in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Records:
+    """Buffers of all monitors in one array.
+
+    Attributes
+    ----------
+    flat : float64 array
+        All buffers, one after the other.
+    starts : int64 array (monitors,)
+        Index of the first number of each.
+    views : list of float64 arrays (recorded turns, places, 6, n)
+        The same memory, one per monitor; lost particles stay NaN.
+    """
+
+    flat: Array
+    starts: Array
+    views: list[Array]
+
+
+def make_records(shapes: list[tuple[int, int]], n: int, xp: Any) -> Records:
+    """Buffers filled with NaN for monitors of given (recorded turns, places) and `n` particles."""
+    sizes = [rows * places * 6 * n for rows, places in shapes]
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    starts = [end - size for end, size in zip(ends, sizes, strict=True)]
+    flat = xp.full(sum(sizes), xp.nan)
+    views = [
+        flat[start : start + size].reshape(rows, places, 6, n)
+        for start, size, (rows, places) in zip(starts, sizes, shapes, strict=True)
+    ]
+    return Records(flat, xp.asarray(starts, dtype=xp.int64), views)
+
+
+def views_of(records: Records, flat: Array) -> list[Array]:
+    """Views of another array that is laid out as ``records.flat``, one per monitor."""
+    starts = [int(start) for start in records.starts]
+    return [flat[a : a + view.size].reshape(view.shape) for a, view in zip(starts, records.views, strict=True)]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A stretch of turns to run.
+
+    Attributes
+    ----------
+    program : Program
+    reference : ReferenceParticle
+    first_turn, turns : int
+    limit : float
+        Particles beyond it in |x| or |y| [m] are lost.
+    records : Records
+        The backend writes those of surviving particles.
+    backwards : bool
+        Undo the turns, last one first, and in each the ops, last one first.
+    ops : (first, end), optional
+        Only these ops act; all of them where not given.
+    weights : float64 array (n,), optional
+        Real particles per macroparticle; maps of the whole beam need them.
+    memory : dict, optional
+        State of maps of the whole beam from turn to turn; the same one for all launches of a run.
+    """
+
+    program: Program
+    reference: ReferenceParticle
+    first_turn: int
+    turns: int
+    limit: float
+    records: Records
+    backwards: bool = False
+    ops: tuple[int, int] | None = None
+    weights: Any = None
+    memory: dict[Any, Any] | None = None
+
+    @property
+    def first_op(self) -> int:
+        """First op that acts."""
+        return 0 if self.ops is None else self.ops[0]
+
+    @property
+    def end_op(self) -> int:
+        """Op after the last one that acts."""
+        return len(self.program) if self.ops is None else self.ops[1]
+
+    @property
+    def constants_range(self) -> tuple[int, int]:
+        """First index and end of these ops' constants in the program's table."""
+        starts = (*self.program.ops[self.first_op : self.first_op + 1, 1], len(self.program.constants))
+        ends = (*self.program.ops[self.end_op : self.end_op + 1, 1], len(self.program.constants))
+        return int(starts[0]), int(ends[0])

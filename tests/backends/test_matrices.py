@@ -1,0 +1,95 @@
+"""Transfer matrices, their rates along displaced orbits, and the adjoints of both: every backend as the host's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.cases import CASES, SPECIES
+from support.gradients import MODELS, parameter_bars
+
+import gputrack as gt
+from gputrack.backends.array import local
+from gputrack.elements.map import MAPS
+from gputrack.lattice.optics_program import recording_program
+from gputrack.lattice.program import compile_program
+from gputrack.optics.maps.single_pass import Pass
+
+ORBIT = np.array([1.1e-3, -4e-4, 0.7e-3, 3e-4, 2e-3, 1.5e-3])
+ALONG = np.array([1.2, 0.1, -0.4, 0.05, 0.3, 1.0])
+TOLERANCE = 1e-12  # of the largest number of each array
+others = pytest.mark.parametrize("backend", ["array"], indirect=True)
+
+
+def passed(lattice, program, places, backend, seed, columns=4):
+    """All that a pass gives, and all derivatives of random functions of it, by name."""
+    rng, single = np.random.default_rng(seed), Pass(lattice, program, places, backend)
+    recorded, end = single.matrices(ORBIT)
+    orbit_bar, gradient = single.matrices_adjoint(end, rng.normal(size=(6, 7)), rng.normal(size=(places, 6, 7)))
+    rates, last = single.rates(ORBIT, ALONG, columns)
+    bars = rng.normal(size=(6, columns)), rng.normal(size=(places, 6, columns))
+    rate_orbit_bar, along_bar, rate_gradient = single.rates_adjoint(last, *bars)
+    single_orbit_bar, single_gradient = single.matrices_adjoint(end[:, :2], rng.normal(size=(6, 2)))
+    found = {"recorded": recorded, "end": end, "orbit bar": orbit_bar, "rates": rates}
+    found |= {name: getattr(last, name) for name in ("orbits", "tangents", "along")} | {"last rates": last.rates}
+    found |= {"rate orbit bar": rate_orbit_bar, "along bar": along_bar, "single orbit bar": single_orbit_bar}
+    for name, bars in (("gradient", gradient), ("rate gradient", rate_gradient), ("single", single_gradient)):
+        found[f"{name}, parameters"] = parameter_bars(program, bars)
+        found |= {f"{name}, reference {i}": bars[i - 5 : len(bars) + i - 4] for i in range(5)}
+    return found
+
+
+def assert_alike(found, expected, tolerance=TOLERANCE):
+    for name, array in expected.items():
+        scale = max(np.abs(array).max(initial=0.0), 1e-3)
+        worst = np.abs(found[name] - array).max(initial=0.0) / scale
+        assert worst <= tolerance, (name, worst)
+
+
+@others
+@pytest.mark.parametrize("name", CASES)
+def test_each_element(name, backend):
+    """Matrices and all derivatives, with respect to all parameters, for each integrator, as by the host's kernels."""
+    element = CASES[name].element.replaced(aperture=None)
+    for number, (model_name, model) in enumerate(MODELS.items()):
+        reference = SPECIES[("electron", "proton")[number % 2]]
+        line = gt.Lattice([element, gt.Drift("d", length=0.3)], reference, model=model)
+        program = compile_program(line, [(1, range(2))], {0: frozenset({"dx", "dy", "tilt"})})
+        program = replace(program, kinds=frozenset(MAPS))  # one build for all cases
+        expected = passed(line, program, 2, "host", number)
+        try:
+            assert_alike(passed(line, program, 2, backend, number), expected)
+        except AssertionError as error:
+            raise AssertionError(f"{model_name}: {error}") from error
+
+
+@others
+def test_ring(backend):
+    """A whole ring with records; matrices of hundreds of elements are products, whose errors add up."""
+    ring = gt.demo_ring()
+    program = recording_program(ring)
+    expected = passed(ring, program, len(ring), "host", 1)
+    assert_alike(passed(ring, program, len(ring), backend, 1), expected, 4e-12)
+
+
+def test_array_backend_in_many_chunks(monkeypatch):
+    """Chunks of ops are only a matter of memory."""
+    ring = gt.demo_ring()[:40]
+    program = recording_program(ring)
+    whole = passed(ring, program, len(ring), "array", 1)
+    monkeypatch.setattr(local, "CHUNK", 42)  # seven ops
+    for module in ("tangent", "adjoint", "matrices"):
+        monkeypatch.setattr(f"gputrack.backends.array.{module}.CHUNK", 42)
+    assert_alike(passed(ring, program, len(ring), "array", 1), whole, 1e-14)
+
+
+def test_particles_that_are_lost():
+    """On every backend the same error, with the orbit."""
+    ring = gt.demo_ring()
+    program = recording_program(ring)
+    for backend in ("array", "host"):
+        single = Pass(ring, program, len(ring), backend)
+        for run in (single.matrices, lambda orbit, own=single: own.rates(orbit, ALONG, 4)):
+            with pytest.raises(gt.errors.InputError, match=r"orbit \[0.0, 5.0.* is lost before the end"):
+                run(np.array([0.0, 5.0, 0.0, 0.0, 0.0, 0.0]))
+            with pytest.raises(gt.errors.InputError, match="six finite numbers"):
+                run(np.zeros(5))
