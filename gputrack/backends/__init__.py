@@ -5,19 +5,17 @@ from __future__ import annotations
 import warnings
 from functools import cache
 
-import numpy as np
-
 from gputrack.backends.array.backend import ArrayBackend
 from gputrack.backends.choice import NAMES, Choice, Streamed
 from gputrack.backends.cuda.backend import CudaBackend
 from gputrack.backends.cuda.streamed import StreamedBackend
 from gputrack.backends.host.backend import HostBackend
-from gputrack.backends.protocol import Backend, OpticsBackend
+from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import Array, is_cupy
 from gputrack.base.checks import short
 from gputrack.base.errors import BackendError, InputError
 
-__all__ = ["NAMES", "Backend", "Choice", "Streamed", "choose_backend", "choose_optics_backend"]
+__all__ = ["NAMES", "Backend", "Choice", "Streamed", "choose_backend"]
 
 
 def choose_backend(name: Choice, coordinates: Array, threads: int | None) -> Backend:
@@ -50,23 +48,7 @@ def choose_backend(name: Choice, coordinates: Array, threads: int | None) -> Bac
     return _cpu(name, threads)
 
 
-def choose_optics_backend(name: Choice) -> OpticsBackend:
-    """Backend that carries transfer matrices along, on one thread; see `choose_backend`.
-
-    Raises
-    ------
-    InputError
-        Unknown name.
-    BackendError
-        The backend cannot run on this machine, or has no transfer matrices.
-    """
-    if name is None or (isinstance(name, str) and name in NAMES[:2]):
-        return _cpu(name, 1)
-    choose_backend(name, np.zeros((6, 1)), 1)
-    raise BackendError("optics run on the backends 'array' and 'host'; leave backend= out")
-
-
-def _cpu(name: str | None, threads: int | None) -> OpticsBackend:
+def _cpu(name: str | None, threads: int | None) -> Backend:
     if name == "array":
         return ArrayBackend(threads)
     try:

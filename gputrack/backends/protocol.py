@@ -122,10 +122,6 @@ class Backend(Runner, CollectiveRunner, Protocol):
         """
         ...
 
-
-class OpticsBackend(Backend, Protocol):
-    """A backend that carries transfer matrices, with their derivatives, through a turn."""
-
     def step_tangent_adjoint(
         self, particles: Particles, tangents: Tangents, cotangents: TangentCotangents, launch: Launch
     ) -> np.ndarray:

@@ -3,46 +3,11 @@
 // Derivatives with respect to an op's constants are added up over the block, in an order that is always the same, and
 // by one thread into the block's own row of the table; rows are added up at the end, in their order.
 #pragma once
+#include "block_sums.h"
 #include "launch.h"
 #include "row_sums.h"
 #include "../program/losses.h"
 #include "../program/moments.h"
-
-#ifndef GT_CONSTANTS
-#define GT_CONSTANTS 64  // the most of one op with series in the program
-#endif
-
-constexpr int CHUNK = 8;                     // constants that the block adds up at a time
-constexpr int TEAM = GT_THREADS / CHUNK;     // threads that add up one constant
-static_assert(TEAM * CHUNK == GT_THREADS && TEAM <= 32 && (TEAM & (TEAM - 1)) == 0, "a team is part of a warp");
-
-// What a block adds up in: two boards in turn, so that one barrier for each chunk is enough.
-struct Board {
-  double* numbers;  // shared memory (2, CHUNK, GT_THREADS)
-  double* row;      // of this block in global memory: (constants + REFERENCE_MEMBERS,)
-  int half;
-};
-
-// row[i] += the sum of bars[i] over the block. All threads of the block must come here together.
-GT_INLINE void add_up(const double* bars, int size, int place, Board& board) {
-  const int constant = threadIdx.x / TEAM, member = threadIdx.x % TEAM;
-  for (int start = 0; start < size; start += CHUNK) {
-    double* numbers = board.numbers + board.half * CHUNK * GT_THREADS;
-    board.half ^= 1;
-    double* const target = board.row + place + start + constant;
-    const bool mine = start + constant < size, writes = mine && member == 0;
-    const double before = writes ? *target : 0.0;  // asked for early: it arrives while others work
-    GT_UNROLL for (int i = 0; i < CHUNK; ++i)
-      if (start + i < size) numbers[i * GT_THREADS + threadIdx.x] = bars[start + i];
-    __syncthreads();
-    double total = 0.0;
-    if (mine) {
-      GT_UNROLL for (int i = 0; i < CHUNK; ++i) total += numbers[constant * GT_THREADS + i * TEAM + member];
-    }
-    GT_UNROLL for (int step = TEAM / 2; step > 0; step /= 2) total += __shfl_down_sync(~0u, total, step, TEAM);
-    if (writes) *target = before + total;
-  }
-}
 
 // Bars of a map without series have fixed places and stay in registers; others lie in the thread's own memory.
 template <class Op, class Adjoint>

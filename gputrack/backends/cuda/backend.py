@@ -8,9 +8,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from gputrack.backends.cuda import matrices
+from gputrack.backends.cuda.address import address
 from gputrack.backends.cuda.pipe_modes import PipeKick
 from gputrack.backends.cuda.row_sums import sum_rows
-from gputrack.backends.derivatives import Cotangents, Tangents
+from gputrack.backends.derivatives import Cotangents, MatrixRates, RateCotangents, TangentCotangents, Tangents
 from gputrack.backends.generated import flattened
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.segments import Segmented
@@ -88,7 +90,7 @@ class CudaBackend(Segmented):
     def queue(self, particles: Particles, launch: Launch) -> None:
         """Have the current stream run one stretch of turns, in place; device and stream are set."""
         n = particles.coordinates.shape[1]
-        run = make_run(particles, launch, *self.tables(launch.program), _address)
+        run = make_run(particles, launch, *self.tables(launch.program), address)
         kernel = module(launch.program.kinds).get_function("gputrack_untrack" if launch.backwards else "gputrack_track")
         kernel((-(-n // THREADS),), (THREADS,), RUN.arguments(run))
 
@@ -105,10 +107,10 @@ class CudaBackend(Segmented):
     ) -> None:
         """Have the current stream carry tangents along, with `dual_constants`; their records are written."""
         program, n = launch.program, particles.coordinates.shape[1]
-        run = make_run(particles, launch, *self.tables(program), _address)
+        run = make_run(particles, launch, *self.tables(program), address)
         reference = REFERENCE.memory(*tangents.reference)
         dual = TANGENT_RUN.memory(
-            run, _address(tangents.coordinates), _address(constants), reference, _address(records)
+            run, address(tangents.coordinates), address(constants), reference, address(records)
         )
         kernel = tangent_module(program.kinds).get_function("gputrack_tangent")
         kernel((-(-n // THREADS),), (THREADS,), TANGENT_RUN.arguments(dual))
@@ -147,15 +149,39 @@ class CudaBackend(Segmented):
         n, size = particles.coordinates.shape[1], total.shape[0]
         blocks = sweep_blocks(n, size)
         rows = self._cupy.zeros((blocks, size))
-        run = make_run(particles, launch, *self.tables(program), _address)
+        run = make_run(particles, launch, *self.tables(program), address)
         kernels = adjoint_module(program.kinds, most_constants(program))
-        seed = None if cotangents.records is None else _address(cotangents.records)
+        seed = None if cotangents.records is None else address(cotangents.records)
         sweep = BLOCK_SWEEP.memory(
-            run, _address(cotangents.coordinates), seed, _address(rows), len(program.constants)
+            run, address(cotangents.coordinates), seed, address(rows), len(program.constants)
         )
         kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), BLOCK_SWEEP.arguments(sweep))
         sum_rows(kernels, rows, total, THREADS)
         return rows
+
+
+    def step_tangent_adjoint(
+        self, particles: Particles, tangents: Tangents, cotangents: TangentCotangents, launch: Launch
+    ) -> np.ndarray:
+        """Undo one turn with tangents, in place, and pull cotangents of both back."""
+        with particles.coordinates.device:
+            return matrices.sweep_matrices(particles, tangents, cotangents, launch, *self._program(launch.program))
+
+    def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
+        """Carry rates of transfer matrices through one turn, in place; the rates at the records."""
+        with rates.rates.device:
+            records = matrices.pass_rates(rates, launch, *self._program(launch.program))
+            self._cupy.cuda.get_current_stream().synchronize()
+        return records
+
+    def step_rates_adjoint(self, rates: MatrixRates, cotangents: RateCotangents, launch: Launch) -> np.ndarray:
+        """Undo one turn, in place, and pull cotangents of the rates back."""
+        with rates.rates.device:
+            return matrices.sweep_rates(rates, cotangents, launch, *self._program(launch.program))
+
+    def _program(self, program: Program) -> tuple[tuple[Array, Array], int]:
+        """Tables of a program on the current device, and what `most_constants` gives."""
+        return self.tables(program), most_constants(program)
 
 
 def sweep_blocks(n: int, size: int) -> int:
@@ -169,12 +195,6 @@ def most_constants(program: Program) -> int:
     ends = np.append(program.ops[1:, 1], len(program.constants))
     most = int(np.max(ends - program.ops[:, 1], initial=0))
     return max(8, 1 << (most - 1).bit_length())
-
-
-def _address(array: Any) -> int:
-    assert array.flags.c_contiguous
-    address: int = array.data.ptr
-    return address
 
 
 _programs: WeakKeyDictionary[Program, dict[int, tuple[Any, Any]]] = WeakKeyDictionary()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.backends.cuda.address import address
 from gputrack.backends.cuda.row_sums import sum_rows
 from gputrack.backends.generated import flattened_alone
 from gputrack.backends.pipe_tables import adjoint_table, constant_bars, kick_table, modes, padded, strength
@@ -46,7 +47,7 @@ class PipeKick:
             table = kick_table(op.what, self._deposited(bunch, op.what, None)[0], bunch.total)
             lost, any_lost = xp.zeros(bunch.weights.shape[0], dtype=xp.int8), xp.zeros(1, dtype=xp.int32)
             launch = _launch(bunch, op.what, None, c)
-            launch.run.lost, launch.any = _address(lost), _address(any_lost)
+            launch.run.lost, launch.any = address(lost), address(any_lost)
             self._for_all(op.what, "pipe_kick", launch, table)
             return lost if int(any_lost[0]) else None
 
@@ -66,7 +67,7 @@ class PipeKick:
         blocks = min(-(-n // THREADS), BLOCKS)
         rows, total = self._cupy.empty((blocks, size)), self._cupy.empty(size)
         launch = _launch(bunch, what, bar, 0.0)
-        launch.rows = _address(rows)
+        launch.rows = address(rows)
         name = "pipe_deposit" if bar is None else "pipe_deposit_adjoint"
         kernels.get_function(name)((blocks,), (THREADS,), PIPE_LAUNCH.arguments(launch))
         sum_rows(kernels, rows, total, THREADS)
@@ -76,7 +77,7 @@ class PipeKick:
     def _for_all(self, what: PipeModes, name: str, launch: ctypes.Structure, table: np.ndarray) -> None:
         """One particle per thread; returns when it is done."""
         kx, on_device = self._cupy.asarray(modes(what)[0]), self._cupy.asarray(table)
-        launch.run.kx, launch.run.table = _address(kx), _address(on_device)
+        launch.run.kx, launch.run.table = address(kx), address(on_device)
         kernel = module(*map(padded, what.modes)).get_function(name)
         kernel((-(-launch.run.n // THREADS),), (THREADS,), PIPE_LAUNCH.arguments(launch))
         self._cupy.cuda.get_current_stream().synchronize()
@@ -85,14 +86,8 @@ class PipeKick:
 def _launch(bunch: Bunch, what: PipeModes, bar: Any, c: float) -> ctypes.Structure:
     """`PIPE_LAUNCH` but for tables and results."""
     run = PIPE_RUN.memory(
-        coordinates=_address(bunch.coordinates), cotangents=None if bar is None else _address(bar),
-        weights=_address(bunch.weights), n=bunch.weights.shape[0], inverse_width=1.0 / what.pipe[0],
+        coordinates=address(bunch.coordinates), cotangents=None if bar is None else address(bar),
+        weights=address(bunch.weights), n=bunch.weights.shape[0], inverse_width=1.0 / what.pipe[0],
         inverse_height=1.0 / what.pipe[1], strength=c, inverse_total=1.0 / bunch.total,
     )  # fmt: skip
     return PIPE_LAUNCH.memory(run)
-
-
-def _address(array: Any) -> int:
-    assert array.flags.c_contiguous
-    address: int = array.data.ptr
-    return address

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,16 @@ from gputrack.backends.choice import Streamed
 from gputrack.backends.cuda.backend import CudaBackend
 from gputrack.backends.cuda.chunked_launch import PARTS, ChunkedLaunch, recorded_by
 from gputrack.backends.cuda.memory import Kind, Work, chunk_size
-from gputrack.backends.derivatives import Cotangents, Tangents
+from gputrack.backends.derivatives import Cotangents, MatrixRates, RateCotangents, TangentCotangents, Tangents
 from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.backends.protocol import CollectiveKernel, Stream
 from gputrack.base.arrays import Array, module_named
 from gputrack.base.errors import BackendError, InputError
 from gputrack.elements.collective_map import CollectiveKind
 from gputrack.elements.map import ReferenceValues
+
+_HOST = {"constants", "reference"}  # of tangents, which kernels take from the host
+_READ = {"records", "record_tangents"}  # of cotangents, which backends do not change
 
 
 class StreamedBackend:
@@ -92,6 +96,43 @@ class StreamedBackend:
             ),
         )  # fmt: skip
         return total
+
+    def step_tangent_adjoint(
+        self, particles: Particles, tangents: Tangents, cotangents: TangentCotangents, launch: Launch
+    ) -> np.ndarray:
+        """Undo one turn with tangents, in place, and pull cotangents of both back."""
+        with self._copied(particles, tangents, cotangents) as (p, t, c):
+            return self._inner.step_tangent_adjoint(p, t, c, self._own(launch, particles.coordinates))
+
+    def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
+        """Carry rates of transfer matrices through one turn, in place; the rates at the records."""
+        with self._copied(rates) as (own,):
+            return self._inner.step_rates(own, self._own(launch, rates.rates)).get()
+
+    def step_rates_adjoint(self, rates: MatrixRates, cotangents: RateCotangents, launch: Launch) -> np.ndarray:
+        """Undo one turn, in place, and pull cotangents of the rates back."""
+        with self._copied(rates, cotangents) as (own, c):
+            return self._inner.step_rates_adjoint(own, c, self._own(launch, rates.rates))
+
+    @contextmanager
+    def _copied(self, *given: Any) -> Iterator[list[Any]]:
+        """Copies of dataclasses whose arrays (6, n) or (n,) are on the device, copied back at the end.
+
+        Records are only read, constants of tangents stay where they are.
+        """
+        xp = self._cupy
+        with xp.cuda.Device(self._device):
+            arrays = [{n: a for n, a in vars(one).items() if a is not None and n not in _HOST} for one in given]
+            own = [replace(one, **{n: xp.asarray(a) for n, a in each.items()}) for one, each in zip(given, arrays)]
+            yield own
+            for copy, each in zip(own, arrays, strict=True):
+                for name in each.keys() - _READ:
+                    each[name][...] = getattr(copy, name).get()
+
+    def _own(self, launch: Launch, coordinates: np.ndarray) -> Launch:
+        """The launch with records on the device."""
+        shapes = [view.shape[:2] for view in launch.records.views]
+        return replace(launch, records=make_records(shapes, coordinates.shape[1], self._cupy))
 
     def _chunked(self, kind: Kind, launch: Launch, task: ChunkedLaunch) -> None:
         if not len(launch.program) or not launch.turns:

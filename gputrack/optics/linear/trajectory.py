@@ -111,7 +111,7 @@ def trajectory(
     points : ObservationPoints, optional
         Places inside elements, too; rows are in the order of passage.
     backend : {"array", "host", "cuda"} or Streamed, optional
-        See `gputrack.backends.choose_optics_backend`.
+        See `gputrack.backends.choose_backend`.
 
     Returns
     -------

@@ -38,7 +38,7 @@ def matrix_rates(
         Orbit and displacement at the start; may be traced.
     columns : int
     backend : str or Streamed, optional
-        See `gputrack.backends.choose_optics_backend`.
+        See `gputrack.backends.choose_backend`.
 
     Returns
     -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gputrack.backends import Choice, choose_optics_backend
+from gputrack.backends import Choice, choose_backend
 from gputrack.backends.derivatives import MatrixRates, RateCotangents, TangentCotangents, Tangents
 from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.base.errors import InputError
@@ -28,7 +28,7 @@ class Pass:
     places : int
         How many places are recorded, by the program's only monitor.
     backend : {"array", "host", "cuda"} or Streamed, optional
-        See `gputrack.backends.choose_optics_backend`; arrays are NumPy's.
+        See `gputrack.backends.choose_backend`; arrays are NumPy's.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Pass:
     def __init__(self, lattice: Lattice, program: Program, places: int = 0, backend: Choice = None) -> None:
         self.name, self.program, self.places = lattice.name, program, places
         self.reference = lattice.require_reference().plain
-        self.backend = choose_optics_backend(backend)
+        self.backend = choose_backend(backend, np.zeros((6, 1)), 1)
         self.gradient_size = len(program.constants) + len(ReferenceValues._fields)
 
     def particles(self, coordinates: np.ndarray) -> np.ndarray:

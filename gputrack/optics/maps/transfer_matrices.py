@@ -42,7 +42,7 @@ def orbits_and_matrices(
     places : int
         How many are recorded.
     backend : str or Streamed, optional
-        See `gputrack.backends.choose_optics_backend`.
+        See `gputrack.backends.choose_backend`.
 
     Returns
     -------
