@@ -1,4 +1,4 @@
-"""Collective effects: maps that act on the whole beam, each with its adjoint."""
+"""Collective effects (space charge and wakefields): maps that act on the whole beam, with their adjoints."""
 
 from gputrack.collective.open_field import OpenField2D, OpenField3D
 from gputrack.collective.pipe_bunch import PipeBunch

@@ -1,4 +1,4 @@
-"""Green's functions of free space, averaged over the cells of a grid, and their convolution with charge on it."""
+"""Integrated Green functions of free space on a grid, and their convolution with charge densities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gputrack.base.arrays import Array, is_traced, namespace
 
 
 def line_green(steps: Sequence[float], counts: Sequence[int]) -> np.ndarray:
-    """-ln(x^2 + y^2), of a line of charge, averaged over cells: (columns, rows) for distances 0, 1, ... in steps.
+    """-ln(x^2 + y^2) of a line charge, averaged over cells: (columns, rows) for distances of 0, 1, ... steps.
 
     Its integral is x y (ln(x^2 + y^2) - 3) + x^2 atan(y/x) + y^2 atan(x/y).
     """
@@ -23,7 +23,7 @@ def line_green(steps: Sequence[float], counts: Sequence[int]) -> np.ndarray:
 
 
 def point_green(steps: Sequence[Any], counts: Sequence[int]) -> Array:
-    """1/r, of a point charge, averaged over cells, for distances 0, 1, ... in steps along the three axes.
+    """1/r of a point charge, averaged over cells, for distances of 0, 1, ... steps along the three axes.
 
     J. Qiang, S. Lidia, R. D. Ryne, C. Limborg-Deprey, Phys. Rev. ST Accel. Beams 9 (2006) 044204. Steps may be traced.
     """
@@ -45,14 +45,15 @@ def point_green(steps: Sequence[Any], counts: Sequence[int]) -> Array:
 
 
 def _log_sum(xp: Any, a: Array, others: Array, r: Array) -> Array:
-    """ln(a + r), where a < 0 by the product (r + a)(r - a), which does not cancel."""
+    """ln(a + r); for a < 0 from (r + a)(r - a) = r^2 - a^2, without cancellation."""
     return xp.where(a > 0.0, xp.log(xp.where(a > 0.0, a, 0.0) + r), xp.log(others / (r - xp.where(a > 0.0, 0.0, a))))
 
 
 def convolved(green: Array, charge: Array) -> Array:
-    """Potential on the grid of the charge on it, both (points, ...): grids are doubled, so that images stay away.
+    """Potential on the grid of the charge on the grid, both (points, ...), by FFT on a grid doubled along each axis.
 
-    R. W. Hockney, J. W. Eastwood, Computer Simulation Using Particles, section 6-5-4. Symmetric: it is its own adjoint.
+    Doubling removes the periodic images: R. W. Hockney, J. W. Eastwood, Computer Simulation Using Particles, section
+    6-5-4. The convolution is symmetric, hence its own adjoint.
     """
     xp = namespace(charge, green)
     mirrored = green

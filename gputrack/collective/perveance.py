@@ -1,4 +1,4 @@
-"""Generalized perveance: how strongly a current repels itself."""
+"""Generalized perveance of a current."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gputrack.elements.map import ReferenceValues
 def perveance(current: Any, ref: ReferenceValues) -> Any:
     """K = q I/(2 pi eps0 p0 v0^2 gamma0^2), the generalized perveance of a current [A]; dimensionless.
 
-    M. Reiser, Theory and Design of Charged Particle Beams, section 4.2. q I > 0: a beam repels itself.
+    M. Reiser, Theory and Design of Charged Particle Beams, section 4.2. q I > 0 for a beam, which repels itself.
     """
     return current * perveance_rate(ref)
 
@@ -24,7 +24,7 @@ def perveance_rate(ref: ReferenceValues) -> Any:
 
 
 def perveance_bars(bar: Any, current: Any, ref: ReferenceValues) -> tuple[Any, list[Any]]:
-    """From the derivative with respect to K: those with respect to the current, and to the reference's values."""
+    """Cotangents of the current and of the reference values from the cotangent of K."""
     rate = perveance_rate(ref)
     total = bar * current * rate
     return bar * rate, [

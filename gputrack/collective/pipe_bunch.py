@@ -1,23 +1,24 @@
-"""The field of a bunch in a rectangular pipe, slice by slice ("2.5-D"): sine modes across, splines along.
+"""Field of a bunch in a rectangular pipe, slice by slice ("2.5-D"): transverse sine modes, longitudinal splines.
 
 Each slice k has the density rho_klm = sum_j (w_j/W) T_k(zeta_j) sin(alpha_l u_j) sin(beta_m v_j) of `PipeModes`, with
 quadratic splines T_k in zeta = -beta0 c tau about the centroid of the bunch (slices move with it), sum_k T_k = 1, and
-the potential phi_klm = 16 pi/(a b) rho_klm/(alpha_l^2 + beta_m^2)/h, h the distance of slices: the line density where a
-particle is takes the place of a current. Kicks are gradients of c/2 sum phi rho W with respect to x, y and zeta,
+the potential phi_klm = 16 pi/(a b) rho_klm/(alpha_l^2 + beta_m^2)/h, h the distance of slices: the local line density
+replaces the current. Kicks are gradients of c/2 sum phi rho W with respect to x, y and zeta,
 
     p -= c grad sum_k T_k(zeta) sum_lm phi_klm sin(alpha_l u) sin(beta_m v),
 
-c = length q^2 W/(4 pi eps0 gamma0^2 v0 p0), so that there is a force along the bunch where the line density changes,
--q dphi/dz/gamma0^2: the field of a bunch that is long compared with the pipe over gamma0. They are symplectic for the
-beam as a whole, and undone by the opposite ones; the sum of momenta along zeta stays as it is, since the mean is taken
-out (see `gputrack.collective.open_field`).
+c = length q^2 W/(4 pi eps0 gamma0^2 v0 p0). They include the longitudinal force -q dphi/dz/gamma0^2 where the line
+density varies: the field of a bunch that is long compared with the pipe width over gamma0. They are symplectic for the
+beam as a whole, and their inverse is the opposite kick; the total longitudinal momentum is conserved, since the mean
+force is subtracted (see `gputrack.collective.open_kick`).
 
-Adjoint: with the bars p, q, r of px, py and p_zeta, r less its share of the sum,
+Adjoint: with the cotangents (bars) p, q, r of px, py and p_zeta, r less its share of the sum,
 
     Gamma_k = sum_i (p_i d/dx + q_i d/dy + r_i d/dzeta) T_k sin sin,
 
-the bar of c is -phi . Gamma and that of rho_k is R_k = -c phi_k/rho_k Gamma_k; positions get w_j/W times the gradient
-of what R stands for, and -c times that of (p_j d/dx + q_j d/dy + r_j d/dzeta) of what phi stands for.
+the bar of c is -phi . Gamma and that of rho_k is R_k = -c phi_k/rho_k Gamma_k; the bars of positions are w_j/W times
+the gradient of the function with coefficients R, and -c times the gradient of (p_j d/dx + q_j d/dy + r_j d/dzeta)
+applied to the potential.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ from gputrack.elements.map import MapCall, ReferenceValues
 
 @dataclass(frozen=True)
 class PipeBunch:
-    """The field of a bunch in a rectangular, perfectly conducting pipe, by sine modes in slices.
+    """Field of a bunch in a rectangular, perfectly conducting pipe, expanded in sine modes slice by slice.
 
-    Its charge is that of the real particles (`Beam.weights`). Particles outside the pipe, or of the slices, are lost
-    with the code of apertures. The bunch has to be long compared with the pipe over gamma0.
+    The charge is that of the real particles (`Beam.weights`). Particles outside the pipe or beyond the slices are
+    lost, with the loss code of apertures. The bunch must be long compared with the pipe width over gamma0.
 
     Parameters
     ----------
     pipe : (a, b)
         Full widths in x and y [m], > 0; the pipe is centred on the reference orbit.
     length : float
-        Of the stretch around the bunch's centroid that particles may be in [m], > 0.
+        Length of the interval around the centroid of the bunch that contains the particles [m], > 0.
     slices : int
-        Points along it, >= 4.
+        Number of slices, >= 4.
     modes : (horizontal, vertical)
         Number of modes, >= 1 each.
 
@@ -70,9 +71,9 @@ class PipeBunch:
     needs_current: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        across = PipeModes(self.pipe, self.modes)  # says what is wrong
-        object.__setattr__(self, "pipe", across.pipe)
-        object.__setattr__(self, "modes", across.modes)
+        transverse = PipeModes(self.pipe, self.modes)  # validates them
+        object.__setattr__(self, "pipe", transverse.pipe)
+        object.__setattr__(self, "modes", transverse.modes)
         object.__setattr__(self, "length", require_number("PipeBunch", "length", self.length, unit="m", above=0.0))
         object.__setattr__(self, "slices", require_integer("PipeBunch", "slices", self.slices, at_least=4))
 
@@ -87,16 +88,16 @@ class PipeBunch:
 
 
 class _Passage(NamedTuple):
-    """Particles in the order of their slices, and what they feel.
+    """Particles in the order of their slices, and the potential.
 
     Attributes
     ----------
     order, back : (n,) integer arrays
-        To that order, and out of it.
+        Permutation to that order, and its inverse.
     bounds : list of int
-        Where in that order those with each first slice begin.
+        Index, in that order, of the first particle of each slice.
     x, y : triples of (modes, n) arrays
-        Waves, their derivatives, and the derivatives of those.
+        Waves with their first and second derivatives.
     axis : Spline
     factors : (horizontal, vertical) array
         phi/rho.
@@ -145,12 +146,12 @@ def _at(values: Any, order: Array) -> Any:
 
 
 def _strength(bunch: Bunch, ref: ReferenceValues) -> Any:
-    """c/length, from the perveance of one real particle per metre."""
+    """c/length, from the perveance of a current of one real particle per metre."""
     return 0.5 * bunch.total * perveance(_current(bunch, ref), ref)
 
 
 def _current(bunch: Bunch, ref: ReferenceValues) -> Any:
-    """Of one real particle per metre [A]."""
+    """Current of one real particle per metre [A]."""
     return bunch.charge * ELEMENTARY_CHARGE * SPEED_OF_LIGHT * ref.beta0
 
 
@@ -159,7 +160,7 @@ def _potential(p: _Passage, density: list[Array]) -> Array:
 
 
 def _deposited(p: _Passage, orders: tuple[int, int, int], values: Array) -> list[Array]:
-    """For each slice the sum of values (n,), in order, times derivatives of T sin sin: (horizontal, vertical) each."""
+    """Sum of values (n,), in slice order, times derivatives of T sin sin: (horizontal, vertical) for each slice."""
     xp = namespace(p.factors)
     left, right = p.x[orders[0]] * values[None, :], p.y[orders[1]]
     slices: list[Any] = [xp.zeros(p.factors.shape)] * p.axis.points
@@ -175,7 +176,7 @@ def _deposited(p: _Passage, orders: tuple[int, int, int], values: Array) -> list
 
 
 def _gathered(p: _Passage, grid: Array, orders: tuple[int, int, int]) -> Array:
-    """Derivatives, at the particles as they came (n,), of what a grid (slices, horizontal, vertical) stands for."""
+    """Derivatives of the function with coefficients `grid` (slices, horizontal, vertical) at the particles (n,)."""
     left, right, pieces = p.x[orders[0]], p.y[orders[1]], []
     xp = namespace(left, grid)
     for first in range(p.axis.points - 2):
@@ -204,17 +205,17 @@ def _kicked(bunch: Bunch, op: Any, ref: ReferenceValues, sign: float) -> Array:
 
 
 def pipe_bunch_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Kick of all particles by the field of all."""
+    """Kick of all particles by the field of the beam."""
     return _kicked(bunch, op, ref, 1.0)
 
 
 def unpipe_bunch_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Inverse: positions, and arrival times, are the same on both sides."""
+    """Inverse of `pipe_bunch_kick`, which changes neither positions nor arrival times."""
     return _kicked(bunch, op, ref, -1.0)
 
 
 def pipe_bunch_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
-    """Derivatives, as derived above; `bunch` is the beam before the kick."""
+    """Adjoint as derived above; `bunch` is the beam before the kick."""
     p, xp = _passage(bunch, op, ref), namespace(bar)
     z, delta, b2 = bunch.coordinates[4], bunch.coordinates[5], ref.beta0 * ref.beta0
     along = _gathered(p, p.phi, _GRADIENT[2])
@@ -243,7 +244,7 @@ def pipe_bunch_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Ar
 def _strength_bars(
     bunch: Bunch, op: Any, ref: ReferenceValues, c_bar: float, reference: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives with respect to length, and to the reference's values."""
+    """Cotangents of the length and of the reference values."""
     current = _current(bunch, ref)
     current_bar, own = perveance_bars(0.5 * op.length * bunch.total * c_bar, current, ref)
     reference = reference + np.array(own)
@@ -252,7 +253,7 @@ def _strength_bars(
 
 
 def inside_bunch(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Who is in the pipe, and among the slices around the centroid of those who are."""
+    """Mask of particles in the pipe and within the slices around the centroid of these particles."""
     zeta, weights = arrival(bunch.coordinates, ref).zeta, bunch.weights
     xp, inside = namespace(weights), inside_pipe(bunch, op, ref)
     while True:

@@ -8,18 +8,19 @@ u = x + a/2, v = y + b/2, alpha_l = l pi/a, beta_m = m pi/b, which vanish at the
     px -= c sum_lm phi_lm alpha_l cos(alpha_l u) sin(beta_m v),      c = length K/2, K the perveance, and py likewise.
 
 The kick depends on positions only and is the gradient of c/2 sum phi rho W: it is symplectic for the beam as a whole,
-and undone by the opposite one.
+and its inverse is the opposite kick.
 
-Adjoint. Positions stay, so the bars of momenta pass through. With p, q the bars of px, py after the kick and
+Adjoint. Cotangents are called bars. Positions do not change, so that the bars of momenta are unchanged. With p, q the
+bars of px, py after the kick and
 
     G_lm = sum_i (p_i alpha_l cos(alpha_l u_i) sin(beta_m v_i) + q_i beta_m sin(alpha_l u_i) cos(beta_m v_i)),
 
-the scalar sum_i (p_i px_i + q_i py_i) gains -c sum_lm phi_lm G_lm: a gather's adjoint is a deposition. Hence the bar
-of c is -sum phi G, that of rho_lm is R_lm = -c f_lm G_lm with phi = f rho, and x_j has the bars
+the scalar sum_i (p_i px_i + q_i py_i) changes by -c sum_lm phi_lm G_lm: the adjoint of a gather is a deposition. Hence
+the bar of c is -sum phi G, that of rho_lm is R_lm = -c f_lm G_lm with phi = f rho, and x_j has the bars
 
     (w_j/W) sum_lm R_lm alpha_l cos sin  -  c sum_lm phi_lm (-p_j alpha_l^2 sin sin + q_j alpha_l beta_m cos cos),
 
-a deposition's adjoint being a gather; y_j likewise.
+since the adjoint of a deposition is a gather; y_j likewise.
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ from gputrack.elements.map import MapCall, ReferenceValues
 
 @dataclass(frozen=True)
 class PipeModes:
-    """The field of a long beam in a rectangular, perfectly conducting pipe, by sine modes.
+    """Field of a long beam in a rectangular, perfectly conducting pipe, expanded in sine modes.
 
-    Particles outside the pipe are lost, with the code of apertures.
+    Particles outside the pipe are lost, with the loss code of apertures.
 
     Parameters
     ----------
     pipe : (a, b)
         Full widths in x and y [m], > 0; the pipe is centred on the reference orbit.
     modes : (horizontal, vertical)
-        Number of modes, >= 1 each. The finest one has half a wavelength of a/horizontal.
+        Number of modes, >= 1 each. Half the wavelength of the highest mode is a/horizontal.
 
     Raises
     ------
@@ -87,7 +88,7 @@ class Waves(NamedTuple):
 
 
 def pipe_waves(bunch: Bunch, what: Any) -> Waves:
-    """Of a pipe and modes."""
+    """Waves of the modes of `what` (pipe, modes) at the particles."""
     x, y = bunch.coordinates[0], bunch.coordinates[2]
     xp = namespace(bunch.weights)
     (a, b), (nx, ny) = what.pipe, what.modes
@@ -121,17 +122,17 @@ def _kicked(bunch: Bunch, op: Any, ref: ReferenceValues, sign: float) -> Array:
 
 
 def pipe_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Kick of all particles by the field of all."""
+    """Kick of all particles by the field of the beam."""
     return _kicked(bunch, op, ref, 1.0)
 
 
 def unpipe_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Inverse: positions are the same on both sides."""
+    """Inverse of `pipe_kick`, which does not change positions."""
     return _kicked(bunch, op, ref, -1.0)
 
 
 def pipe_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
-    """Derivatives, as derived above; `bunch` is the beam before the kick."""
+    """Adjoint as derived above; `bunch` is the beam before the kick."""
     waves, p, q = pipe_waves(bunch, op.what), bar[1], bar[3]
     xp = namespace(waves.sx)
     ax, ay = waves.kx * waves.cx, waves.ky * waves.cy
@@ -151,7 +152,7 @@ def pipe_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -
 
 
 def inside_pipe(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Who is inside the pipe."""
+    """Mask of particles inside the pipe."""
     a, b = op.what.pipe
     return (abs(bunch.coordinates[0]) < 0.5 * a) & (abs(bunch.coordinates[2]) < 0.5 * b)
 

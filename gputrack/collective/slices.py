@@ -1,6 +1,6 @@
-"""Slices of a bunch along its length: how particles are assigned to them, and how wakes of slices add up.
+"""Longitudinal slices of a bunch: assignment of particles, and sums of the wakes of slices.
 
-Distances are in zeta = -beta0 c tau [m], tau the lateness, which wakes leave as it is; zeta > 0 is the head.
+Positions are zeta = -beta0 c tau [m] with the delay tau, which wakes do not change; zeta > 0 is the head.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from gputrack.base.arrays import Array, is_cupy, namespace, untraced
 from gputrack.base.checks import require_integer, require_number, short
 from gputrack.base.errors import InputError
 
-BLOCK = 1 << 16  # particles: so many rows of a table of slices fit a GPU's memory
+BLOCK = 1 << 16  # particles per block, so that a table of slices by particles fits into the memory of a GPU
 
 
 class Assignment(NamedTuple):
-    """Particles among slices.
+    """Assignment of particles to slices.
 
     Attributes
     ----------
     index : (n,) integer array
-        Slice before the particle; the next one is behind it.
+        Slice whose centre precedes the particle; the particle is between it and the next one.
     fraction : (n,) array
-        Part of the way from the one to the other.
+        Relative distance from the first centre to the second.
     owner : (n,) integer array, or None
-        The slice that a particle belongs to as a whole; None where it belongs to two of them in parts.
+        The slice to which a particle belongs; None where it is shared linearly between two slices.
     centres : (slices,) array
-        Where slices are [m]; a NumPy array, or a traced one.
+        Centres of the slices [m]; a NumPy array, or a traced one.
     """
 
     index: Array
@@ -41,7 +41,7 @@ class Assignment(NamedTuple):
 
 
 def deposited(assignment: Assignment, values: Array, count: int) -> Array:
-    """Sum of values (n,) in each slice, (slices,) in NumPy memory: a fixed order on every device."""
+    """Sum of values (n,) in each slice, (slices,) in NumPy memory, in a fixed order on every device."""
     if assignment.owner is not None:
         return summed(assignment.owner, values, count)
     f = assignment.fraction
@@ -49,7 +49,7 @@ def deposited(assignment: Assignment, values: Array, count: int) -> Array:
 
 
 def gathered(assignment: Assignment, values: Array) -> Array:
-    """Values of slices at the particles, linear between centres, (n,) on their device."""
+    """Values of slices interpolated linearly to the particles, (n,) on their device."""
     xp = namespace(assignment.fraction)
     table = xp.asarray(values) if is_cupy(assignment.fraction) else values
     before, behind = table[assignment.index], table[assignment.index + 1]
@@ -57,7 +57,7 @@ def gathered(assignment: Assignment, values: Array) -> Array:
 
 
 def summed(index: Array, values: Array, count: int) -> Array:
-    """Values (n,) added up by index, (count,) in NumPy memory."""
+    """Sums of values (n,) for each index, (count,) in NumPy memory."""
     if type(values).__module__.startswith("autograd."):
         return anp.matmul(1.0 * (np.arange(count)[:, None] == index[None, :]), values)
     if not is_cupy(values):
@@ -71,21 +71,20 @@ def summed(index: Array, values: Array, count: int) -> Array:
     return total.get()
 
 
-#: S(D), the integral of a wake over distances from 0 to D [m], and the wake itself W(D)
+#: a wake function W(D) or its integral S(D) from 0 to D [m]
 Wake = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
 class UniformBins:
-    """Slices of equal length; a particle belongs in linear parts to the two whose centres are next to it.
+    """Slices of equal length; a particle is shared linearly between the two slices with the nearest centres.
 
     Parameters
     ----------
     number : int
-        Slices, >= 2.
+        Number of slices, >= 2.
     span : (first, last)
-        Their centres reach from the one to the other [m]. Particles beyond are lost, with the code of apertures:
-        choose it wide enough.
+        Positions of the first and the last centre [m]. Particles outside are lost, with the loss code of apertures.
     """
 
     number: int
@@ -97,7 +96,7 @@ class UniformBins:
             raise InputError(f"UniformBins: span must be two numbers, got {short(self.span)}")
         first, last = (require_number("UniformBins", "span", value, unit="m") for value in self.span)
         if not first < last:
-            raise InputError(f"UniformBins: span must rise, got {first!r} to {last!r} m")
+            raise InputError(f"UniformBins: span must increase, got {first!r} to {last!r} m")
         object.__setattr__(self, "span", (first, last))
 
     @property
@@ -106,11 +105,11 @@ class UniformBins:
         return (self.span[1] - self.span[0]) / (self.number - 1)
 
     def inside(self, zeta: Array) -> Array:
-        """Which particles are among the slices."""
+        """Mask of particles within the slices."""
         return (zeta >= self.span[0]) & (zeta <= self.span[1])
 
     def assign(self, zeta: Array, weights: Array) -> Assignment:
-        """Assign particles; those of weight 0 may be anywhere."""
+        """Assign particles; the position of those of weight 0 is arbitrary."""
         xp = namespace(weights)
         place = (zeta - self.span[0]) / self.step
         plain = xp.where(weights > 0, untraced(place), 0.0)
@@ -119,13 +118,13 @@ class UniformBins:
         return Assignment(index, place - index, None, centres)
 
     def voltages(self, wake: Wake, integral: Wake, source: Array, there: Array, here: Array, ahead: Any) -> Array:
-        """Sum over slices of source times wake, at each slice; the wake is averaged over a slice.
+        """Sum over slices of source times wake, at each slice; the wake is averaged over the length of a slice.
 
-        V_k = sum_m source_m (S(D + h/2) - S(D - h/2))/h with D = ahead + (m - k) h: that of a slice on itself is half
-        of W(0), the fundamental theorem of beam loading. A convolution, by FFT.
+        V_k = sum_m source_m (S(D + h/2) - S(D - h/2))/h with D = ahead + (m - k) h. The wake of a slice on itself is
+        W(0)/2, in agreement with the fundamental theorem of beam loading. The sum is a convolution, done by FFT.
         """
         count, h = self.number, self.step
-        distance = ahead - h * np.arange(1 - count, count)  # of the source at m as seen from k, by k - m
+        distance = ahead - h * np.arange(1 - count, count)  # of source m ahead of slice k, for each k - m
         kernel = (_causal(integral, distance + 0.5 * h) - _causal(integral, distance - 0.5 * h)) / h
         wrapped = anp.concatenate([kernel[count - 1 :], np.zeros(1), kernel[: count - 1]])
         padded = anp.concatenate([source, np.zeros(count)])
@@ -134,16 +133,15 @@ class UniformBins:
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Slices with equal numbers of particles, each at the mean of its own.
+    """Slices with equal numbers of particles, each centred at the mean of its particles.
 
-    They follow the bunch; derivatives are those for the order that the particles are in. Where fewer particles are
-    alive than there are slices, as after losses, each is a slice of its own, and the slices left over are empty: they
-    do not act.
+    They follow the bunch; derivatives hold for a constant longitudinal order of the particles. If fewer particles
+    survive than there are slices, each survivor is a slice and the remaining slices are empty and have no effect.
 
     Parameters
     ----------
     number : int
-        Slices, >= 2.
+        Number of slices, >= 2.
     """
 
     number: int
@@ -152,36 +150,36 @@ class Quantiles:
         require_integer("Quantiles", "number", self.number, at_least=2)
 
     def inside(self, zeta: Array) -> Array:
-        """All particles are."""
+        """Mask of particles within the slices: all."""
         return zeta == zeta
 
     def assign(self, zeta: Array, weights: Array) -> Assignment:
-        """Assign particles by rank; those of weight 0 do not count, at least one must."""
+        """Assign particles by rank, without those of weight 0; at least one weight must be > 0."""
         xp, count = namespace(weights), self.number
         alive = weights > 0
-        living = int(alive.sum())
-        filled = min(count, living)  # the slices behind stay empty
+        survivors = int(alive.sum())
+        filled = min(count, survivors)  # the others are empty
         order = xp.argsort(xp.where(alive, untraced(zeta), xp.inf), stable=True)
         rank = xp.zeros(order.shape, dtype=xp.int64)
         rank[order] = xp.arange(order.shape[0])
-        owner = xp.minimum(rank * filled // living, filled - 1)
+        owner = xp.minimum(rank * filled // survivors, filled - 1)
         loaded = Assignment(owner, zeta, owner, None)
         loads = deposited(loaded, weights + 0.0 * zeta, count)[:filled]
         centres = deposited(loaded, weights * zeta, count)[:filled] / loads
-        if filled < count:  # at the place of the last one, so that nobody lies between them
+        if filled < count:  # empty slices are placed at the last centre, so that no particle lies between them
             centres = anp.concatenate([centres, anp.repeat(centres[-1:], count - filled)])
         plain = xp.asarray(untraced(centres))
         index = xp.clip(xp.searchsorted(plain, untraced(zeta)) - 1, 0, count - 2)
         table = xp.asarray(centres) if is_cupy(zeta) else centres
         first = table[index]
         gap = table[index + 1] - first
-        apart = untraced(gap) > 0.0  # two slices at one place have the same voltage
+        apart = untraced(gap) > 0.0  # two slices with the same centre have the same voltage
         own = namespace(gap, zeta)
         fraction = own.where(apart, zeta - first, 0.0) / own.where(apart, gap, 1.0)
         return Assignment(index, fraction, owner, centres)
 
     def voltages(self, wake: Wake, integral: Wake, source: Array, there: Array, here: Array, ahead: Any) -> Array:
-        """Sum over slices of source times wake at the distance of centres; half of W(0) for a slice on itself."""
+        """Sum over slices of source times wake at the distance of centres; W(0)/2 for a slice on itself."""
         distance = ahead + there[None, :] - here[:, None]
         plain = untraced(distance)
         table = anp.where(plain > 0, wake(anp.where(plain > 0, distance, 0.0)), 0.0)
@@ -190,7 +188,7 @@ class Quantiles:
 
 
 def _causal(integral: Wake, distance: Array) -> Array:
-    """S at distances > 0, 0 at others."""
+    """S at distances > 0, and 0 at others."""
     plain = untraced(distance)
-    ahead = plain > 0  # in place of the others stands one at which the integral is finite
+    ahead = plain > 0  # others are replaced by a distance where the integral is finite
     return anp.where(ahead, integral(anp.where(ahead, distance, np.max(plain))), 0.0)

@@ -1,8 +1,8 @@
-"""Quadratic splines on uniform grids: charge is spread over three points along each axis, and gathered from them.
+"""Quadratic splines on uniform grids: deposition of charge on, and gathering of fields from, three points per axis.
 
-A particle at distance d, |d| <= 1/2 in steps, from its nearest point has shares (1/2 - d)^2/2, 3/4 - d^2 and
-(1/2 + d)^2/2 of the points before, at and behind (triangular-shaped clouds: R. W. Hockney, J. W. Eastwood, Computer
-Simulation Using Particles, section 5-3). They are smooth: slopes are continuous, and derivatives of slopes exist.
+A particle at distance d, |d| <= 1/2 steps, from its nearest point has the weights (1/2 - d)^2/2, 3/4 - d^2 and
+(1/2 + d)^2/2 at the previous, nearest and next point (triangular-shaped clouds: R. W. Hockney, J. W. Eastwood, Computer
+Simulation Using Particles, section 5-3). First derivatives are continuous, second derivatives exist.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from gputrack.base.arrays import Array, is_cupy, is_traced, namespace, untraced
 
-MOST = 1 << 24  # numbers in a table of grid points times particles, on a GPU
+MOST = 1 << 24  # largest size of a table of grid points by particles on a GPU
 
 
 class Spline(NamedTuple):
@@ -26,9 +26,9 @@ class Spline(NamedTuple):
     first : (n,) integer array
         Point before the nearest one.
     shares : three triples of (n,) arrays
-        Of these points: values, slopes [1/m], and slopes of slopes [1/m^2] (numbers).
+        Weights of the three points, their first derivatives [1/m], and their second derivatives [1/m^2] (numbers).
     points : int
-        Of the axis.
+        Number of points of the axis.
     """
 
     first: Array
@@ -37,7 +37,7 @@ class Spline(NamedTuple):
 
 
 def spline(position: Array, step: float, count: int) -> Spline:
-    """Particles at a position (n,) [m] from the middle of `count` points; at most (count/2 - 1) steps away."""
+    """Splines at positions (n,) [m] relative to the middle of `count` points, at most (count/2 - 1) steps away."""
     place = position / step + 0.5 * (count - 1)
     plain = untraced(place)
     xp = namespace(plain)
@@ -53,14 +53,14 @@ def spline(position: Array, step: float, count: int) -> Spline:
 
 
 def reach(size: float, count: int) -> float:
-    """Step of `count` points for particles in an interval of length `size`."""
+    """Distance of `count` grid points for particles in an interval of length `size`."""
     return size / (count - 2)
 
 
 def deposited(axes: Sequence[Spline], orders: Sequence[int], values: Array) -> Array:
-    """Sum of values (n,) times derivatives of the shares, of the given order along each axis: (points, ...).
+    """Sum of values (n,) times derivatives of the splines, of the given order along each axis: (points, ...).
 
-    In a fixed order on every device.
+    Sums are in a fixed order on every device.
     """
     if is_traced(values) or is_cupy(values) or any(is_traced(axis.shares[0][0]) for axis in axes):
         return _by_products(axes, orders, values)
@@ -75,7 +75,7 @@ def deposited(axes: Sequence[Spline], orders: Sequence[int], values: Array) -> A
 
 
 def gathered(axes: Sequence[Spline], grid: Array, orders: Sequence[Sequence[int]]) -> list[Array]:
-    """Derivatives of what the grid (points, ...) stands for at the particles, (n,) for each of `orders`."""
+    """Derivatives of the spline with coefficients `grid` (points, ...) at the particles, (n,) for each of `orders`."""
     xp = namespace(grid)
     flat = xp.reshape(grid, (-1,))
     sums: list[Any] = [0.0] * len(orders)
@@ -90,7 +90,7 @@ def gathered(axes: Sequence[Spline], grid: Array, orders: Sequence[Sequence[int]
 
 
 def _points(axes: Sequence[Spline]) -> list[tuple[tuple[int, ...], Array]]:
-    """All points that particles have shares of: offsets along the axes, and places in the flat grid (n,)."""
+    """Points to which particles contribute: offsets along the axes, and indices in the flat grid (n,)."""
     points = []
     for offsets in product(range(3), repeat=len(axes)):
         place: Any = 0
@@ -101,7 +101,7 @@ def _points(axes: Sequence[Spline]) -> list[tuple[tuple[int, ...], Array]]:
 
 
 def _by_products(axes: Sequence[Spline], orders: Sequence[int], values: Array) -> Array:
-    """The same by products of matrices: shares of all points, most of them 0."""
+    """Deposition by products of matrices with the weights of all points, most of which are 0."""
     n, last = axes[0].first.shape[0], axes[-1].points
     others = int(np.prod([axis.points for axis in axes[:-1]]))
     block = max(1, MOST // others) if is_cupy(values) else n
@@ -119,7 +119,7 @@ def _by_products(axes: Sequence[Spline], orders: Sequence[int], values: Array) -
 
 
 def _all_shares(axis: Spline, order: int, part: slice) -> Array:
-    """(points, particles)."""
+    """Weights of all points of an axis, (points, particles)."""
     xp = namespace(axis.first)
     rows, first = xp.arange(axis.points)[:, None], axis.first[None, part]
     total: Any = 0.0

@@ -1,18 +1,18 @@
-"""Wakefields: what the slices of a bunch leave behind, in this turn and in turns before, acts on its particles.
+"""Kicks by the wakefields of the slices of a bunch, of the present turn and of earlier turns.
 
-With s_k the share of slice k in a particle, m_k = sum_j w_j a_j s_k(zeta_j) the moment that drives the wake (a = 1, or
-the offset x or y for a dipolar one) and V_k = sum_l m_l W(zeta_l - zeta_k), each particle has
+With s_k(zeta) the weight of slice k for a particle, m_k = sum_j w_j a_j s_k(zeta_j) the moment that drives the wake
+(a = 1, or the offset x or y for a dipolar wake) and V_k = sum_l m_l W(zeta_l - zeta_k), each particle has
 
     longitudinal: E -= q^2 V(zeta),   dipolar: p_x c += q^2 V(zeta)/beta,   quadrupolar: p_x c += q^2 x V(zeta)/beta,
 
-V(zeta) linear between slices. The kick changes neither zeta, the arrival time, nor x and y, so that the opposite kick
-undoes it. Energy and z follow the arrival time as in a cavity. (What a transverse wake takes from the energy, of second
-order in the offsets, is left out, as is common.)
+where V(zeta) is interpolated linearly between slices. The kick changes neither zeta, hence the arrival time, nor x and
+y, so that its inverse is the opposite kick. z changes with the energy at constant arrival time, as in a cavity. (The
+energy loss by a transverse wake, of second order in the offsets, is neglected, as is common.)
 
-Adjoint. Sums over particles meet only in the few numbers m_k and V_k, so that the derivative has three parts: the
-gather of V_k at the particles, whose adjoint is a deposition; V_k as a function of m_k, of centres, of what is kept of
-turns before and of the wake's parameters, small arrays on the host, by autograd; the deposition of m_k, whose adjoint
-is a gather. What the bar of an earlier turn's m_k is, is kept for the sweep of that turn.
+Adjoint. Particles interact only through the moments m_k and the voltages V_k, so that the derivative has three parts:
+the gather of V_k at the particles, whose adjoint is a deposition; V_k as a function of m_k, the centres, the moments of
+earlier turns and the parameters of the wake, small arrays on the host, by autograd; the deposition of m_k, whose
+adjoint is a gather. Cotangents (bars) of the moments of earlier turns are stored for the backward sweep of those turns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gputrack.collective.slices import Assignment, Quantiles, UniformBins, depos
 from gputrack.elements.collective_map import Bars, Bunch, CollectiveKind
 from gputrack.elements.map import ReferenceValues
 
-#: component to (row of the offset that drives the wake, row of the momentum it changes, row that the kick goes with)
+#: component to (row of the driving offset, row of the momentum that changes, row to which the kick is proportional)
 COMPONENTS: dict[str, tuple[int | None, int | None, int | None]] = {
     "longitudinal": (None, None, None),
     "dipolar_x": (0, 1, None),
@@ -43,21 +43,21 @@ COMPONENTS: dict[str, tuple[int | None, int | None, int | None]] = {
 
 @dataclass(frozen=True)
 class WakeEffect:
-    """What a wakefield acts by.
+    """Non-differentiable data of a wakefield.
 
     Parameters
     ----------
     owner : str
-        The element, for messages.
+        Class and name of the element, for messages.
     make : callable
-        ``make(values, transverse, beta0)``: the wake function with its parameters' values.
+        ``make(values, transverse, beta0)`` returns the wake function for given values of its parameters.
     component : str
         A key of `COMPONENTS`.
     slices : UniformBins or Quantiles
     turns : int
-        Earlier turns whose wake is still there.
+        Number of earlier turns whose wake acts.
     count : int
-        Number of the wake's parameters.
+        Number of parameters of the wake function.
     """
 
     owner: str
@@ -69,13 +69,13 @@ class WakeEffect:
 
 
 class _Passage(NamedTuple):
-    """What the map and its adjoint both need."""
+    """Intermediate results of the map, which its adjoint uses as well."""
 
     at: Arrival
     assignment: Assignment
     moments: Array
     voltages: Array  # of slices
-    past: list[tuple[int, Array, Array]]  # turns ago, moments, centres
+    past: list[tuple[int, Array, Array]]  # number of turns ago, moments, centres
 
 
 def _passage(bunch: Bunch, op: Any, ref: ReferenceValues) -> _Passage:
@@ -92,14 +92,14 @@ def _passage(bunch: Bunch, op: Any, ref: ReferenceValues) -> _Passage:
 
 def _past(bunch: Bunch, op: Any) -> list[tuple[int, Array, Array]]:
     memory = bunch.memory or {}
-    kept = [(ago, memory.get((op.number, bunch.turn - ago))) for ago in range(1, op.what.turns + 1)]
-    return [(ago, *both) for ago, both in kept if both is not None]
+    stored = [(ago, memory.get((op.number, bunch.turn - ago))) for ago in range(1, op.what.turns + 1)]
+    return [(ago, *both) for ago, both in stored if both is not None]
 
 
 def _voltages(
     what: WakeEffect, moments: Array, centres: Array, values: tuple[Any, Any, Any], past: list[tuple[int, Array, Array]]
 ) -> Array:
-    """Voltage over charge squared of each slice [1/C], of this turn and of turns before."""
+    """Voltage per particle charge of each slice [V/C], from this turn and earlier turns."""
     parameters, period, beta0 = values
     function = what.make(parameters, what.component != "longitudinal", beta0)
     total = what.slices.voltages(function.wake, function.integral, moments, centres, centres, 0.0)
@@ -109,7 +109,7 @@ def _voltages(
 
 
 def _rates(bunch: Bunch, op: Any, ref: ReferenceValues) -> tuple[Any, Any]:
-    """Energy over E0, and momentum over p0, for a voltage of one particle's charge [1/(V/C)]."""
+    """Energy in units of E0 and momentum in units of p0 for a voltage per particle charge [1/(V/C)]."""
     charge = bunch.charge * ELEMENTARY_CHARGE
     return -charge * ref.charge_over_energy, charge * ref.charge_over_momentum / ref.beta0
 
@@ -127,7 +127,7 @@ def _kicked(bunch: Bunch, op: Any, ref: ReferenceValues, p: _Passage, sign: floa
 
 
 def wake(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Kick of all particles; the moments are kept for later turns."""
+    """Kick of all particles; the moments are stored for later turns."""
     p, memory = _passage(bunch, op, ref), bunch.memory
     if op.what.turns and memory is not None and not is_traced(bunch.coordinates):
         memory[op.number, bunch.turn] = p.moments, p.assignment.centres
@@ -137,12 +137,12 @@ def wake(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
 
 
 def unwake(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Inverse: arrival times and offsets are the same on both sides."""
+    """Inverse of `wake`, which changes neither arrival times nor offsets."""
     return _kicked(bunch, op, ref, _passage(bunch, op, ref), -1.0)
 
 
 def wake_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
-    """Derivatives, as derived above; `bunch` is the beam before the kick."""
+    """Adjoint as derived above; `bunch` is the beam before the kick."""
     p, xp = _passage(bunch, op, ref), namespace(bunch.weights)
     offset, momentum, along = COMPONENTS[op.what.component]
     energy_rate, momentum_rate = _rates(bunch, op, ref)
@@ -180,7 +180,7 @@ def _table(values: Any, like: Array) -> Array:
 
 
 def _gather_bars(p: _Passage, felt_bar: Array) -> tuple[np.ndarray, Array, np.ndarray]:
-    """From bars of the voltages at particles: those of slices' voltages, of zeta, and of centres."""
+    """Cotangents of the voltages of slices, of zeta and of centres from those of the voltages at particles."""
     a, count = p.assignment, p.voltages.shape[0]
     voltage_bar = summed(a.index, felt_bar * (1.0 - a.fraction), count) + summed(
         a.index + 1, felt_bar * a.fraction, count
@@ -196,9 +196,9 @@ def _gather_bars(p: _Passage, felt_bar: Array) -> tuple[np.ndarray, Array, np.nd
 def _voltage_bars(
     bunch: Bunch, op: Any, ref: ReferenceValues, p: _Passage, bar: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
-    """Bars of moments, of centres, of the wake's constants and of beta0; those of earlier turns are kept.
+    """Cotangents of moments, centres, constants of the wake and beta0; those of earlier turns are stored.
 
-    What later turns have left for this one is added.
+    Cotangents that later turns have stored for this turn are added.
     """
     past, centres = p.past, p.assignment.centres
     sizes = [len(p.moments), len(centres), *(n for _, m, c in past for n in (len(m), len(c)))]
@@ -216,15 +216,15 @@ def _voltage_bars(
     pulled = pull(bar)
     parts = [pulled[end - size : end] for size, end in zip(sizes, ends, strict=True)]
     for i, (ago, _, _) in enumerate(past):
-        _leave(bunch, op, ago, parts[2 + 2 * i], parts[3 + 2 * i])
+        _store_bars(bunch, op, ago, parts[2 + 2 * i], parts[3 + 2 * i])
     left = (bunch.memory or {}).get((op.number, bunch.turn, "bar"))
     moment_bar, centre_bar = parts[:2] if left is None else (parts[0] + left[0], parts[1] + left[1])
     rest = pulled[ends[-1] :]
     return moment_bar, centre_bar, np.concatenate([rest[:1], rest[2:]]), rest[1]
 
 
-def _leave(bunch: Bunch, op: Any, ago: int, moment_bar: np.ndarray, centre_bar: np.ndarray) -> None:
-    """Keep bars for the sweep of an earlier turn."""
+def _store_bars(bunch: Bunch, op: Any, ago: int, moment_bar: np.ndarray, centre_bar: np.ndarray) -> None:
+    """Store cotangents for the backward sweep of an earlier turn."""
     assert bunch.memory is not None
     key = op.number, bunch.turn - ago, "bar"
     there = bunch.memory.get(key)
@@ -235,7 +235,7 @@ def _leave(bunch: Bunch, op: Any, ago: int, moment_bar: np.ndarray, centre_bar: 
 def _deposit_bars(
     bunch: Bunch, p: _Passage, rows: list[Array], offset: int | None, moment_bar: np.ndarray
 ) -> tuple[Array, Array]:
-    """From bars of moments: those of zeta, through shares, and of the offset that drives the wake."""
+    """Cotangents of zeta, through the weights of slices, and of the driving offset from those of moments."""
     a, w = p.assignment, bunch.weights
     table = _table(moment_bar, w)
     drive = w if offset is None else w * rows[offset]
@@ -247,16 +247,16 @@ def _deposit_bars(
 
 
 def _centre_bars(bunch: Bunch, p: _Passage, centre_bar: np.ndarray) -> Array:
-    """From bars of centres, which are means: those of zeta."""
+    """Cotangents of zeta from those of centres, which are means of zeta."""
     owner, w = p.assignment.owner, bunch.weights
     if owner is None:
         return 0.0 * w
-    loads = summed(owner, w, len(centre_bar))  # of empty slices 0
+    loads = summed(owner, w, len(centre_bar))  # 0 for empty slices
     return w * _table(centre_bar / np.where(loads > 0.0, loads, 1.0), w)[owner]
 
 
 def inside_slices(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
-    """Who is among the slices."""
+    """Mask of particles within the slices."""
     return op.what.slices.inside(arrival(bunch.coordinates, ref).zeta)
 
 

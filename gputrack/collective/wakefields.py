@@ -1,4 +1,4 @@
-"""Elements that act by wakefields; zero length, to be put where the impedance is, or once in a ring."""
+"""Wakefield elements, of zero length, at the place of an impedance or lumped at one place of a ring."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ class _Wake(Element):
     ----------
     slicing : UniformBins or Quantiles
     component : str
-        "longitudinal", "dipolar_x", "dipolar_y" (driven by the offset of the source), "quadrupolar_x", "quadrupolar_y"
-        (proportional to that of the particle itself).
+        "longitudinal", "dipolar_x", "dipolar_y" (proportional to the offset of the source), "quadrupolar_x",
+        "quadrupolar_y" (proportional to the offset of the deflected particle).
     turns : int
-        Number of earlier turns that still act, of the same call of `track`.
+        Number of earlier turns, of the same call of `track`, whose wake acts.
     period : float
-        Distance between turns [m], beta0 c times the revolution time: the circumference of a ring. Needed with `turns`.
+        Distance between turns [m], beta0 c times the revolution time: the circumference of a ring. Required if
+        turns > 0.
 
     Notes
     -----
-    The charge is that of the beam's weights, real particles.
+    The charge is that of the real particles, given by the weights of the beam.
     """
 
     slicing: UniformBins | Quantiles = option()
@@ -60,14 +61,14 @@ class _Wake(Element):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length:
-            raise self.input_error(f"length must be 0 m, got {self.length!r}; put a Drift beside it")
+            raise self.input_error(f"length must be 0 m, got {self.length!r}; add a Drift for the length")
         if not isinstance(self.slicing, (UniformBins, Quantiles)):
             raise self.input_error(f"slicing must be gputrack.UniformBins or gputrack.Quantiles, got {self.slicing!r}")
         if self.component not in COMPONENTS:
             raise self.input_error(f"component must be one of {', '.join(COMPONENTS)}, got {self.component!r}")
         require_integer(self._owner, "turns", self.turns, at_least=0)
         if self.turns and not self.period:
-            raise self.input_error("period must be > 0 m where earlier turns act; give the circumference")
+            raise self.input_error("period must be > 0 m with turns > 0; give the circumference")
 
     def single_particle(self) -> Element:
         """A marker in its place, with its aperture."""
@@ -103,16 +104,16 @@ class _Wake(Element):
 
 @dataclass(frozen=True, kw_only=True)
 class ResonatorWake(_Wake):
-    """Wake of RLC resonators.
+    """Wakefield of RLC resonators.
 
     Parameters
     ----------
     shunt_impedance : sequence of float
-        Of each resonator: [ohm] longitudinal, [ohm/m] transverse.
+        Shunt impedances: [ohm] longitudinal, [ohm/m] transverse.
     frequency : sequence of float
         Resonance frequencies [Hz], > 0.
     quality : sequence of float
-        Quality factors, > 0; also below 1/2.
+        Quality factors, > 0; values below 1/2 (overdamped) are allowed.
 
     See `_Wake` for the others.
     """
@@ -127,8 +128,8 @@ class ResonatorWake(_Wake):
         super().__post_init__()
         sizes = {name: len(getattr(self, name)) for name in self._VALUES}
         if len(set(sizes.values())) > 1 or not sizes["frequency"]:
-            said = ", ".join(f"{n} of {name}" for name, n in sizes.items())
-            raise self.input_error(f"needs as many values of each of its parameters, at least one, got {said}")
+            counts = ", ".join(f"{n} of {name}" for name, n in sizes.items())
+            raise self.input_error(f"needs the same number of values, at least one, of each parameter, got {counts}")
         for name in ("frequency", "quality"):
             for value in getattr(self, name):
                 if not value > 0:
@@ -140,7 +141,7 @@ class ResonatorWake(_Wake):
 
 @dataclass(frozen=True, kw_only=True)
 class ResistiveWallWake(_Wake):
-    """Wake of the thick resistive wall of a round pipe, in the classical regime; there is no quadrupolar one.
+    """Wakefield of the thick resistive wall of a round pipe, classical regime, longitudinal or dipolar.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ class ResistiveWallWake(_Wake):
     conductivity : float
         [S/m], > 0.
 
-    See `_Wake` for the others. `slicing` must be `UniformBins`: the wake is averaged over them, it is infinite at 0.
+    See `_Wake` for the others. `slicing` must be `UniformBins`, which average the wake: it is infinite at 0.
     """
 
     wall_length: float = parameter(unit="m", valid=NOT_NEGATIVE)
@@ -174,7 +175,7 @@ class ResistiveWallWake(_Wake):
 
 @dataclass(frozen=True)
 class _TableOf:
-    """Makes a wake function of a table."""
+    """Constructor of the wake function of a table."""
 
     owner: str
     distances: tuple[float, ...]
@@ -186,16 +187,16 @@ class _TableOf:
 
 @dataclass(frozen=True, kw_only=True)
 class TableWake(_Wake):
-    """Wake given at a few distances, linear between them.
+    """Wakefield interpolated linearly in a table.
 
     Parameters
     ----------
     distances : sequence of float
-        Behind the source [m], rising from 0.
+        Distances behind the source [m], increasing from 0.
     wake : sequence of float
-        [V/C] longitudinal, [V/C/m] transverse; > 0 takes energy, and deflects towards the source's side.
+        [V/C] longitudinal, [V/C/m] transverse; > 0 decelerates, and deflects towards the source's offset.
     factor : float
-        Multiplies the whole wake; unlike the table it can be differentiated.
+        Common factor; unlike the table it is differentiable.
 
     See `_Wake` for the others.
     """
@@ -211,10 +212,10 @@ class TableWake(_Wake):
         for name in ("distances", "wake"):
             object.__setattr__(self, name, number_series(self, name, getattr(self, name), longest=None))
         if len(self.distances) != len(self.wake) or len(self.wake) < 2:
-            sizes = len(self.distances), len(self.wake)
-            raise self.input_error(f"needs as many distances as wakes, at least 2, got {sizes[0]} and {sizes[1]}")
+            counts = f"{len(self.distances)} and {len(self.wake)}"
+            raise self.input_error(f"needs the same number of distances and wakes, at least 2, got {counts}")
         if self.distances[0] != 0.0 or min(np.diff(self.distances)) <= 0.0:
-            raise self.input_error("distances must rise from 0 m")
+            raise self.input_error("distances must increase from 0 m")
 
     def _make(self) -> Any:
         return _TableOf(self._owner, self.distances, self.wake)

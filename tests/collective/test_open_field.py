@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from autograd import make_jvp
 from scipy.constants import e, epsilon_0
 from scipy.integrate import quad
 from scipy.special import erf
@@ -15,7 +14,7 @@ from support.gaussian_bunch import gaussian_points
 import gputrack as gt
 from gputrack.backends.collective import autograd_bars
 from gputrack.collective.green import line_green, point_green
-from gputrack.collective.open_field import BUNCH_KICK, LINE_KICK
+from gputrack.collective.open_kick import BUNCH_KICK, LINE_KICK
 from gputrack.collective.perveance import perveance
 from gputrack.elements.collective_map import Bunch
 from gputrack.elements.map import ReferenceValues
@@ -194,7 +193,9 @@ def test_kick_is_undone_and_symplectic_for_the_bunch(case):
     columns = []
     for direction in np.eye(30):
         rate = direction.reshape(6, 5)
-        moved = make_jvp(lambda q: kind.forward(start._replace(coordinates=q), op, VALUES))(start.coordinates)(rate)
+        moved = gt.jvp(
+            lambda q: kind.forward(start._replace(coordinates=q), op, VALUES), (start.coordinates,), (rate,)
+        )
         columns.append(moved[1].ravel())
     jacobian = np.array(columns).T
     block = np.kron(np.eye(3), np.array([[0.0, 1.0], [-1.0, 0.0]]))

@@ -12,7 +12,7 @@ from support.gaussian_bunch import gaussian_points
 
 import gputrack as gt
 from gputrack.backends.collective import autograd_bars
-from gputrack.collective.open_field import BUNCH_KICK
+from gputrack.collective.open_kick import BUNCH_KICK
 from gputrack.collective.pipe_bunch import PIPE_BUNCH_KICK
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements.collective_map import Bunch

@@ -309,8 +309,8 @@ def test_json_keeps_wakes(tmp_path):
         (dict(slicing=5), "slicing must be gputrack.UniformBins or gputrack.Quantiles, got 5"),
         (dict(component="diagonal"), "component must be one of longitudinal, .* got 'diagonal'"),
         (dict(quality=(0.0,)), "quality must be > 0, got 0.0"),
-        (dict(quality=(1.0, 2.0)), "as many values of each"),
-        (dict(turns=1), "period must be > 0 m where earlier turns act"),
+        (dict(quality=(1.0, 2.0)), "the same number of values, at least one, of each"),
+        (dict(turns=1), "period must be > 0 m with turns > 0"),
         (dict(turns=-1), "turns must be an integer >= 0"),
         (dict(length=1.0), "length must be 0 m, got 1.0"),
     ],
@@ -321,13 +321,13 @@ def test_what_cannot_be_is_said(changes, message):
 
 
 def test_tables_and_walls_say_what_they_need():
-    with pytest.raises(gt.errors.InputError, match="distances must rise from 0 m"):
+    with pytest.raises(gt.errors.InputError, match="distances must increase from 0 m"):
         gt.TableWake("w", slicing=BINS, distances=(0.1, 0.2), wake=(1.0, 2.0))
-    with pytest.raises(gt.errors.InputError, match=r"table ends at 0.1 m, but slices are up to 0.12\d* m apart"):
+    with pytest.raises(gt.errors.InputError, match=r"table ends at 0.1 m but slices are up to 0.12\d* m apart"):
         after(gt.TableWake("w", slicing=BINS, distances=(0.0, 0.1), wake=(1.0, 2.0)), gaussian(ION))
     with pytest.raises(gt.errors.InputError, match=r"slicing must be gputrack.UniformBins, which average its wake"):
         gt.ResistiveWallWake("w", slicing=gt.Quantiles(9), **PIPE)
-    with pytest.raises(gt.errors.InputError, match="span must rise"):
+    with pytest.raises(gt.errors.InputError, match="span must increase"):
         gt.UniformBins(5, (1.0, -1.0))
 
 
