@@ -1,4 +1,4 @@
-"""Long-term motion: dynamic aperture, frequency maps, tunes of signals."""
+"""Analysis of long-term motion: dynamic aperture, frequency maps, tunes of turn-by-turn signals."""
 
 from gputrack.analysis.dynamic_aperture import DynamicAperture, dynamic_aperture
 from gputrack.analysis.frequency_map import FrequencyMap, frequency_map

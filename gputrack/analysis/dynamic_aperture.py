@@ -1,34 +1,33 @@
-"""Dynamic aperture: which particles survive, and when and where the others are lost."""
+"""Dynamic aperture: survival of particles as a function of their initial amplitudes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from gputrack.analysis.aperture_scan import ApertureScan
 from gputrack.analysis.scan_file import ScanFile, fingerprint
 from gputrack.analysis.starting_points import Grid, Polar, orbit_at, require_ring, require_shape, starting_beam
 from gputrack.backends import Choice
-from gputrack.base.arrays import namespace, to_numpy
+from gputrack.base.arrays import to_numpy
 from gputrack.base.checks import require_integer, require_number
 from gputrack.base.dataframe import data_frame
-from gputrack.base.errors import TrackingInterrupted, TrackingStopped
+from gputrack.base.errors import TrackingInterrupted
 from gputrack.base.interruption import PartialResult, Progress, interrupt_flag, progress_display, require_progress
 from gputrack.base.losses import LossCode
 from gputrack.beam.beam import Beam
 from gputrack.lattice.lattice import Lattice
 from gputrack.tracking.track import LIMIT, track
 
-LONGEST = 128  # turns between looks at who is lost
-
 
 @dataclass(frozen=True, eq=False)
 class DynamicAperture:
-    """Fates of the particles of a scan.
+    """Survival and loss of the particles of a scan.
 
     Attributes
     ----------
@@ -36,15 +35,15 @@ class DynamicAperture:
     shape : Polar or Grid
     delta : float
     orbit : (6,) array
-        What the particles started about.
+        Closed orbit about which the particles start.
     turns : int
-        Turns done; fewer than asked for after an interruption.
+        Number of completed turns; fewer than requested after an interruption.
     beam : Beam
         All particles at the end, on the device of the scan.
     given_up : (n,) bool array
-        Particles that were not lost, and not tracked to the end, as one nearer to the orbit on their ray was lost.
+        Particles whose tracking was stopped because a particle closer to the orbit on the same ray was lost.
     particle_turns : int
-        Passes of particles through the lattice that were worked out.
+        Number of computed passes of a particle through the lattice.
     """
 
     lattice: Lattice
@@ -58,7 +57,7 @@ class DynamicAperture:
 
     @cached_property
     def columns(self) -> dict[str, np.ndarray]:
-        """Arrays (n,): x, y [m] from the orbit, survived, given_up, loss_code, loss_turn, loss_element."""
+        """Arrays (n,): x, y [m] relative to the orbit, survived, given_up, loss_code, loss_turn, loss_element."""
         x, y = self.shape.offsets()
         codes, turn, place = (to_numpy(getattr(self.beam, f"loss_{name}")) for name in ("code", "turn", "element"))
         survived = (codes == LossCode.ALIVE) & ~self.given_up
@@ -69,17 +68,17 @@ class DynamicAperture:
 
     @property
     def survived(self) -> np.ndarray:
-        """Which particles were tracked to the end and live, bool (n,)."""
+        """Mask of the particles that survived all turns, bool (n,)."""
         return self.columns["survived"]
 
     @cached_property
     def connected(self) -> np.ndarray:
-        """Survivors that no lost particle parts from the closed orbit, bool (n,)."""
+        """Mask of the survivors that no lost particle separates from the closed orbit, bool (n,)."""
         return self.shape.connected(self.survived)
 
     @property
     def boundary(self) -> np.ndarray:
-        """Outermost connected survivors [m]: the last of each ray (rays, 2), or those at the rim (k, 2)."""
+        """Outermost connected survivors [m]: the last one of each ray (rays, 2), or those at the edge (k, 2)."""
         return self.shape.outline(self.connected)
 
     @property
@@ -89,12 +88,12 @@ class DynamicAperture:
 
     @property
     def loss_names(self) -> list[str]:
-        """Names of the elements where particles were lost, "" for those that were not."""
+        """Name of the element where each particle was lost, "" for survivors."""
         places = self.columns["loss_element"]
         return [self.lattice[int(place)].name if place >= 0 else "" for place in places]
 
     def to_pandas(self) -> Any:
-        """The columns, and names of the elements of loss, as a `pandas.DataFrame`.
+        """The columns and the names of the elements of loss, as a `pandas.DataFrame`.
 
         Raises
         ------
@@ -104,7 +103,7 @@ class DynamicAperture:
         return data_frame({**self.columns, "loss_name": self.loss_names})
 
     def plot(self) -> Any:
-        """Survivors, boundary, turns and places of loss, as a `matplotlib.figure.Figure`."""
+        """Picture of survivors, boundary, and turns and places of loss, as a `matplotlib.figure.Figure`."""
         from gputrack.analysis import plotting as plot_scans  # matplotlib takes half a second to import
 
         return plot_scans.aperture_figure(self)
@@ -129,31 +128,31 @@ def dynamic_aperture(
     threads: int | None = None,
     limit: float = LIMIT,
 ) -> DynamicAperture:
-    """Track particles about the closed orbit, all at once, and see who survives.
+    """Track particles from a grid of amplitudes about the closed orbit and determine which survive.
 
-    Between stretches of turns lost particles are taken out, with those that are given up (see `Polar`).
+    Lost particles are removed at intervals, as are particles that are given up (see `Polar`).
 
     Parameters
     ----------
     lattice : Lattice
-        A ring; particles start at its start, at rest in px and py relative to the closed orbit.
+        A ring; particles start at its first element with px and py of the closed orbit.
     shape : Polar or Grid
-        Where they start.
+        Initial amplitudes.
     turns : int
-        Passes through the ring, >= 1.
+        Number of turns, >= 1.
     delta : float
-        Momentum deviation; particles start about the closed orbit that it has. With cavities that are switched on
-        it oscillates, about the momentum of the six-dimensional closed orbit.
+        Relative momentum deviation; particles start about its closed orbit. With active cavities the momentum
+        oscillates about that of the six-dimensional closed orbit.
     file : path, optional
-        HDF5 file that is kept up to date during the scan. Where it is there already, the scan goes on from it, to
-        more turns too; what comes out is the same to the bit.
+        HDF5 file that is updated during the scan. If it exists, the scan continues from it, also to a larger number
+        of turns; the results are identical bit for bit to those of an uninterrupted scan.
     progress : bool or callable
         Show a progress bar, or call ``progress(turns_done, turns)``.
     xp : {"numpy", "cupy"}
-        Where the particles live. With "numpy" and ``backend="cuda"`` they are sent through the GPU in chunks: scans
-        may be larger than its memory.
+        Memory of the particles. With "numpy" and ``backend="cuda"`` they pass through the GPU in chunks, so that a
+        scan may exceed its memory.
     backend, threads, limit
-        As for `gputrack.track`.
+        See `gputrack.track`.
 
     Returns
     -------
@@ -162,26 +161,27 @@ def dynamic_aperture(
     Raises
     ------
     InputError
-        An argument cannot be used, there is no closed orbit, or the file cannot be written.
+        An argument is invalid, there is no closed orbit, or the file cannot be written.
     LatticeFileError
-        The file cannot be read, or is of another scan.
+        The file cannot be read, or belongs to another scan.
     TrackingInterrupted
-        Ctrl-C; ``result`` is the `DynamicAperture` after the turns done, which are in the file as well.
+        Ctrl-C; ``result`` is the `DynamicAperture` after the completed turns, which are in the file as well.
     TrackingStopped
-        Another error once some turns are done, a full disk for one; with the same ``result``.
+        Another error after at least one turn, for example a full disk; with the same ``result``.
     """
     lattice, shape = require_ring("dynamic_aperture", lattice), require_shape("dynamic_aperture", shape)
     turns = require_integer("dynamic_aperture", "turns", turns, at_least=1)
     delta = require_number("dynamic_aperture", "delta", delta)
     require_progress("dynamic_aperture", progress)
-    kept = ScanFile(file, "dynamic_aperture", fingerprint(lattice, shape, delta, limit) if file is not None else "")
+    mark = fingerprint(lattice, shape, delta, limit) if file is not None else ""
+    scan_file = ScanFile(file, "dynamic_aperture", mark)
     orbit = orbit_at(lattice, delta)
-    scan = _Scan(shape, starting_beam(lattice, orbit, shape.offsets(), xp), kept)
+    scan = ApertureScan(shape, starting_beam(lattice, orbit, shape.offsets(), xp), scan_file)
     scan.resume(turns)
-    kept.require_writable()
+    scan_file.require_writable()
 
-    def advance(beam: Beam, count: int, told: Callable[[int, int], None]) -> Beam:
-        return track(lattice, beam, count, progress=told, backend=backend, threads=threads, limit=limit)
+    def advance(beam: Beam, count: int, report: Callable[[int, int], None]) -> Beam:
+        return track(lattice, beam, count, progress=report, backend=backend, threads=threads, limit=limit)
 
     def result() -> DynamicAperture:
         done = scan.beam.turn
@@ -193,98 +193,3 @@ def dynamic_aperture(
             text = f"interrupted after {scan.beam.turn} of {turns} turns; they are in the result"
             raise TrackingInterrupted(text, result())
     return result()
-
-
-class _Scan:
-    """State of one call of `dynamic_aperture`."""
-
-    def __init__(self, shape: Polar | Grid, beam: Beam, kept: ScanFile) -> None:
-        self.shape, self.beam, self.kept = shape, beam, kept
-        self.given_up = np.zeros(beam.n, dtype=bool)
-        self.particle_turns = 0
-
-    def resume(self, turns: int) -> None:
-        """Go back to where the file is, if there is one."""
-        found = self.kept.read()
-        if found is None:
-            return
-        done, arrays = found
-        if done > turns:
-            raise self.kept.too_far(done, turns)
-        self.given_up = arrays.pop("given_up").astype(bool)
-        self.particle_turns = int(arrays.pop("particle_turns"))
-        device = "numpy" if isinstance(self.beam.coordinates, np.ndarray) else "cupy"
-        self.beam = self.beam.to_device("numpy").replaced(**arrays, turn=done).to_device(device)
-
-    def save(self) -> None:
-        """Bring the file up to date."""
-        names = ("coordinates", "loss_code", "loss_turn", "loss_element")
-        arrays = {name: getattr(self.beam, name) for name in names}
-        self.kept.write(
-            self.beam.turn, {**arrays, "given_up": self.given_up, "particle_turns": np.array(self.particle_turns)}
-        )
-
-    def all(
-        self, turns: int, advance: Callable[..., Beam], show: Callable[[int, int], None],
-        interrupted: Callable[[], bool],
-    ) -> bool:  # fmt: skip
-        """Run all turns, or until an interruption: False.
-
-        Looks are at fixed turns, so that who is given up depends on nothing else.
-        """
-        while self.beam.turn < turns:
-            if interrupted():
-                return False
-            here = self.beam.turn
-            living = np.flatnonzero(to_numpy(self.beam.alive) & ~self.given_up)
-            if not living.size:
-                self.beam = self.beam.replaced(turn=turns)
-                self.save()
-                break
-            end = min(_next_look(here), turns)
-            told = partial(_tell, show, here, turns)
-            error: TrackingInterrupted | TrackingStopped | None = None
-            try:
-                part: Any = advance(_part(self.beam, living), end - here, told)
-            except (TrackingInterrupted, TrackingStopped) as stopped:
-                if stopped.result is None:
-                    raise
-                part, error = stopped.result, stopped
-            self.take(living, part)
-            if self.beam.turn == _next_look(here):
-                self.given_up |= self.shape.given_up(to_numpy(self.beam.lost)) & to_numpy(self.beam.alive)
-            self.save()
-            if isinstance(error, TrackingStopped):
-                raise error
-            if error and self.beam.turn < turns:
-                return False
-        show(turns, turns)
-        return True
-
-    def take(self, living: np.ndarray, part: Any) -> None:
-        """Put tracked particles back among all."""
-        self.particle_turns += living.size * (part.turn - self.beam.turn)
-        xp = namespace(part.coordinates)
-        places = xp.asarray(living)
-        fields: dict[str, Any] = {"turn": part.turn}
-        for name in ("coordinates", "loss_code", "loss_turn", "loss_element"):
-            whole = xp.array(getattr(self.beam, name), copy=True)
-            whole[..., places] = getattr(part, name)
-            fields[name] = whole
-        self.beam = self.beam.replaced(**fields)
-
-
-def _tell(show: Callable[[int, int], None], before: int, turns: int, done: int, _: int) -> None:
-    """Progress of a stretch as that of the whole."""
-    show(before + done, turns)
-
-
-def _next_look(turn: int) -> int:
-    """The turn of the next look: 1, 2, 4, ... up to `LONGEST`, then every `LONGEST`."""
-    return min(1 << turn.bit_length(), turn // LONGEST * LONGEST + LONGEST)
-
-
-def _part(beam: Beam, which: np.ndarray) -> Beam:
-    """Some particles of a beam, by number."""
-    places = namespace(beam.coordinates).asarray(which)
-    return Beam(beam.coordinates[:, places], beam.reference, turn=beam.turn)

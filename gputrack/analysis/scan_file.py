@@ -1,4 +1,4 @@
-"""What a scan has done so far, in an HDF5 file, so that it can go on from there."""
+"""HDF5 file with the state of a scan, from which the scan can be continued."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = "gputrack scan 1"
 
 
 def fingerprint(lattice: Lattice, *arguments: object) -> str:
-    """A hash of everything that decides what a scan finds; numbers in full."""
+    """Hash of all inputs that determine the results of a scan, numbers with all digits."""
     text = "\n".join([json_text(lattice), *map(repr, arguments)])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -33,9 +33,9 @@ class ScanFile:
     Parameters
     ----------
     path : path or None
-        None: nothing is kept.
+        None for no file.
     kind : str
-        Which scan, for the reader and for messages.
+        Name of the scan function, stored in the file and used in messages.
     mark : str
         `fingerprint` of the scan.
     """
@@ -45,7 +45,7 @@ class ScanFile:
         self.kind, self.mark = kind, mark
 
     def write(self, turns: int, arrays: Mapping[str, Array]) -> None:
-        """Replace what is there, once the new file is complete.
+        """Write a new file and replace the existing one when it is complete.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class ScanFile:
                 file[name] = to_numpy(values) if is_cupy(values) else values
 
     def require_writable(self) -> None:
-        """Refuse before the work what cannot be written after it; as `write` does."""
+        """Check before the scan that the file can be written; errors as for `write`."""
         if self.path is None:
             return
         try:
@@ -70,12 +70,12 @@ class ScanFile:
             raise InputError(f"cannot write {self.kind} file {self.path}: {error.strerror or error}") from error
 
     def read(self) -> tuple[int, dict[str, np.ndarray]] | None:
-        """Turns done and arrays; None where there is no file yet.
+        """Completed turns and arrays; None if the file does not exist.
 
         Raises
         ------
         LatticeFileError
-            The file cannot be read, or is of another scan.
+            The file cannot be read, or belongs to another scan.
         """
         if self.path is None or not self.path.exists():
             return None
@@ -83,11 +83,11 @@ class ScanFile:
             with h5py.File(self.path, "r") as file:
                 attributes: dict[str, Any] = dict(file.attrs)
                 if attributes.get("format") != FORMAT or attributes.get("kind") != self.kind:
-                    raise LatticeFileError(f"{self.path}: is not a file of {self.kind}; give another name")
+                    raise LatticeFileError(f"{self.path}: is not a file of {self.kind}; choose another name")
                 if attributes.get("fingerprint") != self.mark:
                     raise LatticeFileError(
-                        f"{self.path}: holds the scan of another lattice, shape or setting; give another name, or "
-                        "remove the file to begin anew"
+                        f"{self.path}: contains a scan with another lattice, shape or setting; choose another name, or "
+                        "delete the file to restart the scan"
                     )
                 return int(attributes["turns"]), {name: file[name][()] for name in file}
         except LatticeFileError:
@@ -96,5 +96,5 @@ class ScanFile:
             raise LatticeFileError(f"{self.path}: cannot be read: {' '.join(str(error).split())}") from error
 
     def too_far(self, done: int, turns: int) -> InputError:
-        """The error where a file is ahead of what is asked for."""
-        return InputError(f"{self.kind}: {self.path} has done {done} turns; ask for turns >= {done}, got {turns}")
+        """Error for a file with more turns than requested."""
+        return InputError(f"{self.kind}: {self.path} contains {done} turns; turns must be >= {done}, got {turns}")

@@ -1,4 +1,4 @@
-"""Where the particles of a scan start: on rays or on a grid about the closed orbit."""
+"""Initial positions of the particles of a scan: rays or a grid about the closed orbit."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from gputrack.lattice.optics_program import require_single_particles
 from gputrack.optics.linear.closed_orbit import closed_orbit
 from gputrack.optics.linear.trajectory import coasting, has_rf
 
-NUDGE = 1e-6  # m; on an axis exactly, motion stays there by symmetry and shows no tune of the other plane
+NUDGE = 1e-6  # m; exactly on an axis, by symmetry there is no motion in the other plane
 
 
 @dataclass(frozen=True, kw_only=True)
 class Polar:
-    """Particles on rays from the closed orbit: `steps` on each, out to `radius`.
+    """Particles on rays from the closed orbit, `steps` on each, up to `radius`.
 
-    A ray ends at its first lost particle: those beyond it are given up as soon as it is lost, and cost nothing.
+    A ray ends at its first lost particle: particles beyond it are no longer tracked.
 
     Parameters
     ----------
     radius : float or (float, float)
-        Largest radius [m]; of an ellipse where two are given, in x and in y.
+        Largest radius [m], or the semi-axes in x and y of an ellipse.
     steps : int
-        Particles on each ray, at equal distances, the last one at `radius`.
+        Number of equidistant particles on each ray, the last one at `radius`.
     angles : int or sequence of float
-        Angles [rad] from the x axis towards y; a number: so many from 0 to pi, ends included.
+        Angles [rad] from the x axis towards y, or a number of equidistant angles from 0 to pi.
     islands : bool
-        Keep tracking particles beyond the first lost one of their ray.
+        Continue to track particles beyond the first lost one of their ray.
     """
 
     radius: float | tuple[float, float]
@@ -47,8 +47,8 @@ class Polar:
     islands: bool = False
 
     def __post_init__(self) -> None:
-        given = self.radius if isinstance(self.radius, (tuple, list)) else (self.radius, self.radius)
-        both = require_items("Polar", "radius", given, ("in x", "in y"))
+        radii = self.radius if isinstance(self.radius, (tuple, list)) else (self.radius, self.radius)
+        both = require_items("Polar", "radius", radii, ("in x", "in y"))
         radius = tuple(require_number("Polar", "radius", value, unit="m", above=0.0) for value in both)
         object.__setattr__(self, "radius", radius)
         object.__setattr__(self, "steps", require_count("Polar", "steps", self.steps))
@@ -58,13 +58,13 @@ class Polar:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rays and particles on each."""
+        """Number of rays and of particles on each."""
         rays: Any = self.angles
         return len(rays), self.steps
 
     @property
     def fractions(self) -> np.ndarray:
-        """Distances over the largest, (steps,)."""
+        """Distances divided by the largest, (steps,)."""
         return np.arange(1, self.steps + 1) / self.steps
 
     @property
@@ -75,39 +75,39 @@ class Polar:
         return np.stack([radius[0] * np.cos(angle), radius[1] * np.sin(angle)], axis=-1)
 
     def offsets(self) -> np.ndarray:
-        """Distances from the closed orbit in x and y [m], (2, n); the distance runs faster than the ray."""
+        """Offsets from the closed orbit in x and y [m], (2, n), the distance varying fastest."""
         points = self.directions[:, None, :] * self.fractions[None, :, None]
         offsets: np.ndarray = np.moveaxis(points, -1, 0).reshape(2, -1)
         return offsets
 
     def connected(self, survived: np.ndarray) -> np.ndarray:
-        """Those of the survivors (n,) that no lost particle parts from the closed orbit."""
+        """Mask of the survivors (n,) that no lost particle separates from the closed orbit."""
         return np.logical_and.accumulate(survived.reshape(self.shape), axis=1).reshape(-1)
 
     def given_up(self, lost: np.ndarray) -> np.ndarray:
-        """Which particles (n,) need no more turns, where `lost` (n,) are lost."""
+        """Mask of particles (n,) that need no further tracking; `lost` (n,) is the mask of lost particles."""
         return np.zeros_like(lost) if self.islands else ~self.connected(~lost)
 
     def outline(self, connected: np.ndarray) -> np.ndarray:
-        """The last surviving place of each ray [m], (rays, 2)."""
+        """Position of the last survivor of each ray [m], (rays, 2)."""
         last = connected.reshape(self.shape).sum(axis=1) / self.steps
         places: np.ndarray = self.directions * last[:, None]
         return places
 
     def area(self, connected: np.ndarray) -> float:
-        """Area between the rays [m^2]: triangles from the closed orbit to neighbouring ends of rays."""
+        """Area [m^2] of the triangles between the closed orbit and the last survivors of neighbouring rays."""
         x, y = self.outline(connected).T
         return 0.5 * float(np.abs(x[:-1] * y[1:] - x[1:] * y[:-1]).sum())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Particles on a rectangular grid about the closed orbit, x running fastest.
+    """Particles on a rectangular grid about the closed orbit, x varying fastest.
 
     Parameters
     ----------
     x, y : (float, float, int)
-        Lowest and highest distance [m] and number of points, ends included.
+        Smallest and largest offset [m] and number of points, end points included.
     """
 
     x: tuple[float, float, int]
@@ -121,32 +121,32 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Points in y and in x."""
+        """Number of points in y and in x."""
         return self.y[2], self.x[2]
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points in x and in y [m]."""
+        """Offsets in x and in y [m]."""
         return np.linspace(*self.x), np.linspace(*self.y)
 
     def offsets(self) -> np.ndarray:
-        """Distances from the closed orbit in x and y [m], (2, n)."""
+        """Offsets from the closed orbit in x and y [m], (2, n)."""
         x, y = np.meshgrid(*self.axes)
         return np.stack([x.reshape(-1), y.reshape(-1)])
 
     def connected(self, survived: np.ndarray) -> np.ndarray:
-        """Those of the survivors (n,) that hang together with the one that starts nearest to the closed orbit."""
+        """Mask of the survivors (n,) connected with the one that starts closest to the closed orbit."""
         parts, _ = label(survived.reshape(self.shape))
         parts = parts.reshape(-1)
         nearest = parts[np.argmin(np.hypot(*self.offsets()))]
         return (parts == nearest) & survived if nearest else np.zeros_like(survived)
 
     def given_up(self, lost: np.ndarray) -> np.ndarray:
-        """None: every point of a grid is asked for."""
+        """Mask of particles (n,) that need no further tracking: none."""
         return np.zeros_like(lost)
 
     def outline(self, connected: np.ndarray) -> np.ndarray:
-        """Survivors with a neighbour that is none, or at the edge of the grid [m], (k, 2)."""
+        """Survivors next to a lost particle or at the edge of the grid [m], (k, 2)."""
         inside = np.pad(connected.reshape(self.shape), 1)
         around = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
         edge = inside[1:-1, 1:-1] & ~around
@@ -163,7 +163,7 @@ Shape = Polar | Grid
 
 
 def _angles(value: Any) -> tuple[float, ...]:
-    """Angles of rays: those given, or so many over half a turn."""
+    """Angles of rays: a sequence, or a number of equidistant angles from 0 to pi."""
     if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, (str, bytes)):
         count = require_integer("Polar", "angles", value, at_least=1)
         return tuple(np.linspace(0.0, np.pi, require_count("Polar", "angles", count)).tolist())
@@ -173,27 +173,27 @@ def _angles(value: Any) -> tuple[float, ...]:
 
 
 def require_shape(owner: str, shape: object) -> Any:
-    """`shape` if it is one, or `InputError`."""
+    """Return `shape`, or raise `InputError` if it is neither `Polar` nor `Grid`."""
     if not isinstance(shape, (Polar, Grid)):
         raise InputError(f"{owner}: shape must be a gputrack.Polar or gputrack.Grid, got {type(shape).__name__}")
     return shape
 
 
 def require_ring(owner: str, lattice: object) -> Any:
-    """`lattice` if single particles can be tracked through it, or `InputError`."""
+    """Return `lattice`, or raise `InputError` if it is not a lattice for independent particles."""
     if not isinstance(lattice, Lattice):
         raise InputError(f"{owner}: lattice must be a Lattice, got {type(lattice).__name__}")
     if lattice.traced:
-        raise InputError(f"{owner}: counts survivors, which cannot be differentiated; give a lattice without traces")
+        raise InputError(f"{owner}: survival is not differentiable; use a lattice without traced values")
     require_single_particles(lattice)
     return lattice
 
 
 def orbit_at(lattice: Lattice, delta: float) -> np.ndarray:
-    """The closed orbit (6,) that particles of a momentum deviation start about.
+    """Closed orbit (6,) about which particles of a momentum deviation start.
 
-    Without cavities it is the one at `delta`. With them, particles start at `delta` from the momentum of the
-    six-dimensional closed orbit, at its z, about the orbit that a coasting particle of this momentum has.
+    Without cavities it is the closed orbit at `delta`. With cavities, particles start at `delta` relative to the
+    momentum of the six-dimensional closed orbit, at its z, about the closed orbit without cavities at this momentum.
     """
     if not has_rf(lattice):
         return np.asarray(closed_orbit(lattice, delta))
@@ -206,7 +206,7 @@ def orbit_at(lattice: Lattice, delta: float) -> np.ndarray:
 
 
 def starting_beam(lattice: Lattice, orbit: np.ndarray, offsets: np.ndarray, xp: str) -> Beam:
-    """Particles at offsets (2, n) in x and y from an orbit."""
+    """Particles at offsets (2, n) [m] in x and y from an orbit."""
     coordinates = np.repeat(orbit[:, None], offsets.shape[1], axis=1)
     coordinates[0] += offsets[0]
     coordinates[2] += offsets[1]

@@ -1,8 +1,8 @@
-"""Tunes of many signals at once, by a windowed Fourier sum whose maximum Newton's method finds.
+"""Tunes of many signals at once: the maximum of a windowed Fourier sum, by Newton's method.
 
-The numerical analysis of the fundamental frequency: J. Laskar, Physica D 67 (1993) 257. The window is the Hann window
-to the power `POWER`; an isolated line is found to rounding, and the error by lines at a distance d of N turns falls as
-(N d)^-(2 POWER + 2).
+Numerical analysis of the fundamental frequency: J. Laskar, Physica D 67 (1993) 257. The window is the Hann window to
+the power `POWER`. The frequency of an isolated line is exact to rounding; for N turns, the error due to another line at
+a distance d decreases as (N d)^-(2 POWER + 2).
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from gputrack.base.arrays import Array, is_cupy, namespace, on_device
 from gputrack.base.errors import InputError
 
 POWER = 3
-STEPS = 8  # of Newton; quadratic from a start within a quarter of a line
-BLOCK = 2**22  # numbers worked on at once
+STEPS = 8  # of Newton's method, which converges quadratically from within a quarter of the line width
+BLOCK = 2**22  # numbers per block
 FEWEST = 16  # turns
 
 
 def tunes(signal: Array) -> Array:
-    """Frequency of the strongest line of each signal, per turn, from 0 to 1.
+    """Frequency per turn of the strongest line of each signal, from 0 to 1.
 
     Parameters
     ----------
     signal : (turns, n) or (turns,) complex array
-        Phasors, as ``x - 1j (alfx x + betx px)`` [any unit]; their mean under the window is taken off. Real
-        signals give a frequency up to 1/2 or its complement.
+        Phasors such as ``x - 1j (alfx x + betx px)`` [any unit]; their windowed mean is subtracted. For real signals
+        the result is the frequency up to 1/2 or its complement to 1.
 
     Returns
     -------
     (n,) float array, or a number
-        NaN where the signal is not finite, or vanishes.
+        NaN where the signal is not finite or is 0.
 
     Raises
     ------
     InputError
-        There are fewer than 16 turns, or other than one or two axes.
+        The signal has fewer than 16 turns, or not one or two axes.
     """
     xp = namespace(signal)
     if signal.ndim not in (1, 2) or signal.shape[0] < FEWEST:
@@ -52,7 +52,7 @@ def tunes(signal: Array) -> Array:
 
 
 def _tunes(xp: Any, signal: Array) -> Array:
-    """The same of a block, (turns, n)."""
+    """Tunes of a block of signals (turns, n)."""
     count = signal.shape[0]
     fine = xp.all(xp.isfinite(signal), axis=0)
     signal = xp.where(fine, signal, 0.0)
@@ -69,12 +69,12 @@ def _tunes(xp: Any, signal: Array) -> Array:
 
 
 def _step(xp: Any, weighted: Array, time: Array, frequency: Array, largest: float) -> Array:
-    """Newton's step towards the maximum of |A|^2, A = sum of the signal times exp(-2 pi i f t)."""
-    turned = weighted * xp.exp(-2j * math.pi * time[:, None] * frequency)
-    a = xp.sum(turned, axis=0)
-    rate = -2j * math.pi * xp.sum(time[:, None] * turned, axis=0)
-    bend = -4.0 * math.pi**2 * xp.sum(time[:, None] ** 2 * turned, axis=0)
-    slope = xp.real(xp.conj(a) * rate)
-    curvature = xp.real(xp.conj(a) * bend) + xp.abs(rate) ** 2
+    """Newton step towards the maximum of |A|^2, with A the sum of the signal times exp(-2 pi i f t)."""
+    demodulated = weighted * xp.exp(-2j * math.pi * time[:, None] * frequency)
+    a = xp.sum(demodulated, axis=0)
+    derivative = -2j * math.pi * xp.sum(time[:, None] * demodulated, axis=0)
+    second_derivative = -4.0 * math.pi**2 * xp.sum(time[:, None] ** 2 * demodulated, axis=0)
+    slope = xp.real(xp.conj(a) * derivative)
+    curvature = xp.real(xp.conj(a) * second_derivative) + xp.abs(derivative) ** 2
     step = -slope / xp.where(curvature < 0.0, curvature, -math.inf)
     return xp.clip(step, -largest, largest)

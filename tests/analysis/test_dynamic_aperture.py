@@ -189,7 +189,7 @@ def test_a_scan_goes_on_to_more_turns(tmp_path):
     more = gt.dynamic_aperture(LENSES, POLAR, turns=200, file=file, progress=lambda done, _: told.append(done))
     same(more, gt.dynamic_aperture(LENSES, POLAR, turns=200))
     assert min(told) > 77 and told[-1] == 200
-    with pytest.raises(InputError, match="has done 200 turns; ask for turns >= 200, got 77"):
+    with pytest.raises(InputError, match="contains 200 turns; turns must be >= 200, got 77"):
         gt.dynamic_aperture(LENSES, POLAR, turns=77, file=file)
 
 
@@ -293,5 +293,5 @@ def test_collective_effects_and_traces_are_refused():
     with pytest.raises(InputError, match="without_collective_effects"):
         gt.dynamic_aperture(crowded, POLAR, turns=1)
     knobs = LENSES.knobs("qf.knl[1]")
-    with pytest.raises(InputError, match="cannot be differentiated"):
+    with pytest.raises(InputError, match="survival is not differentiable"):
         gt.grad(lambda k: gt.dynamic_aperture(LENSES.with_knobs(knobs, k), POLAR, turns=1).area)(knobs.values)

@@ -1,6 +1,5 @@
 """Tunes of signals, and of particles against the normal form; diffusion; going on from a file."""
 
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -8,10 +7,8 @@ from support.interrupts import press_once
 from support.rings import ELECTRON, lens_ring
 
 import gputrack as gt
-from gputrack.analysis import tunes
+from gputrack.analysis import frequency_scan, tunes
 from gputrack.base.errors import InputError, TrackingInterrupted
-
-module = import_module("gputrack.analysis.frequency_map")  # the package exports the function of this name
 
 RING = lens_ring(strength=0.3)
 TURNS = np.arange(512)[:, None]
@@ -92,7 +89,7 @@ def test_an_interrupted_map_goes_on_to_the_bit(tmp_path, monkeypatch):
     """In blocks of 4 particles; whatever their number, the result is the same."""
     shape, options = gt.Polar(radius=0.05, steps=5, angles=2), dict(turns=32)
     whole = gt.frequency_map(RING, shape, **options)
-    monkeypatch.setattr(module, "RECORD_BYTES", 4 * 32 * 48)
+    monkeypatch.setattr(frequency_scan, "RECORD_BYTES", 4 * 32 * 48)
     file = tmp_path / "map.h5"
     with pytest.raises(TrackingInterrupted, match="interrupted after 4 of 10 particles") as stopped:
         gt.frequency_map(RING, shape, file=file, progress=press_once(64 + 40), **options)

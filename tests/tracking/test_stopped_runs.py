@@ -243,7 +243,7 @@ def test_files_that_cannot_be_are_refused_before_the_work(scan, tmp_path):
 
 
 def test_frequency_maps_keep_their_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("gputrack.analysis.frequency_map"), "RECORD_BYTES", 3 * 16 * 48)
+    monkeypatch.setattr(import_module("gputrack.analysis.frequency_scan"), "RECORD_BYTES", 3 * 16 * 48)
     path = tmp_path / "map.h5"
     for at, particles in ((40, 3), (5, 3), (70, 6)):
         with pytest.raises(TrackingStopped, match=f"after {particles} of 8 particles.*Mine: enough") as caught:
