@@ -1,6 +1,5 @@
 """Tunes of signals, and of particles against the normal form; diffusion; going on from a file."""
 
-
 import numpy as np
 import pytest
 from support.interrupts import press_once

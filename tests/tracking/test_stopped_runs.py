@@ -4,7 +4,6 @@ import errno
 import os
 import pickle
 import resource
-from importlib import import_module
 
 import autograd.numpy as anp
 import h5py
@@ -14,6 +13,7 @@ from support.backends import host_copy, placed, plain
 from support.rings import ELECTRON, lens_ring, small_ring, wide_beam
 
 import gputrack as gt
+from gputrack.analysis import frequency_scan
 from gputrack.analysis import starting_points as shapes
 from gputrack.base.errors import InputError, TrackingInterrupted, TrackingStopped
 from gputrack.tracking import monitor_file
@@ -243,7 +243,7 @@ def test_files_that_cannot_be_are_refused_before_the_work(scan, tmp_path):
 
 
 def test_frequency_maps_keep_their_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("gputrack.analysis.frequency_scan"), "RECORD_BYTES", 3 * 16 * 48)
+    monkeypatch.setattr(frequency_scan, "RECORD_BYTES", 3 * 16 * 48)
     path = tmp_path / "map.h5"
     for at, particles in ((40, 3), (5, 3), (70, 6)):
         with pytest.raises(TrackingStopped, match=f"after {particles} of 8 particles.*Mine: enough") as caught:
