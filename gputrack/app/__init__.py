@@ -1,1 +1,1 @@
-"""Command line, demonstration, self-test, and the pictures of the command line."""
+"""Command line: commands, their tables and pictures, demonstration and self-test."""

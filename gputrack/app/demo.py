@@ -1,4 +1,4 @@
-"""The demonstration: the bundled ring, a beam too large for it, and what is left of the beam."""
+"""Demonstration: tracking of a beam larger than the acceptance of the bundled ring."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from gputrack.app.tables import emittance_table, lattice_table, loss_table, optics_table, reference_text, turns_lived
+from gputrack.app.tables import emittance_table, lattice_table, loss_table, optics_table, particle_turns, reference_text
 from gputrack.app.track_command import prepare
 from gputrack.base.errors import TrackingInterrupted, TrackingStopped
 from gputrack.beam.beam import Beam
@@ -19,13 +19,13 @@ from gputrack.optics import Twiss, linear_optics
 from gputrack.tracking.run import Tracked
 from gputrack.tracking.track import track
 
-EMITTANCES = (4e-6, 6e-7)  # m; much larger than a light source has, so that there is something to lose
+EMITTANCES = (4e-6, 6e-7)  # m; much larger than in a light source, so that particles are lost
 SIGMA_DELTA = 2e-3
 SHOWN_CELLS = 3
 
 
 def demo_beam(ring: Lattice, optics: Twiss, particles: int, seed: int = 1) -> Beam:
-    """A beam matched in all planes."""
+    """Beam matched in all planes."""
     # sigma_z / sigma_delta of matched small amplitudes, from the longitudinal block of the one-turn matrix
     ratio = np.sqrt(abs(optics.matrix[4, 5] / optics.matrix[5, 4]))
     return Beam.gaussian(
@@ -37,14 +37,14 @@ def demo_beam(ring: Lattice, optics: Twiss, particles: int, seed: int = 1) -> Be
 def run_demo(
     console: Console, particles: int, turns: int, output: Path, threads: int | None = None, backend: str | None = None
 ) -> Tracked:
-    """Track the bundled ring, print tables and save a picture.
+    """Track a beam in the bundled ring, print tables and save a picture.
 
     Raises
     ------
     InputError
         A number is out of range, or the picture cannot be written.
     TrackingInterrupted
-        Ctrl-C, after the tables and the picture of what was computed.
+        Ctrl-C, after the tables and the picture of the completed turns.
     TrackingStopped
         Another error during the turns, likewise.
     """
@@ -55,7 +55,7 @@ def run_demo(
     optics = linear_optics(ring)
     console.print(optics_table(optics))
     beam = demo_beam(ring, optics, particles)
-    how = prepare(console, beam, backend, threads)
+    backend_text = prepare(console, beam, backend, threads)
     start = time.perf_counter()
     stopped: TrackingInterrupted | TrackingStopped | None = None
     try:
@@ -65,11 +65,12 @@ def run_demo(
             raise
         stopped, after = error, error.result
     seconds = time.perf_counter() - start
-    speed = turns_lived(after, beam.turn, after.turn - beam.turn) / seconds
+    speed = particle_turns(after, beam.turn, after.turn - beam.turn) / seconds
     console.print(emittance_table(beam, after))
     console.print(loss_table(ring, after))
-    console.print(f"{after.turn} turns in {seconds:.1f} s: {speed:.3g} particle-turns/s ({how})", highlight=False)
-    _picture(ring, optics, beam, after, f"{how}, {speed:.2g} particle-turns/s", output)
+    speed_text = f"{speed:.3g} particle-turns/s"
+    console.print(f"{after.turn} turns in {seconds:.1f} s: {speed_text} ({backend_text})", highlight=False)
+    _picture(ring, optics, beam, after, f"{backend_text}, {speed_text}", output)
     console.print(f"picture: {output}", highlight=False, soft_wrap=True, markup=False)
     if stopped is not None:
         raise stopped
@@ -77,11 +78,11 @@ def run_demo(
     return result
 
 
-def _picture(ring: Lattice, optics: Twiss, before: Beam, after: Beam, how: str, output: Path) -> None:
+def _picture(ring: Lattice, optics: Twiss, before: Beam, after: Beam, backend_text: str, output: Path) -> None:
     from gputrack.app import plot  # matplotlib takes half a second to import
     from gputrack.optics import plotting
 
     turns = after.turn - before.turn
-    title = f"gputrack demo: {before.n} particles, {turns} turns of a {ring.length:.6g} m ring; {how}"
+    title = f"gputrack demo: {before.n} particles, {turns} turns of a {ring.length:.6g} m ring; {backend_text}"
     end = SHOWN_CELLS * ring.length / 20.0
     plotting.save(plot.run_figure(ring, optics, before, after, title, end), output)

@@ -1,4 +1,4 @@
-"""What this machine has, and whether everything runs on it: each kernel against the array maps, with its speed."""
+"""Description of this machine, and tests of each kernel against the array maps, with its speed."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from gputrack.elements.parameters import parameter_names, series_names
 from gputrack.lattice.lattice import Lattice
 from gputrack.tracking.track import track
 
-TOLERANCE = 1e-11  # of the largest number: rounding of two orders of the same operations
+TOLERANCE = 1e-11  # relative to the largest number: rounding of the same operations in different order
 FEW, MANY = 64, 20_000
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One element on one backend.
+    """Test of one element on one backend.
 
     Attributes
     ----------
     backend, element : str
     forward, inverse, gradient : float
-        Largest difference: to the array map, of the way back, of the derivatives to autograd's; of the largest number.
+        Largest difference, relative to the largest number: to the array map; after tracking forwards and backwards; of
+        derivatives to those of autograd.
     track_ns, gradient_ns : float
-        Nanoseconds per particle for one passage, and for one with its backward sweep.
+        Time per particle [ns] of one passage, without and with the backward sweep.
     """
 
     backend: str
@@ -52,13 +53,13 @@ class Finding:
     gradient_ns: float
 
     @property
-    def well(self) -> bool:
-        """Whether all differences are rounding."""
+    def passed(self) -> bool:
+        """Whether all differences are within `TOLERANCE`."""
         return bool(max(self.forward, self.inverse, self.gradient) <= TOLERANCE)
 
 
 def surroundings() -> list[tuple[str, str]]:
-    """What the library sees, as pairs of a name and a description."""
+    """Versions, processor, compiler, kernel cache and GPUs, as pairs of a name and a description."""
     compiler = find_compiler()
     rows = [("gputrack", _version("gputrack")), ("Python", platform.python_version()), ("NumPy", np.__version__)]
     rows.append(("processor", f"{_processor()}, {available_threads()} threads"))
@@ -86,12 +87,12 @@ def _processor() -> str:
 
 
 def _compiler_version(command: tuple[str, ...]) -> str:
-    said = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
-    return said.splitlines()[0] if said else " ".join(command)
+    text = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
+    return text.splitlines()[0] if text else " ".join(command)
 
 
 def backends_here() -> dict[str, str]:
-    """Backends, each with the reason why it cannot run here; empty where it can."""
+    """Backends, each with the reason why it is not available on this machine, empty if it is."""
     reasons = {}
     for name in ("host", "cuda"):
         try:
@@ -103,25 +104,25 @@ def backends_here() -> dict[str, str]:
 
 
 def examine(backend: str) -> Iterator[Finding]:
-    """Try all specimens on a backend, one after the other."""
+    """Test all example elements on a backend, one after the other."""
     for element in specimens():
         yield examined(element, backend)
 
 
 def examined(element: Element, backend: str) -> Finding:
-    """One element on one backend."""
+    """Test one element on one backend."""
     ring = Lattice([element], REFERENCE)
     beam = specimen_beam(FEW)
     expected = track(ring, beam, backend="array").coordinates
     out = track(ring, _placed(beam, backend), backend=backend)
     back = track(ring, out, backend=backend, backwards=True)
-    judge, found = _gradient(ring, beam, "array"), _gradient(ring, beam, backend)
+    expected_gradient, gradient = _gradient(ring, beam, "array"), _gradient(ring, beam, backend)
     many = _placed(specimen_beam(MANY), backend)
     return Finding(
         backend, element.name,
         _difference(to_numpy(out.coordinates), expected),
         _difference(to_numpy(back.coordinates), beam.coordinates),
-        _difference(found, judge),
+        _difference(gradient, expected_gradient),
         _nanoseconds(lambda: track(ring, many, backend=backend)),
         _nanoseconds(lambda: _gradient(ring, many, backend)),
     )  # fmt: skip
@@ -132,8 +133,8 @@ def _placed(beam: Beam, backend: str) -> Beam:
 
 
 def _gradient(ring: Lattice, beam: Beam, backend: str) -> np.ndarray:
-    """Derivatives of the beam's moments along coordinates, and with respect to parameters that are not 0."""
-    knobs = ring.knobs(*(f"{ring[0].name}.{name}" for name in _used(ring[0])))
+    """Derivatives of moments times the coordinates and the parameters that are not 0."""
+    knobs = ring.knobs(*(f"{ring[0].name}.{name}" for name in _nonzero_parameters(ring[0])))
     start = _placed(beam, backend)
 
     def moments(coordinates: Any, values: Any) -> Any:
@@ -146,7 +147,7 @@ def _gradient(ring: Lattice, beam: Beam, backend: str) -> np.ndarray:
     return np.concatenate([along, np.asarray(by_knobs) * knobs.values])
 
 
-def _used(element: Element) -> list[str]:
+def _nonzero_parameters(element: Element) -> list[str]:
     """Names of the parameters that are not 0."""
     kind = type(element)
     names = [name for name in parameter_names(kind) if getattr(element, name)]
@@ -154,13 +155,13 @@ def _used(element: Element) -> list[str]:
     return names + [f"{name}[{i}]" for name, values in series for i, value in enumerate(values) if value]
 
 
-def _difference(found: np.ndarray, expected: np.ndarray) -> float:
+def _difference(values: np.ndarray, expected: np.ndarray) -> float:
     scale = np.max(np.abs(expected), initial=1e-30)
-    return float(np.max(np.abs(found - expected), initial=0.0) / scale)
+    return float(np.max(np.abs(values - expected), initial=0.0) / scale)
 
 
 def _nanoseconds(work: Callable[[], Any]) -> float:
-    """Per particle, the best of three; the first call, which may build a kernel, does not count."""
+    """Time per particle, the shortest of three; an additional first call may build kernels."""
     work()
     times = []
     for _ in range(3):

@@ -1,29 +1,26 @@
-"""What the command `doctor` does between reading its options and exiting."""
+"""The command `doctor`: tables of this machine and of the tests of its kernels."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
 from gputrack.app import doctor
-from gputrack.app.tables import (
-    findings_table,
-    surroundings_table,
-)
+from gputrack.app.tables import findings_table, surroundings_table
 
 
 def run_doctor(out: Console) -> bool:
-    """Print what this machine has and how each kernel does on it; whether all is well."""
+    """Print a description of this machine and the test of each kernel; True if all pass."""
     out.print(surroundings_table(doctor.surroundings()))
     findings = []
     for backend, reason in doctor.backends_here().items():
         if reason:
             out.print(f"backend {backend}: {reason}", markup=False)
             continue
-        with out.status(f"backend {backend}: building and trying the kernels") as status:
+        with out.status(f"backend {backend}: building and testing the kernels") as status:
             for finding in doctor.examine(backend):
                 findings.append(finding)
                 status.update(f"backend {backend}: {finding.element}")
     out.print(findings_table(findings))
-    ill = [f"{f.element} on {f.backend}" for f in findings if not f.well]
-    out.print(f"not well: {', '.join(ill)}" if ill else f"all {len(findings)} are well", markup=False)
-    return not ill
+    failed = [f"{f.element} on {f.backend}" for f in findings if not f.passed]
+    out.print(f"failed: {', '.join(failed)}" if failed else f"all {len(findings)} passed", markup=False)
+    return not failed

@@ -1,4 +1,4 @@
-"""One element of each kind with everyday values, and a beam to send through it: for whoever wants to try them all."""
+"""One element of each class with typical values, and a beam to track through it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIZES = (2e-3, 1e-3, 2e-3, 1e-3, 5e-3, 1e-3)
 
 
 def specimens() -> list[Element]:
-    """An element of each class, displaced ones and collective effects among them; each has its own name."""
+    """An element of each class, including misaligned elements and collective effects; names are unique."""
     bend: dict[str, Any] = dict(length=1.5, angle=0.2, fint=0.5, hgap=0.03)
     displaced: dict[str, Any] = dict(dx=1e-3, dy=-5e-4, tilt=0.02)
     strong: dict[str, Any] = dict(emit_x=4e-6, emit_y=1e-6, beta_x=1.0, beta_y=0.5, sigma_z=0.05)
@@ -76,7 +76,7 @@ def specimens() -> list[Element]:
 
 
 def specimen_beam(n: int, seed: int = 1) -> Beam:
-    """A beam (n particles) that fits all of them."""
+    """Beam of n particles that passes all of them."""
     rng = np.random.default_rng(seed)
     coordinates = np.clip(rng.normal(size=(6, n)), -3.0, 3.0) * np.array(SIZES)[:, None]
     return Beam(coordinates, REFERENCE, weights=np.full(n, 1e11 / n))

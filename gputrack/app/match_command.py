@@ -1,4 +1,4 @@
-"""What the command `match` does: targets, bounds and initial values as text; a report of each step, tables."""
+"""The command `match`: targets, bounds and initial values from text, reports of steps and tables of results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gputrack.optics import Match, Range, Target
 from gputrack.optics.matching.match import match
 
 _TARGET = re.compile(r"\s*(?P<figure>\w+)\s*(@(?P<place>.+?))?\s*(?P<relation><=|>=|=)\s*(?P<value>[^<>=]+?)\s*")
-_WANTED = {"=": "value", "<=": "maximum", ">=": "minimum"}
+_KEYWORDS = {"=": "value", "<=": "maximum", ">=": "minimum"}
 
 
 def targets_of(texts: Sequence[str]) -> list[Target]:
@@ -35,14 +35,14 @@ def _target(text: str) -> Target:
     if place is not None and "/" in place:
         place = Range(*(part.strip() for part in place.split("/", 1)))
     try:
-        wanted = {_WANTED[parts["relation"]]: _number(f"--target {text!r}", parts["value"])}
-        return Target(parts["figure"], at=place, **wanted)
+        values = {_KEYWORDS[parts["relation"]]: _number(f"--target {text!r}", parts["value"])}
+        return Target(parts["figure"], at=place, **values)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith("--") else f"--target {text!r}: {error}") from None
 
 
 def knobs_of(ring: Lattice, texts: Sequence[str]) -> Knobs:
-    """Knobs from handles between commas."""
+    """Knobs from handles separated by commas."""
     handles = [handle.strip() for text in texts for handle in text.split(",") if handle.strip()]
     if not handles:
         raise InputError("--vary: give handles of knobs, as 'qf.k1,qd.k1'")
@@ -50,15 +50,15 @@ def knobs_of(ring: Lattice, texts: Sequence[str]) -> Knobs:
 
 
 def bounds_of(knobs: Knobs, texts: Sequence[str]) -> list[tuple[float, float]] | None:
-    """Bounds from ``qf.k1=1.5,1.9``; a side that is left empty has none."""
+    """Bounds from ``qf.k1=1.5,1.9``; an empty side is not bounded."""
     found = {knob.handle: (float("-inf"), float("inf")) for knob in knobs}
     for text in texts:
         handle, equals, values = (part.strip() for part in text.partition("="))
         sides = values.split(",")
         if not equals or len(sides) != 2:
-            raise InputError(f"--bound {text!r}: write KNOB=LOWER,UPPER, with a side left empty where there is none")
+            raise InputError(f"--bound {text!r}: write KNOB=LOWER,UPPER; a side without bound is empty")
         if handle not in found:
-            raise InputError(f"--bound {text!r}: {handle!r} is none of the knobs, {', '.join(found)}")
+            raise InputError(f"--bound {text!r}: {handle!r} is not one of the knobs, {', '.join(found)}")
         low, high = (
             _number(f"--bound {text!r}", side) if side.strip() else end
             for side, end in zip(sides, found[handle], strict=True)
@@ -68,7 +68,7 @@ def bounds_of(knobs: Knobs, texts: Sequence[str]) -> list[tuple[float, float]] |
 
 
 def initial_of(text: str | None) -> InitialTwiss | None:
-    """Initial values of a beam line from ``betx=5,bety=7,alfx=0.1``; None without."""
+    """Initial values of a beam line from ``betx=5,bety=7,alfx=0.1``; None if there is no text."""
     if text is None:
         return None
     values: dict[str, float] = {"alfx": 0.0, "alfy": 0.0}
@@ -76,28 +76,26 @@ def initial_of(text: str | None) -> InitialTwiss | None:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or name not in InitialTwiss.__dataclass_fields__:
             known = ", ".join(InitialTwiss.__dataclass_fields__)
-            raise InputError(f"--initial {text!r}: write NAME=VALUE between commas; names are {known}")
+            raise InputError(f"--initial {text!r}: write NAME=VALUE, separated by commas; names are {known}")
         values[name] = _number(f"--initial {text!r}", value)
     if not {"betx", "bety"} <= values.keys():
-        raise InputError(f"--initial {text!r}: betx and bety are needed")
+        raise InputError(f"--initial {text!r}: betx and bety are required")
     return InitialTwiss(**values)
 
 
-def _number(what: str, text: str) -> float:
+def _number(option: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"{what}: {text.strip()!r} is not a number") from None
+        raise InputError(f"{option}: {text.strip()!r} is not a number") from None
 
 
 def run_match(
     out: Console, ring: Lattice, knobs: Knobs, targets: Sequence[Target], bounds: Any, start: InitialTwiss | None,
     delta: float, tolerance: float, steps: int, output: Path | None,
 ) -> Match:  # fmt: skip
-    """Match, print each step and the tables, write the lattice.
+    """Match, print each step and the tables, and write the lattice, also after an unsuccessful match."""
 
-    It is written where the match failed, too: it is what was found.
-    """
     def report(step: Any) -> None:
         out.print(str(step), highlight=False, markup=False, soft_wrap=True)
 

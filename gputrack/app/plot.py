@@ -1,4 +1,4 @@
-"""Picture of a run, by matplotlib without a window."""
+"""Picture of a tracking run."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _AXES = {
 
 
 def phase_space(axes: Axes, beam: Beam, horizontal: str, vertical: str) -> None:
-    """Density of the living particles over two coordinates, by name."""
+    """Density of the survivors over two coordinates, given by name."""
     coordinates = to_numpy(beam.coordinates)[:, to_numpy(beam.alive)]
     (i, a, label_a), (j, b, label_b) = _AXES[horizontal], _AXES[vertical]
     if coordinates.shape[1]:
-        look: Any = dict(gridsize=45, mincnt=1, norm=LogNorm(), cmap="viridis", linewidths=0.1)
-        axes.hexbin(a * coordinates[i], b * coordinates[j], **look)
+        style: Any = dict(gridsize=45, mincnt=1, norm=LogNorm(), cmap="viridis", linewidths=0.1)
+        axes.hexbin(a * coordinates[i], b * coordinates[j], **style)
     axes.set_xlabel(label_a)
     axes.set_ylabel(label_b)
 
 
 def acceptance(axes: Axes, before: Beam, after: Beam) -> None:
-    """Where particles started in x and y: grey those that lived, coloured by turn those that were lost."""
+    """Initial positions in x and y: survivors in grey, lost particles coloured by turn of loss."""
     x, y = 1e3 * to_numpy(before.x), 1e3 * to_numpy(before.y)
     lost = to_numpy(after.lost)
     axes.plot(x[~lost], y[~lost], ".", ms=1.2, color="#b8c0c8", rasterized=True)
@@ -47,19 +47,19 @@ def acceptance(axes: Axes, before: Beam, after: Beam) -> None:
 
 
 def survival(axes: Axes, beam: Beam, first: int, turns: int) -> None:
-    """Fraction of particles alive after each turn."""
+    """Fraction of surviving particles after each turn."""
     turn = np.sort(to_numpy(beam.loss_turn)[to_numpy(beam.lost)]) - first + 1
     alive = 1.0 - np.arange(len(turn) + 1) / beam.n
     axes.step([*np.concatenate([[0], turn]), turns], 100.0 * np.append(alive, alive[-1]), where="post", color=BLUE)
     axes.set_xlim(0.9, max(turns, 2))
     axes.set_xscale("log")
     axes.set_xlabel("turn")
-    axes.set_ylabel("alive [%]")
+    axes.set_ylabel("survivors [%]")
     axes.grid(alpha=0.3)
 
 
 def run_figure(lattice: Lattice, optics: Twiss, before: Beam, after: Beam, title: str, end: float) -> Figure:
-    """One page about a run: optics up to `end` [m], phase space of survivors, losses."""
+    """Summary of a run: optics up to `end` [m], phase space of survivors, losses."""
     figure = Figure(figsize=(13.0, 10.0), layout="constrained")
     grid: Any = figure.add_gridspec(4, 6, height_ratios=(0.16, 0.8, 1.15, 1.0))
     top = figure.add_subplot(grid[1, :])

@@ -1,4 +1,4 @@
-"""Tables of what a run was about and what came out of it, for the terminal."""
+"""Tables for the terminal: lattice, optics, match, emittances, losses, tests of kernels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOSS_ROWS = 10
 
 
 def _table(title: str, *columns: str) -> Table:
-    """Text in the first column, numbers to the right in the others."""
+    """Table with text in the first column and right-aligned numbers in the others."""
     table = Table(title=escape(title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
         table.add_column(escape(column), justify="right" if i else "left")
@@ -30,12 +30,12 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _row(table: Table, *cells: str) -> None:
-    """A row of plain text: names and units in brackets are no markup."""
+    """Add a row of plain text, so that units in brackets are not interpreted as markup."""
     table.add_row(*(escape(cell) for cell in cells))
 
 
 def lattice_table(lattice: Lattice) -> Table:
-    """How many elements of each class there are, and how long they are together."""
+    """Number and total length of the elements of each class."""
     table = _table(f"{lattice.name or 'lattice'}: {len(lattice)} elements", "class", "number", "length [m]")
     lengths = lattice.lengths
     kinds = np.array([type(element).__name__ for element in lattice])
@@ -45,7 +45,7 @@ def lattice_table(lattice: Lattice) -> Table:
 
 
 def surroundings_table(rows: list[tuple[str, str]]) -> Table:
-    """What the library sees of a machine."""
+    """Table of the description of a machine."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in rows:
         table.add_row(escape(name), escape(value))
@@ -53,20 +53,20 @@ def surroundings_table(rows: list[tuple[str, str]]) -> Table:
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """How kernels do: differences to the array maps, and speed."""
-    columns = "element", "backend", "forward", "back again", "gradient", "ns", "ns with gradient"
+    """Table of tests of kernels: differences to the array maps, and times."""
+    columns = "element", "backend", "forward", "inverse", "gradient", "ns", "ns with gradient"
     table = _table("largest differences, and time per particle", *columns)
     for f in findings:
         differences = (f"{value:.0e}" for value in (f.forward, f.inverse, f.gradient))
-        mark = "" if f.well else " (!)"
+        mark = "" if f.passed else " (!)"
         _row(table, f.element + mark, f.backend, *differences, f"{f.track_ns:.0f}", f"{f.gradient_ns:.0f}")
     return table
 
 
 def reference_text(reference: ReferenceParticle | None) -> str:
-    """One line about the reference particle."""
+    """Description of the reference particle on one line."""
     if reference is None:
-        return "none: the file does not say; give one with lattice.with_reference(...)"
+        return "none in the file; set one with lattice.with_reference(...)"
     known = [name for name, values in SPECIES.items() if values == (reference.mass, reference.charge)]
     species = known[0] if known else f"mass {reference.mass:.12g} eV, charge {reference.charge:+g} e"
     energies = f"total energy {reference.energy:.12g} eV, p0c {reference.p0c:.12g} eV"
@@ -74,7 +74,7 @@ def reference_text(reference: ReferenceParticle | None) -> str:
 
 
 def optics_table(optics: Twiss) -> Table:
-    """Tunes, and the optics at the start."""
+    """Tunes and optics at the start."""
     table = _table("linear optics", "", "horizontal", "vertical")
     rows = (
         ("tune", optics.qx, optics.qy, ".6f"),
@@ -92,7 +92,7 @@ def optics_table(optics: Twiss) -> Table:
 
 
 def twiss_table(optics: Twiss) -> Table:
-    """Tunes, chromaticities, and the optics at the start and where they are largest, inside elements, too."""
+    """Tunes, chromaticities, optics at the start, and their largest values, also inside elements."""
     table = _table(f"{optics.lattice.name or 'lattice'}: Twiss parameters", "", "horizontal", "vertical")
     fine = optics.refined(Slices(10))
     chromaticity = (("chromaticity", optics.dqx, optics.dqy, ".6f"),) if optics.periodic else ()
@@ -113,7 +113,7 @@ def twiss_table(optics: Twiss) -> Table:
 
 
 def twiss_line(optics: Twiss) -> str:
-    """What belongs to neither plane."""
+    """Length, momentum compaction and synchrotron tune on one line."""
     ends = [f"length {optics.s[-1]:.10g} m"]
     ends += [f"momentum compaction {optics.momentum_compaction:.8g}"] if optics.periodic else []
     ends += [f"synchrotron tune {optics.qs:.8f}"] if optics.qs else []
@@ -121,31 +121,31 @@ def twiss_line(optics: Twiss) -> str:
 
 
 def _no_rounding(value: float) -> float:
-    """An orbit that is rounding [m], shown as the 0 that it is."""
+    """Orbit [m], 0 where it is below rounding."""
     return 0.0 if abs(value) < 1e-14 else float(value)
 
 
-def match_tables(found: Match) -> tuple[Table, Table]:
-    """Knobs before and after, and targets wanted and reached."""
+def match_tables(result: Match) -> tuple[Table, Table]:
+    """Knobs before and after the match, and targets with the values reached."""
     knobs = _table("knobs", "knob", "before", "after", "bounds", "")
-    for knob, value, (low, high) in zip(found.knobs, found.values, found.bounds, strict=True):
+    for knob, value, (low, high) in zip(result.knobs, result.values, result.bounds, strict=True):
         bounds = "" if np.isinf([low, high]).all() else f"{low:.6g} to {high:.6g}"
-        limit = "at its bound" if knob.handle in found.at_limit else ""
+        limit = "at its bound" if knob.handle in result.at_limit else ""
         _row(knobs, knob.handle, f"{knob.value:.12g}", f"{value:.12g}", bounds, limit)
-    targets = _table("targets", "target", "wanted", "reached", "met")
-    for target, reached, met in zip(found.targets, found.reached, found.met, strict=True):
+    targets = _table("targets", "target", "required", "reached", "met")
+    for target, reached, met in zip(result.targets, result.reached, result.met, strict=True):
         _row(targets, target.place, target.wanted, worst(target, reached).split()[-1], "yes" if met else "NO")
     return knobs, targets
 
 
 def _clean(value: float) -> float:
-    """Rounding of the differences, 1e-8, shown as the 0 that it is."""
+    """Value of a finite difference, 0 where it is below its error of 1e-8."""
     return 0.0 if abs(value) < 1e-8 else float(value)
 
 
 def emittance_table(before: Beam, after: Beam) -> Table:
-    """Projected rms emittances of the living particles, before and after."""
-    table = _table("rms emittances of living particles [m]", "plane", "before", "after", "ratio")
+    """Projected rms emittances of the survivors, before and after."""
+    table = _table("rms emittances of surviving particles [m]", "plane", "before", "after", "ratio")
     for plane in ("x", "y", "z"):
         if after.n_lost == after.n:
             _row(table, plane, f"{before.emittance(plane):.4e}", "-", "-")
@@ -156,12 +156,12 @@ def emittance_table(before: Beam, after: Beam) -> Table:
 
 
 def loss_table(lattice: Lattice, beam: Beam) -> Table | str:
-    """Where particles were lost, and why; a sentence where none was."""
+    """Table of places and causes of losses, or a sentence if there are none."""
     losses = beam.losses()
     if losses.total == 0:
         return f"none of {losses.n} particles lost"
     title = f"{losses.total} of {losses.n} particles lost ({losses.total / losses.n:.2%})"
-    table = _table(title, "element", "s [m]", "lost", "first turn", "why")
+    table = _table(title, "element", "s [m]", "lost", "first turn", "cause")
     code, turn, element = (to_numpy(v) for v in (beam.loss_code, beam.loss_turn, beam.loss_element))
     s = lattice.s
     for place, count in list(losses.by_element.items())[:LOSS_ROWS]:
@@ -175,7 +175,7 @@ def loss_table(lattice: Lattice, beam: Beam) -> Table | str:
     return table
 
 
-def turns_lived(beam: Beam, first: int, turns: int) -> int:
-    """Turns that all particles lived together, for speeds: a lost particle counts until its loss."""
+def particle_turns(beam: Beam, first: int, turns: int) -> int:
+    """Total number of turns of all particles, until their loss for lost particles."""
     last = to_numpy(beam.loss_turn)[to_numpy(beam.lost)]
     return (beam.n - len(last)) * turns + int((last - first + 1).clip(0, turns).sum())

@@ -1,4 +1,4 @@
-"""What the commands `track` and `twiss` do between reading their options and exiting."""
+"""The command `track`: model and beam from options, tracking, tables and the beam file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from gputrack.app.tables import (
-    emittance_table,
-    loss_table,
-    optics_table,
-    turns_lived,
-)
+from gputrack.app.tables import emittance_table, loss_table, optics_table, particle_turns
 from gputrack.backends import choose_backend
 from gputrack.base.errors import InputError, TrackingInterrupted, TrackingStopped
 from gputrack.beam.beam import Beam
@@ -33,7 +28,7 @@ EDGES = {"full": FullEdge, "linear": LinearEdge}
 Sizes = tuple[float | None, float | None, float | None, float | None]
 
 
-def chosen_model(
+def model_with_options(
     model: Model,
     integrator: str | None = None,
     order: int | None = None,
@@ -41,11 +36,11 @@ def chosen_model(
     hamiltonian: str | None = None,
     edge: str | None = None,
 ) -> Model:
-    """The lattice's model with what the options change."""
+    """Model of the lattice with the changes of the options."""
     kind = type(model.integrator) if integrator is None else _choice("--integrator", integrator, INTEGRATORS)
-    asked = {name: value for name, value in (("order", order), ("slices", slices)) if value is not None}
-    known = model.integrator if kind is type(model.integrator) else kind()
-    steps = replace(known, **asked)
+    changes = {name: value for name, value in (("order", order), ("slices", slices)) if value is not None}
+    integrator_before = model.integrator if kind is type(model.integrator) else kind()
+    steps = replace(integrator_before, **changes)
     energy = model.hamiltonian if hamiltonian is None else _choice("--hamiltonian", hamiltonian, HAMILTONIANS)()
     ends = model.edge if edge is None else _choice("--edge", edge, EDGES)()
     return Model(steps, energy, ends)
@@ -61,7 +56,7 @@ def make_beam(
     ring: Lattice, particles: int, emit: tuple[float, float], sizes: Sizes, sigma_z: float, sigma_delta: float,
     seed: int, out: Console,
 ) -> Beam:  # fmt: skip
-    """A Gaussian beam: of given sizes, or matched to the linear optics of the ring."""
+    """Gaussian beam of given rms sizes, or matched to the linear optics of the ring."""
     reference = ring.require_reference()
     if any(size is not None for size in sizes):
         if any(size is None for size in sizes):
@@ -72,7 +67,7 @@ def make_beam(
         optics = linear_optics(ring.without_radiation())
     except InputError as error:
         raise InputError(
-            f"{error}; a beam cannot be matched to it: give --sigma-x, --sigma-px, --sigma-y and --sigma-py"
+            f"{error}; no beam can be matched: give --sigma-x, --sigma-px, --sigma-y and --sigma-py"
         ) from error
     out.print(optics_table(optics))
     return Beam.gaussian(
@@ -84,57 +79,57 @@ def make_beam(
 def track_to_file(
     ring: Lattice, beam: Beam, turns: int, output: Path, threads: int | None, backend: str | None, out: Console
 ) -> None:
-    """Track with a progress bar, print what became of the beam, and write it. A GPU is sent the beam in chunks.
+    """Track with a progress bar, print tables of the beam and write it; on a GPU the beam is streamed in chunks.
 
     Raises
     ------
     TrackingInterrupted
-        Ctrl-C, after the file of what was computed has been written.
+        Ctrl-C, after the file with the completed turns has been written.
     TrackingStopped
         Another error during the turns, likewise.
     InputError
-        The file cannot be written; the message says where the particles are instead.
+        The file cannot be written; the message names the temporary file with the particles.
     """
-    how = prepare(out, beam, backend, threads)
+    backend_text = prepare(out, beam, backend, threads)
     start = time.perf_counter()
     try:
         after: Beam = track(ring, beam, turns=turns, progress=True, threads=threads, backend=backend)
     except (TrackingInterrupted, TrackingStopped) as stopped:
         if stopped.result is None:
             raise
-        _finish(ring, beam, stopped.result, start, how, output, out)  # type: ignore[arg-type]
+        _finish(ring, beam, stopped.result, start, backend_text, output, out)  # type: ignore[arg-type]
         raise
-    _finish(ring, beam, after, start, how, output, out)
+    _finish(ring, beam, after, start, backend_text, output, out)
 
 
 def prepare(out: Console, beam: Beam, backend: str | None, threads: int | None) -> str:
-    """Have the kernels ready before the clock starts; what will run, in words."""
-    with out.status("preparing the kernels (compiled once, then kept)"):
+    """Load the kernels before the time measurement; return the description of the backend."""
+    with out.status("preparing the kernels (compiled once, then cached)"):
         runner = choose_backend(backend, beam.coordinates, threads)
     count = runner.threads
     return f"backend {runner.name}" + (f", {count} thread{'s' if count > 1 else ''}" if count else "")
 
 
 def _finish(
-    ring: Lattice, before: Beam, after: Beam, start: float, how: str, output: Path, out: Console
+    ring: Lattice, before: Beam, after: Beam, start: float, backend_text: str, output: Path, out: Console
 ) -> None:
     seconds = time.perf_counter() - start
     done = after.turn - before.turn
     out.print(emittance_table(before, after))
     out.print(loss_table(ring, after))
-    speed = turns_lived(after, before.turn, done) / seconds
-    out.print(f"{done} turns in {seconds:.1f} s: {speed:.3g} particle-turns/s ({how})", highlight=False)
+    speed = particle_turns(after, before.turn, done) / seconds
+    out.print(f"{done} turns in {seconds:.1f} s: {speed:.3g} particle-turns/s ({backend_text})", highlight=False)
     save_somewhere(after.to_device("numpy"), output)
     out.print(f"written: {output} ({after.n} particles after turn {after.turn})", soft_wrap=True, markup=False)
 
 
 def save_somewhere(beam: Beam, output: Path) -> None:
-    """Write the beam; where that fails, to the folder for temporary files: hours of tracking may be in it.
+    """Write the beam; if that fails, write it to the temporary folder, so that no result is lost.
 
     Raises
     ------
     InputError
-        It could not be written to `output`; with the place where it is.
+        It could not be written to `output`; the message gives the path of the temporary file.
     """
     try:
         beam.save(output)
@@ -143,7 +138,7 @@ def save_somewhere(beam: Beam, output: Path) -> None:
         os.close(handle)
         try:
             beam.save(name)
-        except InputError as again:
+        except InputError as second_error:
             Path(name).unlink(missing_ok=True)
-            raise InputError(f"{error}; {again}: the particles are lost") from error
+            raise InputError(f"{error}; {second_error}: the particles are lost") from error
         raise InputError(f"{error}; the particles after turn {beam.turn} are in {name} instead") from error

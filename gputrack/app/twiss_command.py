@@ -1,4 +1,4 @@
-"""What the command `twiss` does between reading its options and exiting."""
+"""The command `twiss`: tables of the optics, files and picture."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gputrack.app.tables import (
-    twiss_line,
-    twiss_table,
-)
+from gputrack.app.tables import twiss_line, twiss_table
 from gputrack.beam.initial_twiss import InitialTwiss
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics import Slices
@@ -21,7 +18,7 @@ def run_twiss(
     out: Console, ring: Lattice, start: InitialTwiss | None, delta: float, slices: int | None,
     csv: Path | None, tfs: Path | None, picture: Path | None,
 ) -> None:  # fmt: skip
-    """Print the optics of a ring or of a beam line, and write its tables and its picture.
+    """Print the optics of a ring or of a beam line, and write tables and picture.
 
     Raises
     ------

@@ -15,7 +15,7 @@ import pytest
 
 import gputrack as gt
 from gputrack.app.cli import main
-from gputrack.app.track_command import chosen_model, save_somewhere
+from gputrack.app.track_command import model_with_options, save_somewhere
 
 
 @pytest.fixture
@@ -110,10 +110,10 @@ def test_track_is_what_the_library_does(run, tmp_path, more):
 
 def test_options_change_nothing_but_what_they_say():
     own = gt.Model(gt.MatrixKick(gt.BlanesMoan(6), 2), gt.Expanded(), gt.LinearEdge())
-    assert chosen_model(own) == own
-    assert chosen_model(own, slices=5) == dataclasses.replace(own, integrator=gt.MatrixKick(gt.BlanesMoan(6), 5))
-    assert chosen_model(own, "matrix-kick", order=4).integrator == gt.MatrixKick(4, 2)
-    assert chosen_model(own, "drift-kick", order=2).integrator == gt.DriftKick(2)
+    assert model_with_options(own) == own
+    assert model_with_options(own, slices=5) == dataclasses.replace(own, integrator=gt.MatrixKick(gt.BlanesMoan(6), 5))
+    assert model_with_options(own, "matrix-kick", order=4).integrator == gt.MatrixKick(4, 2)
+    assert model_with_options(own, "drift-kick", order=2).integrator == gt.DriftKick(2)
 
 
 def test_default_beam_stays_matched(run, tmp_path):

@@ -31,7 +31,7 @@ def test_doctor_prints_all_and_ends_well(monkeypatch):
     monkeypatch.setattr(doctor, "specimens", lambda: few)
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0, result.output
-    for word in ("compiler", "kernel cache", "CuPy", "quadrupole", "wake", "all 2 are well"):
+    for word in ("compiler", "kernel cache", "CuPy", "quadrupole", "wake", "all 2 passed"):
         assert word in result.output
 
 
@@ -42,14 +42,14 @@ def test_doctor_sees_what_is_wrong(monkeypatch):
     honest = doctor.examined
     monkeypatch.setattr(doctor, "examined", lambda *given: replace(honest(*given), gradient=1e-3))
     result = CliRunner().invoke(app, ["doctor"])
-    assert result.exit_code == 1 and "not well: drift on host" in result.output
+    assert result.exit_code == 1 and "failed: drift on host" in result.output
 
 
 @pytest.mark.parametrize("name", ["quadrupole", "space charge"])
 def test_differences_are_those_to_the_array_maps(name, monkeypatch):
     """Where the map itself is wrong by 1e-6, so is the finding."""
     (element,) = [e for e in specimens.specimens() if e.name == name]
-    assert doctor.examined(element, "host").well
+    assert doctor.examined(element, "host").passed
     honest = doctor.track
 
     def wrong(ring, beam, backend, **options):
