@@ -8,8 +8,7 @@ from scipy.optimize import brentq
 
 import gputrack as gt
 from gputrack.base.errors import InputError
-from gputrack.optics import finite_difference_matrix, linear_optics
-from gputrack.optics.linear.closed_orbit import closed_orbit
+from gputrack.optics import closed_orbit, finite_difference_matrix, linear_optics
 
 ELECTRON = gt.ReferenceParticle.electron(total=3e9)
 SYMPLECTIC_FORM = np.kron(np.eye(3), np.array([[0.0, 1.0], [-1.0, 0.0]]))
@@ -128,9 +127,9 @@ def test_coupled_tunes_are_those_of_the_eigenvalues():
 @pytest.mark.parametrize(
     ("ring", "words"),
     [
-        (fodo(0.5), ["horizontal", "vertical", "trace"]),
-        (fodo(0.25, focal_shift=0.3), ["horizontal", "trace"]),
-        (gt.Lattice([gt.Drift("d", length=1.0)], ELECTRON, name="line"), ["line", "horizontal", "trace 2)"]),
+        (fodo(0.5), ["unstable in x and y", "traces"]),
+        (fodo(0.25, focal_shift=0.3), ["unstable in x and y: traces -9.3"]),
+        (gt.Lattice([gt.Drift("d", length=1.0)], ELECTRON, name="line"), ["line", "in x and y: traces 2 and 2;"]),
     ],
 )
 def test_unstable_rings_name_the_plane_and_the_trace(ring, words):
@@ -144,7 +143,7 @@ def test_unstable_rings_name_the_plane_and_the_trace(ring, words):
 def test_the_trace_is_the_one_of_the_matrix():
     ring = fodo(0.25, focal_shift=0.3)
     trace = np.trace(finite_difference_matrix(ring)[:2, :2])
-    with pytest.raises(InputError, match=f"trace {trace:.6g}"):
+    with pytest.raises(InputError, match=f"traces {trace:.6g} and"):
         linear_optics(ring)
 
 
@@ -164,10 +163,10 @@ def on_edge(trace, cells, *more):
 @pytest.mark.parametrize(
     ("ring", "words"),
     [
-        (lambda: on_edge(2, 6), r"horizontal motion .* \(trace 2\) and vertical .*trace of 2 is .* tune on an integer"),
-        (lambda: on_edge(-2, 2), r"horizontal motion .* \(trace -2\) .*a trace of -2 is .* tune on a half-integer"),
-        (lambda: on_edge(2, 6, gt.HKicker("h", kick=1e-3)), "no closed orbit .*horizontal 2, vertical 2; a trace of 2"),
-        (lambda: [*on_edge(2, 6)[:4], gt.HKicker("h", kick=0.9)], "no closed orbit .*horizontal .*too strong"),
+        (lambda: on_edge(2, 6), r"in x and y: traces 2 and 2; .*a trace of 2 means a tune at an integer"),
+        (lambda: on_edge(-2, 2), r"in x and y: traces -2 and -2; .*a trace of -2 means a tune at a half-integer"),
+        (lambda: on_edge(2, 6, gt.HKicker("h", kick=1e-3)), r"no closed orbit .*: traces 2 and 2; a trace of 2"),
+        (lambda: [*on_edge(2, 6)[:4], gt.HKicker("h", kick=0.9)], r"no closed orbit .*stable, with traces x .*closer"),
         (lambda: [], "Lattice '': a ring must be longer than 0 m, got 0 m"),
         (lambda: [gt.Multipole("m", knl=(0.0, 0.1))], "a ring must be longer than 0 m"),
     ],
@@ -182,5 +181,5 @@ def test_rings_without_optics_say_why(ring, words):
 
 def test_cavity_at_the_wrong_phase_is_named():
     ring = gt.demo_ring().with_changes("rf", lag=0.0)
-    with pytest.raises(InputError, match=r"longitudinal motion is unstable.*lag"):
+    with pytest.raises(InputError, match=r"unstable in z: trace.*defocus in z: change their lag"):
         linear_optics(ring)

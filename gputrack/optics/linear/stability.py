@@ -1,4 +1,4 @@
-"""What is said of motion that grows."""
+"""Error messages for unstable motion and for rings without a closed orbit."""
 
 from __future__ import annotations
 
@@ -7,27 +7,49 @@ import numpy as np
 from gputrack.base.errors import InputError
 from gputrack.lattice.lattice import Lattice
 
-PLANES = ("horizontal", "vertical", "longitudinal")
-#: a trace nearer to 2 than this is that of a plane at the edge
+PLANES = ("x", "y", "z")
+#: traces closer to 2 or -2 than this are at the limit of stability
 _EDGE = 1e-9
 _AT_EDGE = {
-    2.0: "; a trace of 2 is that of a tune on an integer, or without focusing",
-    -2.0: "; a trace of -2 is that of a tune on a half-integer",
+    2.0: "a trace of 2 means a tune at an integer, or no focusing",
+    -2.0: "a trace of -2 means a tune at a half-integer",
 }
 
 
 def unstable(lattice: Lattice, matrix: np.ndarray) -> InputError:
-    """Name the plane and its trace; planes that are each stable are unstable together."""
-    named = traces(matrix)
-    bad = {plane: trace for plane, trace in named.items() if not abs(trace) < 2.0 - _EDGE}
-    if bad:
-        what = " and ".join(f"{plane} motion is unstable (trace {trace:.6g})" for plane, trace in bad.items())
+    """Error for a one-turn matrix (4, 4) or (6, 6) without stable modes, with the unstable planes and their traces."""
+    by_plane = traces(matrix)
+    planes = _unstable_planes(by_plane)
+    if planes:
+        text = "; ".join([_instability(planes), "stable motion has traces between -2 and 2", *_causes(planes)])
     else:
-        listed = ", ".join(f"{plane} {trace:.6g}" for plane, trace in named.items())
-        what = f"coupled motion is unstable (traces {listed})"
-    hints = "".join(hint for edge, hint in _AT_EDGE.items() if any(abs(t - edge) <= _EDGE for t in bad.values()))
-    mend = "; check the lag of the cavities" if [*bad] == ["longitudinal"] else ""
-    return InputError(f"Lattice {lattice.name!r}: {what}; stable rings have traces between -2 and 2{hints}{mend}")
+        text = f"coupled motion is unstable; traces of the planes, each of which is stable: {_listed(by_plane)}"
+    return InputError(f"Lattice {lattice.name!r}: {text}")
+
+
+def no_closed_orbit(lattice: Lattice, delta: float, matrix: np.ndarray | None, free: int) -> InputError:
+    """Error for an unsuccessful search for the closed orbit.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    delta : float
+    matrix : (6, 6) array or None
+        One-turn matrix about the first orbit; None if a particle on it is lost.
+    free : int
+        Number of coordinates that must be periodic: 6 with cavities, else 4.
+    """
+    if matrix is None:
+        reasons = ["the particle on the first orbit of the search is lost before the end"]
+    else:
+        by_plane = traces(matrix[:free, :free])
+        planes = _unstable_planes(by_plane)
+        motion = _instability(planes) if planes else f"motion is stable, with traces {_listed(by_plane)}"
+        reasons = [f"about the first orbit of the search {motion}", *_causes(planes)]
+    if free == 6 and lattice.first_radiating is not None:
+        reasons.append("the cavities may not restore the energy lost by radiation")
+    reasons.append("if there is a closed orbit, start the search closer to it")
+    return InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {'; '.join(reasons)}")
 
 
 def traces(matrix: np.ndarray) -> dict[str, float]:
@@ -36,20 +58,30 @@ def traces(matrix: np.ndarray) -> dict[str, float]:
     return {plane: float(np.trace(block)) for plane, block in zip(PLANES, blocks, strict=False)}
 
 
-def no_closed_orbit(lattice: Lattice, delta: float, matrix: np.ndarray | None, free: int) -> InputError:
-    """Name the planes and their traces around the first orbit that was tried; None where it did not reach the end."""
-    if matrix is None:
-        what = "an orbit that was tried did not reach the end"
-    else:
-        listed = ", ".join(f"{plane} {trace:.6g}" for plane, trace in traces(matrix[:free, :free]).items())
-        what = f"traces around the first orbit: {listed}"
-        if any(abs(trace - 2.0) <= _EDGE for trace in traces(matrix[:free, :free]).values()):
-            what += _AT_EDGE[2.0]
-    mend = "kicks may be too strong, or it is a beam line" if free == 4 else "check the lag and voltage of the cavities"
-    return InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {what}; {mend}")
+def _unstable_planes(by_plane: dict[str, float]) -> dict[str, float]:
+    return {plane: trace for plane, trace in by_plane.items() if not abs(trace) < 2.0 - _EDGE}
+
+
+def _instability(planes: dict[str, float]) -> str:
+    values = " and ".join(f"{trace:.6g}" for trace in planes.values())
+    return f"motion is unstable in {' and '.join(planes)}: trace{'s' if len(planes) > 1 else ''} {values}"
+
+
+def _listed(by_plane: dict[str, float]) -> str:
+    return ", ".join(f"{plane} {trace:.6g}" for plane, trace in by_plane.items())
+
+
+def _causes(planes: dict[str, float]) -> list[str]:
+    """Explanations of the traces of unstable planes."""
+    causes = [text for edge, text in _AT_EDGE.items() if any(abs(t - edge) <= _EDGE for t in planes.values())]
+    if planes.get("z", 0.0) > 2.0 + _EDGE:
+        causes.append("the cavities defocus in z: change their lag")
+    elif planes.get("z", 0.0) < -2.0 - _EDGE:
+        causes.append("the cavities focus too strongly in z: reduce their voltage")
+    return causes
 
 
 def require_length(lattice: Lattice, length: float) -> None:
-    """Refuse a ring without length, which has no revolution time."""
+    """Require a length > 0, without which a ring has no revolution time."""
     if not length > 0.0:
         raise InputError(f"Lattice {lattice.name!r}: a ring must be longer than 0 m, got {length:g} m")
