@@ -1,4 +1,4 @@
-"""Optics: transfer maps, closed orbit, Twiss parameters, dispersion, chromaticity."""
+"""Optics: closed orbit, Twiss parameters, transfer maps, driving terms, matching, radiation."""
 
 from gputrack.optics.driving.driving_terms import driving_terms
 from gputrack.optics.driving.first_order import FirstOrder

@@ -28,7 +28,7 @@ def test_tunes_of_a_shared_ring_are_matched_and_written(run, lattice_path, tmp_p
         "--output", path,
     )  # fmt: skip
     assert (status, err) == (0, "")
-    assert "step   1: sum of squares 6.099e-03, largest miss 5.999e-02 (qx = 14.25)" in out
+    assert "step   1: sum of squares 6.099e-03, largest deviation 5.999e-02 (qx = 14.25)" in out
     assert "1.7686729041" in out and "1.781704" in out and out.count("yes") == 2
     tw = gt.twiss(gt.load(path))
     assert tw.qx == pytest.approx(14.25, abs=1e-9) and tw.qy == pytest.approx(5.28, abs=1e-9)

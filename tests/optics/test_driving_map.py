@@ -160,7 +160,7 @@ def test_what_cannot_be_asked():
     for call, words in (
         (lambda: gt.FromMap(1), "order must be an integer >= 2"),
         (lambda: gt.driving_terms(ring, ("h22000",), method=gt.FromMap(2)), r"h22000 needs FromMap\(3\)"),
-        (lambda: gt.driving_terms(ring, ("h10010",), method=gt.FromMap(2)), "h10010 is linear"),
+        (lambda: gt.driving_terms(ring, ("h10010",), method=gt.FromMap(2)), "no linear terms, got h10010"),
         (lambda: gt.driving_terms(ring, method="map"), "method must be"),
         (lambda: gt.driving_terms(ring, "h21000"), "sequence of names"),
         (lambda: gt.driving_terms(ring, method=gt.FromMap(2)).detuning, r"detuning needs FromMap\(3\)"),

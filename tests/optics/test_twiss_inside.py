@@ -180,7 +180,7 @@ def test_gradient_by_lengths_moves_the_slices():
         unit = np.eye(len(knobs))[i]
         difference = richardson(lambda t, u=unit: objective(knobs.values + t * u), 1e-5)
         assert gradient[i] == pytest.approx(difference, rel=1e-6)
-    with pytest.raises(InputError, match="ask for Slices"):
+    with pytest.raises(InputError, match="use Slices"):
         gt.grad(lambda k: gt.twiss(ring.with_knobs(knobs, k), at=gt.Positions([3.0])).betx[0])(knobs.values)
 
 
@@ -198,7 +198,7 @@ def test_what_cannot_be_asked():
         (lambda: gt.twiss(ring, at=gt.Positions([240.1])), "from 0 to 240 m, got 240.1"),
         (lambda: gt.Range("", "a"), "first must be a name"),
         (lambda: tw.between("qd.05a", "qf.02a"), "is before"),
-        (lambda: tw.rows(3), "glob over names or a Range"),
+        (lambda: tw.rows(3), "glob pattern of names or a Range"),
         (lambda: tw.between("nothing", "qf*"), "no row matches 'nothing'"),
     ):
         with pytest.raises(InputError, match=words):

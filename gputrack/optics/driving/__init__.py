@@ -1,1 +1,1 @@
-"""Resonance driving terms and amplitude-dependent tune shifts."""
+"""Resonance driving terms and tune shifts with amplitude."""

@@ -20,13 +20,13 @@ from gputrack.optics.linear.twiss import Twiss
 
 @dataclass(frozen=True)
 class FirstOrder(DrivingMethod):
-    """Sums over magnets, which are linear in the strengths of multipoles; any terms, to any order that these have.
+    """Sums over magnets, linear in the strengths of the multipoles; any terms, up to the order of the multipoles.
 
-    Thick magnets are integrated with the beta functions, phases and dispersion inside them. Fields are taken on the
-    closed orbit (feed-down). Curvature and faces of bends, and what drifts contribute in higher orders, are left out:
-    `FromMap` has them, and says what each element adds to terms of third order.
-    What is in the linear optics or in the dispersion already is no perturbation: upright gradients at delta^0, all
-    at x delta; but h10010 and h10100 are given, as if skew gradients were not in the optics.
+    Integrals over thick magnets use the beta functions, phases and dispersion inside them. Fields are those on the
+    closed orbit (feed-down). Curvature and faces of bends, and contributions of drifts in higher orders, are not
+    included; `FromMap` includes them and gives the contribution of each element to terms of third order.
+    Fields that determine the linear optics or the dispersion are not perturbations: upright gradients at delta^0, all
+    gradients at x delta; but h10010 and h10100 are given as if skew gradients were not part of the optics.
     """
 
     def terms(self, names: tuple[str, ...] | None, optics: Twiss) -> FirstOrderTerms:
@@ -46,11 +46,11 @@ class FirstOrderTerms(DrivingTerms):
     ----------
     twiss : Twiss
     places : (n,) int array
-        Magnets' places in the lattice.
+        Places of the magnets in the lattice.
     contributions : dict of str to (n,) complex arrays
-        What each magnet adds to a term, seen from the start.
+        Contribution of each magnet to a term at the start.
     density : Density
-        Where they come from, inside magnets.
+        Integrands of the contributions inside magnets.
     """
 
     twiss: Twiss
@@ -81,35 +81,35 @@ class FirstOrderTerms(DrivingTerms):
 
     @property
     def detuning(self) -> Detuning:
-        """Of octupoles alone: sextupoles have none to first order."""
+        """Tune shifts by octupoles; those by sextupoles are of second order."""
         values = {name: self._h(exponents_of(name), False) for name in ("h22000", "h11110", "h00220")}
         return detuning_of(**values)
 
 
 def detuning_of(h22000: Any, h11110: Any, h00220: Any) -> Detuning:
-    """Q_j = (d K/d J_j)/(2 pi) with K = h22000 (2 Jx)^2 + h11110 (2 Jx)(2 Jy) + h00220 (2 Jy)^2."""
+    """Detuning Q_j = (d K/d J_j)/(2 pi) of K = h22000 (2 Jx)^2 + h11110 (2 Jx)(2 Jy) + h00220 (2 Jy)^2."""
     factors = (4.0, h22000), (2.0, h11110), (4.0, h00220)
     return Detuning(*(factor * anp.real(value) / math.pi for factor, value in factors))
 
 
 def rows_before(terms: Any) -> np.ndarray:
-    """(rows of twiss,) How many magnets stand before each row."""
+    """Number of magnets before each row of twiss, (rows,)."""
     return np.searchsorted(terms.places, np.arange(len(terms.twiss.s)))
 
 
 def cumulated(parts: Array) -> Array:
-    """(n + 1, ...) Sums of the first 0, 1, ... n parts."""
+    """Sums of the first 0, 1, ... n parts, (n + 1, ...)."""
     return anp.concatenate([anp.zeros((1, *parts.shape[1:])), anp.cumsum(parts, axis=0)])
 
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """V inside magnets, seen from the start of the ring, term by term.
+    """Terms of V inside magnets, with phases from the start of the ring.
 
     Attributes
     ----------
     places : (n,) int array
-        Of the magnets.
+        Places of the magnets in the lattice.
     inner : Inside
     fields : (n, orders) complex array
         Multipoles about the closed orbit, in the frame of the ring.
@@ -124,7 +124,7 @@ class Density:
 
     @classmethod
     def of(cls, optics: Twiss) -> Density:
-        """Of a ring's magnets that have more than a dipole field."""
+        """Density of all magnets of a ring with fields beyond the dipole."""
         magnets = magnets_of(optics.lattice)
         sizes = np.abs(untraced(magnets.fields[:, 1:])).max(axis=1, initial=0.0)
         magnets = magnets.chosen((sizes > 0.0) | magnets.traced)
@@ -134,11 +134,11 @@ class Density:
         return cls(places, inner, fields_on_orbit(magnets, optics), 1.0 + optics.delta[0])
 
     def integrated(self, powers: Powers) -> Array:
-        """(n,) What magnets add to a term."""
+        """Contributions of the magnets to a term, (n,)."""
         return anp.sum(self.inner.weights * self(powers), axis=1)
 
     def __call__(self, powers: Powers) -> Any:
-        """(n, nodes) A term per length, or of thin magnets."""
+        """Values of a term at nodes inside magnets, per length, or integrated for thin magnets, (n, nodes)."""
         j, k, u, v, p = powers
         total: Any = anp.zeros(self.inner.weights.shape, dtype=complex)
         for r in range(p + 1):
@@ -146,16 +146,16 @@ class Density:
             if n < 1 or n >= self.fields.shape[1]:
                 continue
             field = self.fields[:, n][:, None]
-            if n == 1 and r == p:  # a part of the linear optics, or of the dispersion
+            if n == 1 and r == p:  # part of the linear optics or of the dispersion
                 if (j + k, u + v) != (1, 1):
                     continue
                 field = 1j * anp.imag(field)
-            ways = math.factorial(n) / math.prod(map(math.factorial, (j, k, u, v, r)))
-            total = total + (-1.0 / self.opd) ** (p - r) * ways * self._real_part(field, (j, k, u, v, r))
+            multiplicity = math.factorial(n) / math.prod(map(math.factorial, (j, k, u, v, r)))
+            total = total + (-1.0 / self.opd) ** (p - r) * multiplicity * self._real_part(field, (j, k, u, v, r))
         return total
 
     def _real_part(self, field: Array, powers: Powers) -> Array:
-        """Re(field (x + i y)^n)'s coefficient, powers of four phasors and delta taken as independent of each other."""
+        """Coefficient of powers of the four phasors and delta, as independent variables, in Re(field (x + i y)^n)."""
         both = []
         for factor, waves in zip((field, anp.conj(field)), self._waves, strict=True):
             for power, wave in zip(powers, waves, strict=True):
@@ -165,7 +165,7 @@ class Density:
 
     @cached_property
     def _waves(self) -> tuple[list[Array], list[Array]]:
-        """What h_x+, h_x-, h_y+, h_y- and delta are multiplied by in x + i y, and in x - i y."""
+        """Coefficients of h_x+, h_x-, h_y+, h_y- and delta in x + i y and in x - i y."""
         bases, dispersion = self.inner.bases, self.inner.dispersion
         x, y = ([_phasor(bases[..., row, :], mode) for mode in (0, 2)] for row in (0, 2))
         x, y = ([a for wave in plane for a in (wave, anp.conj(wave))] for plane in (x, y))
@@ -174,12 +174,12 @@ class Density:
 
 
 def _phasor(row: Array, mode: int) -> Array:
-    """sqrt(beta) exp(i mu)/2 in one plane, of a mode."""
+    """sqrt(beta) exp(i mu)/2 of a mode in one plane."""
     return 0.5 * (row[..., mode] + 1j * row[..., mode + 1])
 
 
 def fields_on_orbit(magnets: Magnets, optics: Twiss) -> Array:
-    """(n, orders) Multipoles in the frame of the ring, about the mean of the orbit at entrance and exit."""
+    """Multipoles (n, orders) in the frame of the ring, about the mean of the orbit at entrance and exit."""
     orders = magnets.fields.shape[1]
     rolled = magnets.fields * anp.exp(-1j * magnets.tilt[:, None] * (1.0 + np.arange(orders)))
     x, y = (0.5 * (column[magnets.places] + column[magnets.places + 1]) for column in (optics.x, optics.y))

@@ -1,8 +1,8 @@
-"""Driving terms from the one-turn map, to any order: its Lie generator, and the generating function of its normal form.
+"""Driving terms from the one-turn map, to any order: its Lie generator and the generating function of its normal form.
 
 In the coordinates w of the linear normal modes at the start, about the dispersive orbit, let t_s be the map from the
-start to a place s, less its linear part. Of the whole turn, t is exp(-:h:) by definition. Elsewhere the one-turn map
-is t_s m t_s^-1, and what brings it to normal form t_s a, with a that of the start: all places are one batch of maps.
+start to a place s without its linear part. For the whole turn, t = exp(-:h:) by definition. At s the one-turn map is
+t_s m t_s^-1, and its normalising map is t_s a, with a that at the start: all places form one batch of maps.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from gputrack.tpsa.map import Map
 
 @dataclass(frozen=True)
 class FromMap(DrivingMethod):
-    """Driving terms of the one-turn map: everything that tracking knows, in all orders of the strengths.
+    """Driving terms of the one-turn map: all effects included in tracking, to all orders of the strengths.
 
     Parameters
     ----------
     order : int
-        Of the map, >= 2: terms have j + k + l + m + p <= order + 1.
+        Order of the map, >= 2: terms have j + k + l + m + p <= order + 1.
     """
 
     order: int = 3
@@ -51,7 +51,7 @@ class FromMap(DrivingMethod):
         for name in names:
             degree = sum(exponents_of(name))
             if degree < 3:
-                raise InputError(f"driving_terms: {name} is linear: it is in the normal modes, not in maps about them")
+                raise InputError(f"driving_terms: FromMap has no linear terms, got {name}; use FirstOrder")
             if degree > self.order + 1:
                 raise InputError(f"driving_terms: {name} needs FromMap({degree - 1}), got FromMap({self.order})")
         return MapTerms(optics, names, self.order)
@@ -65,7 +65,7 @@ class MapTerms(DrivingTerms):
     ----------
     twiss : Twiss
     order : int
-        Of the map.
+        Order of the map.
     """
 
     twiss: Twiss
@@ -85,15 +85,15 @@ class MapTerms(DrivingTerms):
     def _f(self, powers: Powers, along: bool) -> Any:
         return self._picked(self._normalisers if along else self._normaliser, powers, along)
 
-    def _picked(self, functions: InPhasors, powers: Powers, along: bool) -> Any:
+    def _term(self, functions: InPhasors, powers: Powers, along: bool) -> Any:
         term = functions.term(powers)
         return self.unwound(powers) * term if along else term[0]
 
     @cached_property
     def contributions(self) -> dict[str, Array]:
-        """What each element adds to terms with j + k + l + m + p = 3, (elements,): bends and their faces, too.
+        """Contribution of each element to terms with j + k + l + m + p = 3, (elements,), bends and faces included.
 
-        Of higher orders, parts of the ring have generators that do not simply add up.
+        Contributions to terms of higher orders are not additive.
         """
         sums = InPhasors(generator(self._maps.truncated(2)))
         powers = {name: exponents_of(name) for name in self.names}
@@ -101,7 +101,7 @@ class MapTerms(DrivingTerms):
 
     @property
     def detuning(self) -> Detuning:
-        """Of everything that the map knows.
+        """Tune shifts with amplitude from the normal form of the map.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class MapTerms(DrivingTerms):
     # -- maps ----------------------------------------------------------------------------------------------------------
 
     def _passed(self, places: range) -> Map:
-        """Maps t_s from the start to the exits of some elements, or of none: to the end."""
+        """Maps t_s from the start to the exits of the given elements, or to the end if there are none."""
         lattice = self.twiss.lattice
         program = None if lattice.traced else recording_program(lattice) if places else turn_program(lattice)
         passed = pass_maps(lattice, self.order, self.twiss.orbit, places=places, program=program)
@@ -131,12 +131,12 @@ class MapTerms(DrivingTerms):
 
     @cached_property
     def _maps(self) -> Map:
-        """t_s of all places."""
+        """Maps t_s of all places."""
         return self._passed(range(len(self.twiss.lattice)))
 
     @cached_property
     def _turn(self) -> Map:
-        """t of the whole turn."""
+        """Map t of the whole turn."""
         if "_maps" in self.__dict__:
             return Map([c[-1:] for c in self._maps.components])
         return self._passed(range(0))
@@ -147,8 +147,8 @@ class MapTerms(DrivingTerms):
 
     @cached_property
     def _generators(self) -> InPhasors:
-        """t_s^-1, then the turn without its rotation R, then R^-1 t_s R."""
-        turned = self._modes.turned(self._maps)
+        """Generators of t_s^-1, followed by the turn without its rotation R, followed by R^-1 t_s R."""
+        turned = self._modes.conjugated(self._maps)
         return InPhasors(generator(turned @ self._turn @ self._maps.inverse()))
 
     @cached_property

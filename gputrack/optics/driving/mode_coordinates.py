@@ -1,9 +1,8 @@
-"""Maps in the coordinates of the linear normal modes, four variables w and delta as a parameter.
+"""Maps in the coordinates of the linear normal modes: four variables w, with delta as a parameter.
 
-About the closed orbit x0 at a place, x = x0 + B w + D delta, B the normal modes carried on from the start without being
-turned back, so that a map from the start is linearly the identity. Momenta of particles off momentum are slopes,
-p/(1 + delta): so Hamiltonians are those of the perturbation theory of thin lenses. (w1, w2) = sqrt(2 J) (cos phi,
--sin phi) in each mode.
+About the closed orbit x0 at a place, x = x0 + B w + D delta, with B the normal modes at the start multiplied by the
+transfer matrix, so that the linear part of a map from the start is the identity. Momenta are replaced by slopes
+p/(1 + delta), as in the perturbation theory of thin lenses. (w1, w2) = sqrt(2 J) (cos phi, -sin phi) in each mode.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class ModeCoordinates:
     ----------
     twiss : Twiss
     order : int
-        Of maps.
+        Order of the maps.
     """
 
     twiss: Twiss
@@ -38,21 +37,21 @@ class ModeCoordinates:
 
     @cached_property
     def space(self) -> Space:
-        """Of w, with delta as a parameter."""
+        """Power series in w, with delta as a parameter."""
         return Space(4, self.order, 1)
 
     def maps(self, space: Space, coefficients: Array, rows: slice) -> Map:
-        """Maps from the start to some rows of twiss, (rows, 6, size), about the closed orbit, in w."""
-        kept = _coasting_rows(self.space, space)
-        deviations = [Series.of(self.space, coefficients[:, i][:, kept]) for i in range(4)]
+        """Convert maps from the start to some rows of twiss, (rows, 6, size), about the closed orbit, to maps of w."""
+        monomials = _coasting_rows(self.space, space)
+        deviations = [Series.of(self.space, coefficients[:, i][:, monomials]) for i in range(4)]
         deviations = [series - series.constant for series in deviations]
         return self._of_coordinates(composed(deviations, self._coordinates), rows)
 
-    def turned(self, given: Map) -> Map:
-        """R^-1 given R with R the rotation of one turn."""
-        turn, back = self._rotation, self._rotation.T
+    def conjugated(self, maps: Map) -> Map:
+        """R^-1 maps R with the rotation R of one turn."""
+        turn, inverse = self._rotation, self._rotation.T
         inner = Map(transformed(turn, variables(self.space)[:4]))
-        return Map(transformed(back, composed(given.components, inner)))
+        return Map(transformed(inverse, composed(maps.components, inner)))
 
     @cached_property
     def _rotation(self) -> Array:
@@ -61,7 +60,7 @@ class ModeCoordinates:
 
     @cached_property
     def _coordinates(self) -> Map:
-        """(x, px, y, py) less the closed orbit at the start, of w."""
+        """(x, px, y, py) relative to the closed orbit at the start, as functions of w."""
         *w, delta = variables(self.space)
         linear = transformed(self.twiss.bases[0], w)
         dispersion, orbit, opd = (column[0] for column in self._places)
@@ -71,7 +70,7 @@ class ModeCoordinates:
         return Map(parts)
 
     def _of_coordinates(self, parts: list[Series], rows: slice) -> Map:
-        """w of (x, px, y, py) less the closed orbit, at some rows."""
+        """w as functions of (x, px, y, py) relative to the closed orbit, at some rows."""
         delta = variables(self.space)[4]
         dispersion, orbit, opd = (column[rows] for column in self._places)
         slopes = 1.0 / (1.0 + delta * (1.0 / opd))
@@ -83,7 +82,7 @@ class ModeCoordinates:
 
     @cached_property
     def _places(self) -> tuple[Array, Array, Array]:
-        """Dispersion (rows, 4) of slopes, orbit (rows, 4) and 1 + delta (rows,)."""
+        """Dispersion of positions and slopes (rows, 4), orbit (rows, 4) and 1 + delta (rows,)."""
         tw = self.twiss
         opd, orbit = 1.0 + tw.delta, anp.stack([getattr(tw, name) for name in COORDINATES[:4]], axis=1)
         dispersion = anp.stack([tw.dx, tw.dpx - tw.px / opd, tw.dy, tw.dpy - tw.py / opd], axis=1)
@@ -91,7 +90,7 @@ class ModeCoordinates:
 
 
 @cache
-def _coasting_rows(own: Space, whole: Space) -> np.ndarray:
-    """Where monomials of (w, delta) stand among those of six variables, z left out."""
-    powers = own.exponents
+def _coasting_rows(modes_space: Space, whole: Space) -> np.ndarray:
+    """Indices of the monomials of (w, delta) among those of six variables; z does not occur."""
+    powers = modes_space.exponents
     return whole.find(np.stack([*powers[:, :4].T, 0 * powers[:, 4], powers[:, 4]], axis=1))

@@ -1,4 +1,4 @@
-"""Names of driving terms, and which brackets of two terms give a third one.
+"""Names of driving terms, and Poisson brackets of pairs of terms.
 
 Terms are monomials h_x+^j h_x-^k h_y+^l h_y-^m delta^p, h+- = sqrt(2 J) exp(+-i phi), so that [h+, h-] = 2i in each
 mode and 0 otherwise: the Poisson bracket of two monomials is a sum of two monomials.
@@ -23,23 +23,23 @@ TERMS = (
 
 
 def exponents_of(name: str) -> Powers:
-    """(j, k, l, m, p) of a name as "h21000"."""
+    """Exponents (j, k, l, m, p) of a name such as "h21000"."""
     digits = name[1:] if isinstance(name, str) and name.startswith("h") else ""
     if len(digits) != 5 or not digits.isdigit() or sum(map(int, digits[:4])) < 1:
-        raise InputError(f"driving_terms: terms are named as 'h21000', j k l m and p digits, got {name!r}")
+        raise InputError(f"driving_terms: terms must be named as 'h21000', with digits j k l m p, got {name!r}")
     return tuple(map(int, digits))
 
 
 def turns(powers: Powers) -> tuple[int, int]:
-    """(j - k, l - m): how often a term turns with each mode; (0, 0) shifts tunes."""
+    """(j - k, l - m): multiples of the phases of the modes; (0, 0) for terms that shift tunes."""
     j, k, u, v, _ = powers
     return j - k, u - v
 
 
 @cache
 def brackets(powers: Powers) -> tuple[tuple[Powers, Powers, complex], ...]:
-    """All (a, b, c) with c times the monomial `powers` in [a, b], of terms a and b that first-order theory has."""
-    found = []
+    """All (a, b, c) such that [a, b] contains c times the monomial `powers`, for terms a and b of first order."""
+    pairs = []
     for plane in (0, 2):
         whole = list(powers)
         whole[plane] += 1
@@ -48,11 +48,11 @@ def brackets(powers: Powers) -> tuple[tuple[Powers, Powers, complex], ...]:
             b = tuple(n - m for n, m in zip(whole, a, strict=True))
             factor = a[plane] * b[plane + 1] - a[plane + 1] * b[plane]
             if factor and _perturbs(a) and _perturbs(b):
-                found.append((a, b, 2j * factor))
-    return tuple(found)
+                pairs.append((a, b, 2j * factor))
+    return tuple(pairs)
 
 
 def _perturbs(powers: Powers) -> bool:
-    """Not what is in the closed orbit, the linear optics or the linear dispersion already."""
+    """Whether a term is not part of the closed orbit, the linear optics or the linear dispersion."""
     degree, p = sum(powers[:4]), powers[4]
     return degree >= 1 and degree + p >= 3

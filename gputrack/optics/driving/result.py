@@ -1,4 +1,4 @@
-"""What all ways to driving terms give: terms by name, at the start and along the ring; tables and pictures of them."""
+"""Driving terms by name, at the start and along the ring, with tables and pictures; base class of all methods."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Detuning:
     Attributes
     ----------
     dqx_djx, dqx_djy, dqy_djy : float
-        d Qx/d Jy and d Qy/d Jx are the same.
+        d Qx/d Jx, d Qx/d Jy (= d Qy/d Jx) and d Qy/d Jy.
     """
 
     dqx_djx: Any
@@ -35,35 +35,35 @@ class Detuning:
 class DrivingTerms(Mapping[str, complex], ABC):
     """Driving terms of a ring: ``terms["h21000"]`` or ``terms.h21000`` at its start, ``terms.along("h21000")``.
 
-    Generating functions go by the same numbers: ``terms["f21000"]``, ``terms.along("f21000")``. See `driving_terms`
-    for the conventions.
+    Generating functions are named likewise: ``terms["f21000"]``, ``terms.along("f21000")``. See
+    `gputrack.optics.driving.driving_terms` for the conventions.
 
     Attributes
     ----------
     twiss : Twiss
-        Of the ring with its cavities off.
+        Twiss parameters of the ring with its cavities off.
     """
 
     twiss: Twiss
 
-    # -- what each way works out ---------------------------------------------------------------------------------------
+    # -- computed by each method ---------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
     def _names(self) -> tuple[str, ...]:
-        """Of terms that were asked for."""
+        """Names of the requested terms."""
 
     @abstractmethod
     def _theory(self) -> str:
-        """How they were found, in a few words."""
+        """Short description of the method."""
 
     @abstractmethod
     def _h(self, powers: Powers, along: bool) -> Any:
-        """A term at the start, or (rows of twiss,) along the ring."""
+        """Term at the start, or at all rows of twiss, (rows,)."""
 
     @abstractmethod
     def _f(self, powers: Powers, along: bool) -> Any:
-        """Its generating function."""
+        """Generating function of a term, likewise."""
 
     @property
     @abstractmethod
@@ -73,8 +73,8 @@ class DrivingTerms(Mapping[str, complex], ABC):
     # -- terms ---------------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Any:
-        """A term at the start of the ring, [m^(1 - order/2)] with order = j + k + l + m."""
-        return self._found(name, False)
+        """Term at the start of the ring, [m^(1 - order/2)] with order = j + k + l + m."""
+        return self._value(name, False)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -88,50 +88,50 @@ class DrivingTerms(Mapping[str, complex], ABC):
         raise AttributeError(name)
 
     def along(self, name: str) -> Array:
-        """(rows of twiss,) A term seen from the entrance of every element and from the end."""
-        return self._found(name, True)
+        """Term with the entrance of each element, and the end, as point of observation; (rows of twiss,)."""
+        return self._value(name, True)
 
     def generating(self, name: str) -> Any:
-        """``self["fjklmp"]``, the generating function of a term "hjklmp", at the start.
+        """Generating function of a term "hjklmp" at the start, ``self["fjklmp"]``.
 
         Raises
         ------
         InputError
-            The term does not turn, as of h11001: it has no generating function.
+            The term, like h11001, has no phase and hence no generating function.
         """
         return self[f"f{str(name)[1:]}"]
 
-    def _found(self, name: str, along: bool) -> Any:
+    def _value(self, name: str, along: bool) -> Any:
         of_map = "h" + name[1:] if isinstance(name, str) and name.startswith("f") else name
         if of_map not in self._names:
             known = ", ".join(self._names)
-            raise InputError(f"DrivingTerms: {name!r} was not computed, these were: {known}; ask for it with terms=")
+            raise InputError(f"DrivingTerms: {name!r} was not computed; computed are {known}; request it with terms=")
         powers = exponents_of(of_map)
         if of_map == name:
             return self._h(powers, along)
         if turns(powers) == (0, 0):
-            raise InputError(f"DrivingTerms: {of_map} shifts tunes, and drives no resonance")
+            raise InputError(f"DrivingTerms: {of_map} shifts tunes and drives no resonance")
         return self._f(powers, along)
 
     def turned(self, powers: Powers) -> Any:
-        """exp(2 pi i ((j-k) Qx + (l-m) Qy)): by what a term is multiplied when it goes round once."""
+        """Factor exp(2 pi i ((j-k) Qx + (l-m) Qy)) of a term for one turn."""
         x, y = turns(powers)
         return anp.exp(2j * math.pi * (x * self.twiss.qx + y * self.twiss.qy))
 
     def unwound(self, powers: Powers) -> Array:
-        """(rows of twiss,) exp(-i phase): from phases counted from the start to those from each row."""
+        """Factor exp(-i phase) that refers a term to each row of twiss instead of the start, (rows,)."""
         x, y = turns(powers)
         return anp.exp(-2j * math.pi * (x * self.twiss.mux + y * self.twiss.muy))
 
     # -- output --------------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        found = {name: complex(untraced(self[name])) for name in self}
-        rows = [f"  {name}  {value:.8g}  |{name}| = {abs(value):.8g}" for name, value in found.items()]
+        values = {name: complex(untraced(self[name])) for name in self}
+        rows = [f"  {name}  {value:.8g}  |{name}| = {abs(value):.8g}" for name, value in values.items()]
         return "\n".join([f"<DrivingTerms of {self.twiss.lattice.name!r}, {self._theory()}:", *rows]) + ">"
 
     def to_pandas(self) -> Any:
-        """All terms along the ring, complex columns beside the names of places and s, as a `pandas.DataFrame`.
+        """All terms along the ring, as complex columns of a `pandas.DataFrame` with the names of places and s.
 
         Raises
         ------
@@ -141,15 +141,15 @@ class DrivingTerms(Mapping[str, complex], ABC):
         return data_frame({"name": self.twiss.name, "s": self.twiss.s, **{name: self.along(name) for name in self}})
 
     def plot(self) -> Any:
-        """|h| along the ring under a strip of the lattice, order by order, as a `matplotlib.figure.Figure`."""
+        """Picture of |h| along the ring, for each order, as a `matplotlib.figure.Figure`."""
         from gputrack.optics import plotting  # matplotlib takes half a second to import
 
         return plotting.driving_figure(self)
 
 
 class DrivingMethod(ABC):
-    """A way to driving terms."""
+    """Method for the computation of driving terms."""
 
     @abstractmethod
     def terms(self, names: tuple[str, ...] | None, optics: Twiss) -> DrivingTerms:
-        """Terms of a coasting ring, by their names; the usual ones where not given."""
+        """Terms of a coasting ring by name; the default set if `names` is None."""

@@ -1,8 +1,8 @@
-"""Driving terms to second order: pairs of magnets, summed in the order in which the beam meets them.
+"""Driving terms to second order: sums over pairs of magnets in the order along the beam.
 
-Of two magnets i before j, -[V_i, V_j]/2 adds to h (J. Bengtsson, SLS Note 9/97; C.-X. Wang, ANL/APS/LS-330).
-Brackets of monomials are monomials, so that for each pair (a, b) of first-order terms one needs the sum of a_i b_j over
-i < j: a running sum, in as many steps as there are magnets. Inside thick magnets it is an integral.
+Each pair of magnets, i before j, contributes -[V_i, V_j]/2 to h (J. Bengtsson, SLS Note 9/97; C.-X. Wang,
+ANL/APS/LS-330). Brackets of monomials are monomials, so that for each pair (a, b) of first-order terms the sum of
+a_i b_j over i < j is needed: a cumulative sum over the magnets. Inside thick magnets it is an integral.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from gputrack.optics.linear.twiss import Twiss
 
 @dataclass(frozen=True)
 class SecondOrder(DrivingMethod):
-    """First-order sums, and what pairs of magnets add in second order of their strengths.
+    """First-order sums and the contributions of pairs of magnets, of second order in the strengths.
 
-    So sextupoles drive h22000 h31000 h40000 h11110 h20110 h11200 h20020 h20200 h00220 h00310 h00400 and detune with
-    amplitude. All pairs of multipoles and of orders in delta are taken. With j + k + l + m + p > 4 there would be
-    products of three and more; what else is left out is as of `FirstOrder`.
+    Sextupoles drive h22000 h31000 h40000 h11110 h20110 h11200 h20020 h20200 h00220 h00310 h00400 and shift tunes with
+    amplitude. All pairs of multipoles and of orders in delta are included. Terms with j + k + l + m + p > 4 lack
+    products of three and more strengths; other omissions are those of `FirstOrder`.
     """
 
     def terms(self, names: tuple[str, ...] | None, optics: Twiss) -> SecondOrderTerms:
@@ -45,9 +45,9 @@ class SecondOrderTerms(DrivingTerms):
     Attributes
     ----------
     first : FirstOrderTerms
-        Those of first order, with what each magnet adds to them.
+        Terms of first order, with the contribution of each magnet.
     second : CrossTerms
-        What second order adds.
+        Contributions of second order.
     """
 
     first: FirstOrderTerms
@@ -55,7 +55,7 @@ class SecondOrderTerms(DrivingTerms):
 
     @property
     def twiss(self) -> Twiss:  # type: ignore[override]
-        """Of the ring with its cavities off."""
+        """Twiss parameters of the ring with its cavities off."""
         return self.first.twiss
 
     @property
@@ -69,24 +69,24 @@ class SecondOrderTerms(DrivingTerms):
         return self.first._h(powers, along) + self.second.term(powers, along)
 
     def _f(self, powers: Powers, along: bool) -> Any:
-        return self._left(powers, along) / (1.0 - self.turned(powers))
+        return self._normalised(powers, along) / (1.0 - self.turned(powers))
 
-    def _left(self, powers: Powers, along: bool) -> Any:
-        """(1 - R) f + K of a term: h less [f, R f]/2, and less [K, f + R f]/2 with the tune shifts K of first order."""
+    def _normalised(self, powers: Powers, along: bool) -> Any:
+        """(1 - R) f + K of a term: h - [f, R f]/2 - [K, f + R f]/2 with the first-order tune shifts K."""
         total = self._h(powers, along)
         for a, b, factor in brackets(powers):
             shift, own, other = self._first_shift(a, along), self._first_f(a, along), self._first_f(b, along)
-            turned = self.turned(b) * other
-            total = total - 0.5 * factor * (own * turned + shift * (other + turned))
+            rotated = self.turned(b) * other
+            total = total - 0.5 * factor * (own * rotated + shift * (other + rotated))
         return total
 
     def _first_f(self, powers: Powers, along: bool) -> Any:
-        return 0.0 if turns(powers) == (0, 0) else self._kept(powers, along) / (1.0 - self.turned(powers))
+        return 0.0 if turns(powers) == (0, 0) else self._first_h(powers, along) / (1.0 - self.turned(powers))
 
     def _first_shift(self, powers: Powers, along: bool) -> Any:
-        return self._kept(powers, along) if turns(powers) == (0, 0) else 0.0
+        return self._first_h(powers, along) if turns(powers) == (0, 0) else 0.0
 
-    def _kept(self, powers: Powers, along: bool) -> Any:
+    def _first_h(self, powers: Powers, along: bool) -> Any:
         key = powers, along
         if key not in self._cache:
             self._cache[key] = self.first._h(powers, along)
@@ -98,18 +98,18 @@ class SecondOrderTerms(DrivingTerms):
 
     @property
     def detuning(self) -> Detuning:
-        """Of octupoles in first order, and of pairs of sextupoles."""
-        return detuning_of(*(self._left(exponents_of(name), False) for name in ("h22000", "h11110", "h00220")))
+        """Tune shifts by octupoles in first order and by pairs of sextupoles."""
+        return detuning_of(*(self._normalised(exponents_of(name), False) for name in ("h22000", "h11110", "h00220")))
 
 
 @dataclass(frozen=True, eq=False)
 class CrossTerms(Mapping[str, complex]):
-    """What second order adds to driving terms: ``cross["h22000"]``, ``cross.along("h22000")``."""
+    """Second-order contributions to driving terms: ``cross["h22000"]``, ``cross.along("h22000")``."""
 
     first: FirstOrderTerms
 
     def __getitem__(self, name: str) -> Any:
-        """At the start of the ring."""
+        """Contribution at the start of the ring."""
         return self.term(exponents_of(name), False)
 
     def __iter__(self) -> Iterator[str]:
@@ -119,11 +119,11 @@ class CrossTerms(Mapping[str, complex]):
         return len(self.first)
 
     def along(self, name: str) -> Array:
-        """(rows of twiss,) Seen from the entrance of every element and from the end."""
+        """Contribution with the entrance of each element, and the end, as point of observation; (rows of twiss,)."""
         return self.term(exponents_of(name), True)
 
     def term(self, powers: Powers, along: bool) -> Any:
-        """-1/2 sum over i < j of [V_i, V_j]."""
+        """Term of -1/2 sum over i < j of [V_i, V_j]."""
         pairs = brackets(powers)
         if not pairs:
             return anp.zeros(len(self.first.twiss.s), dtype=complex) if along else 0.0j
@@ -134,12 +134,12 @@ class CrossTerms(Mapping[str, complex]):
         return self.first.unwound(powers) * term if along else term
 
     def _steps(self, a: Powers, b: Powers) -> Array:
-        """(n,) Sum of a_i b_j over i < j: what each magnet j adds to it, seen from the start."""
+        """Contribution of each magnet j to the sum of a_i b_j over i < j, with phases from the start, (n,)."""
         later, sums = self._at_nodes(b), self._before(a)
         return anp.sum(later * self._at_nodes(a, running=True), axis=1) + sums[:-1] * anp.sum(later, axis=1)
 
     def _along(self, firsts: tuple[Powers, ...], seconds: tuple[Powers, ...], steps: Array) -> Array:
-        """(rows of twiss, pairs) The same sums for who starts elsewhere: what is behind comes last, one turn later."""
+        """Sums with each row of twiss as start, where preceding magnets come last, one turn later; (rows, pairs)."""
         rows = rows_before(self.first)
         a, b = (anp.stack([self._before(p) for p in q], axis=1)[rows] for q in (firsts, seconds))
         turned_a, turned_b = (anp.stack([self.first.turned(p) for p in q]) for q in (firsts, seconds))
@@ -149,29 +149,30 @@ class CrossTerms(Mapping[str, complex]):
         return ahead + across + turned_a * turned_b * sums
 
     def _before(self, powers: Powers) -> Array:
-        """(n + 1,) First-order sums over the magnets before each."""
-        return self._once(("before", powers), lambda: cumulated(anp.sum(self._at_nodes(powers), axis=1)))
+        """First-order sums over the magnets before each, (n + 1,)."""
+        return self._cached(("before", powers), lambda: cumulated(anp.sum(self._at_nodes(powers), axis=1)))
 
     def _at_nodes(self, powers: Powers, running: bool = False) -> Array:
-        """(n, nodes) A first-order term at the nodes of magnets, times their weights; or its integral up to there."""
+        """First-order term at the nodes of magnets, times their weights, or its integral up to there, (n, nodes)."""
         if running:
-            return self._once(("running", powers), lambda: anp.dot(self._at_nodes(powers), RUNNING.T))
+            return self._cached(("running", powers), lambda: anp.dot(self._at_nodes(powers), RUNNING.T))
         density = self.first.density
-        return self._once(("nodes", powers), lambda: density.inner.weights * density(powers))
+        return self._cached(("nodes", powers), lambda: density.inner.weights * density(powers))
 
-    def _once(self, key: tuple[str, Powers], make: Callable[[], Array]) -> Array:
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+    def _cached(self, key: tuple[str, Powers], make: Callable[[], Array]) -> Array:
+        if key not in self._arrays:
+            self._arrays[key] = make()
+        return self._arrays[key]
 
     @cached_property
-    def _made(self) -> dict[tuple[str, Powers], Array]:
+    def _arrays(self) -> dict[tuple[str, Powers], Array]:
         return {}
 
 
 def _running(nodes: int) -> np.ndarray:
-    """(nodes, nodes) The integral of a function from the entrance of a magnet to each node, of its values there times
-    their weights: sum over n of (2 n + 1)/2 P_n(x_k) times the integral of P_n up to x_j, Legendre's polynomials.
+    """Matrix (nodes, nodes) of integrals from the entrance of a magnet to each node, from values times weights.
+
+    Entries are sums over n of (2 n + 1)/2 P_n(x_k) times the integral of P_n up to x_j, P_n Legendre polynomials.
     """
     points, _ = np.polynomial.legendre.leggauss(nodes)
     values = np.polynomial.legendre.legvander(points, nodes)

@@ -1,7 +1,7 @@
-"""Optical functions from a basis of normal modes carried along a lattice; arrays in, arrays out, differentiable.
+"""Optical functions from a basis of normal modes propagated along a lattice; differentiable functions of arrays.
 
-`bases` are N_k = R_k N_0, shape (places, 2 d, 2 d): the basis at the start times the matrices from there. Row 2 p of it
-is the position in plane p, row 2 p + 1 its momentum; columns 2 m and 2 m + 1 belong to mode m.
+`bases` are N_k = R_k N_0, shape (places, 2 d, 2 d): the basis at the start, multiplied by the transfer matrices. Row
+2 p is the position in plane p, row 2 p + 1 the momentum; columns 2 m and 2 m + 1 belong to mode m.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ PLANES = ("x", "y")
 
 @dataclass(frozen=True)
 class MaisRipken:
-    """Each mode as it shows in each plane: betx is beta_x1, bety is beta_y2.
+    """Beta functions of each mode in each plane: betx is beta_x1, bety is beta_y2.
 
-    beam sizes are sqrt(beta_x1 e1 + beta_x2 e2), in coupled regions too; with cavities on, of three modes.
+    Beam sizes are sqrt(beta_x1 e1 + beta_x2 e2), with or without coupling, and with cavities a sum over three modes.
     H. Mais and G. Ripken, DESY M-82-05 (1982); F. Willeke and G. Ripken, DESY 88-114 (1988).
     """
 
@@ -36,9 +36,9 @@ class MaisRipken:
 class EdwardsTeng:
     """Courant and Snyder's functions of the decoupled modes, as in MAD-X's `twiss`: betx is beta_1, bety is beta_2.
 
-    They are Mais and Ripken's beta_x1 and beta_y2 over g^2, g^2 the determinant of the block of the basis (D. Sagan and
-    D. Rubin, PRST-AB 2 (1999) 074001, eq. 47). Where g^2 <= 0, a mode shows more in the other plane than in its
-    own, and there are no such functions: they are NaN there.
+    They are Mais and Ripken's beta_x1 and beta_y2 divided by g^2, the determinant of the block of the basis (D. Sagan
+    and D. Rubin, PRST-AB 2 (1999) 074001, eq. 47). Where g^2 <= 0, a mode has more of its action in the other plane
+    than in its own, and the functions, which do not exist, are NaN.
     """
 
     def scale(self, bases: Array, plane: int) -> Any:
@@ -61,14 +61,15 @@ def beta(bases: Array, plane: int, mode: int) -> Array:
 
 
 def alpha(bases: Array, plane: int, mode: int) -> Array:
-    """Their alpha, minus the product of position and momentum, (places,)."""
+    """Mais and Ripken's alpha of a mode in a plane, minus the product of position and momentum, (places,)."""
     p, m = 2 * plane, 2 * mode
     return -(bases[:, p, m] * bases[:, p + 1, m] + bases[:, p, m + 1] * bases[:, p + 1, m + 1])
 
 
 def phase(cosines: Array, sines: Array) -> Array:
-    """Phase of a mode in a plane [2 pi] from its position there, 0 at the start, (places,); between two places it turns
-    by less than 1/2.
+    """Phase advance of a mode in a plane [2 pi], 0 at the start, (places,), from the position in that plane.
+
+    The phase advance between neighbouring places must be less than 1/2.
     """
     (c, c_next), (s, s_next) = ([part(a, slice(-1)), part(a, slice(1, None))] for a in (cosines, sines))
     turned = anp.arctan2(c * s_next - s * c_next, c * c_next + s * s_next)
@@ -76,9 +77,9 @@ def phase(cosines: Array, sines: Array) -> Array:
 
 
 def plane_columns(bases: Array, plane: int, form: Any) -> dict[str, Array]:
-    """betx, alfx, mux, or those of y."""
+    """Columns betx, alfx, mux, or those of y."""
     name, scale, own = PLANES[plane], form.scale(bases, plane), slice(2 * plane, 2 * plane + 2)
-    block = anp.transpose(part(bases, np.s_[:, own, own]), (1, 2, 0))  # its four entries, each by itself in memory
+    block = anp.transpose(part(bases, np.s_[:, own, own]), (1, 2, 0))  # contiguous arrays of its four entries
     (c, s), (pc, ps) = ([part(block, (i, j)) for j in range(2)] for i in range(2))
     return {
         f"bet{name}": (c * c + s * s) / scale,
@@ -88,21 +89,21 @@ def plane_columns(bases: Array, plane: int, form: Any) -> dict[str, Array]:
 
 
 def periodic_dispersion(one_turn: Array) -> Array:
-    """d(x, px, y, py)/d delta of the closed orbit at fixed energy, (4,), from the one-turn matrix (6, 6)."""
+    """d(x, px, y, py)/d delta of the closed orbit without cavities, (4,), from the one-turn matrix (6, 6)."""
     return anp.linalg.solve(anp.eye(4) - one_turn[:4, :4], one_turn[:4, 5])
 
 
 def dispersion_along(matrices: Array, start: Array) -> Array:
-    """Dispersion at all places (places, 4), from that at the start."""
+    """Dispersion at all places (places, 4), from the dispersion at the start."""
     return anp.dot(part(matrices, np.s_[:, :4, :4]), start) + part(matrices, np.s_[:, :4, 5])
 
 
 def dispersion_of_mode(bases: Array) -> Array:
-    """Dispersion with cavities on (places, 4): (x, px, y, py) that go with delta in the synchrotron mode."""
+    """Dispersion with cavities on (places, 4): the ratio of (x, px, y, py) to delta in the synchrotron mode."""
     pair, deltas = bases[:, :4, 4:], bases[:, 5, 4:]
     return anp.einsum("kim,km->ki", pair, deltas) / anp.sum(deltas**2, axis=1)[:, None]
 
 
 def drift_of_arrival(one_turn: Array, dispersion: Array) -> Array:
-    """dz/d delta over one turn [m], of particles on the dispersive closed orbit."""
+    """dz/d delta over one turn [m] for particles on the dispersive closed orbit."""
     return anp.dot(one_turn[4, :4], dispersion) + one_turn[4, 5]

@@ -1,8 +1,8 @@
 """Normal modes of a one-turn matrix: the real basis in which it is a rotation in each mode.
 
-A basis N has two columns for each mode: M N = N R with R made of blocks ((cos mu, sin mu), (-sin mu, cos mu)). It is
-symplectic, and its phases are chosen so that mode k's second column vanishes in plane k's position. Uncoupled,
-its blocks are ((sqrt(beta), 0), (-alpha/sqrt(beta), 1/sqrt(beta))).
+A basis N has two columns for each mode: M N = N R with blocks ((cos mu, sin mu), (-sin mu, cos mu)) of R. N is
+symplectic; its phases are such that the second column of mode k has no position in plane k. Without coupling its
+blocks are ((sqrt(beta), 0), (-alpha/sqrt(beta), 1/sqrt(beta))).
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from gputrack.base.arrays import Array, untraced
 from gputrack.base.primitive import primitive
 from gputrack.tpsa.series import Series
 
-#: below this, coupling and a difference of tunes are rounding
+#: coupling and differences of tunes below this are rounding errors
 _ROUNDING = 1e-12
 
 Rows = list[list[Any]]
 
 
 class UnstableMotionError(ValueError):
-    """The matrix has no normal modes that turn."""
+    """The matrix has no stable normal modes."""
 
 
 def transverse_basis(matrix: Any) -> Rows:
-    """Basis of a matrix in x, px, y, py, by closed formulas.
+    """Basis of a matrix in x, px, y, py, by explicit formulas.
 
     After D. A. Edwards and L. C. Teng, IEEE Trans. Nucl. Sci. 20 (1973) 885, in the form of D. Sagan and D. Rubin,
     PRST-AB 2 (1999) 074001, eqs. 6-12: M = V U V^-1, V = ((g, C), (-C+, g)) with U block-diagonal and C+ the
-    symplectic conjugate of C; mode 1 is the one that is nearer to the horizontal plane, g^2 >= 1/2.
+    symplectic conjugate of C; mode 1 is the one closer to the horizontal plane, g^2 >= 1/2.
 
     Parameters
     ----------
     matrix : 4 rows of 4 numbers
-        Symplectic; floats, traced numbers, or power series (whose constant parts are the matrix).
+        Symplectic matrix of floats, traced numbers, or power series (about a matrix of their constant terms).
 
     Returns
     -------
@@ -48,7 +48,7 @@ def transverse_basis(matrix: Any) -> Rows:
     Raises
     ------
     UnstableMotionError
-        The motion grows; or the matrix is a power series, and its modes are coupled and have equal tunes.
+        The motion is unstable; or the entries are power series and coupled modes have equal tunes.
     """
     v, blocks = _separated(matrix)
     (first, _), (second, _) = (_plane(block) for block in blocks)
@@ -57,13 +57,13 @@ def transverse_basis(matrix: Any) -> Rows:
 
 
 def turning_angles(matrix: Any) -> list[tuple[Any, Any]]:
-    """Cosine and sine of the angle by which each of two modes turns; arguments and errors as of `transverse_basis`."""
+    """Cosine and sine of the phase advance of each mode; arguments and errors as for `transverse_basis`."""
     _, blocks = _separated(matrix)
     return [(0.5 * (block[0][0] + block[1][1]), _plane(block)[1]) for block in blocks]
 
 
 def _separated(matrix: Any) -> tuple[Rows, tuple[Rows, Rows]]:
-    """V, and the two blocks of U = V^-1 M V."""
+    """V and the two blocks of U = V^-1 M V."""
     m = [[matrix[i][j] for j in range(4)] for i in range(4)]
     g, c = _decoupling(m)
     v = [
@@ -78,12 +78,12 @@ def _separated(matrix: Any) -> tuple[Rows, tuple[Rows, Rows]]:
         [c[1][1], -c[0][1], g, 0.0],
         [-c[1][0], c[0][0], 0.0, g],
     ]
-    turned = _product(inverse, _product(m, v))
-    return v, ([row[:2] for row in turned[:2]], [row[2:] for row in turned[2:]])
+    decoupled = _product(inverse, _product(m, v))
+    return v, ([row[:2] for row in decoupled[:2]], [row[2:] for row in decoupled[2:]])
 
 
 def _decoupling(m: Rows) -> tuple[Any, Rows]:
-    """g and C of the matrix V that separates the modes."""
+    """g and C of the matrix V that decouples the modes."""
     h = [[m[0][2] + m[3][1], m[0][3] - m[2][1]], [m[1][2] - m[3][0], m[1][3] + m[2][0]]]
     difference = m[0][0] + m[1][1] - m[2][2] - m[3][3]
     coupled = max(_size(entry) for row in h for entry in row)
@@ -112,16 +112,16 @@ def _plane(m: Rows) -> tuple[Rows, Any]:
 
 
 def _product(a: Rows, b: Rows) -> Rows:
-    """Product of two matrices, without what is exactly 0."""
+    """Product of two matrices, omitting entries that are exactly 0."""
 
     def entry(i: int, j: int) -> Any:
-        terms = [a[i][k] * b[k][j] for k in range(len(b)) if not _absent(a[i][k]) and not _absent(b[k][j])]
+        terms = [a[i][k] * b[k][j] for k in range(len(b)) if not _is_zero(a[i][k]) and not _is_zero(b[k][j])]
         return sum(terms[1:], terms[0]) if terms else 0.0
 
     return [[entry(i, j) for j in range(len(b[0]))] for i in range(len(a))]
 
 
-def _absent(number: Any) -> bool:
+def _is_zero(number: Any) -> bool:
     return isinstance(number, float) and number == 0.0
 
 
@@ -138,11 +138,11 @@ def _sqrt(number: Any) -> Any:
     return number.sqrt() if isinstance(number, Series) else anp.sqrt(number)
 
 
-# -- any number of modes, by eigenvectors ------------------------------------------------------------------------------
+# -- any number of modes, from eigenvectors ----------------------------------------------------------------------------
 
 
 def symplectic_form(size: int) -> np.ndarray:
-    """S: positions and momenta alternate."""
+    """Symplectic form S for alternating positions and momenta."""
     return np.kron(np.eye(size // 2), np.array([[0.0, 1.0], [-1.0, 0.0]]))
 
 
@@ -155,28 +155,28 @@ def symplectic_inverse(matrix: Array) -> Array:
 
 @primitive
 def eigenvector_basis(matrix: Array) -> Array:
-    """Basis (2 d, 2 d) of a matrix of any size, by its eigenvectors v, normalised to v^H S v = i.
+    """Basis (2 d, 2 d) of a matrix of any size, from its eigenvectors v, normalised to v^H S v = i.
 
-    G. Ripken, DESY R1-70/04 (1970). Modes are in the order of the planes in which they have most of their action.
+    G. Ripken, DESY R1-70/04 (1970). Modes are in the order of the planes that contain most of their action.
 
     Raises
     ------
     UnstableMotionError
-        The motion grows.
+        The motion is unstable.
     """
     vectors, _ = turning_eigenvectors(matrix)
     return _real_basis(vectors)
 
 
 def turning_eigenvectors(matrix: np.ndarray, growth: float = 1e-8) -> tuple[np.ndarray, np.ndarray]:
-    """(2 d, d) eigenvectors that turn with the motion, and their eigenvalues."""
+    """Eigenvectors (2 d, d) of positive norm, one of each conjugate pair, and their eigenvalues."""
     values, vectors = np.linalg.eig(matrix)
     form = symplectic_form(len(matrix))
     norm = np.imag(np.einsum("im,ij,jm->m", vectors.conj(), form, vectors))
-    turning = norm > 1e-12  # of each conjugate pair, the one of positive norm turns with the motion
-    if np.abs(np.abs(values) - 1.0).max() > growth or turning.sum() != len(matrix) // 2:
+    positive = norm > 1e-12  # the member of positive norm of each conjugate pair
+    if np.abs(np.abs(values) - 1.0).max() > growth or positive.sum() != len(matrix) // 2:
         raise UnstableMotionError
-    values, vectors = values[turning], vectors[:, turning] / np.sqrt(norm[turning])
+    values, vectors = values[positive], vectors[:, positive] / np.sqrt(norm[positive])
     order = _by_plane(vectors)
     values, vectors = values[order], vectors[:, order]
     heads = vectors[2 * np.arange(len(order)), np.arange(len(order))]
@@ -184,14 +184,14 @@ def turning_eigenvectors(matrix: np.ndarray, growth: float = 1e-8) -> tuple[np.n
 
 
 def _by_plane(vectors: np.ndarray) -> list[int]:
-    """The mode that has most of its action in each plane."""
+    """Index of the mode with the largest part of its action in each plane."""
     form = symplectic_form(2)
     order: list[int] = []
     for plane in range(vectors.shape[1]):
         part = vectors[2 * plane : 2 * plane + 2]
-        share = np.imag(np.einsum("im,ij,jm->m", part.conj(), form, part))
-        share[order] = -np.inf
-        order.append(int(np.argmax(share)))
+        action = np.imag(np.einsum("im,ij,jm->m", part.conj(), form, part))
+        action[order] = -np.inf
+        order.append(int(np.argmax(action)))
     return order
 
 
@@ -203,24 +203,24 @@ def _real_basis(vectors: np.ndarray) -> np.ndarray:
 
 def _pull_back(answer: Array, matrix: np.ndarray) -> Callable[[Any], Any]:
     require_first_derivatives(matrix)
-    return _pulled(*turning_eigenvectors(matrix))
+    return _pull_back_of(*turning_eigenvectors(matrix))
 
 
-def _pulled(vectors: np.ndarray, values: np.ndarray) -> Callable[[Any], Any]:
-    rates = _basis_rates(vectors, values)
+def _pull_back_of(vectors: np.ndarray, values: np.ndarray) -> Callable[[Any], Any]:
+    derivatives = _basis_derivatives(vectors, values)
 
     def pull(bar: Any) -> Any:
         require_first_derivatives(bar)
-        return np.einsum("abij,ij->ab", rates, bar)
+        return np.einsum("abij,ij->ab", derivatives, bar)
 
     return pull
 
 
-def _basis_rates(vectors: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(2 d, 2 d, 2 d, 2 d) Derivatives of the basis (last) with respect to the matrix's entries (first).
+def _basis_derivatives(vectors: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Derivatives of the basis (last two axes) with respect to the entries of the matrix (first two axes).
 
-    dv_j = sum_i v_i (w_i dM v_j)/(lambda_j - lambda_i), w_i the rows of the inverse; the part along v_j itself keeps
-    the head of v_j real. Between equal eigenvalues there is no derivative unless they do not couple: it is left out.
+    dv_j = sum_i v_i (w_i dM v_j)/(lambda_j - lambda_i), w_i the rows of the inverse; the component along v_j keeps the
+    leading entry of v_j real. Terms between equal eigenvalues, which are defined only without coupling, are omitted.
     """
     both, spectrum = np.concatenate([vectors, vectors.conj()], axis=1), np.concatenate([values, values.conj()])
     gaps = values[None, :] - spectrum[:, None]
@@ -240,16 +240,16 @@ defvjp(eigenvector_basis, _pull_back)
 
 @primitive
 def transverse_modes(matrix: Array) -> Array:
-    """`transverse_basis` of a matrix of numbers (4, 4), as an array; derivatives by perturbation of eigenvectors."""
+    """`transverse_basis` of an array (4, 4), with derivatives by perturbation of the eigenvectors."""
     return np.array(transverse_basis(matrix), dtype=float)
 
 
 def _pull_transverse(basis: Array, matrix: np.ndarray) -> Callable[[Any], Any]:
     require_first_derivatives(matrix)
-    turned = symplectic_inverse(basis) @ matrix @ basis
+    rotation = symplectic_inverse(basis) @ matrix @ basis
     first = np.arange(0, 4, 2)
-    values = turned[first, first] + 1j * turned[first, first + 1]
-    return _pulled((basis[:, 0::2] + 1j * basis[:, 1::2]) / np.sqrt(2.0), values)
+    values = rotation[first, first] + 1j * rotation[first, first + 1]
+    return _pull_back_of((basis[:, 0::2] + 1j * basis[:, 1::2]) / np.sqrt(2.0), values)
 
 
 defvjp(transverse_modes, _pull_transverse)

@@ -1,4 +1,4 @@
-"""Where optics are wanted: in slices of all elements, at asked positions, between two elements."""
+"""Places at which optics are computed: slices of elements, given positions, ranges of elements."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.trajectory import positions
 
-#: positions nearer to an end than this are at it [m]
+#: positions closer to the end of an element than this [m] are at the end
 _AT_END = 1e-9
 
 
 @dataclass(frozen=True)
 class Slices:
-    """At the ends of all elements, and inside each at the ends of equal parts.
+    """Rows at the ends of all elements, and inside elements at the ends of equal slices.
 
     Parameters
     ----------
     number : int
-        Parts of each element, >= 2.
+        Number of slices of each element, >= 1.
     longest : float, optional
-        Parts are no longer than this [m], so that long elements have more of them.
+        Largest length of a slice [m]; long elements have more slices.
     """
 
     number: int = 2
@@ -41,7 +41,7 @@ class Slices:
             raise InputError(f"Slices: longest must be > 0 m, got {self.longest!r}")
 
     def places(self, lattice: Lattice) -> tuple[ObservationPoints, None]:
-        """Observation points, and that all rows are wanted."""
+        """Observation points, and None for all rows."""
         lengths = np.diff(untraced(positions(lattice)))
         number = np.where(lengths > 0.0, self.number, 1)
         if self.longest is not None:
@@ -53,9 +53,9 @@ class Slices:
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """At asked positions alone.
+    """Rows at given positions only.
 
-    Where a position is that of an end, the row is the first one there: before what is thin.
+    At the boundary of elements the row is the first one, before thin elements at the same position.
 
     Parameters
     ----------
@@ -75,18 +75,16 @@ class Positions:
         object.__setattr__(self, "s", values)
 
     def places(self, lattice: Lattice) -> tuple[ObservationPoints, np.ndarray]:
-        """Observation points, and the rows that are wanted."""
-        ends, asked = positions(lattice), np.asarray(self.s)
+        """Observation points, and the rows to select."""
+        ends, s = positions(lattice), np.asarray(self.s)
         if is_traced(ends):
-            raise InputError("Positions: lengths are being differentiated, which would move them; ask for Slices")
-        if is_traced(ends):
-            raise InputError("Positions: no gradient with respect to lengths at fixed positions; ask for Slices")
-        for value in asked[(asked < -_AT_END) | (asked > ends[-1] + _AT_END)][:1]:
+            raise InputError("Positions: lengths cannot be differentiated at fixed positions; use Slices")
+        for value in s[(s < -_AT_END) | (s > ends[-1] + _AT_END)][:1]:
             raise InputError(f"Positions: s must be from 0 to {ends[-1]:.10g} m, got {value:.10g}")
-        first = np.searchsorted(ends, asked - _AT_END)  # the first end that is not before it
-        inside = np.abs(ends[first] - asked) > _AT_END
+        first = np.searchsorted(ends, s - _AT_END)  # the first end at or after the position
+        inside = np.abs(ends[first] - s) > _AT_END
         where = first[inside] - 1
-        parts = (asked[inside] - ends[where]) / (ends[where + 1] - ends[where])
+        parts = (s[inside] - ends[where]) / (ends[where + 1] - ends[where])
         order = np.lexsort((parts, where))
         points = ObservationPoints(len(lattice), where[order], parts[order])
         rows = np.concatenate([[0], 1 + points.exits])[first]
@@ -96,13 +94,13 @@ class Positions:
 
 @dataclass(frozen=True)
 class Range:
-    """From the entrance of one element to the exit of another.
+    """Range from the entrance of one element to the exit of another.
 
     Parameters
     ----------
     first, last : str
-        Globs over names: the range begins at the first element that matches `first`, and ends with the last one that
-        matches `last`.
+        Glob patterns of names: the range begins with the first element that matches `first` and ends with the last
+        element that matches `last`.
     """
 
     first: str
@@ -111,7 +109,7 @@ class Range:
     def __post_init__(self) -> None:
         for name in ("first", "last"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise InputError(f"Range: {name} must be a name of an element, got {short(getattr(self, name))}")
+                raise InputError(f"Range: {name} must be the name of an element, got {short(getattr(self, name))}")
 
     def __str__(self) -> str:
         return f"{self.first}/{self.last}"
@@ -123,11 +121,11 @@ def rows_matching(where: str | Range, names: Sequence[str], elements: np.ndarray
     Parameters
     ----------
     where : str or Range
-        Glob over names, or a range.
+        Glob pattern of names, or a range.
     names : sequence of str
-        Of the rows.
+        Names of the rows.
     elements : (rows,) int array
-        The element at whose entrance, or in which, a row stands, rising.
+        Index of the element of each row, ascending.
 
     Raises
     ------
@@ -141,19 +139,19 @@ def rows_matching(where: str | Range, names: Sequence[str], elements: np.ndarray
             raise InputError(f"Range: {where.last!r} is before {where.first!r}")
         return np.arange(begin, min(stop, len(names)))
     if not isinstance(where, str):
-        raise InputError(f"Twiss: rows are asked for by a glob over names or a Range, got {short(where)}")
+        raise InputError(f"Twiss: rows must be a glob pattern of names or a Range, got {short(where)}")
     return _matching(where, names)
 
 
 def _matching(pattern: str, names: Sequence[str]) -> np.ndarray:
-    found = np.array([i for i, name in enumerate(names) if fnmatchcase(name, pattern)], dtype=int)
-    if not found.size:
+    rows = np.array([i for i, name in enumerate(names) if fnmatchcase(name, pattern)], dtype=int)
+    if not rows.size:
         raise InputError(f"Twiss: no row matches {pattern!r}")
-    return found
+    return rows
 
 
 def require_places(at: Any) -> Slices | Positions:
-    """`at`, or an error."""
+    """Return `at`, or raise `InputError` if it is neither `Slices` nor `Positions`."""
     if not isinstance(at, (Slices, Positions)):
         raise InputError(f"twiss: at must be gputrack.Slices(...) or gputrack.Positions(...), got {short(at)}")
     return at

@@ -1,4 +1,4 @@
-"""Twiss parameters as text: comma-separated values, and MAD-X's TFS."""
+"""Twiss tables as text: comma-separated values and MAD-X's TFS format."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from gputrack.optics.linear.twiss import Twiss
 
 
 def csv_text(optics: Twiss) -> str:
-    """All columns, names of columns in the first line."""
+    """Table of all columns as comma-separated values, with the names of the columns in the first line."""
     rows = zip(*optics.columns.values(), strict=True)
     lines = [",".join(optics.columns), *(",".join(_plain(value) for value in row) for row in rows)]
     return "\n".join(lines) + "\n"
 
 
 def tfs_text(optics: Twiss) -> str:
-    """MAD-X's table: summary in lines of "@", names of columns after "*", their formats after "$".
+    """Table in MAD-X's TFS format: summary in lines with "@", names of columns after "*", their formats after "$".
 
-    Rows stand at entrances of elements, the last one at the end, as in `Twiss`.
+    Rows are at the entrances of elements and, the last one, at the end, as in `Twiss`.
     """
     heads: Mapping[str, Any] = {"NAME": "TWISS", "TYPE": "TWISS", "SEQUENCE": optics.lattice.name, **optics.summary}
     lines = [_head(name.upper(), value) for name, value in heads.items()]
@@ -56,7 +56,7 @@ def _head(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Shortest text that reads as the same number; names with a comma or a quote in quotes."""
+    """Shortest text that represents a number exactly; names with a comma or a quote are quoted."""
     if not isinstance(value, str):
         return repr(float(np.asarray(value)))
     quoted = value.replace('"', '""')

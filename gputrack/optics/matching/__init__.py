@@ -1,1 +1,1 @@
-"""Matching, orbit response and orbit correction."""
+"""Matching of optics, orbit response and orbit correction."""

@@ -1,4 +1,4 @@
-"""Matching: knobs so that figures of the optics take asked values, by least squares with exact Jacobian."""
+"""Matching: values of knobs for required values of the optics, by least squares with exact Jacobians."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Step:
     Attributes
     ----------
     number : int
-        From 1 on.
+        Number of the evaluation, from 1.
     cost : float
-        Sum of squares of all weighted differences.
+        Sum of squares of all weighted deviations.
     miss : float
-        The largest weighted difference.
+        Largest weighted deviation.
     target : Target
-        Whose it is.
+        Target with the largest deviation.
     """
 
     number: int
@@ -43,35 +43,36 @@ class Step:
 
     def __str__(self) -> str:
         if not np.isfinite(self.cost):
-            return f"step {self.number:>3}: no stable optics, the step is made shorter"
-        return f"step {self.number:>3}: sum of squares {self.cost:.3e}, largest miss {self.miss:.3e} ({self.target})"
+            return f"step {self.number:>3}: no stable optics, the step is reduced"
+        largest = f"largest deviation {self.miss:.3e} ({self.target})"
+        return f"step {self.number:>3}: sum of squares {self.cost:.3e}, {largest}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Match:
-    """What a match found.
+    """Result of a match.
 
     Attributes
     ----------
     lattice : Lattice
-        With the knobs as found.
+        Lattice with the matched values of the knobs.
     knobs : Knobs
-        With their values before.
+        Knobs with their initial values.
     values : (k,) array
-        Values found.
+        Matched values of the knobs.
     targets : tuple of Target
     reached : tuple of arrays
-        For each target its values, (places,).
+        Values of each target, (places,).
     misses : tuple of arrays
-        For each target its weighted differences, (places,).
+        Weighted deviations of each target, (places,).
     tolerance : float
-        Within which weighted differences must be.
+        Largest weighted deviation of a target that is met.
     history : tuple of Step
-        Each evaluation of optics.
+        All evaluations of the optics.
     at_limit : tuple of str
-        Handles of knobs that ended at a bound.
+        Handles of knobs at a bound.
     bounds : (k, 2) array
-        Infinite where there is none.
+        Bounds of the knobs, infinite if not bounded.
     """
 
     lattice: Lattice
@@ -87,7 +88,7 @@ class Match:
 
     @property
     def met(self) -> tuple[bool, ...]:
-        """For each target whether every weighted difference is within the tolerance."""
+        """Whether all weighted deviations of each target are within the tolerance."""
         return tuple(bool(np.abs(miss).max() <= self.tolerance) for miss in self.misses)
 
     @property
@@ -97,12 +98,12 @@ class Match:
 
     @property
     def steps(self) -> int:
-        """Evaluations of optics."""
+        """Number of evaluations of the optics."""
         return len(self.history)
 
     @property
     def failure(self) -> str:
-        """Which targets are not met, and which knobs are at their bounds; empty where all are."""
+        """Targets that are not met and knobs at their bounds, as text; empty if all targets are met."""
         if self.success:
             return ""
         missed = [f"{t} is not met: {worst(t, r)}" for t, r, met in self._rows() if not met]
@@ -129,14 +130,14 @@ class Match:
 
 
 def worst(target: Target, reached: np.ndarray) -> str:
-    """The value of a target that misses most, as text; of limits, the one nearest to them."""
+    """Value with the largest deviation from the target, as text; for limits, the one closest to or beyond them."""
     if target.value is not None:
-        chosen = reached[np.abs(reached - target.value).argmax()]
+        value = reached[np.abs(reached - target.value).argmax()]
     elif target.maximum is None or (target.minimum is not None and reached.min() < target.minimum):
-        chosen = reached.min()
+        value = reached.min()
     else:
-        chosen = reached.max()
-    return f"reached {float(chosen):.10g}"
+        value = reached.max()
+    return f"reached {float(value):.10g}"
 
 
 def match(
@@ -151,10 +152,10 @@ def match(
     steps: int = 100,
     report: Callable[[Step], None] | None = None,
 ) -> Match:
-    """Find knobs so that targets are met, by least squares; see `gputrack.optics.matching.least_squares`.
+    """Find values of knobs such that targets are met, by least squares; see `gputrack.optics.matching.least_squares`.
 
-    Each row of the Jacobian is one backward sweep through the ring, exact, whatever the number of knobs; limits that
-    hold cost none.
+    Each row of the Jacobian is computed exactly by one backward sweep through the ring, independent of the number of
+    knobs; rows of limits that are satisfied are not computed.
 
     Parameters
     ----------
@@ -162,27 +163,27 @@ def match(
     knobs : Knobs
     targets : sequence of Target
     start : InitialTwiss, optional
-        For a beam line: its initial values; a ring where not given.
+        Initial values of a beam line; default: the periodic optics of a ring.
     delta : float
-        Momentum deviation of the optics.
+        Relative momentum deviation.
     bounds : sequence of (lower, upper), optional
-        One for each knob; infinite where not given.
+        Bounds of each knob; default infinite.
     tolerance : float
-        On each weighted difference, for success.
+        Largest weighted deviation for success.
     steps : int
-        At most so many evaluations.
+        Maximum number of evaluations of the optics.
     report : callable, optional
         Called with each `Step`.
 
     Returns
     -------
     Match
-        Also where it failed: its text says which targets are missed, and which knobs are at their bounds.
+        Also if targets are not met: `failure` lists these targets and the knobs at their bounds.
 
     Raises
     ------
     InputError
-        An argument is not as above, or the lattice has no optics at the start.
+        An argument is invalid, or the lattice has no stable optics for the initial values of the knobs.
     """
     chosen = tuple(targets)
     if not chosen or not all(isinstance(target, Target) for target in chosen):
@@ -219,7 +220,7 @@ def _bounds(knobs: Knobs, bounds: Sequence[tuple[float, float]] | None) -> tuple
 
 @dataclass
 class _Problem:
-    """Values of targets as functions of knobs."""
+    """Values of the targets as functions of the knobs."""
 
     lattice: Lattice
     knobs: Knobs
@@ -228,15 +229,15 @@ class _Problem:
     delta: float
     report: Callable[[Step], None] | None
     history: list[Step] = field(default_factory=list)
-    sizes: tuple[int, ...] = ()  # places of each target
+    sizes: tuple[int, ...] = ()  # number of places of each target
 
     def reached(self, values: Any) -> list[Any]:
-        """For each target its values."""
+        """Values of each target."""
         optics = twiss(self.lattice.with_knobs(self.knobs, values), start=self.start, delta=self.delta)
         return [target.found(optics) for target in self.targets]
 
     def rows(self) -> Rows:
-        """What is asked of all values; errors of the lattice as it is are the user's to see."""
+        """Conditions on all values; errors of the initial lattice are raised."""
         self.sizes = tuple(len(untraced(found)) for found in self.reached(np.array(self.knobs.values)))
         ends = [(t.value, t.value) if not t.limit else (t.minimum, t.maximum) for t in self.targets]
         low = [-np.inf if low is None else low for low, _ in ends]
@@ -244,29 +245,29 @@ class _Problem:
         return Rows(*(np.repeat(column, self.sizes) for column in (low, high, [t.weight for t in self.targets])))
 
     def values(self, values: np.ndarray) -> np.ndarray | None:
-        """Values of all targets; None where there is no optics, from which the search turns back."""
+        """Values of all targets; None if there are no stable optics, so that the search reduces the step."""
         try:
             reached = [np.asarray(untraced(found)) for found in self.reached(values)]
         except InputError:
-            self._note(None)
+            self._record(None)
             return None
-        self._note(reached)
+        self._record(reached)
         return np.concatenate(reached)
 
-    def _note(self, reached: Sequence[np.ndarray] | None) -> None:
+    def _record(self, reached: Sequence[np.ndarray] | None) -> None:
         misses = [np.full(1, np.inf)] * len(self.targets)
         if reached is not None:
             misses = [target.miss(found) for target, found in zip(self.targets, reached, strict=True)]
         largest = [float(np.abs(miss).max()) for miss in misses]
         cost = float(sum(miss @ miss for miss in misses))
-        worst_of = int(np.argmax(largest))
-        step = Step(len(self.history) + 1, cost, largest[worst_of], self.targets[worst_of])
+        index = int(np.argmax(largest))
+        step = Step(len(self.history) + 1, cost, largest[index], self.targets[index])
         self.history.append(step)
         if self.report is not None:
             self.report(step)
 
     def derivatives(self, values: np.ndarray) -> Callable[[int], np.ndarray]:
-        """What gives the derivatives of one value, by a sweep."""
+        """Function that returns the derivatives of one value, by one backward sweep."""
         pull, found = make_vjp(lambda knobs: anp.concatenate(self.reached(knobs)))(np.array(values))
 
         def of(row: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Correction of the closed orbit by the singular values of its exact response."""
+"""Correction of the closed orbit by singular value decomposition of its exact response."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.places import Range
 from gputrack.optics.matching.orbit_response import OrbitResponse, orbit_response, require_element_knobs
 
-#: a step that moves the orbit by less than this [m] is the last one
-_AT_REST = 1e-10
-#: what keeps kicks that the response does not determine small, of the largest singular value
-_SMALL = 1e-9
+#: the correction ends when a step changes the orbit by less than this [m]
+_CONVERGED = 1e-10
+#: regularisation of kicks that the response does not determine, relative to the largest singular value
+_REGULARISATION = 1e-9
 
 
 @dataclass(frozen=True)
 class Strongest:
-    """The largest singular values, so many of them."""
+    """Use a given number of the largest singular values."""
 
     number: int
 
@@ -31,15 +31,15 @@ class Strongest:
         require_integer("Strongest", "number", self.number, at_least=1)
 
     def count(self, values: np.ndarray) -> int:
-        """How many of these singular values, largest first, are kept."""
+        """Number of singular values, largest first, that are used."""
         if self.number > len(values):
-            raise InputError(f"Strongest: number must be <= {len(values)}, the singular values, got {self.number}")
+            raise InputError(f"Strongest: number must be <= {len(values)} (singular values), got {self.number}")
         return self.number
 
 
 @dataclass(frozen=True)
 class Above:
-    """Singular values above a fraction of the largest one."""
+    """Use singular values above a fraction of the largest one."""
 
     fraction: float = 1e-3
 
@@ -48,34 +48,34 @@ class Above:
             raise InputError(f"Above: fraction must be from 0 to 1, got {short(self.fraction)}")
 
     def count(self, values: np.ndarray) -> int:
-        """How many of these singular values, largest first, are kept."""
+        """Number of singular values, largest first, that are used."""
         return int(np.sum(values > self.fraction * values[0]))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OrbitCorrection:
-    """What a correction found.
+    """Result of an orbit correction.
 
     Attributes
     ----------
     lattice : Lattice
-        With the correctors as found.
+        Lattice with the new corrector values.
     knobs : Knobs
-        The correctors, with their values before.
+        Correctors with their initial values.
     values : (k,) array
-        Values found.
+        New values of the correctors.
     before, after : (2 m,) arrays
-        Orbit at the monitors, x, then y [m], less what was asked for.
+        Orbit at the monitors relative to the goal, x, then y [m].
     history : tuple of float
         Its rms [m] before each step and after the last one.
     singular_values : (min(2 m, k),) array
-        Of the response before the last step, largest first [m per unit of the knobs].
+        Singular values of the response before the last step, largest first [m per unit of the knobs].
     kept : int
-        How many of them were used.
+        Number of singular values used.
     at_limit : tuple of str
-        Handles of correctors that ended at a bound.
+        Handles of correctors at a bound.
     response : OrbitResponse
-        At the corrected orbit.
+        Response at the corrected orbit.
     """
 
     lattice: Lattice
@@ -115,56 +115,56 @@ def correct_orbit(
 ) -> OrbitCorrection:  # fmt: skip
     """Correct the closed orbit at monitors in both planes, by singular value decomposition of its exact response.
 
-    Newton's method: each step takes the response at the orbit that the last one left, so that a few do, far from the
-    axis, too. Singular values that are not kept leave their part of the orbit as it is.
+    Newton's method: each step uses the response at the present orbit, so that a few steps suffice, also far from the
+    axis. Components of the orbit that belong to unused singular values are not corrected.
 
     Parameters
     ----------
     lattice : Lattice
-        A ring; with cavities on, its six-dimensional orbit.
+        A ring; with cavities on, the six-dimensional orbit is corrected.
     correctors : Knobs
-        One for each place: ``ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)``.
+        One for each corrector: ``ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)``.
     monitors : str or Range
-        Glob over names of elements, or a range.
+        Glob pattern of names of elements, or a range.
     singular_values : Strongest or Above, optional
-        Which are kept; ``Above(1e-3)`` where not given.
+        Selection of singular values; default ``Above(1e-3)``.
     goal : (2 m,) array, optional
-        Asked orbit at the monitors, x, then y [m]; 0 where not given.
+        Required orbit at the monitors, x, then y [m]; default 0.
     bounds : (lower, upper), optional
-        Of the values of all correctors.
+        Bounds of the values of all correctors.
     steps : int
-        At most so many.
+        Maximum number of steps.
     delta : float
         Relative momentum deviation.
 
     Returns
     -------
     OrbitCorrection
-        Correctors at bounds are reported there.
+        Its `at_limit` lists correctors at their bounds.
 
     Raises
     ------
     InputError
-        An argument is not as above, or a step leaves no closed orbit.
+        An argument is invalid, or there is no closed orbit after a step.
     """
     require_element_knobs("correct_orbit", correctors)
     require_integer("correct_orbit", "steps", steps, at_least=1)
-    keep = Above() if singular_values is None else singular_values
-    if not isinstance(keep, (Strongest, Above)):
-        raise InputError(f"correct_orbit: singular_values must be gputrack.Strongest or gputrack.Above, got {keep!r}")
+    selection = Above() if singular_values is None else singular_values
+    if not isinstance(selection, (Strongest, Above)):
+        raise InputError(f"correct_orbit: singular_values must be gputrack.Strongest or Above, got {selection!r}")
     low, high = _bounds(correctors, bounds)
     values, changed = correctors.values, lattice
     response = orbit_response(lattice, correctors, monitors, delta=delta)
-    asked = _goal(goal, len(response.orbit))
-    orbits = [response.orbit - asked]
+    required = _goal(goal, len(response.orbit))
+    orbits = [response.orbit - required]
     while True:
-        size, kept, step = _step(response.matrix, orbits[-1], keep, low - values, high - values)
+        size, kept, step = _step(response.matrix, orbits[-1], selection, low - values, high - values)
         values = np.clip(values + step, low, high)
         changed = lattice.with_knobs(correctors, values)
         start = response.twiss.whole.orbit if response.twiss.whole is not None else None
         response = orbit_response(changed, correctors, monitors, delta=delta, guess=start)
-        orbits.append(response.orbit - asked)
-        if np.abs(orbits[-1] - orbits[-2]).max() < _AT_REST or len(orbits) > steps:
+        orbits.append(response.orbit - required)
+        if np.abs(orbits[-1] - orbits[-2]).max() < _CONVERGED or len(orbits) > steps:
             break
     at_limit = tuple(k.handle for k, value in zip(correctors, values, strict=True) if value in (low, high))
     return OrbitCorrection(
@@ -173,17 +173,17 @@ def correct_orbit(
 
 
 def _step(
-    matrix: np.ndarray, orbit: np.ndarray, keep: Strongest | Above, low: np.ndarray, high: np.ndarray
+    matrix: np.ndarray, orbit: np.ndarray, selection: Strongest | Above, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, int, np.ndarray]:
-    """Singular values, how many are kept, and the change of the correctors within bounds."""
+    """Singular values, the number used, and the change of the correctors within bounds."""
     left, sizes, right = np.linalg.svd(matrix, full_matrices=False)
-    kept = keep.count(sizes)
-    asked = -left[:, :kept].T @ orbit
-    step = right[:kept].T @ (asked / sizes[:kept])
+    kept = selection.count(sizes)
+    required = -left[:, :kept].T @ orbit
+    step = right[:kept].T @ (required / sizes[:kept])
     if (step < low).any() or (step > high).any():
-        damped = np.vstack([sizes[:kept, None] * right[:kept], _SMALL * sizes[0] * np.eye(len(step))])
-        wanted = np.concatenate([asked, np.zeros(len(step))])
-        step = lsq_linear(damped, wanted, (np.minimum(low, 0.0), np.maximum(high, 0.0)), method="bvls").x
+        damped = np.vstack([sizes[:kept, None] * right[:kept], _REGULARISATION * sizes[0] * np.eye(len(step))])
+        right_side = np.concatenate([required, np.zeros(len(step))])
+        step = lsq_linear(damped, right_side, (np.minimum(low, 0.0), np.maximum(high, 0.0)), method="bvls").x
     return sizes, kept, step
 
 
@@ -206,12 +206,12 @@ def _goal(goal: Any, size: int) -> np.ndarray:
     if goal is None:
         return np.zeros(size)
     try:
-        asked = np.array(goal, dtype=float)
+        required = np.array(goal, dtype=float)
     except (TypeError, ValueError):
-        asked = np.zeros(0)
-    if asked.shape != (size,) or not np.isfinite(asked).all():
+        required = np.zeros(0)
+    if required.shape != (size,) or not np.isfinite(required).all():
         raise InputError(f"correct_orbit: goal must be {size} finite numbers [m], x then y, got {short(goal)}")
-    return asked
+    return required
 
 
 def _rms(values: np.ndarray) -> float:

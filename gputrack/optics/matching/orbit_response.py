@@ -1,4 +1,4 @@
-"""Response of the closed orbit to correctors, exactly, for all correctors and places in one call."""
+"""Exact response of the closed orbit at all places to all correctors."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ class OrbitResponse:
     Attributes
     ----------
     x, y : (m, k) arrays
-        d x/d knob and d y/d knob [m per unit of the knob], at m monitors for k knobs.
+        d x/d knob and d y/d knob [m per unit of the knob], for m monitors and k knobs.
     knobs : Knobs
     twiss : Twiss
-        Optics at the monitors: ``twiss.name``, ``twiss.s``, the orbit ``twiss.x``, ``twiss.y``, dispersion.
+        Optics at the monitors, with their names ``twiss.name``, positions ``twiss.s``, and orbit ``twiss.x``,
+        ``twiss.y``.
     """
 
     x: Array
@@ -47,31 +48,31 @@ class OrbitResponse:
 
     @property
     def matrix(self) -> Array:
-        """(2 m, k) Both planes, x above y."""
+        """Response matrix of both planes, x above y, (2 m, k)."""
         return anp.concatenate([self.x, self.y])
 
     @property
     def orbit(self) -> Array:
-        """(2 m,) x, then y [m]."""
+        """Closed orbit at the monitors, x, then y [m], (2 m,)."""
         return anp.concatenate([self.twiss.x, self.twiss.y])
 
     @property
     def dispersion(self) -> Array:
-        """(2 m,) Response to the momentum, d(x, y)/d delta [m]."""
+        """Response to the momentum, d(x, y)/d delta [m], (2 m,)."""
         return anp.concatenate([self.twiss.dx, self.twiss.dy])
 
     @cached_property
     def frequency(self) -> Array:
-        """(2 m,) Response to the frequency of the cavities [m/Hz]: - dispersion/(slip f).
+        """Response to the frequency of the cavities, -dispersion/(slip f) [m/Hz], (2 m,).
 
-        A ring keeps in step with its cavities: df/f = -slip d delta. Traced where the lattice is, in the frequency of
-        all cavities too.
+        The revolution follows the cavities: df/f = -slip d delta. Traced if the lattice is, also with respect to the
+        common frequency of all cavities.
 
         Raises
         ------
         InputError
-            No cavity is on, or they have different frequencies, or the frequencies of some of them alone are being
-            differentiated; or this is no ring at its own momentum.
+            No cavity is on, or cavities have different frequencies, or only some of the frequencies are traced; or the
+            optics are not those of a ring.
         """
         frequency = _common_frequency(self.twiss.lattice)
         quiet = self.twiss.coasting
@@ -88,59 +89,61 @@ def orbit_response(
     lattice: Lattice, correctors: Knobs, monitors: str | Range = "*", *, delta: float = 0.0,
     guess: np.ndarray | None = None, backend: Choice = None,
 ) -> OrbitResponse:  # fmt: skip
-    """Response of the closed orbit of a ring at monitors to correctors, or to any other knobs.
+    """Response of the closed orbit of a ring at monitors to correctors or any other knobs.
 
-    From the implicit function: what each element adds to the orbit, by the derivative of its map, is carried along by
-    the matrices around the closed orbit and closed over the turn. No differences, no further orbits.
+    Implicit differentiation of the closed orbit: the derivative of the map of each element with respect to its knob is
+    propagated by the transfer matrices about the closed orbit, with the periodicity condition. There are neither finite
+    differences nor additional orbits.
 
     Parameters
     ----------
     lattice : Lattice
-        With cavities on, the orbit of six coordinates, at fixed frequency.
+        With cavities on, the six-dimensional orbit at constant frequency.
     correctors : Knobs
-        ``ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)``; or offsets of magnets, strengths, ...
+        ``ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)``; or misalignments of magnets, strengths, ...
     monitors : str or Range
-        Glob over names of elements (at their entrances), or a range; everywhere where not given.
+        Glob pattern of names of elements (at their entrances), or a range; default all elements.
     delta, guess, backend
-        As of `closed_orbit`.
+        See `closed_orbit`.
 
     Returns
     -------
     OrbitResponse
-        Traced where the lattice is: ``gt.grad`` and ``gt.jacobian`` give its derivatives with respect to quadrupoles.
+        Traced if the lattice is: ``gt.grad`` and ``gt.jacobian`` give its derivatives, for example with respect to
+        quadrupoles.
 
     Raises
     ------
     InputError
-        As of `twiss`; or correctors are no knobs of elements.
+        See `twiss`; or `correctors` are not knobs of elements.
     """
     require_element_knobs("orbit_response", correctors)
     optics = twiss(lattice, delta=delta, orbit=guess, backend=backend)
     rows = optics.rows(monitors)
     places = [place for knob in correctors for place in knob.places]
     owner = np.repeat(np.eye(len(correctors)), [len(knob.places) for knob in correctors], axis=0)
-    added = _added(optics, correctors)
+    kicks = _element_derivatives(optics, correctors)
     exits = np.array(places) + 1
     form = symplectic_form(6)
-    # the inverse of a symplectic matrix: what is added, seen from the start
+    # symplectic inverse: changes of the orbit, transformed to the start
     inverse = -anp.matmul(form, anp.matmul(anp.swapaxes(optics.matrices[exits], -1, -2), form))
-    seen = anp.einsum("pij,pj->ip", inverse, added)
-    closed = _closed(optics, anp.dot(optics.matrix, anp.dot(seen, owner)))
-    past = (exits[None] <= rows[:, None]).astype(float)  # monitors behind the element
+    at_start = anp.einsum("pij,pj->ip", inverse, kicks)
+    closed = _closed(optics, anp.dot(optics.matrix, anp.dot(at_start, owner)))
+    downstream = (exits[None] <= rows[:, None]).astype(float)  # monitors downstream of the element
     planes = []
     for coordinate in (0, 2):
         row = optics.matrices[rows, coordinate]
-        planes.append(anp.dot(row, closed) + anp.dot(anp.dot(row, seen) * past, owner))
+        planes.append(anp.dot(row, closed) + anp.dot(anp.dot(row, at_start) * downstream, owner))
     x, y = planes
     return OrbitResponse(x, y, correctors, optics.chosen(rows))
 
 
 def _common_frequency(lattice: Lattice) -> Any:
-    """The one frequency of all cavities that are on, traced where it is being differentiated."""
+    """Common frequency of all cavities that are on, traced if it is differentiated."""
     plain = {i: e.frequency for i, e in enumerate(lattice) if isinstance(e, RFCavity) and e.voltage and e.frequency}
     if len(set(plain.values())) != 1:
         listed = f"{sorted(set(plain.values()))} Hz" if plain else "none"
-        raise InputError(f"OrbitResponse: frequency needs cavities that are on, all of one frequency, got {listed}")
+        raise InputError(f"OrbitResponse: frequency needs cavities that are on, with a common frequency, got {listed}")
     traced: dict[int, Any] = {}
     for knobs, box in effective_traces(lattice):
         for number, knob in enumerate(knobs):
@@ -149,29 +152,29 @@ def _common_frequency(lattice: Lattice) -> Any:
     if traced and len(traced) < len(plain):
         free = sorted({lattice[i].name for i in plain.keys() - traced.keys()})
         raise InputError(
-            "OrbitResponse: frequency has no derivative with respect to that of some cavities alone; let the knobs "
-            f"drive {', '.join(free)} too"
+            "OrbitResponse: frequency has no derivative with respect to the frequency of some cavities alone; include "
+            f"{', '.join(free)} in the knobs"
         )
-    # where each has a knob of its own, what counts is that they change together
+    # with one knob per cavity, the frequencies are assumed to change together
     return sum(traced.values()) / len(traced) if traced else next(iter(plain.values()))
 
 
-def require_element_knobs(what: str, knobs: Any) -> Knobs:
-    """`knobs`, or an error."""
+def require_element_knobs(owner: str, knobs: Any) -> Knobs:
+    """Return `knobs`, or raise `InputError` if they are not knobs of elements."""
     if not isinstance(knobs, Knobs) or not len(knobs) or not all(knob.places for knob in knobs):
-        raise InputError(f"{what}: correctors must be knobs of elements, lattice.knobs(...), got {short(knobs)}")
+        raise InputError(f"{owner}: correctors must be knobs of elements, lattice.knobs(...), got {short(knobs)}")
     return knobs
 
 
 def _closed(optics: Twiss, after: Array) -> Array:
-    """(6, k) Change of the closed orbit at the start, from what a turn adds to it."""
+    """Change of the closed orbit at the start (6, k), from the change after one turn."""
     free = optics.bases.shape[-1]
     start = anp.linalg.solve(anp.eye(free) - optics.matrix[:free, :free], after[:free])
     return anp.concatenate([start, np.zeros((6 - free, start.shape[1]))])
 
 
-def _added(optics: Twiss, knobs: Knobs) -> Array:
-    """(places, 6) Derivatives of elements' maps at the orbit with respect to knobs, for all their places in turn."""
+def _element_derivatives(optics: Twiss, knobs: Knobs) -> Array:
+    """Derivatives of the maps of elements at the orbit with respect to the knobs, for all their places, (places, 6)."""
     lattice = optics.lattice
     wanted = [(place, knob.parameter) for knob in knobs for place in knob.places]
     places = sorted({place for place, _ in wanted})
@@ -186,20 +189,20 @@ def _added(optics: Twiss, knobs: Knobs) -> Array:
         members = [places[i] for i in group.places]
         traced = _traced_parameters(group, members, lattice)
         for parameter in sorted({p for place, p in wanted if place in set(members)}):
-            rates = _rates(group, traced, parameter, orbits[:, np.array(group.places)], lattice)
-            columns |= {(place, parameter): (rates, row) for row, place in enumerate(members)}
+            derivatives = _derivatives(group, traced, parameter, orbits[:, np.array(group.places)], lattice)
+            columns |= {(place, parameter): (derivatives, row) for row, place in enumerate(members)}
     return anp.stack([columns[key][0][:, columns[key][1]] for key in wanted])
 
 
 def _with_places(element: Element, names: frozenset[str]) -> Element:
-    """The same element, whose series are long enough for some of their entries."""
+    """The element with series of sufficient length for the given entries."""
     for name in names:
         element = set_parameter(element, name, get_parameter(element, name))
     return element
 
 
 def _traced_parameters(group: LoweredGroup, members: Sequence[int], lattice: Lattice) -> dict[str, Any]:
-    """Parameters of a group, with what is being differentiated among them."""
+    """Parameters of a group, traced where they are differentiated."""
     p = {name: list(v) if isinstance(v, list) else v for name, v in group.parameters.items()}
     for knobs, box in effective_traces(lattice):
         for number, knob in enumerate(knobs):
@@ -210,8 +213,8 @@ def _traced_parameters(group: LoweredGroup, members: Sequence[int], lattice: Lat
     return p
 
 
-def _rates(group: LoweredGroup, parameters: dict[str, Any], name: str, orbits: Array, lattice: Lattice) -> Array:
-    """(6, elements) Derivatives of what leaves the elements of a group with respect to one parameter."""
+def _derivatives(group: LoweredGroup, parameters: dict[str, Any], name: str, orbits: Array, lattice: Lattice) -> Array:
+    """Derivatives of the coordinates after the elements of a group with respect to one parameter, (6, elements)."""
     reference = ReferenceValues.of(lattice.require_reference())
 
     def leaving(values: Any, coordinate: int) -> Any:
@@ -220,7 +223,7 @@ def _rates(group: LoweredGroup, parameters: dict[str, Any], name: str, orbits: A
         state = make_state(orbits, reference)
         for call in group.lower(p):
             state = call.forward(state, reference)
-        return state[coordinate] + 0.0 * values  # all of them, though some do not depend on it
+        return state[coordinate] + 0.0 * values  # of full shape even if it does not depend on the values
 
     values = _get(parameters, name)
     return anp.stack([elementwise_grad(leaving)(values, coordinate) for coordinate in range(6)])

@@ -1,4 +1,4 @@
-"""Targets of a match: what figures of the optics should be, or stay within."""
+"""Targets of a match: required values or limits of optical quantities."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from gputrack.optics.driving.driving_terms import driving_terms
 from gputrack.optics.linear.places import Range
 from gputrack.optics.linear.twiss import Twiss
 
-#: figures of a whole lattice
+#: quantities of the whole lattice
 FIGURES = ("qx", "qy", "qs", "dqx", "dqy", "momentum_compaction", "slip")
-#: those that differ from place to place
+#: quantities at each place
 COLUMNS = (
     "betx", "alfx", "mux", "bety", "alfy", "muy", "dx", "dpx", "dy", "dpy", "x", "px", "y", "py", "z", "delta",
 )  # fmt: skip
@@ -29,29 +29,32 @@ KNOWN = f"{', '.join((*FIGURES, *COLUMNS))}, r11 to r66, driving terms as h21000
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure should be, or stay within.
+    """Required value, or limits, of an optical quantity.
 
     Parameters
     ----------
     figure : str or callable
-        - ``qx``, ``qy``, ``qs``, ``dqx``, ``dqy``, ``momentum_compaction``, ``slip``: of the whole lattice;
+        - ``qx``, ``qy``, ``qs``, ``dqx``, ``dqy``, ``momentum_compaction``, ``slip`` of the whole lattice;
         - a column of `Twiss`: betx, alfx, mux, dx, x, ...;
-        - ``r11`` to ``r66``: entries of the matrix from the start to a place, or to the end where no place is given;
-        - ``h21000`` and other driving terms: their sizes at a place, or at the start where no place is given;
-        - a function of `Twiss` (whose ``lattice`` has the knobs): a number or an array, by ``autograd.numpy``.
+        - ``r11`` to ``r66``: entries of the matrix from the start to a place, by default the end;
+        - ``h21000`` and other driving terms: their modulus at a place, by default the start;
+        - a function of `Twiss` (whose ``lattice`` has the knobs), written with ``autograd.numpy``, that returns a
+          number or an array.
     value : float, optional
-        Asked value.
+        Required value.
     at : str or Range, optional
-        Glob over names of rows, or a range; all of them count. ``"end"`` is the end of the lattice.
+        Glob pattern of names of rows, or a range; the target applies to all matching rows. ``"end"`` is the end of the
+        lattice.
     minimum, maximum : float, optional
-        Instead of a value: nothing is asked of what lies within.
+        Limits instead of a value.
     weight : float
-        Of the difference in the sum of squares, > 0: one over what is tolerable.
+        Weight of the deviation, > 0: the inverse of its tolerable size.
 
     Raises
     ------
     InputError
-        There is no such figure, a column has no place or a figure has one, or there is not either a value or a limit.
+        The quantity does not exist, a column has no place or a quantity of the whole lattice has one, or neither or
+        both of a value and limits are given.
 
     Examples
     --------
@@ -70,7 +73,7 @@ class Target:
         self._require_figure()
         limits = self.minimum is not None or self.maximum is not None
         if (self.value is not None) == limits:
-            raise InputError(f"Target {self.name!r}: give a value, or a minimum and/or a maximum")
+            raise InputError(f"Target {self.name!r}: give either a value, or a minimum and/or a maximum")
         for name in ("value", "minimum", "maximum", "weight"):
             number = getattr(self, name)
             if number is None and name != "weight":
@@ -89,28 +92,28 @@ class Target:
     def _require_figure(self) -> None:
         placed = self.at is not None
         if placed and not isinstance(self.at, (str, Range)):
-            raise InputError(f"Target {self.name!r}: at must be a glob over names or a Range, got {short(self.at)}")
+            raise InputError(f"Target {self.name!r}: at must be a pattern of names or a Range, got {short(self.at)}")
         if self.figure in COLUMNS:
             if not placed:
-                raise InputError(f"Target {self.name!r}: needs a place, at='...'")
+                raise InputError(f"Target {self.name!r}: needs a place: at='...'")
         elif callable(self.figure) or self.figure in FIGURES:
             if placed:
-                raise InputError(f"Target {self.name!r}: is one of the whole lattice: drop at=")
+                raise InputError(f"Target {self.name!r}: is a quantity of the whole lattice; omit at=")
         elif not isinstance(self.figure, str) or not (_MATRIX.fullmatch(self.figure) or _TERM.fullmatch(self.figure)):
-            raise InputError(f"Target: no figure {self.figure!r}; they are {KNOWN}")
+            raise InputError(f"Target: no figure {self.figure!r}; figures are {KNOWN}")
 
     @property
     def name(self) -> str:
-        """Name of the figure."""
+        """Name of the quantity."""
         return self.figure if isinstance(self.figure, str) else getattr(self.figure, "__name__", "function")
 
     @property
     def limit(self) -> bool:
-        """Whether a figure is to stay within limits."""
+        """Whether the target has limits instead of a value."""
         return self.value is None
 
     def found(self, optics: Twiss) -> Any:
-        """(n,) Values of the figure."""
+        """Values of the quantity, (n,)."""
         if callable(self.figure):
             return anp.reshape(self.figure(optics), (-1,))
         if self.figure in FIGURES:
@@ -126,7 +129,7 @@ class Target:
         return getattr(optics, self.figure)[optics.rows(self.at)]  # type: ignore[arg-type]
 
     def miss(self, found: Any) -> Any:
-        """(n,) Weighted differences of values from what is asked; 0 within limits."""
+        """Weighted deviations of values from the target, (n,); 0 within limits."""
         if self.value is not None:
             return self.weight * (found - self.value)
         over = anp.maximum(found - self.maximum, 0.0) if self.maximum is not None else 0.0 * found
@@ -135,7 +138,7 @@ class Target:
 
     @property
     def wanted(self) -> str:
-        """What is asked, as text."""
+        """Required value or limits, as text."""
         if self.value is not None:
             return f"= {self.value:.10g}"
         bounds = [f">= {self.minimum:.10g}"] if self.minimum is not None else []
@@ -144,7 +147,7 @@ class Target:
 
     @property
     def place(self) -> str:
-        """Figure and place, as text."""
+        """Quantity and place, as text."""
         return f"{self.name} at {self.at}" if self.at is not None else self.name
 
     def __str__(self) -> str:

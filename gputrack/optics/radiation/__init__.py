@@ -1,1 +1,1 @@
-"""Radiation integrals, damping and equilibrium emittances."""
+"""Synchrotron radiation: integrals, damping and equilibrium emittances."""

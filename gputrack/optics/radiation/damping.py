@@ -1,4 +1,4 @@
-"""Damping of motion by radiation: from the eigenvalues of the one-turn matrix about the orbit that closes."""
+"""Radiation damping, from the eigenvalues of the one-turn matrix about the closed orbit."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from gputrack.optics.linear.normal_modes import UnstableMotionError, turning_eig
 from gputrack.optics.linear.stability import unstable
 from gputrack.optics.linear.trajectory import has_rf, positions
 
-#: of the energy, lost per turn: rates are then as good as four digits in double precision
+#: smallest relative energy loss per turn, at which rates have four digits in double precision
 _LEAST = 1e-10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Damping:
-    """Motion about the closed orbit of a ring whose particles radiate. Modes are those nearest to x, y and z.
+    """Motion about the closed orbit of a ring with radiation, in the modes closest to x, y and z.
 
     Attributes
     ----------
     orbit : (6,) array
-        At the start.
+        Closed orbit at the start.
     matrix : (6, 6) array
-        One turn about it.
+        One-turn matrix about it.
     tunes : (3,) array
-        Between 0 and 1; that of synchrotron motion counts backwards above transition.
+        Tunes between 0 and 1; above transition 1 minus the synchrotron tune.
     rates : (3,) array
-        By which amplitudes of the modes fall per turn: exp(-rate). The sum is -log(det matrix)/2.
+        Damping rates per turn: amplitudes decrease as exp(-rate). Their sum is -log(det matrix)/2.
     energy_loss : float
         Energy that a particle on the closed orbit radiates per turn [eV].
     lattice : Lattice
@@ -52,14 +52,17 @@ class Damping:
 
     @property
     def partition(self) -> Array:
-        """(3,) Damping partition numbers 2 E beta0^2/U0 times the rates: for fast particles 4 in all (K. Robinson)."""
+        """Damping partition numbers, 2 E beta0^2/U0 times the rates, (3,); their sum is 4 for ultrarelativistic beams.
+
+        K. W. Robinson, Phys. Rev. 111 (1958) 373.
+        """
         reference = self.lattice.require_reference()
         share: Array = 2.0 * reference.beta0**2 * reference.energy / self.energy_loss * self.rates
         return share
 
     @property
     def damping_times(self) -> Array:
-        """(3,) In which amplitudes fall by 1/e [s]; negative where they grow."""
+        """Times in which amplitudes decrease by 1/e [s], (3,); negative if they grow."""
         turn = positions(self.lattice)[-1] / (self.lattice.require_reference().beta0 * SPEED_OF_LIGHT)
         times: Array = turn / self.rates
         return times
@@ -72,38 +75,38 @@ class Damping:
 
 
 def damping(lattice: Lattice, guess: np.ndarray | None = None, *, backend: Choice = None) -> Damping:
-    """Closed orbit, tunes and damping rates of a ring whose particles radiate.
+    """Closed orbit, tunes and damping rates of a ring with radiation.
 
-    Exact derivatives of the tracking maps; nothing is assumed of the optics, so coupled rings, orbits off the axes of
-    magnets and strong radiation are right. Differentiable in knobs, once.
+    Computed from exact derivatives of the tracking maps without assumptions about the optics: valid for coupled rings,
+    orbits off the axes of magnets and strong radiation. Differentiable once with respect to knobs.
 
     Parameters
     ----------
     lattice : Lattice
-        Of `Lattice.with_radiation`, with a cavity on.
+        A ring of `Lattice.with_radiation` with a cavity on.
     guess : (6,) array, optional
-        Where the search for the closed orbit starts.
+        Start of the search for the closed orbit.
     backend : {"array", "host", "cuda"} or Streamed, optional
-        What runs the maps, see `closed_orbit`.
+        Backend of the maps; see `closed_orbit`.
 
     Raises
     ------
     InputError
-        Nothing radiates, or next to nothing, as slow protons do; there is no cavity on; there is no closed orbit, or
-        no oscillation around it.
+        No element radiates, or the energy loss is too small (slow protons); no cavity is on; there is no closed orbit,
+        or the motion about it is unstable.
     """
     require_single_particles(lattice)
     if lattice.first_radiating is None:
-        raise InputError(f"Lattice {lattice.name!r}: no element radiates; give lattice.with_radiation()")
+        raise InputError(f"Lattice {lattice.name!r}: no element radiates; use lattice.with_radiation()")
     if not has_rf(lattice):
-        raise InputError(f"Lattice {lattice.name!r}: no cavity is on to give the energy back; set a voltage")
+        raise InputError(f"Lattice {lattice.name!r}: no cavity is on to restore the energy; set a voltage")
     passed = closed_trajectory(lattice, 0.0, guess, backend)
     matrix = part(passed, np.s_[-1, :, 1:])
     values, energy_loss = _eigenvalues(lattice, matrix), _energy_loss(lattice, part(passed, np.s_[:, 5, 0]))
     if not abs(float(untraced(energy_loss))) > _LEAST * lattice.require_reference().plain.energy:
         raise InputError(
-            f"Lattice {lattice.name!r}: a turn costs {float(untraced(energy_loss)):.3g} eV, too little beside the "
-            "energy to see the motion damped within rounding; gputrack.radiation has first-order figures"
+            f"Lattice {lattice.name!r}: the energy loss of {float(untraced(energy_loss)):.3g} eV per turn is too small "
+            "to resolve the damping within rounding; use gputrack.radiation, which is of first order"
         )
     return Damping(
         part(passed, np.s_[0, :, 0]),
@@ -116,7 +119,7 @@ def damping(lattice: Lattice, guess: np.ndarray | None = None, *, backend: Choic
 
 
 def _eigenvalues(lattice: Lattice, matrix: Array) -> Array:
-    """(3,) Eigenvalues of the modes that turn with the motion; w M v with both eigenvectors held is right once."""
+    """Eigenvalues of the modes of positive norm, (3,), as w M v, whose first derivative is exact for constant w, v."""
     plain = np.asarray(untraced(matrix))
     try:
         vectors, _ = turning_eigenvectors(plain, growth=np.inf)
@@ -127,7 +130,7 @@ def _eigenvalues(lattice: Lattice, matrix: Array) -> Array:
 
 
 def _energy_loss(lattice: Lattice, delta: Array) -> Any:
-    """Sum of what the energy falls by in elements that radiate [eV]."""
+    """Energy loss in the radiating elements [eV]."""
     reference = lattice.require_reference()
     places = np.array([i for i, element in enumerate(lattice.origin.elements) if element.radiation is not None])
     energy = anp.sqrt((reference.p0c * (1.0 + delta)) ** 2 + reference.mass**2)

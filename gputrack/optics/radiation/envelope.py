@@ -1,9 +1,9 @@
-"""Equilibrium of damping and quantum excitation: second moments of a beam of single particles that radiate.
+"""Equilibrium of radiation damping and quantum excitation: second moments of the beam.
 
-Photons leave at random. Along a path of curvature kappa the square of the relative momentum grows, on average, by
+Photon emission is random. On a path of curvature kappa the mean square of the relative momentum grows by
 55/(24 sqrt(3)) r (hbar/(m c)) gamma^5 |kappa|^3 per length (M. Sands, SLAC-121, 1970), along the direction of motion.
-Carried to the end of the turn by the exact matrices, damping among them, these kicks add up to D, and the moments that
-repeat obey S = M S M^T + D (K. Ohmi, K. Hirata, K. Oide, Phys. Rev. E 49 (1994) 751).
+Propagated to the end of the turn by the exact matrices, which include damping, these kicks add up to D, and the
+equilibrium moments satisfy S = M S M^T + D (K. Ohmi, K. Hirata, K. Oide, Phys. Rev. E 49 (1994) 751).
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from gputrack.optics.linear.normal_modes import symplectic_form, turning_eigenve
 from gputrack.optics.radiation.damping import Damping, damping
 from gputrack.optics.radiation.integrals import HBAR_C
 
-_STEP = 1e-200  # complex, so small that its square vanishes: derivatives are exact to rounding
+_STEP = 1e-200  # complex step, whose square underflows to 0: derivatives are exact to rounding
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Envelope:
-    """Moments of the beam of a ring whose particles radiate, about its closed orbit.
+    """Equilibrium moments of the beam of a ring with radiation, about its closed orbit.
 
     Attributes
     ----------
     sigma : (6, 6) array
-        Second moments at the start; ``gt.Beam.from_sigma(n, reference, sigma)`` is such a beam about the axis.
+        Second moments at the start; ``gt.Beam.from_sigma(n, reference, sigma)`` makes such a beam about the axis.
     emittance : (3,) array
-        Of the modes nearest to x, y and z [m]: what `sigma` has of each, whatever the coupling.
+        Emittances of `sigma` in the modes closest to x, y and z [m], with any coupling.
     damping : Damping
-        The orbit, and how fast the beam gets there.
+        Closed orbit and damping rates.
     """
 
     sigma: np.ndarray
@@ -62,40 +62,40 @@ class Envelope:
 
 
 def envelope(lattice: Lattice, guess: np.ndarray | None = None) -> Envelope:
-    """Equilibrium of a ring of fast particles: emittances, energy spread and bunch length, with any coupling.
+    """Equilibrium emittances, energy spread and bunch length of a ring of ultrarelativistic particles.
 
     Parameters
     ----------
     lattice : Lattice
-        Of `Lattice.with_radiation`, with a cavity on.
+        A ring of `Lattice.with_radiation` with a cavity on.
     guess : (6,) array, optional
-        Where the search for the closed orbit starts.
+        Start of the search for the closed orbit.
 
     Raises
     ------
     InputError
-        As of `damping`; a mode is not damped; or the lattice is being differentiated.
+        See `damping`; or a mode is not damped; or the lattice is traced.
     """
     if lattice.traced:
-        raise InputError(f"Lattice {lattice.name!r}: the envelope cannot be differentiated; gputrack.radiation can")
-    found = damping(lattice, guess)
-    if found.rates.min() <= 0.0:
+        raise InputError(f"Lattice {lattice.name!r}: the envelope is not differentiable; use gputrack.radiation")
+    motion = damping(lattice, guess)
+    if motion.rates.min() <= 0.0:
         raise InputError(
-            f"Lattice {lattice.name!r}: there is no equilibrium, partition numbers are {found.partition.tolist()}"
+            f"Lattice {lattice.name!r}: there is no equilibrium, partition numbers are {motion.partition.tolist()}"
         )
     growth = np.zeros((6, 6))
-    for to_here, size, way in _photons(lattice, found.orbit):
-        back = np.linalg.solve(to_here, way)
+    for to_here, size, direction in _photons(lattice, motion.orbit):
+        back = np.linalg.solve(to_here, direction)
         growth += size * np.outer(back, back)
-    matrix = found.matrix
+    matrix = motion.matrix
     growth = matrix @ growth @ matrix.T
     sigma = np.linalg.solve(np.eye(36) - np.kron(matrix, matrix), growth.reshape(-1)).reshape(6, 6)
     sigma = 0.5 * (sigma + sigma.T)
-    return Envelope(sigma, _emittances(sigma, matrix), found)
+    return Envelope(sigma, _emittances(sigma, matrix), motion)
 
 
 def _photons(lattice: Lattice, orbit: np.ndarray) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
-    """For each kick: the matrix from the start, the mean square of the noise, and along which coordinates it acts."""
+    """For each radiation kick the matrix from the start, the mean square of the noise, and its direction."""
     reference = lattice.require_reference()
     ref, momentum = ReferenceValues.of(reference), reference.p0c / reference.mass
     rate = 55.0 / (24.0 * math.sqrt(3.0)) * reference.classical_radius * HBAR_C / reference.mass * momentum**5
@@ -104,17 +104,17 @@ def _photons(lattice: Lattice, orbit: np.ndarray) -> Iterator[tuple[np.ndarray, 
         before, s = s, kind.forward(s, op, ref)
         if not kind.name.endswith("radiation"):
             continue
-        way, path = _direction(before, op)
+        direction, path = _direction(before, op)
         opd, drop = before.opd.real[0], (before.opd - s.opd).real[0]
         rest = ref.inverse_gamma0_squared / ref.beta0**2
-        # as of gputrack.elements.radiation: drop = k (P^2 + rest)/(1 + k P), k = ref.radiation field^2 path
+        # as in gputrack.elements.radiation: drop = k (P^2 + rest)/(1 + k P), k = ref.radiation field^2 path
         k = drop / (opd * opd + rest - drop * opd)
         field_squared = k / (ref.radiation * path)
-        yield np.array(s[:6]).imag / _STEP, rate * opd**4 * field_squared**1.5 * path, way
+        yield np.array(s[:6]).imag / _STEP, rate * opd**4 * field_squared**1.5 * path, direction
 
 
 def _direction(s: State, op: Any) -> tuple[np.ndarray, float]:
-    """Along which coordinates momentum is lost, and the way in the field [m]."""
+    """Direction of the momentum loss in coordinates, and the path length in the field [m]."""
     x, px, y, py = (getattr(s, name).real[0] for name in ("x", "px", "y", "py"))
     k = 0.5 * getattr(op, "ks", 0.0)
     p, q = (px + k * y) / s.opd.real[0], (py - k * x) / s.opd.real[0]
@@ -123,7 +123,7 @@ def _direction(s: State, op: Any) -> tuple[np.ndarray, float]:
 
 
 def _emittances(sigma: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(3,) Mean actions of the modes, |v^H S x|^2 with eigenvectors v^H S v = i."""
+    """Mean actions of the modes, |v^H S x|^2 with eigenvectors v^H S v = i, (3,)."""
     vectors, _ = turning_eigenvectors(matrix, growth=np.inf)
-    seen = vectors.conj().T @ symplectic_form(6)
-    return np.real(np.einsum("mi,ij,mj->m", seen, sigma, seen.conj()))
+    projections = vectors.conj().T @ symplectic_form(6)
+    return np.real(np.einsum("mi,ij,mj->m", projections, sigma, projections.conj()))

@@ -1,4 +1,4 @@
-"""Synchrotron radiation: integrals, energy loss, damping and equilibrium of electron rings."""
+"""Synchrotron radiation integrals, and the energy loss, damping and equilibrium that follow from them."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ HBAR_C = 6.626_070_15e-34 / (2.0 * math.pi * ELEMENTARY_CHARGE) * SPEED_OF_LIGHT
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Radiation:
-    """Figures of radiation damping and quantum excitation, to first order in what is radiated per turn.
+    """Radiation damping and quantum excitation to first order in the energy loss per turn.
 
     R. H. Helm, M. J. Lee, P. L. Morton, M. Sands, IEEE Trans. Nucl. Sci. 20 (1973) 900; M. Sands, SLAC-121 (1970).
 
     Attributes
     ----------
     i1, i2, i3 : float
-        Integrals of h D [m], h^2 [1/m] and |h|^3 [1/m^2], h the curvature, D the dispersion in the plane of a bend.
+        Integrals of h D [m], h^2 [1/m] and |h|^3 [1/m^2], with the curvature h and the dispersion D in the plane of a
+        bend.
     i4x, i4y : float
-        Integrals of (h^3 + 2 h k1) D less h^2 D tan(e) at the faces [1/m], by the plane of D.
+        Integrals of (h^3 + 2 h k1) D minus h^2 D tan(e) at the faces [1/m], for D in x and in y.
     i5x, i5y : float
-        Integrals of |h|^3 H [1/m], H the dispersion's invariant of each mode: gamma D^2 + 2 alpha D D' + beta D'^2
+        Integrals of |h|^3 H [1/m], with the dispersion invariant H of each mode: gamma D^2 + 2 alpha D D' + beta D'^2
         without coupling.
+    slip : float
+        Slip factor.
     lattice : Lattice
     """
 
@@ -54,12 +57,12 @@ class Radiation:
 
     @property
     def i4(self) -> Any:
-        """Both planes together [1/m]."""
+        """Sum of both planes [1/m]."""
         return self.i4x + self.i4y
 
     @property
     def i5(self) -> Any:
-        """Of the horizontal mode [1/m]."""
+        """Integral of the horizontal mode [1/m]."""
         return self.i5x
 
     @property
@@ -77,7 +80,7 @@ class Radiation:
 
     @property
     def damping_times(self) -> tuple[Any, Any, Any]:
-        """Of the amplitudes in x, y and z [s]."""
+        """Damping times of the amplitudes in x, y and z [s]."""
         ref = self.lattice.require_reference()
         turn = positions(self.lattice)[-1] / (ref.beta0 * SPEED_OF_LIGHT)
         jx, jy, jz = (2.0 * ref.energy * turn / (j * self.energy_loss) for j in self.partition)
@@ -90,7 +93,7 @@ class Radiation:
 
     @property
     def emittance(self) -> tuple[Any, Any]:
-        """Natural emittances of both modes [m]."""
+        """Equilibrium emittances of both transverse modes [m]."""
         jx, jy, _ = self._require_damped()
         return self._excitation() * self.i5x / (jx * self.i2), self._excitation() * self.i5y / (jy * self.i2)
 
@@ -104,29 +107,29 @@ class Radiation:
         for name, number in zip("xyz", self.partition, strict=True):
             if not number > 0.0:
                 value = f"J{name} = {float(untraced(number)):.6g}"
-                raise InputError(f"Radiation: motion in {name} is not damped ({value}), there is no equilibrium")
+                raise InputError(f"Radiation: there is no equilibrium: motion in {name} is not damped, {value}")
         return self.partition
 
     @property
     def synchrotron_tune(self) -> Any:
-        """Of small amplitudes about the phase at which the cavities make up for the loss.
+        """Synchrotron tune of small amplitudes about the phase at which the cavities restore the energy.
 
-        Qs^2 = k slip C sqrt(V^2 - U0^2)/(4 pi^2 beta^2 E), k = 2 pi f/(beta c), V of all cavities together.
+        Qs^2 = k slip C sqrt(V^2 - U0^2)/(4 pi^2 beta^2 E), k = 2 pi f/(beta c), V the total voltage.
 
         Raises
         ------
         InputError
-            Cavities have different frequencies, or less voltage than is lost.
+            Cavities have different frequencies, or the voltage is less than the energy loss.
         """
         ref = self.lattice.require_reference()
         voltages, frequencies = _cavities(self.lattice)
         if len(set(untraced(frequencies).tolist())) != 1:
-            raise InputError("Radiation: synchrotron_tune needs cavities that are on, all of one frequency")
+            raise InputError("Radiation: synchrotron_tune needs cavities that are on, with a common frequency")
         voltage, loss = abs(ref.charge) * anp.sum(voltages), self.energy_loss
         if not abs(voltage) > loss:
-            given, lost = float(abs(untraced(voltage))), float(untraced(loss))
-            raise InputError(f"Radiation: cavities give {given:.6g} eV per turn, {lost:.6g} eV are lost")
-        # where one frequency alone is changed, each counts by its voltage
+            gain, lost = float(abs(untraced(voltage))), float(untraced(loss))
+            raise InputError(f"Radiation: cavities restore at most {gain:.6g} eV per turn, but {lost:.6g} eV are lost")
+        # frequencies are weighted with voltages, for derivatives with respect to one of them
         frequency = anp.sum(voltages * frequencies) / anp.sum(voltages)
         wave = 2.0 * math.pi * frequency / (ref.beta0 * SPEED_OF_LIGHT)
         focusing = wave * anp.abs(self.slip) * positions(self.lattice)[-1] * anp.sqrt(voltage**2 - loss**2)
@@ -151,15 +154,15 @@ def _cavities(lattice: Lattice) -> tuple[Array, Array]:
 
 
 def radiation(lattice: Lattice) -> Radiation:
-    """Radiation integrals of a ring, about its reference orbit, and what follows from them.
+    """Radiation integrals of a ring about its reference orbit.
 
-    All bends radiate, those of no length with their `lrad`; magnets off whose axis the closed orbit passes do not.
-    The integrals are done inside the bends with the optics there, by Gauss and Legendre's rule.
+    All bends radiate, thin ones with their length `lrad`; other magnets do not, even if the closed orbit is off their
+    axis. Integrals over bends use the optics inside them and the Gauss-Legendre rule.
 
     Raises
     ------
     InputError
-        As of `twiss`; or there are no bends.
+        See `twiss`; or there are no bends.
     """
     optics = twiss(lattice).coasting
     magnets = magnets_of(optics.lattice)
@@ -180,18 +183,18 @@ def _integrals(bends: Magnets, inner: Inside, dispersion: Array) -> dict[str, An
     gradient = anp.where(thick, anp.real(bends.fields[:, 1]), 0.0)
     cosine, sine = anp.cos(bends.tilt), anp.sin(bends.tilt)
     entering, leaving = dispersion[bends.places], dispersion[bends.places + 1]
-    found = {"i2": anp.sum(h**2 * size), "i3": anp.sum(anp.abs(h) ** 3 * size), "i1": 0.0}
+    integrals = {"i2": anp.sum(h**2 * size), "i3": anp.sum(anp.abs(h) ** 3 * size), "i1": 0.0}
     for name, part, row in (("x", cosine, 0), ("y", sine, 2)):
         mean = part * anp.sum(weights * inner.dispersion[..., row], axis=1)
         ends = part * (anp.tan(bends.e1) * entering[:, row] + anp.tan(bends.e2) * leaving[:, row])
-        found["i1"] = found["i1"] + anp.sum(h * mean)
-        found[f"i4{name}"] = anp.sum((h**3 + 2.0 * h * gradient) * mean - h**2 * ends)
+        integrals["i1"] = integrals["i1"] + anp.sum(h * mean)
+        integrals[f"i4{name}"] = anp.sum((h**3 + 2.0 * h * gradient) * mean - h**2 * ends)
     for name, invariant in zip("xy", _invariants(inner), strict=True):
-        found[f"i5{name}"] = anp.sum(anp.abs(h) ** 3 * anp.sum(weights * invariant, axis=1))
-    return found
+        integrals[f"i5{name}"] = anp.sum(anp.abs(h) ** 3 * anp.sum(weights * invariant, axis=1))
+    return integrals
 
 
 def _invariants(inner: Inside) -> tuple[Array, Array]:
-    """H of both modes: the dispersion in normalised coordinates, squared."""
+    """Dispersion invariants H of both modes: squares of the dispersion in normalised coordinates."""
     squares = anp.matmul(symplectic_inverse(inner.bases), inner.dispersion[..., None])[..., 0] ** 2
     return squares[..., 0] + squares[..., 1], squares[..., 2] + squares[..., 3]
