@@ -262,3 +262,11 @@ GT_INLINE Pack choose(unsigned lanes, const Pack& a, const Pack& b) {
 #endif
 
 constexpr unsigned ALL_LANES = (1u << LANES) - 1u;
+
+// Elements run by their optimisations (elements/fast, taylor/elements). Tests define GT_PLAIN to compare these with the
+// plain formulas.
+#ifndef GT_PLAIN
+constexpr bool OPTIMISED = true;
+#else
+constexpr bool OPTIMISED = false;
+#endif

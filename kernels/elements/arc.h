@@ -18,14 +18,7 @@ GT_INLINE ArcPath<T> arc_by(State<T>& s, C sine, C cosine, C reach, C sagitta, C
   T a = pz * cosine - s.px * sine;
   T b = s.px * cosine + pz * sine;
   T w = reach + s.x * sine;
-  if (vanishes(k0)) {  // the same formulas without a field: a straight line
-    T tau = w / a;
-    s.x = s.x * cosine - sagitta + b * tau;
-    s.px = b;
-    s.y += s.py * tau;
-    s.z += length * s.slip + (length - s.opd * tau);
-    return {pz, a, tau, tau, 0.5 * tau};
-  }
+  if (OPTIMISED && vanishes(k0)) return line_by(s, cosine, sagitta, length, pz, a, b, w);
   T px = b - k0 * w;
   u = v * v + (px * s.inverse) * (px * s.inverse);
   T pz_out = s.opd * (1.0 - u) * (1.0 + slope_excess(u));
@@ -94,3 +87,5 @@ GT_INLINE void arc_adjoint(State<T>& s, Costate<T>& g, const ArcOp& op, const Ar
   arc_by_adjoint(s, g, op.sine, op.cosine, op.reach, op.sagitta, op.length, op.k0, op.halvings, *bar.sine,
                  *bar.cosine, *bar.reach, *bar.sagitta, *bar.length, *bar.k0);
 }
+
+#include "fast/arc.h"

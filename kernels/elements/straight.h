@@ -1,103 +1,61 @@
-// Twin of gputrack/elements/straight.py.
+// Twin of gputrack/elements/straight.py. Bodies run by fast/straight.h.
 #pragma once
 #include "splitting.h"
 #include "drift.h"
 
 constexpr int MAX_TERMS = 21;  // orders up to 20, as gputrack/elements/element.py admits
 
-// px += L Re f, py += L Im f with f = sum (bn + i an)(x + i y)^n; TERMS, where not 0, is their known number.
-template <int TERMS = 0, class T, class L, class C>
+// Coefficient n of a field, 0 for the order LEFT_OUT.
+template <int LEFT_OUT, class C>
+GT_INLINE C coefficient(const C* c, int n) {
+  if constexpr (LEFT_OUT < 0) return c[n];
+  return n == LEFT_OUT ? 0.0 * c[n] : c[n];
+}
+
+// px -= L Re f, py += L Im f with f = sum_n (bn + i an)(x + i y)^n = By + i Bx over the rigidity [1/m], bn and an in
+// m^-(n+1). Without SKEW all an are 0; TERMS, where not 0, is the known number of terms; the order LEFT_OUT is not
+// there.
+template <bool SKEW = true, int TERMS = 0, int LEFT_OUT = -1, class T, class L, class C>
 GT_INLINE void multipole_kick(State<T>& s, L length, const C* bn, const C* an, int terms) {
   const int count = TERMS ? TERMS : terms;
   if (count == 1) {
     s.px = s.px - length * bn[0];
-    s.py = s.py + length * an[0];
+    if constexpr (SKEW) s.py = s.py + length * an[0];
     return;
   }
-  const C b = bn[count - 1], a = an[count - 1];
-  T re = bn[count - 2] + b * s.x - a * s.y, im = an[count - 2] + a * s.x + b * s.y;
+  const C b = coefficient<LEFT_OUT>(bn, count - 1);
+  T re = coefficient<LEFT_OUT>(bn, count - 2) + b * s.x, im = b * s.y;
+  if constexpr (SKEW) {
+    const C a = coefficient<LEFT_OUT>(an, count - 1);
+    re = re - a * s.y;
+    im = coefficient<LEFT_OUT>(an, count - 2) + a * s.x + im;
+  }
   GT_UNROLL for (int n = count - 3; n >= 0; --n) {
-    T next = bn[n] + re * s.x - im * s.y;
-    im = an[n] + im * s.x + re * s.y;
+    T next = coefficient<LEFT_OUT>(bn, n) + re * s.x - im * s.y;
+    if constexpr (SKEW)
+      im = coefficient<LEFT_OUT>(an, n) + im * s.x + re * s.y;
+    else
+      im = im * s.x + re * s.y;
     re = next;
   }
   s.px -= length * re;
   s.py += length * im;
 }
 
-// The same without skew multipoles.
-template <int TERMS = 0, class T, class L, class C>
-GT_INLINE void normal_kick(State<T>& s, L length, const C* bn, int terms) {
-  const int count = TERMS ? TERMS : terms;
-  if (count == 1) {
-    s.px = s.px - length * bn[0];
-    return;
-  }
-  const C b = bn[count - 1];
-  T re = bn[count - 2] + b * s.x, im = b * s.y;
-  GT_UNROLL for (int n = count - 3; n >= 0; --n) {
-    T next = bn[n] + re * s.x - im * s.y;
-    im = im * s.x + re * s.y;
-    re = next;
-  }
-  s.px -= length * re;
-  s.py += length * im;
-}
-
-// Written out for quadrupoles and sextupoles, whose steps are short.
-template <int TERMS, class Outer, class Inner>
-GT_INLINE void compose_for(int scheme, int slices, Outer outer, Inner inner) {
-  if constexpr (TERMS != 0)
-    compose_short(scheme, slices, outer, inner);
-  else
-    compose(scheme, slices, outer, inner);
-}
-
-// Slopes px/(1 + delta), py/(1 + delta) in the place of the momenta: 1 + delta stays out of the steps.
-template <int TERMS, bool SKEW, class T, class C>
-GT_INLINE void straight_with(State<T>& s, const StraightConstants<C>& op, C length) {
-  const T reach = length * s.inverse;
-  T lag = broadcast(0.0);
-  s.px = s.px * s.inverse;
-  s.py = s.py * s.inverse;
-  compose_for<TERMS>(
-      op.scheme, op.slices,
-      [&](double part, int) GT_LAMBDA {
-        const C along = part * length;
-        T u = s.px * s.px + s.py * s.py;
-        if (op.exact) {
-          T w = slope_excess(u);
-          T path = along + along * w;
-          s.x += path * s.px;
-          s.y += path * s.py;
-          lag += part * w;
-        } else {
-          s.x += along * s.px;
-          s.y += along * s.py;
-          lag += (0.5 * part) * u;
-        }
-      },
-      [&](double part) GT_LAMBDA {
-        if constexpr (SKEW)
-          multipole_kick<TERMS>(s, part * reach, op.bn, op.an, op.terms);
-        else
-          normal_kick<TERMS>(s, part * reach, op.bn, op.terms);
-      });
-  s.px = s.px * s.opd;
-  s.py = s.py * s.opd;
-  s.z += length * (s.slip - lag);
-}
-
+// Drift-kick integration of a straight multipole body over `length` [m].
 template <class T, class C>
 GT_INLINE void straight_by(State<T>& s, const StraightConstants<C>& op, C length) {
-  if (op.skew) return straight_with<0, true>(s, op, length);
-  switch (op.terms) {
-    case 2:
-      return straight_with<2, false>(s, op, length);
-    case 3:
-      return straight_with<3, false>(s, op, length);
-    default:
-      return straight_with<0, false>(s, op, length);
+  if constexpr (OPTIMISED) {
+    fast_straight_by(s, op, length);
+  } else {
+    compose(
+        op.scheme, op.slices, [&](double part, int) GT_LAMBDA { drift_by(s, part * length, op.exact); },
+        [&](double part) GT_LAMBDA {
+          if (op.skew)
+            multipole_kick<true>(s, part * length, op.bn, op.an, op.terms);
+          else
+            multipole_kick<false>(s, part * length, op.bn, op.an, op.terms);
+        });
   }
 }
 
@@ -113,19 +71,20 @@ GT_INLINE void unstraight(State<T>& s, const StraightConstants<C>& op, const Ref
 }
 
 // Adjoint of multipole_kick: px, py in; x, y, length, bn, an out.
-template <int TERMS = 0, class T>
+template <bool SKEW = true, int LEFT_OUT = -1, class T>
 GT_INLINE void multipole_kick_adjoint(State<T>& s, Costate<T>& g, double length, const double* bn, const double* an,
                                       int terms, Cotangent<T>& length_bar, Cotangent<T>* bn_bar,
                                       Cotangent<T>* an_bar) {
-  const int count = TERMS ? TERMS : terms;
-  T re = broadcast(bn[count - 1]), im = broadcast(an[count - 1]);
+  T re = broadcast(coefficient<LEFT_OUT>(bn, terms - 1));
+  T im = broadcast(SKEW ? coefficient<LEFT_OUT>(an, terms - 1) : 0.0);
   T re_rate = broadcast(0.0), im_rate = broadcast(0.0);  // f' = d(re + i im)/d(x + i y)
-  GT_UNROLL for (int n = count - 2; n >= 0; --n) {
+  GT_UNROLL for (int n = terms - 2; n >= 0; --n) {
     T next = re_rate * s.x - im_rate * s.y + re;
     im_rate = im_rate * s.x + re_rate * s.y + im;
     re_rate = next;
-    next = re * s.x - im * s.y + bn[n];
-    im = im * s.x + re * s.y + an[n];
+    next = re * s.x - im * s.y + coefficient<LEFT_OUT>(bn, n);
+    im = im * s.x + re * s.y;
+    if constexpr (SKEW) im = im + coefficient<LEFT_OUT>(an, n);
     re = next;
   }
   s.px += length * re;
@@ -135,137 +94,42 @@ GT_INLINE void multipole_kick_adjoint(State<T>& s, Costate<T>& g, double length,
   g.x += re_bar * re_rate + im_bar * im_rate;
   g.y += im_bar * re_rate - re_bar * im_rate;
   Cotangent<T> c = re_bar, d = im_bar;  // (re_bar - i im_bar)(x + i y)^n = c - i d
-  GT_UNROLL for (int n = 0; n < count; ++n) {
-    bn_bar[n] += c;
-    an_bar[n] += d;
+  GT_UNROLL for (int n = 0; n < terms; ++n) {
+    if (n != LEFT_OUT) {
+      bn_bar[n] += c;
+      if constexpr (SKEW) an_bar[n] += d;
+    }
     Cotangent<T> next = c * s.x + d * s.y;
     d = d * s.x - c * s.y;
     c = next;
   }
 }
 
-// What the sweep through a body carries: positions, slopes P = px/(1 + delta) and Q, which keep 1 + delta out of the
-// steps, their cotangents, and what follows at the end from sums over the steps. f is the fraction of the length L:
-//   drift  x += f L r P, z += f L (slip - (r - 1)) with r = 1/sqrt(1 - P^2 - Q^2);   kick  P -= f K Re, Q += f K Im
-// with K = L/(1 + delta). Kicks are linear in K and in the multipoles: K's bar follows from theirs.
-template <class T, int N>
-struct Body {
-  T x, y, P, Q;
-  Cotangent<T> gx, gy, gP, gQ, gz;
-  T reach;
-  T excess;             // sum of f (r - 1)
-  Cotangent<T> travel;  // sum of f r (gx P + gy Q - gz)
-  Cotangent<T> bn[N], an[N];  // bars less the factor K
-};
-
-template <class T, int N>
-GT_INLINE void drift_back(Body<T, N>& b, double part, double length, int exact) {
-  T u = b.P * b.P + b.Q * b.Q;
-  Cotangent<T> slope_bar = b.gx * b.P + (b.gy * b.Q - b.gz);
-  T w, path;
-  Cotangent<T> p_bar;
-  if (exact) {
-    w = slope_excess(u);
-    T root = 1.0 + w;
-    path = (part * length) * root;
-    Cotangent<T> along = (part * slope_bar) * root;
-    b.travel += along;
-    p_bar = (length * along) * (root * root);
-  } else {
-    w = 0.5 * u;
-    path = broadcast(part * length);
-    b.travel += part * slope_bar;
-    p_bar = -(part * length) * b.gz;
-  }
-  b.excess += part * w;
-  b.x -= path * b.P;
-  b.y -= path * b.Q;
-  b.gP += path * b.gx + p_bar * b.P;
-  b.gQ += path * b.gy + p_bar * b.Q;
-}
-
-template <int TERMS, bool SKEW, class T, int N>
-GT_INLINE void kick_back(Body<T, N>& b, double part, const StraightOp& op) {
-  const int terms = TERMS ? TERMS : op.terms;
-  // f = re + i im and its derivative with respect to x + i y; the first step of Horner's rule by hand
-  T re = broadcast(op.bn[terms - 1]), im = broadcast(SKEW ? op.an[terms - 1] : 0.0);
-  T re_rate = broadcast(0.0), im_rate = broadcast(0.0);
-  if (terms > 1) {
-    re_rate = re;
-    im_rate = im;
-    T next = SKEW ? op.bn[terms - 2] + re * b.x - im * b.y : op.bn[terms - 2] + re * b.x;
-    im = SKEW ? op.an[terms - 2] + im * b.x + re * b.y : re * b.y;
-    re = next;
-  }
-  GT_UNROLL for (int n = terms - 3; n >= 0; --n) {
-    const bool real = !SKEW && n == terms - 3;  // the rate has no imaginary part yet
-    T next = real ? re_rate * b.x + re : re_rate * b.x - im_rate * b.y + re;
-    im_rate = real ? re_rate * b.y + im : im_rate * b.x + re_rate * b.y + im;
-    re_rate = next;
-    next = op.bn[n] + re * b.x - im * b.y;
-    im = SKEW ? op.an[n] + im * b.x + re * b.y : im * b.x + re * b.y;
-    re = next;
-  }
-  T kick = part * b.reach;
-  b.P += kick * re;
-  b.Q -= kick * im;
-  const bool flat = !SKEW && terms <= 2;  // the rate is real
-  b.gx += flat ? -(kick * re_rate) * b.gP : kick * (im_rate * b.gQ - re_rate * b.gP);
-  b.gy += flat ? (kick * re_rate) * b.gQ : kick * (re_rate * b.gQ + im_rate * b.gP);
-  Cotangent<T> c = part * b.gP, d = part * b.gQ;  // (c + i d)(x + i y)^n in turn
-  GT_UNROLL for (int n = 0; n < terms; ++n) {
-    b.bn[n] -= c;
-    if (SKEW) b.an[n] += d;
-    if (n == terms - 1) break;
-    Cotangent<T> next = c * b.x - d * b.y;
-    if (SKEW || n < terms - 2) d = d * b.x + c * b.y;
-    c = next;
-  }
-}
-
-// All in; all transverse, opd, inverse, slip, length, bn, an out.
-template <int TERMS, bool SKEW, class T>
-GT_INLINE void straight_with_adjoint(State<T>& s, Costate<T>& g, const StraightOp& op,
-                                     const StraightBar<Cotangent<T>>& bar) {
-  const int terms = TERMS ? TERMS : op.terms;
-  Body<T, TERMS ? TERMS : MAX_TERMS> b;
-  b.x = s.x, b.y = s.y, b.P = s.px * s.inverse, b.Q = s.py * s.inverse;
-  b.gx = g.x, b.gy = g.y, b.gP = g.px * s.opd, b.gQ = g.py * s.opd, b.gz = g.z;
-  b.reach = op.length * s.inverse;
-  b.travel = broadcast(0.0);
-  b.excess = broadcast(0.0);
-  for (int n = 0; n < terms; ++n) b.bn[n] = b.an[n] = broadcast(0.0);
-  g.opd += g.px * b.P + g.py * b.Q;
-  compose_for<TERMS>(
-      op.scheme, op.slices, [&](double part, int) GT_LAMBDA { drift_back(b, part, op.length, op.exact); },
-      [&](double part) GT_LAMBDA { kick_back<TERMS, SKEW>(b, part, op); });
-  Cotangent<T> reach_bar = broadcast(0.0);
-  for (int n = 0; n < terms; ++n) {
-    reach_bar += op.bn[n] * b.bn[n];
-    bar.bn[n] += b.reach * b.bn[n];
-    if (SKEW) reach_bar += op.an[n] * b.an[n];
-    if (SKEW) bar.an[n] += b.reach * b.an[n];
-  }
-  // travel holds f r gz too much, and the sum of f r is 1 + excess; the expanded drift has r = 1 there
-  T early = s.slip - b.excess;
-  *bar.length += b.travel + s.inverse * reach_bar + (op.exact ? 1.0 + s.slip : 1.0 + early) * g.z;
-  s.x = b.x, s.y = b.y, s.px = b.P * s.opd, s.py = b.Q * s.opd;
-  s.z -= op.length * early;
-  g.x = b.gx, g.y = b.gy, g.px = b.gP * s.inverse, g.py = b.gQ * s.inverse;
-  g.inverse += op.length * reach_bar + b.gP * s.px + b.gQ * s.py;
-  g.slip += op.length * g.z;
-}
-
 template <class T>
 GT_INLINE void straight_adjoint(State<T>& s, Costate<T>& g, const StraightOp& op, const StraightBar<Cotangent<T>>& bar,
                                 const Reference& ref) {
-  if (op.skew) return straight_with_adjoint<0, true>(s, g, op, bar);
-  switch (op.terms) {
-    case 2:
-      return straight_with_adjoint<2, false>(s, g, op, bar);
-    case 3:
-      return straight_with_adjoint<3, false>(s, g, op, bar);
-    default:
-      return straight_with_adjoint<0, false>(s, g, op, bar);
+  if constexpr (OPTIMISED) {
+    fast_straight_adjoint(s, g, op, bar);
+  } else {
+    Cotangent<T> length_bar = broadcast(0.0);
+    compose(
+        op.scheme, op.slices,
+        [&](double part, int) GT_LAMBDA {
+          Cotangent<T> step_bar = broadcast(0.0);
+          drift_by_adjoint(s, g, part * op.length, op.exact, step_bar);
+          length_bar += part * step_bar;
+        },
+        [&](double part) GT_LAMBDA {
+          Cotangent<T> step_bar = broadcast(0.0);
+          const double step = part * op.length;
+          if (op.skew)
+            multipole_kick_adjoint<true>(s, g, step, op.bn, op.an, op.terms, step_bar, bar.bn, bar.an);
+          else
+            multipole_kick_adjoint<false>(s, g, step, op.bn, op.an, op.terms, step_bar, bar.bn, bar.an);
+          length_bar += part * step_bar;
+        });
+    *bar.length += length_bar;
   }
 }
+
+#include "fast/straight.h"

@@ -2,10 +2,12 @@
 #pragma once
 #include "../program/run.h"
 #include "series.h"
-#include "elements/arc.h"
-#include "elements/straight.h"
 #include "elements/faddeeva.h"
+#ifndef GT_PLAIN
+#include "elements/arc.h"
 #include "elements/fringe.h"
+#include "elements/straight.h"
+#endif
 
 // Constants are numbers, or series where there are parameters.
 template <bool parameters>

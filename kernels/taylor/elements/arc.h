@@ -1,6 +1,6 @@
-// Motion in a uniform field between two planes on power series: as in elements/arc.h, in slopes P, Q and with
-// p = sqrt(1 - P^2 - Q^2), which keep 1 + delta out of all but the field's strength. The chord's direction halves the
-// angle between those at its ends, so that tan(phi/2) = (k0/(1 + delta)) w/(p + p').
+// Optimisation of elements/arc.h for power series: in slopes P, Q and with p = sqrt(1 - P^2 - Q^2), which keep 1 + delta
+// out of all but the field's strength. The chord's direction halves the angle between those at its ends, so that
+// tan(phi/2) = (k0/(1 + delta)) w/(p + p').
 #pragma once
 #include "straight.h"
 

@@ -1,5 +1,5 @@
-// Hard fringe of a dipole on power series: as in elements/fringe.h, but phi and its derivatives are worked out only up to
-// the order that counts, which is one lower where the orbit has no y, for they are multiplied by y.
+// Optimisation of elements/fringe.h for power series without a gap: phi and its derivatives are computed up to the order
+// that counts only, which is one lower where the orbit has no y, for they are multiplied by y.
 #pragma once
 #include "../series.h"
 

@@ -1,6 +1,6 @@
-// Bodies of straight magnets on power series: the same motion as in elements/straight.h and elements/quadrupole.h, with
-// fewer products. Slopes P = px/(1 + delta), Q = py/(1 + delta) keep 1 + delta out of the steps, squares cost half, and
-// what only adds to z is summed up over the steps before it is multiplied.
+// Optimisation of elements/straight.h, elements/drift.h and elements/quadrupole.h for power series, with fewer products.
+// Slopes P = px/(1 + delta), Q = py/(1 + delta) keep 1 + delta out of the steps, squares cost half, and contributions to
+// z are added up over the steps before they are multiplied.
 #pragma once
 #include "../powers.h"
 
