@@ -7,63 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from gputrack.base.special.smooth import cos_sinc
 from gputrack.elements.alignment import align_calls
-from gputrack.elements.arc import geometry_halvings, largest_turn, turning_halvings
 from gputrack.elements.bend import body_call, kick_degree
 from gputrack.elements.bend_ends import End, entrance, exit_, rigid_exit, rigid_return
-from gputrack.elements.bend_expanded import solved_slices
+from gputrack.elements.bend_statics import BendBody, bend_body, same_bends
 from gputrack.elements.edge import fringe_angle
 from gputrack.elements.element import Element
 from gputrack.elements.magnet import Magnet, field_coefficients
 from gputrack.elements.map import MapCall
-from gputrack.elements.models import MatrixKick, Model
+from gputrack.elements.models import Model
 from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, Interval, parameter, series
 from gputrack.elements.pieces import piece_of
 from gputrack.elements.radiation import sector_radiation_call
 from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.elements.sector_field import kick_polynomials
-from gputrack.elements.statics import Body
 from gputrack.elements.symbol import BLUE, Symbol
 
 _TURN = Interval(-math.pi, math.pi)
 _FACE = Interval(-0.5 * math.pi, 0.5 * math.pi)
-
-
-@dataclass(frozen=True)
-class BendBody(Body):
-    """Statics of a bend.
-
-    Attributes
-    ----------
-    terms : int
-        Multipoles beside the main dipole field.
-    model : Model
-    rotated : (bool, bool)
-        Whether the faces at entrance and exit may be rotated against the reference orbit.
-    soft : (bool, bool)
-        Whether the fringes there have an extent.
-    halvings, angle_halvings : int
-        Of turning angles and of the reference orbit's angle, see `gputrack.elements.arc`.
-    natural : bool
-        Whether the main field follows from the angle.
-    same_fringes : bool
-        Whether the fringe integral of the exit is that of the entrance.
-    solved : int
-        Slices of an expanded body without kicks, else 0.
-    """
-
-    terms: int
-    model: Model
-    rotated: tuple[bool, bool]
-    soft: tuple[bool, bool]
-    halvings: int
-    angle_halvings: int
-    natural: bool
-    same_fringes: bool
-    solved: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,76 +97,16 @@ class _Bend(Element):
     def _main_field(cls, p: Mapping[str, Any], natural: bool) -> Any:
         return p["angle"] / cls.arc_length_of(p) if natural else p["k0"]
 
-    # -- statics --------------------------------------------------------------------------------
+    # -- lowering -------------------------------------------------------------------------------
 
     def body_statics(self, model: Model, active: frozenset[str]) -> BendBody:
         """See `BendBody`."""
-        parameters = {"length": self.length, "angle": self.angle, "e1": self.e1, "e2": self.e2}
-        turned = bool({"e1", "e2", "angle"} & active)
-        first, last = (bool(e) or turned for e in self.face_angles(parameters))
-        length = self.arc_length
-        k0 = self.angle / length if self.k0 is None else self.k0
-        turn = largest_turn(length, self.angle, k0)
-        fintx = self.fint if self.fintx is None else self.fintx
-        return BendBody(
-            terms=self._terms(active),
-            model=model,
-            rotated=(first, last),
-            soft=(bool(self.hgap and self.fint), bool(self.hgap and fintx)),
-            halvings=turning_halvings(max(turn, abs(self.e1), abs(self.e2))),
-            angle_halvings=geometry_halvings(self.angle),
-            natural=self.k0 is None,
-            same_fringes=self.fintx is None,
-            solved=self._solved(model, active),
-        )
-
-    def _terms(self, active: frozenset[str]) -> int:
-        terms = 0
-        for name, order in (("k1", 1), ("k2", 2)):
-            if self.uses(name, active):
-                terms = order + 1
-        for name in ("knl", "ksl"):
-            for n, value in enumerate(getattr(self, name)):
-                if value or f"{name}[{n}]" in active:
-                    terms = max(terms, n + 1, 2 if name == "ksl" else 1)
-        return terms
-
-    def _only_gradient(self, active: frozenset[str]) -> bool:
-        """Whether a matrix contains all multipoles that are not zero or are active."""
-        errors = {f"{name}[{n}]" for name in ("knl", "ksl") for n, value in enumerate(getattr(self, name)) if value}
-        errors |= {name for name in active if name.startswith(("knl[", "ksl["))}
-        return not self.uses("k2", active) and errors <= {"knl[1]"}
-
-    def _solved(self, model: Model, active: frozenset[str]) -> int:
-        if model.exact or not isinstance(model.integrator, MatrixKick) or not self._only_gradient(active):
-            return 0
-        p: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in ("length", "angle", "k1")}
-        p |= {"k0": 0.0 if self.k0 is None else self.k0, "knl": [np.asarray(v) for v in self.knl]}
-        return self._largest_solved(p, self.k0 is None)
-
-    @classmethod
-    def _largest_solved(cls, p: Mapping[str, Any], natural: bool) -> int:
-        """Slices for the strongest of these bodies."""
-        length = cls.arc_length_of(p)
-        h = p["angle"] / length
-        gradient = np.abs(p["k1"] + sum(v / length for v in p["knl"][1:2])) + np.abs(h * (h if natural else p["k0"]))
-        return solved_slices(float(np.max(gradient * length * length)), 1.0)
+        return bend_body(self, model, active)
 
     @classmethod
     def same_maps(cls, p: Mapping[str, Any], body: BendBody) -> bool:
-        """Whether the same fringes have an extent, and angles and gradients are small enough."""
-        if body.solved and cls._largest_solved(p, body.natural) > body.solved:
-            return False
-        fints = p["fint"], p["fint"] if body.same_fringes else p["fintx"]
-        for fint, was in zip(fints, body.soft, strict=True):
-            if (((p["hgap"] != 0.0) & (fint != 0.0)) != was).any():
-                return False
-        k0 = 0.0 * p["angle"] if body.natural else p["k0"]
-        largest = [p["angle"], k0 * cls.arc_length_of(p), p["e1"], p["e2"], [math.ulp(1.0)]]
-        turn, angle = max(float(np.abs(value).max()) for value in largest), float(np.abs(p["angle"]).max())
-        return turning_halvings(turn) <= body.halvings and geometry_halvings(angle) <= body.angle_halvings
-
-    # -- lowering -------------------------------------------------------------------------------
+        """See `same_bends`."""
+        return same_bends(p, cls.arc_length_of(p), body)
 
     @classmethod
     def frame_calls(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:

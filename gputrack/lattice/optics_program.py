@@ -1,4 +1,4 @@
-"""Programs for maps: a lattice without apertures, with the parameters that are varied kept in it."""
+"""Programs for maps: a lattice without apertures, with places for the parameters that are varied."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _ACTING: Entry[tuple[np.ndarray, np.ndarray]] = Entry("ops but for records")
 
 
 def require_single_particles(lattice: Lattice, knobs: Knobs | None = None) -> None:
-    """An error where particles do not travel alone: optics and maps are those of one particle.
+    """An error where elements act on the whole beam: optics and maps are those of one particle.
 
-    Neither where they would not once knobs, those of the lattice that are being differentiated or others, change.
+    Also where they would once knobs, those of the lattice that are being differentiated or others, change.
     """
     sets = [*(own for own, _ in lattice.traces), *([] if knobs is None else [knobs])]
     element = lattice.first_collective or next(filter(None, map(lattice.first_growing, sets)), None)
     if element is not None:
         raise InputError(
             f"Lattice {lattice.name!r}: {type(element).__name__} {element.name!r} acts on the whole beam, which optics "
-            "and maps do not know; give lattice.without_collective_effects()"
+            "and maps do not include; give lattice.without_collective_effects()"
         )
 
 
 def require_undamped(lattice: Lattice, what: str) -> None:
-    """An error where particles radiate: `what` stands for what damped motion does not have."""
+    """An error where particles radiate: `what` names a property that damped motion does not have."""
     element = lattice.first_radiating
     if element is not None:
         raise InputError(
@@ -51,7 +51,7 @@ def require_undamped(lattice: Lattice, what: str) -> None:
 
 
 def bare(lattice: Lattice, traced: bool = False) -> Lattice:
-    """The lattice without apertures, which a map does not know, and without traces, which `traced` lets it have."""
+    """The lattice without apertures, which maps do not have, and without traces, which are allowed with `traced`."""
     if lattice.traced and not traced:
         raise InputError("transfer maps of a lattice that is being differentiated are not available; use knobs=")
     require_single_particles(lattice)

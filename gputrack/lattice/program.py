@@ -1,4 +1,4 @@
-"""Program: a lattice as op codes and a packed table of constants, what the backends run."""
+"""Program: a lattice as op codes and a packed table of constants, for the backends."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Program:
     kinds : frozenset of str
         Names of the maps that occur.
     groups : tuple of LoweredGroup
-        The way back from constants to the elements' parameters.
+        Elements that were lowered together, with the places of their constants.
     effects : tuple
-        What the maps of the whole beam act by; the first integer of such an op counts them.
+        Descriptions of the collective effects; the first integer of an op of the whole beam is a number of one.
     layout : Cache
-        What follows from ops and groups whatever the constants and records are: programs that differ in these alone
-        share it.
+        Results that depend on ops and groups, but not on constants and records; shared by programs that differ in
+        these alone.
     """
 
     ops: np.ndarray

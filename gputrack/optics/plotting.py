@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def losses(axes: Axes, lattice: Lattice, beam: Beam) -> None:
-    """Lost particles over the position of the element that stopped them."""
+    """Lost particles over the position of the element in which they were lost."""
     places = to_numpy(beam.loss_element)[to_numpy(beam.lost)]
     found, counts = np.unique(places[places >= 0], return_counts=True)
     s = lattice.s
@@ -40,7 +40,7 @@ def losses(axes: Axes, lattice: Lattice, beam: Beam) -> None:
 
 
 def _smooth(optics: Twiss) -> Twiss:
-    """With rows inside elements, so close that straight lines between them are seen as curves."""
+    """With rows inside elements, so close that straight lines between them look like curves."""
     return optics.refined(Slices(8, longest=float(optics.s[-1]) / 1500.0)) if optics.whole is None else optics
 
 

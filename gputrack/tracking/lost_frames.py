@@ -116,7 +116,7 @@ def lost_places(program: Program, particles: Particles, backwards: bool = False)
     ops = to_numpy(particles.loss_op[xp.asarray(columns)])
     elements = program.elements[ops]
     groups, first = program.rows[0][elements], np.searchsorted(program.elements, elements)
-    # the state before an op; backwards, what is lost is what comes out of it
+    # lost coordinates are those before an op; backwards those behind it
     offsets = ops - first + int(backwards)
     found: list[tuple[np.ndarray, Path]] = []
     for number in set(own) & set(groups.tolist()):

@@ -32,8 +32,8 @@ LINE = """
 
 
 @pytest.mark.parametrize("name", THICK)
-def test_stops_do_not_change_what_comes_out(name):
-    """To the rounding of going some way and back; and they tend to the two ends of a body without faces."""
+def test_observation_points_do_not_change_results(name):
+    """But for the rounding of steps there and back; and they tend to the two ends of a body without faces."""
     element = CASES[name].element.replaced(aperture=None)
     parts = np.array([1e-13, 0.25, 0.7, 1.0 - 1e-13])
     for model in MODELS.values():

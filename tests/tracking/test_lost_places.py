@@ -1,4 +1,4 @@
-"""Last coordinates of lost particles are in the lattice's frame, wherever they were lost; so are derivatives."""
+"""Last coordinates of lost particles are in the frame of the lattice, wherever they were lost; so are derivatives."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -35,8 +35,8 @@ def beam(n=24):
 
 
 @pytest.mark.parametrize("element", [QUADRUPOLE, BEND], ids=["quadrupole", "bend"])
-def test_who_is_lost_at_an_exit_is_where_others_would_be(element, backend):
-    """Or at the entrance, where it was. A bend leaves its frame at another angle than it was entered at."""
+def test_particles_lost_at_an_exit_are_where_others_leave(element, backend):
+    """Or, at the entrance, where they enter. The frame of a bend is left at another angle than it is entered at."""
     line = gt.Lattice([gt.Drift("d", length=0.5), element], ELECTRON)
     monitors = [gt.Monitor("*")]
     free = gt.track(line, placed(beam(), backend), backend=backend, monitors=monitors).records[0].coordinates
@@ -52,7 +52,7 @@ def test_who_is_lost_at_an_exit_is_where_others_would_be(element, backend):
 
 
 def test_kicks_of_space_charge_are_between(backend):
-    """A displaced drift is a drift: who is lost in its first, second or third part is where it would be without."""
+    """A displaced drift is a drift: particles lost in its first, second or third part are where they are without."""
     start = np.array([[0.98, 0.9, 0.82, 0.0], [0.2, 0.2, 0.2, 0.0], *np.zeros((4, 4))])
     drift = gt.Drift("e", length=1.0, space_charge=FIELD, dx=1e-3, dy=1e-3)
     given = gt.Beam(start, ELECTRON)
@@ -65,7 +65,7 @@ def test_kicks_of_space_charge_are_between(backend):
 
 
 def test_collisions_at_an_angle(backend):
-    """Lost by the only slice, in the frame that moves with the crossing: where it came in."""
+    """Lost by the only slice, in the frame that moves with the crossing: where they entered it."""
     crossing = CROSSING.replaced(slicing=gt.EqualCharge(1))
     out = gt.track(gt.Lattice([crossing], ELECTRON), placed(beam(), backend), backend=backend, limit=0.015)
     lost = host_copy(out.loss_code) != 0
@@ -74,7 +74,7 @@ def test_collisions_at_an_angle(backend):
 
 
 def test_backwards(backend):
-    """Lost on the way back in the body of a bend, whose frame at the exit is another one: where it came in."""
+    """Lost backwards in the body of a bend, whose frame at the exit is another one: where the particle entered."""
     start = np.array([[0.97, 0.0], [-0.7, 0.0], *np.zeros((4, 2))])
     line = gt.Lattice([gt.SectorBend("e", length=1.0, angle=0.4, dx=1e-3)], ELECTRON)
     out = gt.track(line, placed(gt.Beam(start, ELECTRON), backend), backend=backend, backwards=True)
@@ -91,7 +91,7 @@ RINGS = {
 
 @pytest.mark.parametrize("name", RINGS)
 def test_gradients_of_last_coordinates(name, backend):
-    """Both modes against differences; over two turns, with particles that come back to life in the sweep."""
+    """Both modes against differences; over two turns, with particles that are restored in the sweep."""
     elements, handles = RINGS[name]
     ring = gt.Lattice(elements, ELECTRON)
     knobs, start = ring.knobs(*handles), beam().coordinates
@@ -134,7 +134,7 @@ def test_each_map_of_each_element_has_a_path_to_the_frame_of_the_lattice():
             assert not changes or paths[1], name
             state, kicked = make_state(usual()[:, 1:], ref), None
             for i, call in enumerate(calls):
-                if kicked is not None and i <= kicked[0]:  # behind a kick, on the way back into the element's frame
+                if kicked is not None and i <= kicked[0]:  # between a kick and the element's frame
                     back = moved(state, paths[i], calls, ref)
                     np.testing.assert_allclose(back, coordinates_of(kicked[1]), rtol=0, atol=1e-15, err_msg=name)
                 if call.what is None:

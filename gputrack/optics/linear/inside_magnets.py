@@ -19,7 +19,7 @@ NODES = 8
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """Optics at Gauss and Legendre's nodes in magnets.
+    """Optics at Gauss-Legendre nodes in magnets.
 
     Attributes
     ----------
@@ -83,9 +83,9 @@ def _rotation(angle: Array) -> Array:
 
 
 def _body(magnets: Magnets, length: Array, opd: Array) -> tuple[Array, Array]:
-    """Matrices (n, nodes, 4, 4), and what they add to five columns, the last of which is the dispersion.
+    """Matrices (n, nodes, 4, 4), and terms to be added to five columns, the last of which is the dispersion.
 
-    Of the gradients G = ((kx, -a), (-a, ky)), C = cos(sqrt(G/opd) l) and S = sin(sqrt(G/opd) l)/sqrt(G/opd).
+    With the gradients G = ((kx, -a), (-a, ky)), C = cos(sqrt(G/opd) l) and S = sin(sqrt(G/opd) l)/sqrt(G/opd).
     """
     thick = np.asarray(untraced(magnets.length)) > 0.0
     curved = np.asarray(untraced(magnets.curvature)) != 0.0

@@ -14,7 +14,7 @@ from gputrack.optics.linear.trajectory import positions, row_names
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """Where the reference orbit lies at the entrance of every element and at the end, as in MAD-X's `survey`.
+    """Position of the reference orbit at the entrance of every element and at the end, as in MAD-X's `survey`.
 
     Attributes
     ----------
