@@ -14,9 +14,10 @@ from gputrack.collective.wake import COMPONENTS, WAKE, WakeEffect
 from gputrack.collective.wake_functions import ResistiveWall, Resonators, Table
 from gputrack.elements.drift import Marker
 from gputrack.elements.element import Element
+from gputrack.elements.interval import NOT_NEGATIVE, POSITIVE
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import NOT_NEGATIVE, POSITIVE, option, parameter, series
+from gputrack.elements.parameters import option, parameter, series
 from gputrack.elements.statics import Body
 from gputrack.elements.validation import number_series
 

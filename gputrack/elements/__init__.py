@@ -6,20 +6,29 @@ from gputrack.elements.bends import RectangularBend, SectorBend
 from gputrack.elements.crab_cavity import CrabCavity
 from gputrack.elements.drift import Drift, Marker
 from gputrack.elements.element import ELEMENT_TYPES, Element
+from gputrack.elements.interval import ANY, NOT_NEGATIVE, POSITIVE, Interval
 from gputrack.elements.kicker import HKicker, Kicker, VKicker
+from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.multipole import Multipole
 from gputrack.elements.octupole import Octupole
+from gputrack.elements.parameters import option, parameter, series
 from gputrack.elements.patches import Translation, YRotation
+from gputrack.elements.pieces import holds_middle, piece_of
 from gputrack.elements.quadrupole import Quadrupole
 from gputrack.elements.radiation_kicks import RadiationKicks
 from gputrack.elements.record import RECORD
 from gputrack.elements.rf_cavity import RFCavity
+from gputrack.elements.roles import Role
 from gputrack.elements.sextupole import Sextupole
 from gputrack.elements.solenoid import Solenoid
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks
+from gputrack.elements.statics import Body
+from gputrack.elements.symbol import Symbol
 
 __all__ = [
-    "ELEMENT_TYPES", "RECORD", "Aperture", "BeamBeam", "CrabCavity", "Drift", "Element", "HKicker", "Kicker", "Marker",
-    "Multipole", "Octupole", "Quadrupole", "RFCavity", "RadiationKicks", "RectangularBend", "SectorBend", "Sextupole",
-    "Solenoid", "SpaceChargeKicks", "Translation", "VKicker", "YRotation",
+    "ANY", "ELEMENT_TYPES", "NOT_NEGATIVE", "POSITIVE", "RECORD", "Aperture", "BeamBeam", "Body", "CrabCavity", "Drift",
+    "Element", "HKicker", "Interval", "Kicker", "MapCall", "MapKind", "Marker", "Multipole", "Octupole", "Quadrupole",
+    "RFCavity", "RadiationKicks", "RectangularBend", "ReferenceValues", "Role", "SectorBend", "Sextupole", "Solenoid",
+    "SpaceChargeKicks", "State", "Symbol", "Translation", "VKicker", "YRotation", "holds_middle", "option", "parameter",
+    "piece_of", "series",
 ]  # fmt: skip

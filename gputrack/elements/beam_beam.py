@@ -14,9 +14,10 @@ from gputrack.base.special.smooth import cos_sinc
 from gputrack.elements.bunch_slicing import EqualCharge, Slicing
 from gputrack.elements.crossing import BOOST, UNBOOST, Crossing, crossing
 from gputrack.elements.element import Element
+from gputrack.elements.interval import NOT_NEGATIVE, POSITIVE
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import NOT_NEGATIVE, POSITIVE, option, parameter
+from gputrack.elements.parameters import option, parameter
 from gputrack.elements.pieces import holds_middle
 from gputrack.elements.rf_cavity import energy_step
 from gputrack.elements.roles import Role

@@ -14,10 +14,11 @@ from gputrack.elements.bend_ends import End, entrance, exit_, rigid_exit, rigid_
 from gputrack.elements.bend_statics import BendBody, bend_body, same_bends
 from gputrack.elements.edge import fringe_angle
 from gputrack.elements.element import Element
+from gputrack.elements.interval import ANY, NOT_NEGATIVE, POSITIVE, Interval
 from gputrack.elements.magnet import Magnet, field_coefficients
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, Interval, parameter, series
+from gputrack.elements.parameters import parameter, series
 from gputrack.elements.pieces import piece_of
 from gputrack.elements.radiation import sector_radiation_call
 from gputrack.elements.reference_motion import ReferenceMotion

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from gputrack.base.special.smooth import slope_excess
 from gputrack.elements.element import Element
+from gputrack.elements.interval import NOT_NEGATIVE, POSITIVE
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.parameters import parameter
 from gputrack.elements.pieces import piece_of
 from gputrack.elements.statics import Body, NoBody
 from gputrack.elements.symbol import Symbol

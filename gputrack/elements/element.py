@@ -11,10 +11,11 @@ from gputrack.base.errors import InputError
 from gputrack.elements.alignment import align_calls
 from gputrack.elements.aperture import Aperture
 from gputrack.elements.form import ElementForm
+from gputrack.elements.interval import ANY, NOT_NEGATIVE
 from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import ANY, NOT_NEGATIVE, OPTION, option, parameter
+from gputrack.elements.parameters import OPTION, option, parameter
 from gputrack.elements.radiation_kicks import RadiationKicks
 from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks

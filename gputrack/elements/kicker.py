@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from gputrack.elements.drift import drift_call
 from gputrack.elements.element import Element
+from gputrack.elements.interval import ANY, NOT_NEGATIVE, POSITIVE
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model, Steps
 from gputrack.elements.multipole import multipole_call
-from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.parameters import parameter
 from gputrack.elements.pieces import holds_middle, piece_of
 from gputrack.elements.radiation import radiation_call
 from gputrack.elements.splitting import compose, steps_of

@@ -11,9 +11,10 @@ import numpy as np
 
 from gputrack.base.special.smooth import horner, slope_excess_remainder, trig_halvings
 from gputrack.elements.drift import DriftBody
+from gputrack.elements.interval import ANY
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import MatrixKick, Model, Steps
-from gputrack.elements.parameters import ANY, parameter
+from gputrack.elements.parameters import parameter
 from gputrack.elements.pieces import piece_of
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.elements.splitting import compose, longest_outer, steps_of

@@ -11,9 +11,10 @@ from gputrack.base.arrays import sin, sqrt, untraced
 from gputrack.base.constants import SPEED_OF_LIGHT
 from gputrack.elements.drift import drift_call
 from gputrack.elements.element import Element
+from gputrack.elements.interval import ANY, NOT_NEGATIVE, POSITIVE
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State, refreshed
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.parameters import parameter
 from gputrack.elements.pieces import holds_middle, piece_of
 from gputrack.elements.statics import Body
 from gputrack.elements.symbol import ORANGE, Symbol

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gputrack.elements.parameters import ANY, parameter
+from gputrack.elements.interval import ANY
+from gputrack.elements.parameters import parameter
 from gputrack.elements.straight import _StraightMagnet
 from gputrack.elements.symbol import GREEN, Symbol
 

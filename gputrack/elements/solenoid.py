@@ -10,9 +10,10 @@ import numpy as np
 
 from gputrack.base.special.smooth import cos_sinc, slope_excess, trig_halvings
 from gputrack.elements.element import Element
+from gputrack.elements.interval import ANY, NOT_NEGATIVE, POSITIVE
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter
+from gputrack.elements.parameters import parameter
 from gputrack.elements.pieces import piece_of
 from gputrack.elements.radiation import solenoid_radiation_call
 from gputrack.elements.statics import Body, NoBody

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 from gputrack.base.arrays import ratio_or_zero
 from gputrack.elements.drift import DriftBody, drift_by, drift_call
 from gputrack.elements.element import Element
+from gputrack.elements.interval import ANY, NOT_NEGATIVE, POSITIVE
 from gputrack.elements.magnet import Magnet, field_coefficients
 from gputrack.elements.map import MapCall, MapKind, ReferenceValues, State
 from gputrack.elements.models import Model, Steps
-from gputrack.elements.parameters import ANY, NOT_NEGATIVE, POSITIVE, parameter, series
+from gputrack.elements.parameters import parameter, series
 from gputrack.elements.pieces import piece_of
 from gputrack.elements.radiation import radiation_call
 from gputrack.elements.schemes import BlanesMoan

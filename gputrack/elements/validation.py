@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gputrack.elements.parameters import ANY, Declaration, declarations, per_class, series_names
+from gputrack.elements.interval import ANY
+from gputrack.elements.parameters import Declaration, declarations, per_class, series_names
 
 if TYPE_CHECKING:
     from gputrack.elements.element import Element

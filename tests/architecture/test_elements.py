@@ -17,9 +17,10 @@ from gputrack.app.example_elements import specimens
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements import ELEMENT_TYPES
 from gputrack.elements.element import Element
+from gputrack.elements.interval import POSITIVE
 from gputrack.elements.models import DriftKick, Expanded, LinearEdge, Model
 from gputrack.elements.observation import ObservationPoints
-from gputrack.elements.parameters import POSITIVE, declarations, option, parameter
+from gputrack.elements.parameters import declarations, option, parameter
 from gputrack.elements.roles import Role
 from gputrack.elements.statics import Body, Statics
 from gputrack.lattice.program import compile_program

@@ -12,26 +12,21 @@ from support.helpers import map_calls, pull, push
 from support.rings import ELECTRON
 
 import gputrack as gt
-from gputrack.elements import ELEMENT_TYPES, Element
-from gputrack.elements.map import MAPS, MapCall, MapKind, ReferenceValues, State
-from gputrack.elements.parameters import ANY, free_parameters, option, parameter, series
-from gputrack.elements.pieces import holds_middle
-from gputrack.elements.roles import Role
-from gputrack.elements.statics import Body
-from gputrack.elements.symbol import RED, Symbol
+from gputrack import elements
+from gputrack.elements import ELEMENT_TYPES, Role
+from gputrack.elements.map import MAPS
+from gputrack.elements.parameters import free_parameters
+from gputrack.elements.symbol import RED
 
 TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-NAMES = (
-    ANY, RED, Any, Body, ClassVar, Element, MapCall, MapKind, Mapping, ReferenceValues, State, Symbol, dataclass,
-    holds_middle, option, parameter, series,
-)  # fmt: skip
+NAMES = {"Any": Any, "ClassVar": ClassVar, "Mapping": Mapping, "RED": RED, "dataclass": dataclass}
 
 
 @pytest.fixture
 def lens():
     """The class of the example; what it registers is taken back."""
     code = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)[1].replace("\n   ", "\n")
-    names = {"ANY": ANY, "RED": RED} | {value.__name__: value for value in NAMES if hasattr(value, "__name__")}
+    names = NAMES | {name: getattr(elements, name) for name in elements.__all__}
     try:
         exec(compile(code.removeprefix("   "), "CONTRIBUTING.md", "exec", dont_inherit=True), names)
         yield names["Lens"]
