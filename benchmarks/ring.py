@@ -150,10 +150,10 @@ def measure_table1(options: argparse.Namespace, lattice: gt.Lattice, more: int =
 
 def table1(lattice: gt.Lattice, found: Table1) -> str:
     """The table: what was measured, and JuTrack's times by their published ratios to PTC's."""
-    (judge, judged), *own = found.seconds.items()
-    rows = [(judge, judged, f"{TABLE1['PTC']:g}")]
+    (peer, of_peer), *own = found.seconds.items()
+    rows = [(peer, of_peer, f"{TABLE1['PTC']:g}")]
     for name, published in list(TABLE1.items())[1:]:
-        rows.append((f"{name}, published ratio to its PTC", judged * published / TABLE1["PTC"], f"{published:g}"))
+        rows.append((f"{name}, published ratio to its PTC", of_peer * published / TABLE1["PTC"], f"{published:g}"))
     rows += [(name, seconds, "-") for name, seconds in own]
     theirs, ours = found.passes
     total = TABLE1_PARTICLES * TABLE1_TURNS
@@ -163,7 +163,7 @@ def table1(lattice: gt.Lattice, found: Table1) -> str:
         f"{theirs[0]} x {theirs[1]} by PTC (a fraction of {theirs[0] * theirs[1] / total:g}) and "
         f"{ours[0]} x {ours[1]} by gputrack ({ours[0] * ours[1] / total:g}); medians",
         f"{'code':<56} {'s, whole workload':>18} {'relative to PTC':>16} {'PTC/it':>8} {'published s':>12} (ESR)",
-        *(f"{name:<56} {s:>18.5g} {s / judged:>16.4g} {judged / s:>8.4g} {text:>12}" for name, s, text in rows),
+        *(f"{name:<56} {s:>18.5g} {s / of_peer:>16.4g} {of_peer / s:>8.4g} {text:>12}" for name, s, text in rows),
         f"largest difference of coordinates to PTC after {theirs[1]} turn(s): {found.difference:.1e}",
     ]
     return "\n".join(lines)

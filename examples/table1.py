@@ -53,13 +53,13 @@ def main() -> None:
 
 def draw(ring: gt.Lattice, found: Table1, picture: Path) -> None:
     """Bars of the whole workload's time."""
-    (_, judged), *own = found.seconds.items()
-    bars = [("MAD-X PTC\n(scaled from a fraction)", judged, "#d9730d")]
+    (_, of_ptc), *own = found.seconds.items()
+    bars = [("MAD-X PTC\n(scaled from a fraction)", of_ptc, "#d9730d")]
     for name, seconds in list(TABLE1.items())[1:]:
         bars.append(
             (
                 f"{name} (published:\n{seconds:g} s where PTC took {TABLE1['PTC']:g} s)",
-                judged * seconds / TABLE1["PTC"],
+                of_ptc * seconds / TABLE1["PTC"],
                 "0.6",
             )
         )
@@ -72,7 +72,7 @@ def draw(ring: gt.Lattice, found: Table1, picture: Path) -> None:
     drawn = axis.barh(range(len(bars)), seconds, color=colours)
     axis.set_yticks(range(len(bars)), names)
     axis.invert_yaxis()
-    texts = [f" {s:,.0f} s" + (f":  {judged / s:,.3g} times faster" if s < judged else "") for s in seconds]
+    texts = [f" {s:,.0f} s" + (f":  {of_ptc / s:,.3g} times faster" if s < of_ptc else "") for s in seconds]
     axis.bar_label(drawn, texts)
     axis.set(xscale="log", xlabel="time [s]", xlim=(0.3 * min(seconds), 6.0 * max(seconds)))
     axis.set_title(f"{ring.name}: 1000 particles, 1000 turns, 10 slices per magnet")

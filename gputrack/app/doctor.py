@@ -13,7 +13,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from gputrack.app.example_elements import REFERENCE, specimen_beam, specimens
+from gputrack.app.example_elements import EXAMPLES, PROTON, Example, example_beam
 from gputrack.autodiff.grad import grad
 from gputrack.backends.cuda.backend import devices
 from gputrack.backends.host.backend import available_threads
@@ -96,7 +96,7 @@ def backends_here() -> dict[str, str]:
     reasons = {}
     for name in ("host", "cuda"):
         try:
-            track(Lattice([], REFERENCE), _placed(specimen_beam(1), name), backend=name)
+            track(Lattice([], PROTON), _placed(example_beam(1), name), backend=name)
             reasons[name] = ""
         except BackendError as error:
             reasons[name] = str(error).splitlines()[0]
@@ -105,21 +105,21 @@ def backends_here() -> dict[str, str]:
 
 def examine(backend: str) -> Iterator[Finding]:
     """Test all example elements on a backend, one after the other."""
-    for element in specimens():
-        yield examined(element, backend)
+    for example in EXAMPLES.values():
+        yield examined(example, backend)
 
 
-def examined(element: Element, backend: str) -> Finding:
+def examined(example: Example, backend: str) -> Finding:
     """Test one element on one backend."""
-    ring = Lattice([element], REFERENCE)
-    beam = specimen_beam(FEW)
+    ring = Lattice([example.element], example.reference)
+    beam = example_beam(FEW, example.reference)
     expected = track(ring, beam, backend="array").coordinates
     out = track(ring, _placed(beam, backend), backend=backend)
     back = track(ring, out, backend=backend, backwards=True)
     expected_gradient, gradient = _gradient(ring, beam, "array"), _gradient(ring, beam, backend)
-    many = _placed(specimen_beam(MANY), backend)
+    many = _placed(example_beam(MANY, example.reference), backend)
     return Finding(
-        backend, element.name,
+        backend, example.element.name,
         _difference(to_numpy(out.coordinates), expected),
         _difference(to_numpy(back.coordinates), beam.coordinates),
         _difference(gradient, expected_gradient),

@@ -118,7 +118,7 @@ def _undo_adjoint(
         undone = kind.inverse(after, op, ref)
     before = after._replace(coordinates=namespace(undone).where(acted, after.coordinates, undone))
     if backend.name == "array" and not _remembers(kind, op):  # autograd sees one turn at a time
-        return before.coordinates, autograd_bars(kind, before, op, ref, bar)
+        return before.coordinates, adjoint_by_autograd(kind, before, op, ref, bar)
     return before.coordinates, kind.adjoint(before, op, ref, bar)
 
 
@@ -127,10 +127,10 @@ def _remembers(kind: CollectiveKind, op: Any) -> bool:
     return kind.earlier_turns is not None and kind.earlier_turns(op.what) > 0
 
 
-def autograd_bars(
+def adjoint_by_autograd(
     kind: CollectiveKind, bunch: Bunch, op: SimpleNamespace, ref: ReferenceValues, bar: np.ndarray
 ) -> Bars:
-    """What `CollectiveKind.adjoint` returns, by autograd through the array map."""
+    """`CollectiveKind.adjoint` by autograd through the array map."""
     at = bunch.coordinates, _packed(kind, op), np.array(ref)
     pull, _ = make_vjp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))
     bars = pull(bar)

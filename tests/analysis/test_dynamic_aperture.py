@@ -266,7 +266,7 @@ def test_nothing_survives_and_everything_survives():
     (dict(limit=-1.0), "limit must be > 0 m"),
 ])  # fmt: skip
 @pytest.mark.parametrize("scan", [gt.dynamic_aperture, gt.frequency_map])
-def test_errors_at_the_door(scan, arguments, message):
+def test_argument_validation(scan, arguments, message):
     message = message.replace(">= 1,", ">= 16,") if scan is gt.frequency_map else message
     with pytest.raises(InputError, match=message):
         scan(**dict(lattice=LENSES, shape=POLAR, turns=16) | arguments)
@@ -283,7 +283,7 @@ def test_errors_at_the_door(scan, arguments, message):
     (lambda: gt.Grid(x=(0, 1), y=(0, 1, 2)), r"Grid: x must be \(min, max, number\)"),
     (lambda: gt.Grid(x=(0, 1, 3), y=(1, 0, 2)), "Grid: y needs max >= min"),
 ])  # fmt: skip
-def test_shapes_check_what_they_get(make, message):
+def test_arguments_of_shapes(make, message):
     with pytest.raises(InputError, match=message):
         make()
 

@@ -32,7 +32,7 @@ def test_tune_among_other_lines():
     np.testing.assert_allclose(tunes(tone(frequency) + more), frequency, atol=1e-8, rtol=0)
 
 
-def test_what_has_no_tune():
+def test_signals_without_a_tune():
     bad = np.concatenate([tone(np.array([0.2])), np.full((512, 2), np.nan), np.zeros((512, 1))], axis=1)
     bad[:5, 1] = 1.0  # lost later
     np.testing.assert_array_equal(np.isnan(tunes(bad)), [False, True, True, True])

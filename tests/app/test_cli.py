@@ -95,7 +95,7 @@ def test_track_writes_the_beam(run, fodo, tmp_path):
 
 
 @pytest.mark.parametrize("more", [(), ("--radiation",)], ids=["", "radiation"])
-def test_track_is_what_the_library_does(run, tmp_path, more):
+def test_track_gives_the_results_of_the_library(run, tmp_path, more):
     output = tmp_path / "run.h5"
     sizes = ("--sigma-x", 1e-3, "--sigma-px", 1e-4, "--sigma-y", 5e-4, "--sigma-py", 5e-5)
     rest = ("--sigma-z", 0.0, "--sigma-delta", 0.0, "--particles", 20, "--turns", 2, "--backend", "array", "--order", 2)
@@ -108,7 +108,7 @@ def test_track_is_what_the_library_does(run, tmp_path, more):
     np.testing.assert_allclose(gt.Beam.load(output).coordinates, expected, rtol=0, atol=1e-12)
 
 
-def test_options_change_nothing_but_what_they_say():
+def test_options_change_nothing_else():
     own = gt.Model(gt.MatrixKick(gt.BlanesMoan(6), 2), gt.Expanded(), gt.LinearEdge())
     assert model_with_options(own) == own
     assert model_with_options(own, slices=5) == dataclasses.replace(own, integrator=gt.MatrixKick(gt.BlanesMoan(6), 5))
@@ -186,7 +186,7 @@ def test_unstable_ring_asks_for_sizes(run, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
-def test_interruption_keeps_what_was_computed(tmp_path):
+def test_interruption_saves_partial_results(tmp_path):
     output = tmp_path / "run.h5"
     arguments = ("track", "demo", "--particles", "20", "--turns", "100000000", "--backend", "array")
     command = [sys.executable, "-u", "-m", "gputrack", *arguments, "--output", str(output)]

@@ -54,14 +54,14 @@ def test_all_parts_run_on_the_stand_in(tmp_path):
 
 
 @WITHOUT_CUPY
-def test_without_a_device_one_line_says_so():
+def test_without_a_device_one_line_reports_it():
     done = run("benchmarks/device.py")
     assert done.returncode == 1 and not done.stderr
     assert done.stdout.startswith("no device, nothing measured: ") and len(done.stdout.splitlines()) == 1
 
 
 @WITHOUT_CUPY
-def test_a_part_that_fails_says_why_and_the_others_go_on(tmp_path):
+def test_a_failed_part_gives_its_reason_and_the_others_go_on(tmp_path):
     script = tmp_path / "broken.py"
     script.write_text(
         "import sys\n"

@@ -36,7 +36,7 @@ def test_only_packages_lie_in_gputrack():
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in modules().values()}), ids=lambda f: f.name)
-def test_each_package_says_what_it_contains(folder):
+def test_each_package_has_a_description(folder):
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
     assert text and text.splitlines()[0].endswith((".", ";"))
 
@@ -63,7 +63,7 @@ def test_library_is_known_where_it_should_be(library):
     assert users and not wrong, f"{library} is imported by {', '.join(sorted(wrong))}"
 
 
-def test_series_know_nothing_of_tracking():
+def test_series_do_not_import_tracking():
     """Power series are mathematics: they know how kernels are found and built, and nothing of accelerators."""
     used = {package_of(other) for name in modules() if package_of(name) == "tpsa" for other in ours(name)}
     assert used <= {"base", "tpsa"}

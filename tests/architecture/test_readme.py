@@ -11,7 +11,7 @@ NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
 BLOCK = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.DOTALL)
 
 
-def test_the_examples_print_what_is_shown(capsys):
+def test_the_examples_print_the_output_shown(capsys):
     """One after the other, as a reader would type them."""
     names = {}
     blocks = BLOCK.findall(README.read_text(encoding="utf-8"))

@@ -91,10 +91,10 @@ def test_tangents_of_each_element(name, backend):
     rng = np.random.default_rng(len(name))
     for model, program, reference in cases_of(name):
         start, along = rng.normal(size=(6, N)) * SIZE, directions(program, rng)
-        value, judge = pushed("array", program, reference, start, along)
+        value, by_arrays = pushed("array", program, reference, start, along)
         coordinates, tangents = pushed(backend, program, reference, start, along)
         np.testing.assert_allclose(coordinates, value, rtol=0, atol=ROUNDING, err_msg=model)
-        assert_close(tangents, judge, 1e-12, model)
+        assert_close(tangents, by_arrays, 1e-12, model)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -370,7 +370,7 @@ def test_arguments_that_cannot_be_used(primals, tangents, words):
         gt.jvp(lambda *args: args, primals, tangents)
 
 
-def test_what_cannot_be_differentiated_says_so(ring, beam):
+def test_unavailable_derivatives_are_refused(ring, beam):
     knobs = ring.knobs("qf.*.k1")
 
     def emittance(values):

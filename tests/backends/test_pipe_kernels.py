@@ -56,7 +56,7 @@ def on_device(backend, value):
 @pytest.fixture
 def kernel(backend):
     if backend == "array":
-        pytest.skip("array mathematics is the judge")
+        pytest.skip("array mathematics is the reference")
     like = on_device(backend, np.zeros((6, 1)))
     kernel = choose_backend(backend, like, None if backend == "cuda" else 1).collective_kernel(PIPE_KICK)
     return SimpleNamespace(backend=backend, step=kernel.step, undo_adjoint=kernel.undo_adjoint)
@@ -70,15 +70,15 @@ def worst(found, expected, scale):
 def test_kicks_are_those_of_the_array_map(kernel, modes):
     """Both ways; sines of l u have an error of l times that of u, which is all that differs."""
     start, op = bunch(), op_of(modes)
-    for backwards, judge in ((False, PIPE_KICK.forward), (True, PIPE_KICK.inverse)):
-        expected = judge(start, op, REFERENCE)
+    for backwards, by_arrays in ((False, PIPE_KICK.forward), (True, PIPE_KICK.inverse)):
+        expected = by_arrays(start, op, REFERENCE)
         found = on_device(kernel.backend, start)
         assert kernel.step(found, op, REFERENCE, backwards) is None
         assert worst(found.coordinates, expected, expected - start.coordinates) <= 5e-14
 
 
 def test_particles_outside_see_the_field_continued(kernel):
-    """As sines do: a series that holds inside the pipe alone does not throw away who is brought back from outside."""
+    """As sines do: a series that holds in the pipe alone keeps particles that are brought back from outside."""
     start, op = bunch(), op_of((5, 9))
     start.coordinates[0] += 2.7 * PIPE[0] * np.sign(start.coordinates[1])
     expected = PIPE_KICK.inverse(start, op, REFERENCE)
@@ -91,21 +91,21 @@ def test_particles_outside_see_the_field_continued(kernel):
 def test_adjoint_is_that_of_autograd(kernel, modes):
     start, op = bunch(), op_of(modes)
     bar = np.random.default_rng(1).normal(size=start.coordinates.shape)
-    judge = collective.autograd_bars(PIPE_KICK, start, op, REFERENCE, bar)
+    expected = collective.adjoint_by_autograd(PIPE_KICK, start, op, REFERENCE, bar)
     after = on_device(kernel.backend, start._replace(coordinates=PIPE_KICK.forward(start, op, REFERENCE)))
     bars = kernel.undo_adjoint(after, op, REFERENCE, on_device(kernel.backend, bar))
     assert worst(after.coordinates, start.coordinates, start.coordinates[1]) <= 1e-13
-    assert worst(bars.coordinates, judge.coordinates, judge.coordinates - bar) <= 1e-12
-    assert worst(bars.constants, judge.constants, judge.constants) <= 1e-12
-    assert worst(bars.reference, judge.reference, judge.reference) <= 1e-12
+    assert worst(bars.coordinates, expected.coordinates, expected.coordinates - bar) <= 1e-12
+    assert worst(bars.constants, expected.constants, expected.constants) <= 1e-12
+    assert worst(bars.reference, expected.reference, expected.reference) <= 1e-12
 
 
 def test_adjoint_by_hand_in_array_mathematics():
     start, op = bunch(), op_of((5, 9))
     bar = np.random.default_rng(1).normal(size=start.coordinates.shape)
-    judge = collective.autograd_bars(PIPE_KICK, start, op, REFERENCE, bar)
+    expected = collective.adjoint_by_autograd(PIPE_KICK, start, op, REFERENCE, bar)
     found = PIPE_KICK.adjoint(start, op, REFERENCE, bar)
-    for ours, theirs in zip(found, judge, strict=True):
+    for ours, theirs in zip(found, expected, strict=True):
         assert worst(np.asarray(ours), theirs, theirs) <= 1e-12
 
 
@@ -126,7 +126,7 @@ def test_dot_product(kernel):
     assert abs(left - right) <= 1e-12 * abs(left)
 
 
-def test_those_who_cannot_go_forward_stay_as_they_were(kernel):
+def test_particles_that_cannot_move_forward_are_unchanged(kernel):
     """With their codes: momenta too large, or no numbers."""
     start, op = bunch(30), op_of((5, 9))
     op.current = 2e7

@@ -49,17 +49,17 @@ def test_program_is_cut_at_each_kick():
 
 def test_losses_and_records_are_the_same_on_all_backends(backend):
     """Some are lost at an aperture, some at the pipe; numbers agree to rounding, codes and places exactly."""
-    out, judge = tracked(backend), tracked("array")
-    assert 5 < judge.n_lost < 55 and len(set(judge.loss_turn)) > 2
-    for found, expected in zip(plain(out), plain(judge), strict=True):
+    out, by_arrays = tracked(backend), tracked("array")
+    assert 5 < by_arrays.n_lost < 55 and len(set(by_arrays.loss_turn)) > 2
+    for found, expected in zip(plain(out), plain(by_arrays), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
-    for found, expected in zip(out.records, judge.records, strict=True):
+    for found, expected in zip(out.records, by_arrays.records, strict=True):
         np.testing.assert_allclose(host_copy(found.coordinates), expected.coordinates, rtol=0, atol=1e-13)
     assert [len(r.turns) for r in out.records] == [3, 2]
 
 
 def test_pipe_loses_particles():
-    """Who is outside where the first kick acts, with the element's place and the code of apertures."""
+    """Particles outside where the first kick acts, with the element's place and the code of apertures."""
     start = np.zeros((6, 3))
     start[0] = 0.0, 0.0101, 0.0
     start[2] = 0.0, 0.0, -0.0081
@@ -104,13 +104,13 @@ def test_gradients_agree_with_autograd_and_with_tangents():
         out = gt.track(cell().with_knobs(knobs, values), beam(), 2, monitors=monitored, backend=backend)
         return 1e6 * (out.emittance("x") + out.emittance("y")) + 1e3 * out.records[0].mean[1, 0, 0]
 
-    judge = gt.grad(lambda v: goal(v, "array"))(knobs.values)
+    by_arrays = gt.grad(lambda v: goal(v, "array"))(knobs.values)
     found = gt.grad(lambda v: goal(v, "host"))(knobs.values)
     assert gt.track(cell(), beam(), 2).n_lost > 5
-    scale = np.abs(judge * knobs.values).max()
-    assert np.abs((found - judge) * knobs.values).max() <= 1e-12 * scale
+    scale = np.abs(by_arrays * knobs.values).max()
+    assert np.abs((found - by_arrays) * knobs.values).max() <= 1e-12 * scale
     forward = gt.jacobian(lambda v: goal(v, "host"), mode="forward")(knobs.values)
-    assert np.abs((forward - judge) * knobs.values).max() <= 1e-12 * scale
+    assert np.abs((forward - by_arrays) * knobs.values).max() <= 1e-12 * scale
 
 
 def test_gradient_is_that_of_differences():
@@ -131,7 +131,7 @@ def test_gradient_is_that_of_differences():
 def test_gradient_with_respect_to_coordinates(backend):
     """Those of lost particles among them, on every backend."""
     if backend == "array":
-        pytest.skip("the judge itself")
+        pytest.skip("it is the reference")
 
     def goal(coordinates, name):
         start = gt.Beam(coordinates, REFERENCE, weights=placed(beam(), name).weights)
@@ -139,8 +139,8 @@ def test_gradient_with_respect_to_coordinates(backend):
 
     start = placed(beam(), backend).coordinates
     found = host_copy(gt.grad(lambda c: goal(c, backend))(start))
-    judge = gt.grad(lambda c: goal(c, "array"))(beam().coordinates)
-    assert np.abs(found - judge).max() <= 1e-12 * np.abs(judge).max()
+    by_arrays = gt.grad(lambda c: goal(c, "array"))(beam().coordinates)
+    assert np.abs(found - by_arrays).max() <= 1e-12 * np.abs(by_arrays).max()
 
 
 def test_optics_say_that_they_do_not_know_collective_effects():
@@ -197,7 +197,7 @@ def test_json_keeps_space_charge(tmp_path):
         (lambda: gt.Drift("d", length=1.0, space_charge=FIELD), "space_charge must be gputrack.SpaceChargeKicks"),
     ],
 )
-def test_what_cannot_be_is_said(make, message):
+def test_impossible_arguments(make, message):
     with pytest.raises(gt.errors.InputError, match=message):
         make()
 
@@ -212,10 +212,10 @@ def test_kicks_lose_particles_on_every_backend(backend):
         out = gt.track(line.with_knobs(knobs, values), placed(beam(), name), backend=name)
         return out.emittance("x") * 1e4
 
-    out, judge = (gt.track(line, placed(beam(), name), backend=name) for name in (backend, "array"))
-    codes = judge.loss_code.tolist()
+    out, by_arrays = (gt.track(line, placed(beam(), name), backend=name) for name in (backend, "array"))
+    codes = by_arrays.loss_code.tolist()
     assert codes.count(gt.LossCode.UNPHYSICAL) > 3 and codes.count(gt.LossCode.ALIVE) > 10
-    for found, expected in zip(plain(out), plain(judge), strict=True):
+    for found, expected in zip(plain(out), plain(by_arrays), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
     gradients = [gt.grad(lambda v, name=name: goal(v, name))(knobs.values) for name in (backend, "array")]
     scale = np.abs(gradients[1] * knobs.values).max()

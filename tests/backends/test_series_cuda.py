@@ -147,7 +147,7 @@ def test_empty_line(xp):
     np.testing.assert_array_equal(gpu.final.get(), host.final)
 
 
-def test_what_cannot_be_says_so(xp, monkeypatch):
+def test_impossible_arguments(xp, monkeypatch):
     ring, _ = ring_and_knobs()
     other = gt.demo_ring().reference
     for arguments, words in (

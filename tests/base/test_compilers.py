@@ -96,7 +96,7 @@ except gt.errors.BackendError as error:
 """
 
 
-def test_asking_for_the_host_backend_says_what_is_missing(tmp_path):
+def test_the_host_backend_names_the_missing_compiler(tmp_path):
     assert "install g++ or clang++, or set CXX" in run(tmp_path, HOST, CXX="/nonexistent/c++")
     broken = tmp_path / "broken"
     broken.write_text("#!/bin/sh\necho cannot find cc1plus >&2; exit 1\n")

@@ -60,7 +60,7 @@ def test_the_beam_keeps_its_own_copy() -> None:
     assert not np.shares_memory(Beam(view, PROTON).coordinates, view)
 
 
-def test_changed_beams_share_what_did_not_change() -> None:
+def test_changed_beams_share_unchanged_arrays() -> None:
     b = beam()
     moved = b.replaced(turn=5)
     assert moved.turn == 5 and b.turn == 0
@@ -127,7 +127,7 @@ def test_named_moments() -> None:
         b.sigma[0, 0] = 1.0
 
 
-def test_repr_says_what_it_is() -> None:
+def test_repr() -> None:
     text = repr(beam(turn=12))
     for part in ("40 particles (0 lost)", "turn 12", "numpy", "charge +1 e", "p0c 3.10366e+08 eV"):
         assert part in text

@@ -12,7 +12,7 @@ from support.backends import host_copy, placed
 from support.gaussian_bunch import gaussian_points
 
 import gputrack as gt
-from gputrack.backends.collective import autograd_bars
+from gputrack.backends.collective import adjoint_by_autograd
 from gputrack.collective.green import line_green, point_green
 from gputrack.collective.open_kick import BUNCH_KICK, LINE_KICK
 from gputrack.collective.perveance import perveance
@@ -210,8 +210,8 @@ def test_adjoint_is_that_of_autograd(case):
     kind, op = CASES[case]
     start = bunch()
     bar = np.random.default_rng(2).normal(size=start.coordinates.shape)
-    judge, found = autograd_bars(kind, start, op, VALUES, bar), kind.adjoint(start, op, VALUES, bar)
-    for ours, theirs in zip(found, judge, strict=True):
+    expected, found = adjoint_by_autograd(kind, start, op, VALUES, bar), kind.adjoint(start, op, VALUES, bar)
+    for ours, theirs in zip(found, expected, strict=True):
         assert np.abs(np.asarray(ours) - theirs).max() <= 1e-12 * np.abs(theirs).max()
 
 
@@ -233,10 +233,10 @@ def test_tracked_gradient_on_every_backend(field, backend):
 
     out = gt.track(line, placed(beam, backend), backend=backend)
     assert host_copy(out.loss_code)[3] == gt.LossCode.APERTURE and out.n_lost == 1
-    judge = gt.grad(lambda v: goal(v, "array"))(knobs.values)
+    by_arrays = gt.grad(lambda v: goal(v, "array"))(knobs.values)
     found = gt.grad(lambda v: goal(v, backend))(knobs.values)
-    scale = np.abs(judge * knobs.values).max()
-    assert np.abs((found - judge) * knobs.values).max() <= 1e-11 * scale
+    scale = np.abs(by_arrays * knobs.values).max()
+    assert np.abs((found - by_arrays) * knobs.values).max() <= 1e-11 * scale
 
 
 def test_json_keeps_open_fields(tmp_path):
@@ -258,7 +258,7 @@ def test_json_keeps_open_fields(tmp_path):
         (lambda: line().with_space_charge(CASES["bunch"][1].what, current=1.0), "OpenField3D takes its charge from"),
     ],
 )
-def test_what_cannot_be_is_said(make, message):
+def test_impossible_arguments(make, message):
     with pytest.raises(gt.errors.InputError, match=message):
         make()
 

@@ -11,7 +11,7 @@ from support.backends import host_copy, placed
 from support.gaussian_bunch import gaussian_points
 
 import gputrack as gt
-from gputrack.backends.collective import autograd_bars
+from gputrack.backends.collective import adjoint_by_autograd
 from gputrack.collective.open_kick import BUNCH_KICK
 from gputrack.collective.pipe_bunch import PIPE_BUNCH_KICK
 from gputrack.collective.pipe_modes import PIPE_KICK
@@ -109,12 +109,12 @@ def test_kick_is_undone_and_symplectic_for_the_bunch():
 def test_adjoint_is_that_of_autograd():
     start = bunch()
     bar = np.random.default_rng(2).normal(size=start.coordinates.shape)
-    judge = autograd_bars(PIPE_BUNCH_KICK, start, OP, VALUES, bar)
+    expected = adjoint_by_autograd(PIPE_BUNCH_KICK, start, OP, VALUES, bar)
     found = PIPE_BUNCH_KICK.adjoint(start, OP, VALUES, bar)
-    change = np.abs(judge.coordinates - bar).max()
-    assert np.abs(found.coordinates - judge.coordinates).max() <= 1e-12 * change
-    assert np.abs(found.constants - judge.constants).max() <= 1e-12 * np.abs(judge.constants).max()
-    for ours, theirs in zip(found.reference, judge.reference, strict=True):
+    change = np.abs(expected.coordinates - bar).max()
+    assert np.abs(found.coordinates - expected.coordinates).max() <= 1e-12 * change
+    assert np.abs(found.constants - expected.constants).max() <= 1e-12 * np.abs(expected.constants).max()
+    for ours, theirs in zip(found.reference, expected.reference, strict=True):
         assert abs(ours - theirs) <= 1e-12 * abs(theirs)
 
 
@@ -133,9 +133,9 @@ def test_tracked_gradient_on_every_backend(backend):
 
     out = gt.track(line, placed(beam, backend), backend=backend)
     assert np.flatnonzero(host_copy(out.loss_code)).tolist() == [3, 5]
-    judge = gt.grad(lambda v: goal(v, "array"))(knobs.values)
+    by_arrays = gt.grad(lambda v: goal(v, "array"))(knobs.values)
     found = gt.grad(lambda v: goal(v, backend))(knobs.values)
-    assert np.abs((found - judge) * knobs.values).max() <= 1e-11 * np.abs(judge * knobs.values).max()
+    assert np.abs((found - by_arrays) * knobs.values).max() <= 1e-11 * np.abs(by_arrays * knobs.values).max()
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,6 @@ def test_tracked_gradient_on_every_backend(backend):
         (lambda: gt.PipeBunch((0.1, -0.1), 1.0), "pipe width must be > 0 m, got -0.1"),
     ],
 )
-def test_what_cannot_be_is_said(make, message):
+def test_impossible_arguments(make, message):
     with pytest.raises(gt.errors.InputError, match=message):
         make()

@@ -10,7 +10,7 @@ from scipy.special import gamma, ndtri
 from support.backends import host_copy, placed
 
 import gputrack as gt
-from gputrack.backends.collective import autograd_bars
+from gputrack.backends.collective import adjoint_by_autograd
 from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT
 from gputrack.collective.arrival import arrival
 from gputrack.collective.wake import WAKE
@@ -84,8 +84,8 @@ def test_loss_and_kick_factor_of_a_resistive_wall():
     assert abs(found / (strength * mean) - 1.0) < 2e-4
 
 
-def test_a_charge_takes_half_of_what_it_leaves_to_one_behind():
-    """The fundamental theorem of beam loading, and causality: who is ahead feels nothing."""
+def test_a_charge_feels_half_of_the_wake_just_behind_it():
+    """The fundamental theorem of beam loading, and causality: particles ahead feel nothing."""
     coordinates = np.zeros((6, 3))
     coordinates[4] = 0.02, 0.02 - 1e-9, 0.04  # the second is just behind the first, the third is ahead
     beam = gt.Beam(coordinates, ELECTRON, weights=np.array([1e10, 1.0, 1.0]))
@@ -190,8 +190,8 @@ def test_adjoint_is_that_of_autograd(number, reference):
     ref = ReferenceValues.of(reference)
     seen = Bunch(np.array(beam.coordinates), np.array(beam.weights), float(beam.weights.sum()), 1.0)
     bar = np.random.default_rng(1).normal(size=(6, beam.n))
-    found, judge = kind.adjoint(seen, op, ref, bar), autograd_bars(kind, seen, op, ref, bar)
-    for one, other in zip(found, judge, strict=True):
+    found, expected = kind.adjoint(seen, op, ref, bar), adjoint_by_autograd(kind, seen, op, ref, bar)
+    for one, other in zip(found, expected, strict=True):
         scale = np.abs(np.asarray(other)).max()
         assert np.abs(np.asarray(one) - np.asarray(other)).max() <= 1e-11 * scale
     kicked = after(element, beam)
@@ -209,8 +209,8 @@ def test_kicks_are_undone(backend):
 def test_all_backends_agree(backend):
     for element in elements():
         out = gt.track(gt.Lattice([element], ION), bunch(ION, backend), backend=backend)
-        judge = gt.track(gt.Lattice([element], ION), bunch(ION), backend="array")
-        assert np.abs(host_copy(out.coordinates) - judge.coordinates).max() <= 1e-14
+        by_arrays = gt.track(gt.Lattice([element], ION), bunch(ION), backend="array")
+        assert np.abs(host_copy(out.coordinates) - by_arrays.coordinates).max() <= 1e-14
 
 
 def remembering(turns=2, slicing=None):
@@ -275,7 +275,7 @@ def test_each_row_of_a_jacobian_is_swept_by_itself():
     np.testing.assert_allclose(gt.jacobian(both)(knobs.values), rows, rtol=1e-13)
 
 
-def test_what_memory_cannot_do_is_said():
+def test_limits_of_multi_turn_wakes():
     ring, beam = remembering(), bunch(ION)
     with pytest.raises(gt.errors.InputError, match="earlier turns"):
         gt.track(ring, beam, backwards=True)
@@ -315,12 +315,12 @@ def test_json_keeps_wakes(tmp_path):
         (dict(length=1.0), "length must be 0 m, got 1.0"),
     ],
 )
-def test_what_cannot_be_is_said(changes, message):
+def test_impossible_arguments(changes, message):
     with pytest.raises(gt.errors.InputError, match=message):
         gt.ResonatorWake("w", **(dict(slicing=BINS, **CAVITY) | changes))
 
 
-def test_tables_and_walls_say_what_they_need():
+def test_arguments_of_tables_and_walls():
     with pytest.raises(gt.errors.InputError, match="distances must increase from 0 m"):
         gt.TableWake("w", slicing=BINS, distances=(0.1, 0.2), wake=(1.0, 2.0))
     with pytest.raises(gt.errors.InputError, match=r"table ends at 0.1 m but slices are up to 0.12\d* m apart"):
@@ -413,7 +413,7 @@ def test_fewer_particles_than_slices(backend, alive, component):
 
 @pytest.mark.parametrize("turns", [0, 2], ids=["one turn", "memory"])
 def test_gradients_where_particles_become_fewer_than_slices(turns):
-    """Losses on the way leave three for four slices, then nobody: both modes against differences."""
+    """Losses on the way leave three for four slices, then none: both modes against differences."""
     wake = gt.ResonatorWake(
         "w", slicing=gt.Quantiles(4), component="dipolar_x", turns=turns, period=3.0, shunt_impedance=(3e9,),
         frequency=(3e8,), quality=(3.0,),
@@ -438,13 +438,13 @@ def test_gradients_where_particles_become_fewer_than_slices(turns):
         if not turns:
             along = gt.jvp(goal, (knobs.values,), (np.eye(2)[i],))[1]
             assert abs(along - gradient[i]) <= 1e-9 * abs(gradient[i])
-            judge = gt.grad(lambda v: anp.sum(gt.track(ring.with_knobs(knobs, v), beam, turns=11, backend="array")
+            by_arrays = gt.grad(lambda v: anp.sum(gt.track(ring.with_knobs(knobs, v), beam, turns=11, backend="array")
                                               .coordinates * weights))(knobs.values)  # fmt: skip
-            assert np.abs(judge / gradient - 1.0).max() <= 1e-9
+            assert np.abs(by_arrays / gradient - 1.0).max() <= 1e-9
 
 
 def test_everybody_lost_on_the_way_in():
-    """Before the first map, a wake or the field of a bunch: nobody acts, and gradients are those of staying."""
+    """Before the first map, a wake or the field of a bunch: no particle acts, and gradients are those of no motion."""
     start = np.full((6, 3), 5.0)
     beam = gt.Beam(start, ION, weights=1e9)
     for effect in (
@@ -458,12 +458,12 @@ def test_everybody_lost_on_the_way_in():
 
 
 def test_a_dead_beam_goes_on():
-    """As without wakes: no error where nobody is left."""
+    """As without wakes: no error where no particle is left."""
     beam = gt.Beam(np.zeros((6, 3)), ION, loss_code=np.full(3, 1))
     assert gt.track(gt.Lattice([gt.ResonatorWake("w", slicing=gt.Quantiles(2), **CAVITY)], ION), beam, 2).n_lost == 3
 
 
-def test_who_cannot_be_tracked_does_not_act(backend):
+def test_lost_particles_do_not_act(backend):
     """A particle beyond the limit is lost before the first map, a wake, and its derivatives are those of staying."""
     wake = gt.ResonatorWake("w", slicing=gt.UniformBins(9, (-0.1, 0.1)), component="dipolar_x", **CAVITY)
     coordinates = np.zeros((6, 4))

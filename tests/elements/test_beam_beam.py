@@ -112,16 +112,16 @@ def test_kernels_and_adjoints_near_and_far(kind, amplitude):
     scale = np.abs(start).max(axis=1, keepdims=True)
     cotangent = np.random.default_rng(2).normal(size=start.shape) / scale
     there, bar, constants = swept("host", program, ELECTRON, start, cotangent)
-    back, judge, judged = swept(ArrayBackend(1), program, ELECTRON, start, cotangent)
+    back, bar_by_arrays, expected = swept(ArrayBackend(1), program, ELECTRON, start, cotangent)
     assert (np.abs(there - start) <= 1e-13 * scale).all()
     assert (np.abs(back - start) <= 1e-13 * scale).all()
-    for row, (a, b) in enumerate(zip(bar, judge, strict=True)):
+    for row, (a, b) in enumerate(zip(bar, bar_by_arrays, strict=True)):
         good, worst = close(a, b, 1e-12)
         assert good, (row, worst)
     for k, (first, second) in enumerate(zip(program.ops[:-1, 1], program.ops[1:, 1], strict=True)):
         for i in range(first, second):
-            size = max(abs(judged[i]), abs(judged).max() * 1e-12)
-            assert abs(constants[i] - judged[i]) <= 1e-10 * size, (k, i)
+            size = max(abs(expected[i]), abs(expected).max() * 1e-12)
+            assert abs(constants[i] - expected[i]) <= 1e-10 * size, (k, i)
 
 
 def test_slices_converge():
@@ -192,7 +192,7 @@ def test_json_round_trip(tmp_path):
     assert read_json(tmp_path / "line.json") == line
 
 
-def test_inverse_at_the_public_door():
+def test_inverse_by_the_public_function():
     start = start_of(FLAT, 30)
     element = KINDS["both planes"]
     assert abs(pull(element, push(element, start, PROTON), PROTON) - start).max() <= 1e-15

@@ -81,11 +81,11 @@ def test_single_elements_against_the_equations_of_motion(name, particle):
     ring = gt.Lattice([element], reference, model=BODY)
     beam = gt.Beam(START, reference)
     on, off = (gt.track(line, beam).coordinates for line in (ring.with_radiation(6), ring))
-    judge = [
+    integrated = [
         [kinetic(moved(element.length, h, field, kinetic(c, ks), reference, loses), ks, -1.0) for c in START.T]
         for loses in (1.0, 0.0)
     ]
-    ours, theirs = on - off, (np.array(judge[0]) - np.array(judge[1])).T
+    ours, theirs = on - off, (np.array(integrated[0]) - np.array(integrated[1])).T
     loss = abs(theirs[5]).max()
     assert 1e-10 < loss < 1e-2
     # beyond the kicks' own order an error in the square of the loss, and the rounding of many slices
@@ -257,7 +257,7 @@ def test_damping_has_derivatives():
             assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-16)
 
 
-def test_what_damped_motion_does_not_have_is_refused(tmp_path):
+def test_results_that_damped_motion_lacks_are_refused(tmp_path):
     ring = gt.demo_ring().with_radiation()
     for refused in (gt.twiss, gt.radiation, gt.driving_terms, lambda r: gt.twiss(r, start=gt.InitialTwiss(1, 0, 1, 0))):
         with pytest.raises(InputError, match=r"particles radiate in Quadrupole 'qf.01a'.*without_radiation"):
@@ -328,8 +328,8 @@ def test_lost_particles_come_back_to_life():
     np.testing.assert_array_equal(*lost)
     assert 0 < sum(lost[0] >= 0) < 12
     for argument in (0, 1):
-        found, judge = (gt.grad(total, argnum=argument)(knobs.values, start, name) for name in ("host", "array"))
-        np.testing.assert_allclose(found, judge, rtol=0, atol=1e-11 * abs(judge).max())
+        found, by_arrays = (gt.grad(total, argnum=argument)(knobs.values, start, name) for name in ("host", "array"))
+        np.testing.assert_allclose(found, by_arrays, rtol=0, atol=1e-11 * abs(by_arrays).max())
 
 
 def test_gradients_at_any_speed():
@@ -346,14 +346,14 @@ def test_gradients_at_any_speed():
         return (out.coordinates * np.arange(1.0, 7.0)[:, None]).sum()
 
     for argument in (0, 1):
-        found, judge = (gt.grad(total, argument)(knobs.values, START, name) for name in ("host", "array"))
-        np.testing.assert_allclose(found, judge, rtol=1e-11)
+        found, by_arrays = (gt.grad(total, argument)(knobs.values, START, name) for name in ("host", "array"))
+        np.testing.assert_allclose(found, by_arrays, rtol=1e-11)
     lost = gt.track(line.without_radiation(), gt.Beam(START, reference)).coordinates - gt.track(
         line, gt.Beam(START, reference)).coordinates
     assert lost[5].min() > 1e-3
 
 
-def test_what_is_found_is_said_in_words():
+def test_result_as_text():
     ring = gt.demo_ring().with_radiation()
     found = gt.envelope(ring)
     assert "energy_loss    833741.8" in repr(found.damping) and "partition" in repr(found.damping)

@@ -56,7 +56,7 @@ NEEDED = Steps(gt.BlanesMoan(4), 1, 4)
         (gt.DriftKick(), (4, 10)), (gt.DriftKick(gt.BlanesMoan(6), 2), (gt.BlanesMoan(6), 2)),
     ],
 )  # fmt: skip
-def test_what_is_left_open(integrator, chosen):
+def test_options_left_open(integrator, chosen):
     assert integrator.steps(NEEDED) == chosen
 
 

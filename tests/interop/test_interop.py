@@ -86,7 +86,7 @@ def test_torch_checks_the_gradient_by_differences():
     assert torch.autograd.gradcheck(function, [i.requires_grad_() for i in inputs], eps=1e-5, atol=1e-7, rtol=1e-6)
 
 
-def test_torch_trains_and_is_not_differentiated_where_nobody_asks():
+def test_torch_trains_and_is_differentiated_on_request_only():
     torch, ours = torch_modules()
     knobs = RING.knobs("qf.k1")
     values = torch.tensor(1.1 * knobs.values, requires_grad=True)
@@ -123,7 +123,7 @@ def test_torch_with_losses_and_without_knobs():
     assert coordinates.grad.numpy() == pytest.approx(by_us(np.array(beam.coordinates)), rel=1e-13)
 
 
-def test_torch_says_what_it_cannot_use():
+def test_torch_refuses_wrong_arguments():
     torch, ours = torch_modules()
     values, start = torch.tensor(KNOBS.values), torch.tensor(START)
 
@@ -229,7 +229,7 @@ def test_jax_of_many_particles_under_jit():
     assert np.asarray(gradient(knobs.values, start)) == pytest.approx(10_000 * once, rel=1e-10)
 
 
-def test_jax_says_what_it_cannot_use():
+def test_jax_refuses_wrong_arguments():
     jax, ours = jax_modules()
     wrong = {
         "4 knobs need values": lambda: ours.track(RING, KNOBS, KNOBS.values[:2], START),

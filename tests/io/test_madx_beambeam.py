@@ -92,7 +92,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("beam", "collision", "message"), REFUSED, ids=[f"{b}; {c}" for b, c, _ in REFUSED])
-def test_what_cannot_be_is_said(tmp_path, beam, collision, message):
+def test_impossible_arguments(tmp_path, beam, collision, message):
     with pytest.raises(LatticeFileError, match=message) as caught:
         loaded(f"{beam}; bb: beambeam, {collision}; {RING}", tmp_path)
     assert str(caught.value).startswith("ring.madx:1: beambeam 'bb': ") and "\n" not in str(caught.value)

@@ -121,7 +121,7 @@ def test_rbarc_counts_where_the_sequence_is_used(read_text):
     assert read_text(text).lattice.length == 1.0
 
 
-def test_voltage_is_the_energy_gain_whatever_the_charge(read_text):
+def test_voltage_is_the_energy_gain_for_every_charge(read_text):
     cavity = one(read_text, "rfcavity, volt=2, freq=3", "beam, particle=ion, mass=2, charge=4, energy=3;")
     assert cavity.voltage == 2e6 / 4
     assert one(read_text, "rfcavity, volt=2, freq=3", "beam, particle=electron, energy=3;").voltage == 2e6

@@ -48,7 +48,7 @@ def test_every_feature_agrees_with_madx(features, sequence):
     compare(gt.load(FEATURES, sequence), features, sequence, tolerance=1e-9 if sequence == "ring" else 1e-13)
 
 
-def test_what_madx_saves_is_read(madx, tmp_path):
+def test_files_saved_by_madx_are_read(madx, tmp_path):
     """Sequences and beams as MAD-X writes them: positions rounded to ten digits, all ways to give the energy."""
     path, writer, reader = shared_lattice("esr.madx"), madx(tmp_path), madx(tmp_path)
     writer.run(f'call, file="{path}"; save, sequence=esr, file="esr.seq", beam;')
@@ -58,7 +58,7 @@ def test_what_madx_saves_is_read(madx, tmp_path):
     compare(saved, reader, "esr", tolerance=1e-8)
 
 
-def test_what_is_ignored_is_listed():
+def test_ignored_commands_are_listed():
     ignored = "\n".join(read_madx(FEATURES).ignored)
     for word in ("title", "warn", "radiate", "'type'", "'monitor'", "twiss"):
         assert word in ignored

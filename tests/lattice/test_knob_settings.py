@@ -111,7 +111,7 @@ def test_maps_of_set_knobs_are_those_of_changed_elements(name, factor):
     assert changed == expected
 
 
-def test_what_is_wrong_says_so_at_once():
+def test_wrong_values_are_refused_at_once():
     ring = gt.demo_ring()
     for handle, value, message in (
         ("qf.*.length", -1.0, "length must be >= 0"), ("qf.*.k1", np.nan, "k1 must be finite"),
@@ -164,7 +164,7 @@ def test_a_cavity_may_be_switched_by_its_knob():
     assert gt.twiss(ring.with_knobs(knobs, [0.0])).qs == 0.0 < gt.twiss(ring.with_knobs(knobs, [1e6])).qs
 
 
-def test_programs_are_kept_for_the_next_values():
+def test_programs_are_reused_for_the_next_values():
     ring = gt.demo_ring()
     knobs = ring.knobs("qf.*.k1")
     programs = [recording_program(ring.with_knobs(knobs, [value])) for value in (2.1, 2.2)]

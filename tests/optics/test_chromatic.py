@@ -115,7 +115,7 @@ def test_chromaticity_of_a_line_is_that_of_its_phase_advance():
     np.testing.assert_allclose(found.dmux, rate, atol=1e-7 * np.abs(rate).max())
 
 
-def test_what_is_not_computed_raises():
+def test_columns_that_are_not_computed_raise():
     tw = gt.twiss(gt.demo_ring())
     for order in (0, 12, 1.5):
         with pytest.raises(InputError, match="order"):

@@ -105,7 +105,7 @@ def test_terms_go_round_the_ring():
     [("spear3.madx", ("sf.k2", "sd.k2", "sfm.k2", "sdm.k2")), (None, ("sf.*.k2", "sd.*.k2"))],
     ids=["spear3", "demo"],
 )
-def test_what_sextupoles_do_in_rings_with_bends(file, patterns, lattice_path):
+def test_sextupole_terms_in_rings_with_bends(file, patterns, lattice_path):
     """Bends add terms of their own; the even and odd parts in all sextupoles' strength are what theory says."""
     ring = gt.load(lattice_path(file)) if file else gt.demo_ring()
     ring = ring.with_model(gt.Model(gt.MatrixKick(4, 8)))
@@ -140,7 +140,7 @@ def test_each_element_adds_its_part():
     assert found["h00111"] == pytest.approx(np.pi * optics.dqy, rel=1e-9)
 
 
-def test_what_sextupoles_do_in_a_ring_that_couples(lattice_path):
+def test_sextupole_terms_in_a_coupled_ring(lattice_path):
     """The ESR between its solenoids, to first order."""
     ring = gt.load(lattice_path("esr.madx"))
     knobs = ring.knobs("sd*.k2", "sf*.k2", each=True)
@@ -155,7 +155,7 @@ def test_what_sextupoles_do_in_a_ring_that_couples(lattice_path):
         assert close(0.5 * (plus.along(term) - minus.along(term)), theory.along(term), 1e-8), term
 
 
-def test_what_cannot_be_asked():
+def test_wrong_arguments():
     ring = lens_ring()
     for call, words in (
         (lambda: gt.FromMap(1), "order must be an integer >= 2"),

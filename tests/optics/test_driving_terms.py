@@ -186,7 +186,7 @@ def test_orbit_in_a_sextupole_feeds_down():
     assert abs(found.contributions["h10010"][place]) == pytest.approx(abs(size), rel=0.05)
 
 
-def test_what_is_not_a_term_or_was_not_computed():
+def test_unknown_terms_and_terms_that_were_not_computed():
     found = gt.driving_terms(gt.demo_ring(), ("h21000", "h11001"))
     assert list(found) == ["h21000", "h11001"] and found.h21000 == found["h21000"]
     assert "h21000" in repr(found)

@@ -109,7 +109,7 @@ def test_gradient_of_a_figure_of_a_map_is_that_of_differences(figure):
     assert min(errors) <= 1e-7 * abs(gradient * way).max()
 
 
-def test_what_cannot_be_differentiated_says_so():
+def test_unavailable_derivatives_are_refused():
     ring = bent_ring()
     knobs = ring.knobs("qf.*.k1")
     with pytest.raises(gt.errors.InputError, match="knobs= cannot be given"):

@@ -54,7 +54,7 @@ def test_a_beam_line_is_matched_to_given_values():
     assert found.success, found
 
 
-def test_a_failed_match_says_which_target_and_which_limit(ring):
+def test_a_failed_match_names_the_target_and_the_limit(ring):
     knobs = ring.knobs("qf.*.k1", "qd.*.k1")
     narrow = [(value - 1e-4, value + 1e-4) for value in knobs.values]
     found = match(ring, knobs, [Target("qx", 15.4), Target("qy", 6.32)], bounds=narrow)
@@ -68,7 +68,7 @@ def spear3(lattice_path):
     return gt.load(lattice_path("spear3.madx"))
 
 
-def test_a_match_that_ends_at_bounds_is_the_least_squares_of_what_they_leave(spear3):
+def test_a_match_that_ends_at_bounds_is_a_least_squares_solution_within_them(spear3):
     """At the bound, the miss falls only in the direction that the bound forbids."""
     knobs = spear3.knobs("qf.k1", "qd.k1")
     bounds = [(1.76, 1.77), (-1.7, -1.5)]
@@ -157,7 +157,7 @@ def test_the_same_strengths_as_mad_x(ring):
     madx.exit()
 
 
-def test_what_cannot_be_asked_says_so(ring):
+def test_wrong_arguments(ring):
     knobs = ring.knobs("qf.*.k1")
     for make, words in (
         (lambda: Target("beta", 1.0), "no figure 'beta'"),

@@ -118,7 +118,7 @@ def test_gradient_along_the_momentum_is_the_chromaticity(ring):
         assert slope == pytest.approx(getattr(gt.twiss(coasting, delta=1e-3), f"dq{plane}"), rel=1e-10)
 
 
-def test_gradient_of_what_is_zero_now():
+def test_gradient_of_quantities_that_are_zero():
     """Skew quadrupoles, sextupoles and octupoles that are off: their terms grow from nothing."""
     elements = [e.replaced(tilt=0.0, dx=0.0) if isinstance(e, gt.Quadrupole) else e for e in ring_with_errors(0.0)]
     elements = [e.replaced(k3=0.0) if isinstance(e, gt.Octupole) else e for e in elements if e.name != "thin"]
@@ -174,7 +174,7 @@ def _derivative(turn, *variables):
     return np.asarray(turn.coefficients)[:, turn.space.row(powers)] * math.prod(map(math.factorial, powers))
 
 
-def test_what_has_no_gradient_says_so():
+def test_unavailable_gradients_are_refused():
     ring = ring_with_errors(0.0)
     knobs = ring.knobs("qf.*.k1")
     with pytest.raises(gt.errors.InputError, match="survey has no gradient"):

@@ -151,7 +151,7 @@ def test_derivatives_of_the_response_to_frequency():
         gt.grad(of(each[:1]))(each.values[:1])
 
 
-def test_correction_leaves_what_the_correctors_cannot_reach(ring):
+def test_correction_leaves_the_orbit_out_of_reach_of_the_correctors(ring):
     """Least squares: the response to every corrector is at right angles to the orbit that is left."""
     correctors = ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)
     found = gt.correct_orbit(ring, correctors, "bpm.*", singular_values=gt.Above(0.0))
@@ -183,7 +183,7 @@ def test_singular_values_bounds_and_goals():
     assert np.abs(moved.after).max() < 0.02 * np.abs(bump).max()
 
 
-def test_what_cannot_be_asked():
+def test_wrong_arguments():
     ring = gt.demo_ring()
     correctors = ring.knobs("cor.*.hkick", each=True)
     for call, words in (

@@ -73,7 +73,7 @@ def test_derivatives_along_the_reference_momentum():
     assert gt.grad(objective)(proton.p0c) == pytest.approx(difference, rel=1e-8)
 
 
-def test_what_cannot_pass_says_so():
+def test_lost_orbits_and_wrong_arguments():
     ring = gt.demo_ring()
     with pytest.raises(gt.errors.InputError, match="six finite numbers"):
         trajectory(ring, np.zeros(5))

@@ -165,7 +165,7 @@ def test_one_turn_map_of_order_three_is_that_of_ptc(name):
         assert abs(found - row.value) <= 1e-10 * max(scale, 1e-3), row
 
 
-def test_what_has_no_map_says_so():
+def test_elements_without_a_map_are_refused():
     ring = gt.demo_ring()
     for arguments, words in (
         ({"order": 0}, "order"), ({"order": 2.5}, "order"), ({"order": 2, "orbit": [0.0] * 5}, "six finite numbers"),

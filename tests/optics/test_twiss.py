@@ -145,7 +145,7 @@ def test_plot_has_a_strip_and_both_planes(tmp_path):
     figure.savefig(tmp_path / "twiss.png")
 
 
-def test_what_cannot_be_asked():
+def test_wrong_arguments():
     ring = gt.demo_ring()
     tw = gt.twiss(ring)
     line = gt.twiss(ring[:5], start=tw.start)

@@ -184,7 +184,7 @@ def test_gradient_by_lengths_moves_the_slices():
         gt.grad(lambda k: gt.twiss(ring.with_knobs(knobs, k), at=gt.Positions([3.0])).betx[0])(knobs.values)
 
 
-def test_what_cannot_be_asked():
+def test_wrong_arguments():
     ring = gt.demo_ring()
     tw = gt.twiss(ring)
     for call, words in (

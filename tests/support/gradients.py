@@ -13,7 +13,7 @@ from gputrack.backends import choose_backend
 from gputrack.backends.array.backend import ArrayBackend
 from gputrack.backends.derivatives import Cotangents
 from gputrack.backends.launch import Launch, Particles, make_records
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.lattice.knob_adjoint import group_adjoint
 
 #: tests of kernels run on these backends
@@ -58,6 +58,12 @@ def swept(backend, program, reference, start, cotangent):
 def parameter_bars(program, bars):
     """Derivatives with respect to all parameters of all elements, one vector."""
     return np.concatenate([np.concatenate([*group_adjoint(group, bars).values()]) for group in program.groups])
+
+
+def reference_bars(program, bars):
+    """Derivatives with respect to the members of `ReferenceValues`, which follow those with respect to constants."""
+    assert len(bars) == len(program.constants) + len(ReferenceValues._fields)
+    return bars[len(program.constants) :]
 
 
 def close(a, b, tolerance):

@@ -36,7 +36,7 @@ def run(backend, case, model, coordinates, species, backwards=False):
 
 
 def run_program(backend, program, coordinates, reference, backwards=False):
-    """Coordinates after a program on a backend, without the tracker; nobody may be lost."""
+    """Coordinates after a program on a backend, without the tracker; no particle may be lost."""
     program = replace(program, kinds=frozenset(MAPS))  # one build for all cases
     device = device_of(backend)
     n = coordinates.shape[1]

@@ -32,7 +32,7 @@ def test_octupole_gives_the_textbook_detuning():
     assert nf.tune(1, (1,)) == pytest.approx(nf.tune(0, (0, 1)), rel=1e-9)
 
 
-def test_map_is_what_its_normal_form_says():
+def test_map_from_its_normal_form():
     """A R A^-1 is the map again, to the last order; only rotations are left in R."""
     ring = gt.demo_ring().with_changes("rf*", voltage=0.0)
     given = one_turn_map(ring, 4)
@@ -119,7 +119,7 @@ def test_detuning_of_second_order_is_ptc_s(series_by_tables):
     assert nf.tune(0, (1, 1)) == pytest.approx(2.0 * nf.tune(1, (2, 0)), rel=1e-12)
 
 
-def test_what_has_no_normal_form_says_so():
+def test_maps_without_a_normal_form_are_refused():
     ring = gt.demo_ring().with_changes("rf*", voltage=0.0)
     with pytest.raises(gt.errors.InputError, match="order 3"):
         one_turn_map(ring, 2).normal_form().tune(0, (1,))

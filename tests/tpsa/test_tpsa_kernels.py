@@ -59,7 +59,7 @@ def test_operations(kernels, name, shape, kind):
 def test_composition(kernels, name, shape, kind):
     space = kernels.space
     if space.size > 400:
-        pytest.skip("the judge takes long; smaller spaces run the same code")
+        pytest.skip("array mathematics takes long; smaller spaces run the same code")
     for outer, inner, order in {(space.order, space.order, space.order), (1, 2, space.order), (3, 1, 2), (2, 3, 2)}:
         a = random_data(space, kind, shape, outer, 1, 3)
         a[0, :, 1:] = 0.0  # some that do not occur

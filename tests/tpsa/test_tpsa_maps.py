@@ -206,11 +206,11 @@ def test_symplectification(space):
     noise = np.random.default_rng(1).normal(size=right.coefficients.shape) * 1e-6
     noise[:, 1 + space.variables : 1 + space.dimensions] = 0.0
     wrong = Map.of(space, right.coefficients + noise)
-    mended = wrong.symplectified()
+    repaired = wrong.symplectified()
     assert wrong.symplectic_defect().min() > 1e-8
-    assert mended.symplectic_defect().max() < 1e-14
-    assert np.abs((mended - wrong).coefficients).max() < 2e-5
-    np.testing.assert_allclose(mended.constant, wrong.constant, rtol=0, atol=0)
+    assert repaired.symplectic_defect().max() < 1e-14
+    assert np.abs((repaired - wrong).coefficients).max() < 2e-5
+    np.testing.assert_allclose(repaired.constant, wrong.constant, rtol=0, atol=0)
 
 
 def _linear(space, angle):
@@ -279,7 +279,7 @@ X, Y = tp.variables(Space(2, 3))
         (lambda: X.to(Space(3, 3)), "have other variables"),
     ],
 )  # fmt: skip
-def test_errors_at_the_door(action, message):
+def test_argument_validation(action, message):
     with pytest.raises(InputError) as caught:
         action()
     assert message in str(caught.value)

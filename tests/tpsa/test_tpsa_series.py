@@ -331,7 +331,7 @@ X, Y = tp.variables(Space(2, 3))
         (lambda: list(X), "is not a sequence"),
     ],
 )  # fmt: skip
-def test_errors_at_the_door(action, message):
+def test_argument_validation(action, message):
     with pytest.raises(InputError) as caught:
         action()
     assert message in str(caught.value)

@@ -145,7 +145,7 @@ def test_memory_of_rows_is_bounded():
     assert cuda.sweep_blocks(10**9, 10**9) == 1
 
 
-def test_room_for_the_constants_of_an_op(monkeypatch):
+def test_memory_for_the_constants_of_an_op(monkeypatch):
     """The thread's own memory holds the constants of the largest op; and that is few variants of the kernels."""
     monkeypatch.undo()
     for case in CASES.values():

@@ -169,7 +169,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_autograd_cannot_follow_on_a_gpu_says_so(ring, knobs, name):
+def test_operations_that_autograd_cannot_follow_on_a_gpu_are_refused(ring, knobs, name):
     beam = beams(ring, 4)[1]
 
     def figure(values):
@@ -179,7 +179,7 @@ def test_what_autograd_cannot_follow_on_a_gpu_says_so(ring, knobs, name):
         gt.grad(figure)(knobs.values)
 
 
-def test_other_misuses_say_so(ring, knobs):
+def test_other_misuses_are_refused(ring, knobs):
     import cupy
 
     beam = beams(ring, 4)[1]

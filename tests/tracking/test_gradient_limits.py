@@ -30,11 +30,11 @@ def test_gradient_at_the_limit_by_kernels_and_by_autograd(backend, element, acti
     program = compile_program(gt.Lattice([element], ELECTRON, model=model), active={0: frozenset(active)})
     cotangent = np.random.default_rng(1).normal(size=(6, 5))
     _, bar, constants = swept(backend, program, ELECTRON, places(), cotangent)
-    _, judge, judge_constants = swept(ArrayBackend(1), program, ELECTRON, places(), cotangent)
+    _, expected, expected_constants = swept(ArrayBackend(1), program, ELECTRON, places(), cotangent)
     assert np.isfinite(bar).all() and np.isfinite(constants).all()
-    good, worst = close(bar, judge, 1e-12)
+    good, worst = close(bar, expected, 1e-12)
     assert good, worst
-    good, worst = close(parameter_bars(program, constants), parameter_bars(program, judge_constants), 1e-12)
+    good, worst = close(parameter_bars(program, constants), parameter_bars(program, expected_constants), 1e-12)
     assert good, worst
 
 

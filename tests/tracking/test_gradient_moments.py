@@ -20,7 +20,7 @@ SIZES = np.array([1e-3, 1e-4, 5e-4, 2e-4, 1e-2, 1e-3])
 
 
 def particles(n=40, shape=(), seed=1):
-    """Coordinates (..., 6, n), weights (n,), and who is alive (..., n); the lost are NaN."""
+    """Coordinates (..., 6, n), weights (n,), and the mask of survivors (..., n); the lost are NaN."""
     rng = np.random.default_rng(seed)
     mixing = np.eye(6) + 0.3 * rng.normal(size=(6, 6))
     c = SIZES[:, None] * (mixing @ rng.normal(size=(*shape, 6, n)) + rng.normal(size=(6, 1)))
@@ -38,10 +38,10 @@ def by_formulas(coordinates, weights, alive):
 def test_moments_pull_back_as_the_formulas_do(shape):
     c, w, alive = particles(shape=shape)
     pull, value = make_vjp(lambda v: mean_and_sigma(v, w, alive))(c)
-    judge, expected = make_vjp(lambda v: by_formulas(v, w, alive))(c)
+    pull_by_formulas, expected = make_vjp(lambda v: by_formulas(v, w, alive))(c)
     assert value.shape == (*shape, 7, 6) and np.array_equal(value, expected)
     cotangent = np.random.default_rng(2).normal(size=value.shape)
-    found, wanted = pull(cotangent), judge(cotangent)
+    found, wanted = pull(cotangent), pull_by_formulas(cotangent)
     assert found == pytest.approx(wanted, rel=1e-12, abs=1e-14 * np.abs(wanted).max())
     assert np.all(np.where(alive[..., None, :], 0.0, found) == 0.0)
 
@@ -119,8 +119,8 @@ def symmetric(seed=6):
 def test_eigen_emittances_against_autograd_through_the_decomposition():
     matrix = coupled(plane_sigma((5e-8, 1e-8, 3e-9)))
     found = eigen_emittance_gradients(matrix)
-    judge = jacobian(moments.eigen_emittances)(matrix)
-    for one, other in zip(found, judge, strict=True):
+    expected = jacobian(moments.eigen_emittances)(matrix)
+    for one, other in zip(found, expected, strict=True):
         other = 0.5 * (other + other.T)  # the factorisation reads one triangle only
         assert one == pytest.approx(other, abs=1e-8 * np.abs(other).max())
     scaled = coupled(plane_sigma((5.0, 1.0, 0.3)))

@@ -116,7 +116,7 @@ def test_gradient_of_lost_particles():
     out = gt.track(ring, beam, 4)
     assert 5 < out.n_lost < 55
     objective = objective_of(ring, beam, turns=4)
-    expected = richardson(lambda t: objective(1.0 + t), 1e-5)  # no more: nobody else may be lost
+    expected = richardson(lambda t: objective(1.0 + t), 1e-5)  # no more: no other particle may be lost
     assert gt.grad(objective)(1.0) == pytest.approx(expected, rel=1e-8)
 
 

@@ -209,7 +209,7 @@ def nearby(spear):
     return gt.Beam(start, spear.reference)
 
 
-def test_gradient_of_a_chaotic_orbit_is_mended_by_the_guard(spear, monkeypatch, watched):
+def test_guard_restores_the_gradient_of_a_chaotic_orbit(spear, monkeypatch, watched):
     """Stretches are halved, and the gradient is that of a sweep with a checkpoint before each turn.
 
     States that are off by at most 1e-10 of the amplitude make derivatives of single turns off by that times their

@@ -26,7 +26,7 @@ def coordinates_at(backend, ring, beam, turn, place):
 
 
 @pytest.mark.parametrize("every", [1, 3, 4])
-def test_records_are_what_tracking_gives(every, backend, stretches):
+def test_records_are_the_tracked_coordinates(every, backend, stretches):
     beam = wide_beam(21)
     record = track(backend, RING, beam, 9, monitors=[gt.Monitor("bpm*", every=every)]).records[0]
     assert record.turns.tolist() == list(range(0, 9, every))
@@ -113,7 +113,7 @@ def test_moments_are_those_of_the_living(backend, stretches):
             np.testing.assert_allclose(sigma[t, p], np.cov(v, aweights=w, ddof=0), rtol=1e-11, atol=1e-20)
 
 
-def test_moments_of_nobody_are_nan(backend):
+def test_moments_without_survivors_are_nan(backend):
     lattice = gt.Lattice(
         [gt.Marker("mask", aperture=gt.Aperture(rectangle=(1e-9, 1e-9))), gt.Marker("after")], RING.reference
     )
@@ -122,7 +122,7 @@ def test_moments_of_nobody_are_nan(backend):
 
 
 @pytest.mark.parametrize("moments", [False, True])
-def test_file_holds_what_memory_holds(moments, backend, stretches, tmp_path):
+def test_file_and_memory_hold_the_same_records(moments, backend, stretches, tmp_path):
     path = tmp_path / "run.h5"
     ring, beam = scraping_ring(), wide_beam(30)
     monitors = [

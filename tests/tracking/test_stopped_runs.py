@@ -22,7 +22,7 @@ from gputrack.tracking import run as tracking_run
 RING = small_ring()
 
 
-class Mine(Exception):
+class OwnError(Exception):
     """What a user's function raises."""
 
 
@@ -31,7 +31,7 @@ def _short_stretches(monkeypatch):
     monkeypatch.setattr(tracking_run, "STRETCH_SECONDS", 0.0)
 
 
-def raising(at, error=Mine):
+def raising(at, error=OwnError):
     def progress(done, turns):
         if done >= at:
             raise error("enough")
@@ -45,11 +45,11 @@ def same_beams(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_progress_raises_carries_the_turns(backend):
+def test_errors_of_progress_functions_carry_the_turns(backend):
     beam, monitor = placed(wide_beam(20, turn=10), backend), gt.Monitor("bpm*")
-    with pytest.raises(TrackingStopped, match=r"stopped after 3 of 50 turns; .*: Mine: enough") as caught:
+    with pytest.raises(TrackingStopped, match=r"stopped after 3 of 50 turns; .*: OwnError: enough") as caught:
         gt.track(RING, beam, 50, backend=backend, progress=raising(3), monitors=[monitor])
-    assert isinstance(caught.value.__cause__, Mine)
+    assert isinstance(caught.value.__cause__, OwnError)
     whole = gt.track(RING, beam, 3, backend=backend, monitors=[monitor])
     same_beams(caught.value.result, whole)
     kept, expected = (host_copy(b.records[0].coordinates) for b in (caught.value.result, whole))
@@ -105,7 +105,7 @@ def test_a_table_that_ends_on_the_way(backend, monkeypatch):
     same_beams(coarse.value.result, gt.track(ring, beam, done // 4 * 4, backend=backend))
 
 
-def test_before_the_first_turn_errors_stay_what_they_are():
+def test_errors_before_the_first_turn_are_unchanged():
     ring, beam = long_ring()
     with pytest.raises(InputError, match="TableWake 'tw': the table ends"):
         gt.track(ring, beam.replaced(coordinates=beam.coordinates * np.array([1, 1, 1, 1, 1, 4.0])[:, None]), 10)
@@ -207,11 +207,11 @@ LENSES = lens_ring()
 
 def test_dynamic_apertures_keep_their_turns(tmp_path):
     path = tmp_path / "scan.h5"
-    with pytest.raises(TrackingStopped, match=r"after 10 of 40 turns.*Mine: enough") as caught:
+    with pytest.raises(TrackingStopped, match=r"after 10 of 40 turns.*OwnError: enough") as caught:
         gt.dynamic_aperture(LENSES, SHAPE, turns=40, file=path, progress=raising(10))
     result = caught.value.result
     assert isinstance(result, gt.DynamicAperture) and result.turns == 10
-    assert isinstance(caught.value.__cause__, Mine)
+    assert isinstance(caught.value.__cause__, OwnError)
     whole = gt.dynamic_aperture(LENSES, SHAPE, turns=40)
     rest = gt.dynamic_aperture(LENSES, SHAPE, turns=40, file=path)
     np.testing.assert_array_equal(rest.beam.coordinates, whole.beam.coordinates)
@@ -246,7 +246,7 @@ def test_frequency_maps_keep_their_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(frequency_scan, "RECORD_BYTES", 3 * 16 * 48)
     path = tmp_path / "map.h5"
     for at, particles in ((40, 3), (5, 3), (70, 6)):
-        with pytest.raises(TrackingStopped, match=f"after {particles} of 8 particles.*Mine: enough") as caught:
+        with pytest.raises(TrackingStopped, match=f"after {particles} of 8 particles.*OwnError: enough") as caught:
             gt.frequency_map(LENSES, SHAPE, turns=16, file=path, progress=raising(at))
         assert isinstance(caught.value.result, gt.FrequencyMap) and caught.value.result.done == particles
     first = tmp_path / "new.h5"

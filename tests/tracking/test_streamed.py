@@ -248,7 +248,7 @@ def test_automatic_chunks(gpu):
         size(10**8)
 
 
-def test_what_is_free(gpu, monkeypatch):
+def test_free_memory(gpu, monkeypatch):
     """What the driver has and what CuPy's pool holds, up to the limit of the pool."""
     gpu.total = gpu.used + 1000
     assert memory.free_bytes(0)[0] == 1000
@@ -377,7 +377,7 @@ def test_stretches_are_long_beside_their_copies(ring, monkeypatch):
     assert seen == [1, 12]
 
 
-# -- who else takes a backend ------------------------------------------------------------------------------------------
+# -- other functions that take a backend -------------------------------------------------------------------------------
 
 
 def test_scans(ring):

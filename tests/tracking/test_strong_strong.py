@@ -134,7 +134,7 @@ def test_moments_of_a_tilted_bunch():
     assert crossing_with(HEAD_ON, straight, gt.Beam(tilted, ELECTRON))[0].charge == 1.0
 
 
-def test_what_cannot_be_is_said():
+def test_impossible_arguments():
     one, two = beam(ELECTRON, 10), beam(POSITRON, 10)
     with pytest.raises(gt.errors.InputError, match="second must be a pair of a Lattice and a Beam"):
         gt.collide((ring(ELECTRON), one), two, HEAD_ON)
@@ -149,7 +149,7 @@ def test_turns_are_counted_once():
     assert [b.turn for b in out.beams] == [3, 3]
 
 
-def test_what_collide_cannot_do_is_said():
+def test_lattices_that_collide_refuses():
     one, two = beam(ELECTRON, 10), beam(POSITRON, 10)
     wake = gt.ResonatorWake(
         "w", slicing=gt.Quantiles(2), turns=1, period=1.0, shunt_impedance=(1.0,), frequency=(1e9,), quality=(1.0,)

@@ -54,7 +54,7 @@ static __attribute__((noinline)) void wait(int barrier) {
   swapcontext(&own.context, &scheduler);
 }
 
-// Two sets of slots in turn: nobody overwrites what another has still to read. All threads of a warp must call it.
+// Two sets of slots in turn: no thread overwrites values that another still needs. All threads of a warp must call it.
 [[maybe_unused]] static __attribute__((noinline)) double shuffle_down(
     double value, unsigned delta, unsigned width, int line) {
   const unsigned thread = threadIdx.x;
@@ -94,7 +94,7 @@ static void start(Fiber& fiber) {
 }
 
 // Runs a warp until it waits for others or is done; false where its threads stand at different barriers. Between
-// barriers of the warp its threads come in one order or the other, by chance: who needs one finds it missing.
+// barriers of the warp its threads come in one order or the other, by chance: a missing barrier changes results.
 static bool run_warp(unsigned first, unsigned threads) {
   const unsigned end = first + WARP < threads ? first + WARP : threads;
   do {

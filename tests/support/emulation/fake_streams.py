@@ -1,6 +1,6 @@
 """Memory, streams and page-locked memory of the stand-in for CuPy: late where a GPU may be late, full where it is full.
 
-Work on a stream other than the default one waits until somebody waits for it: who reads before, or writes to memory
+Work on a stream other than the default one starts when it is waited for: code that reads before, or writes to memory
 that is still to be copied, gets it wrong, as on a GPU by bad luck. Kernels and copies look whether the memory that
 they are given is still there, and copies that do not wait whether it is page-locked.
 """
@@ -205,13 +205,13 @@ class MemoryPointer:
         assert size <= self._bytes and _is_pinned(host, size)
 
         def work() -> None:
-            assert _is_pinned(host, size) and require_alive([self.ptr])
+            assert _is_pinned(host, size) and require_allocated([self.ptr])
             ctypes.memmove(to, source, size)
 
         (stream or get_current_stream()).queue(work)
 
 
-def require_alive(addresses: list[int]) -> bool:
+def require_allocated(addresses: list[int]) -> bool:
     """Memory that kernels and copies are given lives when they come to it."""
     for address in addresses:
         assert not address or any(memory.holds(address) for memory in MEMORY), "memory was freed before its use"
