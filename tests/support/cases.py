@@ -69,13 +69,15 @@ TIGHT = dict(length=0.1, angle=0.9, **GLOW)
 #: examples that bend the path of the reference particle off their axis
 OFF_AXIS = {
     "quadrupole_moved", "sector_moved", "cavity_accelerating", "hkicker", "vkicker", "kicker", "translation",
-    "rotation", "beam_beam_narrow", "radiation_sector",
+    "rotation", "radiation_sector",
 }  # fmt: skip
+#: power series of particles some beam sizes apart do not converge: this one has tests of its own
+NARROW = "beam_beam_narrow"
 
 CASES = {
     name: Case(example.element, on_axis=name not in OFF_AXIS)
     for name, example in EXAMPLES.items()
-    if not example.element.collective
+    if not example.element.collective and name != NARROW
 }
 CASES |= {
     "marker_aperture": Case(Marker("m", aperture=Aperture(rectangle=(0.5, 0.5)))),
