@@ -13,7 +13,7 @@ from support.rings import ELECTRON
 from support.source_tree import modules, package_of, tree_of
 
 import gputrack as gt
-from gputrack.app.example_elements import specimens
+from gputrack.app.example_elements import EXAMPLES
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements import ELEMENT_TYPES
 from gputrack.elements.element import Element
@@ -26,7 +26,10 @@ from gputrack.elements.statics import Body, Statics
 from gputrack.lattice.program import compile_program
 
 MODELS = [Model(), Model(DriftKick(), Expanded(), LinearEdge())]
-ELEMENTS = {**{name: case.element for name, case in CASES.items()}, **{e.name: e for e in specimens()}}
+ELEMENTS = {
+    **{name: case.element for name, case in CASES.items()},
+    **{example.element.name: example.element for example in EXAMPLES.values()},
+}
 MOVED = dict(dx=1e-3, dy=-5e-4, tilt=0.4)
 FIELD = gt.SpaceChargeKicks(gt.PipeModes((1.0, 1.0), (2, 2)), 2)
 OUTWARD = {Role.ENTER: Role.LEAVE, Role.ENTER_INNER: Role.LEAVE_INNER}

@@ -123,7 +123,8 @@ class StreamedBackend:
         xp = self._cupy
         with xp.cuda.Device(self._device):
             arrays = [{n: a for n, a in vars(one).items() if a is not None and n not in _HOST} for one in given]
-            own = [replace(one, **{n: xp.asarray(a) for n, a in each.items()}) for one, each in zip(given, arrays)]
+            pairs = zip(given, arrays, strict=True)
+            own = [replace(one, **{n: xp.asarray(a) for n, a in each.items()}) for one, each in pairs]
             yield own
             for copy, each in zip(own, arrays, strict=True):
                 for name in each.keys() - _READ:

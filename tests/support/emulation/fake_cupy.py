@@ -151,7 +151,7 @@ class RawModule(emulated_cuda.RawModule):
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
             pointers = [int(value) for value in args if getattr(value, "dtype", None) == np.uint64]
-            get_current_stream().queue(lambda: fake_streams.require_alive(pointers) and kernel(grid, block, args))
+            get_current_stream().queue(lambda: fake_streams.require_allocated(pointers) and kernel(grid, block, args))
 
         return launch
 
