@@ -129,7 +129,7 @@ class Table:
         farthest = float(np.max(untraced(distance), initial=0.0))
         if farthest > self.distances[-1]:
             raise InputError(
-                f"{self.owner}: the table ends at {self.distances[-1]:g} m but slices are up to {farthest:g} m apart; "
+                f"{self.owner}: the table ends at {self.distances[-1]:g} m, but slices are up to {farthest:g} m apart; "
                 "give a longer table, shorter slices or fewer turns of memory"
             )
         i = np.clip(np.searchsorted(self.distances, untraced(distance)) - 1, 0, len(self.distances) - 2)

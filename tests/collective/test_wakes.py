@@ -323,7 +323,7 @@ def test_impossible_arguments(changes, message):
 def test_arguments_of_tables_and_walls():
     with pytest.raises(gt.errors.InputError, match="distances must increase from 0 m"):
         gt.TableWake("w", slicing=BINS, distances=(0.1, 0.2), wake=(1.0, 2.0))
-    with pytest.raises(gt.errors.InputError, match=r"table ends at 0.1 m but slices are up to 0.12\d* m apart"):
+    with pytest.raises(gt.errors.InputError, match=r"table ends at 0.1 m, but slices are up to 0.12\d* m apart"):
         after(gt.TableWake("w", slicing=BINS, distances=(0.0, 0.1), wake=(1.0, 2.0)), gaussian(ION))
     with pytest.raises(gt.errors.InputError, match=r"slicing must be gputrack.UniformBins, which average its wake"):
         gt.ResistiveWallWake("w", slicing=gt.Quantiles(9), **PIPE)
