@@ -1,4 +1,4 @@
-"""Monitors: what is written down along the way, in memory or in a file."""
+"""Monitors: records of coordinates or moments at chosen elements, in memory or in a file."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class Monitor:
     every : int
         Record in turns 0, every, 2 every, ...
     moments : bool
-        Keep mean and covariance of the living particles instead of all coordinates.
+        Record mean and covariance of the surviving particles instead of all coordinates. Their derivatives take no
+        more memory, however many turns there are.
     path : str or Path, optional
-        Stream to this HDF5 file instead of keeping the record in memory.
+        Stream to this HDF5 file instead of holding the record in memory.
     """
 
     select: str
@@ -49,7 +50,7 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Record:
-    """What a monitor wrote down.
+    """Record of a monitor.
 
     Attributes
     ----------
@@ -65,7 +66,7 @@ class Record:
         Lost particles are NaN from the place of their loss on.
     mean : float array (t, p, 6), or None
     sigma : float array (t, p, 6, 6), or None
-        Mean and covariance of living particles (weighted), where moments were asked for; on the host.
+        Mean and covariance of surviving particles (weighted), where moments were asked for; on the host.
     """
 
     monitor: Monitor
@@ -78,8 +79,8 @@ class Record:
     sigma: Any = None
 
     def __repr__(self) -> str:
-        kept = {name: getattr(self, name) for name in ("coordinates", "mean", "sigma")}
-        shapes = "".join(f"; {name} {tuple(v.shape)}" for name, v in kept.items() if v is not None)
+        arrays = {name: getattr(self, name) for name in ("coordinates", "mean", "sigma")}
+        shapes = "".join(f"; {name} {tuple(v.shape)}" for name, v in arrays.items() if v is not None)
         return f"<Record of {self.monitor.select!r}: {len(self.turns)} turns, {len(self.places)} places{shapes}>"
 
 
@@ -103,37 +104,48 @@ class Recorder:
         return list(range(first, first_turn + turns, every))
 
     def take(self, buffer: Any, turns: Sequence[int], weights: Any) -> None:
-        """Keep what a stretch recorded: `buffer` is (len(turns), places, 6, n)."""
+        """Add what a stretch recorded: `buffer` is (len(turns), places, 6, n)."""
         if not turns:
             return
-        part = moments_of(buffer, weights) if self.monitor.moments else {"coordinates": buffer}
+        part = self.reduced(buffer, weights)
         if self._file is not None:
             self._file.append(turns, part)
             return
         self._turns += turns
         self._parts.append(part)
 
-    def record(self) -> Record:
-        """Everything recorded so far; from a file, the names and places only."""
+    def reduced(self, buffer: Any, weights: Any) -> dict[str, Any]:
+        """Arrays that are recorded of coordinates (turns, places, 6, n)."""
+        return moments_of(buffer, weights) if self.monitor.moments else {"coordinates": buffer}
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything recorded so far; nothing before the first turn, or in a file."""
         if len(self._parts) > 1:
             self._parts = [{name: _joined(self._parts, name) for name in list(self._parts[0])}]
-        arrays = self._parts[0] if self._parts else {}
+        return self._parts[0] if self._parts else {}
+
+    def record(self) -> Record:
+        """Everything recorded so far; of a file, names and places only."""
+        return self.record_of(**self.arrays())
+
+    def record_of(self, **arrays: Any) -> Record:
+        """A record of these arrays at the turns recorded so far."""
         turns = np.array(self._turns if self._file is None else self._file.turns, dtype=np.int64)
         return Record(self.monitor, self.places, self.names, self.s, turns, **arrays)
 
     def close(self) -> None:
-        """Close the file, if there is one; an `InputError` where it cannot be completed."""
+        """Close the file, if there is one. Raise `InputError` where it cannot be completed."""
         if self._file is not None:
             self._file.close()
 
     def abandon(self) -> None:
-        """Close the file while another error is on its way, or after `close`."""
+        """Close the file while another error is raised, or after `close`."""
         if self._file is not None:
             self._file.abandon()
 
 
 def _joined(parts: list[dict[str, Any]], name: str) -> Any:
-    """One array of all parts, which are given free one by one: a long record is in memory once, not twice."""
+    """One array of all parts, which are freed one by one: a long record is in memory once, not twice."""
     first = parts[0][name]
     if is_traced(first):
         return namespace(first).concatenate([part.pop(name) for part in parts])
@@ -147,7 +159,7 @@ def _joined(parts: list[dict[str, Any]], name: str) -> Any:
 
 
 def moments_of(buffer: Any, weights: Any) -> dict[str, Any]:
-    """Mean (t, p, 6) and covariance (t, p, 6, 6), on the host, of the living particles of (t, p, 6, n)."""
+    """Mean (t, p, 6) and covariance (t, p, 6, 6), on the host, of the surviving particles of (t, p, 6, n)."""
     plain = untraced(buffer)
     both = mean_and_sigma(buffer, weights, namespace(plain).isfinite(plain[:, :, 0, :]))
     return {"mean": both[:, :, 0, :], "sigma": both[:, :, 1:, :]}

@@ -1,8 +1,8 @@
-"""The backward sweep over turns: undo, pull back, and watch that what is undone is what was.
+"""The reverse sweep over turns: undo the maps, and pull cotangents back through them.
 
-Maps are undone rather than remembered, so that memory does not grow with the number of turns. Round-off grows
-while undoing, slowly on regular orbits and exponentially on chaotic ones. A few checkpoints, as many for ten turns
-as for a million, are compared with what the sweep recovers; where the difference is too large the stretch between
+States are recomputed by inverse maps rather than stored, so that memory does not grow with the number of turns.
+Rounding errors grow while undoing, slowly on regular orbits and exponentially on chaotic ones. Recovered states are
+compared with a few checkpoints, as many for ten turns as for a million; where they differ too much, the stretch between
 two checkpoints is run forwards again, halved, and swept in halves.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from gputrack.backends.derivatives import Cotangents
 from gputrack.backends.launch import Launch, Particles, Records, make_records
+from gputrack.backends.moment_cotangents import MomentCotangents
 from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import namespace
 
@@ -32,7 +33,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Pass:
-    """A finished forward run, with what the sweep needs.
+    """A finished forward run, as the sweep needs it.
 
     Attributes
     ----------
@@ -43,19 +44,23 @@ class Pass:
         After the last turn.
     checkpoints : list of Checkpoint
         The first one holds the initial coordinates.
-    places, every : lists of int
-        Number of places and interval in turns of each monitor.
+    places : list of int, or None each
+        Number of places of each monitor of coordinates; None for monitors of moments.
+    every : list of int
+        Interval of each monitor in turns.
     """
 
     backend: Backend
     launch: Launch
     particles: Particles
     checkpoints: list[Checkpoint]
-    places: list[int]
+    places: list[int | None]
     every: list[int]
 
 
-def sweep(done: Pass, cotangents: Any, seeds: list[Any]) -> tuple[Any, Any]:
+def sweep(
+    done: Pass, cotangents: Any, seeds: list[Any], moments: MomentCotangents | None = None
+) -> tuple[Any, Any]:
     """Pull cotangents back through all turns.
 
     Parameters
@@ -64,7 +69,9 @@ def sweep(done: Pass, cotangents: Any, seeds: list[Any]) -> tuple[Any, Any]:
     cotangents : array (6, n)
         Derivatives of a scalar with respect to the outgoing coordinates.
     seeds : list of arrays (recorded turns, places, 6, n)
-        Derivatives with respect to what monitors recorded.
+        Derivatives with respect to recorded coordinates; those of monitors of moments are not read.
+    moments : MomentCotangents, optional
+        Derivatives with respect to recorded moments.
 
     Returns
     -------
@@ -72,12 +79,12 @@ def sweep(done: Pass, cotangents: Any, seeds: list[Any]) -> tuple[Any, Any]:
         Derivatives with respect to the incoming coordinates, and to the program's constants followed by the
         members of `gputrack.elements.map.ReferenceValues`.
     """
-    return _Sweep(done, cotangents, seeds).run()
+    return _Sweep(done, cotangents, seeds, moments).run()
 
 
 class _Sweep:
-    def __init__(self, done: Pass, cotangents: Any, seeds: list[Any]) -> None:
-        self.done, self.seeds = done, seeds
+    def __init__(self, done: Pass, cotangents: Any, seeds: list[Any], moments: MomentCotangents | None) -> None:
+        self.done, self.seeds, self.moments = done, seeds, moments
         self.xp = namespace(cotangents)
         self.cotangents = self.xp.array(cotangents, copy=True, order="C")
         self.gradient: Any = 0.0
@@ -122,7 +129,7 @@ class _Sweep:
         return Checkpoint(start.turn + turns, particles.coordinates)
 
     def _particles(self, coordinates: Any, turn: int) -> Particles:
-        """Copies of the particles as they were before a turn: who was lost later is alive."""
+        """Copies of the particles as they were before a turn: those lost later are alive."""
         p, xp = self.done.particles, self.xp
         later = (p.loss_op >= 0) & (p.loss_turn >= turn)
         return Particles(
@@ -135,8 +142,12 @@ class _Sweep:
     def _records(self, first: int, end: int) -> tuple[Records, Any]:
         """Layout of what is recorded from `first` to `end`, and the seeds in that layout."""
         origin = self.done.launch.first_turn
-        parts, shapes = [], []
+        parts: list[Any] = []
+        shapes: list[tuple[int, int] | None] = []
         for every, places, seed in zip(self.done.every, self.done.places, self.seeds, strict=True):
+            if places is None:
+                shapes.append(None)
+                continue
             skipped = -(-first // every) - -(-origin // every)
             rows = len(range(-(-first // every) * every, end, every))
             shapes.append((rows, places))
@@ -149,14 +160,14 @@ class _Sweep:
 def amplitude(done: Pass) -> Any:
     """Largest modulus of each coordinate at any checkpoint and at the end, (6, 1).
 
-    Over several turns, since a beam may have a waist at one of them while its momenta are large. Particles that get
-    lost, perhaps far out, count only where they start.
+    Over several turns, since a beam may have a waist at one of them while its momenta are large. Particles that are
+    lost, perhaps at large amplitudes, count only at the start.
     """
     xp = namespace(done.particles.coordinates)
-    kept = done.particles.loss_code == 0
+    alive = done.particles.loss_code == 0
     largest = xp.max(xp.abs(done.checkpoints[0].coordinates), axis=1)
     for coordinates in (*(c.coordinates for c in done.checkpoints[1:]), done.particles.coordinates):
-        largest = xp.maximum(largest, xp.max(xp.where(kept, xp.abs(coordinates), 0.0), axis=1))
+        largest = xp.maximum(largest, xp.max(xp.where(alive, xp.abs(coordinates), 0.0), axis=1))
     return largest[:, None]
 
 

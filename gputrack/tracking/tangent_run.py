@@ -1,4 +1,4 @@
-"""A tracking run that carries tangents along: what is known of directions, and a backend that pushes them."""
+"""A tracking run with tangents: directions of differentiation, and a backend that carries them along."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.knob_tangent import constants_tangent
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.program import Program
+from gputrack.tracking.moment_recorder import pushed_moments
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Directions:
 
 
 def directions_of(coordinates: Any, reference: Any, *knobs: Any) -> Directions | None:
-    """What autograd's forward mode knows of the (traced) arguments of a run; None where it is not in forward mode.
+    """Tangents of the (traced) arguments of a run in autograd's forward mode; None where it is not in that mode.
 
     The innermost trace decides, as it does when autograd calls the rules of a primitive.
     """
@@ -58,18 +59,21 @@ def directions_of(coordinates: Any, reference: Any, *knobs: Any) -> Directions |
 
 @dataclass
 class Carrier:
-    """A backend whose steps carry tangents along with the particles.
+    """A backend that carries tangents along with the particles.
 
     Attributes
     ----------
     backend : Backend
     tangents : Tangents
+    moments : sequence of bool
+        Whether each monitor records moments.
     recorded : list of lists of arrays
-        For each stretch of turns and each monitor the tangents of what was recorded.
+        For each stretch of turns and each monitor the tangents of what it recorded.
     """
 
     backend: Backend
     tangents: Tangents
+    moments: Sequence[bool]
     recorded: list[list[Any]] = field(default_factory=list)
 
     @property
@@ -85,25 +89,32 @@ class Carrier:
     def step(self, particles: Particles, launch: Launch) -> None:
         """Run a launch forwards, in place."""
         flat = self.backend.step_tangent(particles, self.tangents, launch)
-        ends = np.cumsum([view.size for view in launch.records.views], dtype=int).tolist()
-        pairs = zip(launch.records.views, ends, strict=True)
-        self.recorded.append([flat[end - view.size : end].reshape(view.shape) for view, end in pairs])
+        views = launch.records.views
+        ends = np.cumsum([view.size for view in views], dtype=int).tolist()
+        tangents = [flat[end - view.size : end].reshape(view.shape) for view, end in zip(views, ends, strict=True)]
+        for number, view in enumerate(views):
+            if self.moments[number]:
+                tangents[number] = pushed_moments(tangents[number], view, launch.weights)
+        self.recorded.append(tangents)
 
     def record(self, number: int, places: int) -> Any:
-        """Tangents (recorded turns, places, 6, n) of one monitor's record."""
+        """Tangents of one monitor's record: of coordinates (t, p, 6, n), or of moments (t, p, 7, 6)."""
         parts = [parts[number] for parts in self.recorded]
-        xp = namespace(self.tangents.coordinates)
-        return xp.concatenate(parts) if parts else xp.zeros((0, places, *self.tangents.coordinates.shape))
+        xp, shape = namespace(self.tangents.coordinates), self.tangents.coordinates.shape
+        if self.moments[number]:
+            xp, shape = np, (7, 6)
+        return xp.concatenate(parts) if parts else xp.zeros((0, places, *shape))
 
 
 def carrier(
-    backend: Backend, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Knobs]
-) -> Carrier:
-    """A backend that starts at `coordinates` (6, n) along `directions`."""
+    backend: Backend, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Knobs],
+    moments: Sequence[bool],
+) -> Carrier:  # fmt: skip
+    """A backend that starts at `coordinates` (6, n) along `directions`; `moments` as of `Carrier`."""
     xp = namespace(coordinates)
     given = directions.coordinates
     start = xp.zeros(coordinates.shape) if given is None else xp.array(given, dtype=xp.float64, copy=True, order="C")
     moved = [(own, tangent) for own, tangent in zip(knobs, directions.knobs, strict=True) if tangent is not None]
     size = len(ReferenceValues._fields)
     reference = np.zeros(size) if directions.reference is None else np.asarray(directions.reference, dtype=float)
-    return Carrier(backend, Tangents(start, constants_tangent(program, moved), reference))
+    return Carrier(backend, Tangents(start, constants_tangent(program, moved), reference), moments)
