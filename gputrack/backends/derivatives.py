@@ -28,6 +28,25 @@ class Tangents:
     reference: np.ndarray
 
 
+@dataclass(frozen=True)
+class MomentCotangents:
+    """Derivatives of a scalar with respect to recorded moments, as numbers for `gputrack.beam.moment_rules.seeded`.
+
+    Attributes
+    ----------
+    seeds : float64 array
+        Of each monitor of moments (recorded turns, places, MOMENT_SEEDS), one after the other.
+    starts : int64 array (monitors,)
+        Index of the first number of each; -1 for monitors of coordinates. Both arrays are on the particles' device.
+    first_turn : int
+        From which the recorded turns count: that of the run, of which a launch may be a part.
+    """
+
+    seeds: Array
+    starts: Array
+    first_turn: int
+
+
 @dataclass
 class Cotangents:
     """Derivatives of a scalar with respect to what comes out of a launch, and to what goes in.
@@ -39,10 +58,13 @@ class Cotangents:
         coordinates before it.
     records : float64 array, optional
         With respect to the recorded coordinates, laid out as ``launch.records.flat``; zero where not given.
+    moments : MomentCotangents, optional
+        With respect to recorded moments; zero where not given. The launch needs weights.
     """
 
     coordinates: Array
     records: Array | None = None
+    moments: MomentCotangents | None = None
 
 
 @dataclass

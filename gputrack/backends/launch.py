@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gputrack.base.arrays import Array, namespace
 from gputrack.base.reference import ReferenceParticle
+from gputrack.elements.turn_memory import TurnMemory
 from gputrack.lattice.program import Program
 
 
@@ -48,7 +50,7 @@ class Records:
     flat : float64 array
         All buffers, one after the other.
     starts : int64 array (monitors,)
-        Index of the first number of each.
+        Index of the first number of each; -1 for monitors without a buffer.
     views : list of float64 arrays (recorded turns, places, 6, n)
         The same memory, one per monitor; lost particles stay NaN.
     """
@@ -58,22 +60,28 @@ class Records:
     views: list[Array]
 
 
-def make_records(shapes: list[tuple[int, int]], n: int, xp: Any) -> Records:
-    """Buffers filled with NaN for monitors of given (recorded turns, places) and `n` particles."""
-    sizes = [rows * places * 6 * n for rows, places in shapes]
+def make_records(shapes: Sequence[tuple[int, int] | None], n: int, xp: Any) -> Records:
+    """Buffers filled with NaN for monitors of given (recorded turns, places) and `n` particles; none for None."""
+    sizes = [0 if shape is None else shape[0] * shape[1] * 6 * n for shape in shapes]
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    starts = [end - size for end, size in zip(ends, sizes, strict=True)]
+    starts = [-1 if shape is None else end - size for end, size, shape in zip(ends, sizes, shapes, strict=True)]
     flat = xp.full(sum(sizes), xp.nan)
     views = [
-        flat[start : start + size].reshape(rows, places, 6, n)
-        for start, size, (rows, places) in zip(starts, sizes, shapes, strict=True)
+        flat[end - size : end].reshape(*(shape or (0, 0)), 6, n)
+        for end, size, shape in zip(ends, sizes, shapes, strict=True)
     ]
     return Records(flat, xp.asarray(starts, dtype=xp.int64), views)
 
 
+def shapes_of(records: Records) -> list[tuple[int, int] | None]:
+    """What `make_records` was given."""
+    starts = records.starts.tolist()
+    return [view.shape[:2] if start >= 0 else None for view, start in zip(records.views, starts, strict=True)]
+
+
 def views_of(records: Records, flat: Array) -> list[Array]:
-    """Views of another array that is laid out as ``records.flat``, one per monitor."""
-    starts = [int(start) for start in records.starts]
+    """Views of another array that is laid out as ``records.flat``, one per monitor; empty without a buffer."""
+    starts = [max(0, start) for start in records.starts.tolist()]
     return [flat[a : a + view.size].reshape(view.shape) for a, view in zip(starts, records.views, strict=True)]
 
 
@@ -96,8 +104,8 @@ class Launch:
         Only these ops act; all of them where not given.
     weights : float64 array (n,), optional
         Real particles per macroparticle; maps of the whole beam need them.
-    memory : dict, optional
-        State of maps of the whole beam from turn to turn; the same one for all launches of a run.
+    memory : TurnMemory, optional
+        States of maps of the whole beam from turn to turn; the same one for all launches of a run.
     """
 
     program: Program
@@ -109,7 +117,7 @@ class Launch:
     backwards: bool = False
     ops: tuple[int, int] | None = None
     weights: Any = None
-    memory: dict[Any, Any] | None = None
+    memory: TurnMemory | None = None
 
     @property
     def first_op(self) -> int:

@@ -130,5 +130,6 @@ def _rows_of_turn(launch: Launch, every: dict[int, int], turn: int) -> Records:
         row = turn // interval - -(-launch.first_turn // interval)
         count = int(turn % interval == 0)
         views.append(view[row : row + count] if count else view[:0])
-        starts.append(int(records.starts[number]) + max(row, 0) * int(np.prod(view.shape[1:])))
+        start = int(records.starts[number])
+        starts.append(start + max(row, 0) * int(np.prod(view.shape[1:])) if start >= 0 else start)
     return Records(records.flat, namespace(records.starts).asarray(starts, dtype=records.starts.dtype), views)

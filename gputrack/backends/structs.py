@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from gputrack.backends.derivatives import MomentCotangents
 from gputrack.backends.launch import Launch, Particles
 from gputrack.base.c_struct import DOUBLE, INT, INTEGER, Member, Struct, pointer
 from gputrack.elements.map import ReferenceValues
@@ -185,6 +186,16 @@ STRUCTS = (
     REFERENCE, RUN, SWEEP, BLOCK_SWEEP, ROW_SUMS, TANGENT_RUN, MATRIX_SWEEP, RATES_RUN, SERIES_RUN, SERIES_SWEEP,
     TEAM_RUN, PIPE_RUN, PIPE_LAUNCH,
 )  # fmt: skip
+
+
+def moment_members(moments: MomentCotangents | None, launch: Launch, address: Any) -> dict[str, int]:
+    """Members of a sweep where monitors record moments; none otherwise."""
+    if moments is None:
+        return {}
+    return {
+        "weights": address(launch.weights), "moment_seeds": address(moments.seeds),
+        "moment_starts": address(moments.starts), "moment_turn": moments.first_turn,
+    }  # fmt: skip
 
 
 def make_run(particles: Particles, launch: Launch, ops: Any, constants: Any, address: Any) -> ctypes.Structure:

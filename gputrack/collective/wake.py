@@ -91,9 +91,10 @@ def _passage(bunch: Bunch, op: Any, ref: ReferenceValues) -> _Passage:
 
 
 def _past(bunch: Bunch, op: Any) -> list[tuple[int, Array, Array]]:
-    memory = bunch.memory or {}
-    stored = [(ago, memory.get((op.number, bunch.turn - ago))) for ago in range(1, op.what.turns + 1)]
-    return [(ago, *both) for ago, both in stored if both is not None]
+    if bunch.memory is None:
+        return []
+    states = ((ago, bunch.memory.state(op.number, bunch.turn - ago)) for ago in range(1, op.what.turns + 1))
+    return [(ago, state[0], state[1]) for ago, state in states if state is not None]
 
 
 def _voltages(
@@ -130,9 +131,7 @@ def wake(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
     """Kick of all particles; the moments are stored for later turns."""
     p, memory = _passage(bunch, op, ref), bunch.memory
     if op.what.turns and memory is not None and not is_traced(bunch.coordinates):
-        memory[op.number, bunch.turn] = p.moments, p.assignment.centres
-        if not memory.get("all"):
-            memory.pop((op.number, bunch.turn - op.what.turns), None)
+        memory.store(op.number, bunch.turn, (p.moments, p.assignment.centres), op.what.turns)
     return _kicked(bunch, op, ref, p, 1.0)
 
 
@@ -216,20 +215,12 @@ def _voltage_bars(
     pulled = pull(bar)
     parts = [pulled[end - size : end] for size, end in zip(sizes, ends, strict=True)]
     for i, (ago, _, _) in enumerate(past):
-        _store_bars(bunch, op, ago, parts[2 + 2 * i], parts[3 + 2 * i])
-    left = (bunch.memory or {}).get((op.number, bunch.turn, "bar"))
-    moment_bar, centre_bar = parts[:2] if left is None else (parts[0] + left[0], parts[1] + left[1])
+        assert bunch.memory is not None
+        bunch.memory.add_cotangents(op.number, bunch.turn - ago, (parts[2 + 2 * i], parts[3 + 2 * i]))
+    later = None if bunch.memory is None else bunch.memory.cotangents(op.number, bunch.turn)
+    moment_bar, centre_bar = parts[:2] if later is None else (parts[0] + later[0], parts[1] + later[1])
     rest = pulled[ends[-1] :]
     return moment_bar, centre_bar, np.concatenate([rest[:1], rest[2:]]), rest[1]
-
-
-def _store_bars(bunch: Bunch, op: Any, ago: int, moment_bar: np.ndarray, centre_bar: np.ndarray) -> None:
-    """Store cotangents for the backward sweep of an earlier turn."""
-    assert bunch.memory is not None
-    key = op.number, bunch.turn - ago, "bar"
-    there = bunch.memory.get(key)
-    both = moment_bar, centre_bar
-    bunch.memory[key] = both if there is None else (there[0] + moment_bar, there[1] + centre_bar)
 
 
 def _deposit_bars(

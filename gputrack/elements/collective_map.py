@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from gputrack.base.arrays import Array
 from gputrack.elements.map import ReferenceValues
+from gputrack.elements.turn_memory import TurnMemory
 
 COLLECTIVES: dict[str, CollectiveKind] = {}
 
@@ -30,10 +31,8 @@ class Bunch(NamedTuple):
     charge : float
         Of one real particle, without its sign [e].
     turn : int
-    memory : dict
-        Data that maps store for later turns of a run under ``(op.number, turn)``, and in the backward sweep their
-        derivatives under ``(op.number, turn, "bar")``. Entries are replaced, never changed; with an entry ``"all"``
-        those of all turns are stored.
+    memory : TurnMemory, optional
+        What maps hand to later turns of the run.
     """
 
     coordinates: Array
@@ -41,7 +40,7 @@ class Bunch(NamedTuple):
     total: float
     charge: float = 1.0
     turn: int = 0
-    memory: dict[Any, Any] | None = None
+    memory: TurnMemory | None = None
 
 
 class Bars(NamedTuple):

@@ -21,8 +21,8 @@ from gputrack.beam.beam import Beam
 from gputrack.beam.moments import root
 from gputrack.elements import BeamBeam
 from gputrack.lattice.lattice import Lattice
-from gputrack.tracking.luminosity import luminosity
 from gputrack.tracking.differentiated_run import plain_beam
+from gputrack.tracking.luminosity import luminosity
 from gputrack.tracking.track import track
 
 #: parameters of the collision that follow from the other beam

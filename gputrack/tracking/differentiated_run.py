@@ -26,7 +26,7 @@ from gputrack.tracking.lost_frames import lost_places
 from gputrack.tracking.memory_check import DeviceMemoryErrors, require_memory
 from gputrack.tracking.moment_recorder import MomentRecorder, moment_cotangents, moment_record
 from gputrack.tracking.monitor import Monitor, Record, Recorder
-from gputrack.tracking.reverse_sweep import CHECKPOINTS, Checkpoint, Pass, sweep
+from gputrack.tracking.reverse_sweep import CHECKPOINTS, Checkpoint, FinishedRun, sweep
 from gputrack.tracking.run import Run, Tracked
 from gputrack.tracking.tangent_run import Directions, carrier
 
@@ -101,9 +101,8 @@ class DifferentiatedRun:
     def _run(self) -> tuple[Any, ...]:
         run = Run(
             self.plain_lattice, self.plain_beam, self._program(Kind.SWEEP), self.backend, self.recorders, self.limit,
-            backwards=False,
+            backwards=False, all_turns=True,
         )  # fmt: skip
-        run.memory["all"] = True
         checkpoints = [Checkpoint(self.plain_beam.turn, run.particles.coordinates.copy())]
         spacing = max(1, -(-self.turns // CHECKPOINTS))
         while run.done < self.turns:
@@ -114,7 +113,7 @@ class DifferentiatedRun:
         self.plain = run.result()
         # in the sweep, monitors of moments have no buffers of coordinates
         places = [None if isinstance(r, MomentRecorder) else len(r.places) for r in self.recorders]
-        self.pass_ = Pass(
+        self.pass_ = FinishedRun(
             self.backend, run.launch(self.plain_beam.turn, self.turns), run.particles, checkpoints, places,
             [r.monitor.every for r in self.recorders],
         )  # fmt: skip

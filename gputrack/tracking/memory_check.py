@@ -65,10 +65,11 @@ def _work(
     coupled = _coupled_bytes(backend, program) if program.cuts else 0
     if backend.stream:
         return Work(kind, sum(_recorded(r, longest) for r in recorders), coupled=coupled + WEIGHT if coupled else 0)
-    # derivatives are of coordinates, also where moments of them are asked for
-    stays = [kind is not Kind.TRACK or not (r.monitor.moments or r.monitor.path) for r in recorders]
+    stays = [not (r.monitor.moments or r.monitor.path) for r in recorders]
     kept = [_recorded(r, turns) for r, stay in zip(recorders, stays, strict=True) if stay]
-    passing = [_recorded(r, longest) for r, stay in zip(recorders, stays, strict=True) if checkpoints or not stay]
+    # the sweep between two checkpoints has all cotangents of coordinates; those of moments are few
+    passing = [_recorded(r, longest if stay else turns[:1]) for r, stay in zip(recorders, stays, strict=True)
+               if checkpoints or not stay]  # fmt: skip
     several = len(turns) > 1
     merged = max(kept, default=0) if several else 0
     return Work(kind, sum(passing), True, several, sum(kept), merged, min(len(turns), checkpoints), coupled)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.moment_cotangents import MomentCotangents
+from gputrack.backends.derivatives import MomentCotangents
 from gputrack.base.arrays import namespace, to_numpy
 from gputrack.beam.moment_rules import mean_and_sigma, moment_seeds, push_moments
 from gputrack.tracking.monitor import Record, Recorder

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.derivatives import Cotangents
+from gputrack.backends.derivatives import Cotangents, MomentCotangents
 from gputrack.backends.launch import Launch, Particles, Records, make_records
-from gputrack.backends.moment_cotangents import MomentCotangents
 from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import namespace
+from gputrack.elements.turn_memory import TurnMemory
 
 CHECKPOINTS = 8
 TOLERANCE = 1e-10  # of the amplitude in each coordinate
@@ -32,7 +32,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Pass:
+class FinishedRun:
     """A finished forward run, as the sweep needs it.
 
     Attributes
@@ -59,13 +59,13 @@ class Pass:
 
 
 def sweep(
-    done: Pass, cotangents: Any, seeds: list[Any], moments: MomentCotangents | None = None
+    done: FinishedRun, cotangents: Any, seeds: list[Any], moments: MomentCotangents | None = None
 ) -> tuple[Any, Any]:
     """Pull cotangents back through all turns.
 
     Parameters
     ----------
-    done : Pass
+    done : FinishedRun
     cotangents : array (6, n)
         Derivatives of a scalar with respect to the outgoing coordinates.
     seeds : list of arrays (recorded turns, places, 6, n)
@@ -83,14 +83,13 @@ def sweep(
 
 
 class _Sweep:
-    def __init__(self, done: Pass, cotangents: Any, seeds: list[Any], moments: MomentCotangents | None) -> None:
+    def __init__(self, done: FinishedRun, cotangents: Any, seeds: list[Any], moments: MomentCotangents | None) -> None:
         self.done, self.seeds, self.moments = done, seeds, moments
         self.xp = namespace(cotangents)
         self.cotangents = self.xp.array(cotangents, copy=True, order="C")
         self.gradient: Any = 0.0
-        self.memory = done.launch.memory if done.launch.memory is not None else {}
-        for key in [key for key in self.memory if key[-1] == "bar"]:  # of a sweep before this one
-            del self.memory[key]
+        self.memory = done.launch.memory or TurnMemory()
+        self.memory.restore({})  # those of a sweep before this one
         self.amplitude = amplitude(done)
 
     def run(self) -> tuple[Any, Any]:
@@ -104,18 +103,17 @@ class _Sweep:
 
     def stretch(self, start: Checkpoint, after: Any, end: int) -> None:
         """Sweep from `end` back to `start`; halve the way where the start is not found again."""
-        before, memory = self.xp.array(self.cotangents, copy=True), dict(self.memory)
+        before, memory = self.xp.array(self.cotangents, copy=True), self.memory.all_cotangents()
         particles = self._particles(after, end)
         records, seeds = self._records(start.turn, end)
         turns = end - start.turn
         launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
-        part = self.done.backend.step_adjoint(particles, Cotangents(self.cotangents, seeds), launch)
+        part = self.done.backend.step_adjoint(particles, Cotangents(self.cotangents, seeds, self.moments), launch)
         if turns == 1 or recovered(particles.coordinates, start.coordinates, self.amplitude):
             self.gradient = self.gradient + part
             return
         self.cotangents = before
-        self.memory.clear()
-        self.memory.update(memory)
+        self.memory.restore(memory)
         middle = self._forward(start, turns // 2)
         self.stretch(middle, after, end)
         self.stretch(start, middle.coordinates, middle.turn)
@@ -157,7 +155,7 @@ class _Sweep:
         return records, self.xp.ascontiguousarray(self.xp.concatenate(parts)) if parts else None
 
 
-def amplitude(done: Pass) -> Any:
+def amplitude(done: FinishedRun) -> Any:
     """Largest modulus of each coordinate at any checkpoint and at the end, (6, 1).
 
     Over several turns, since a beam may have a waist at one of them while its momenta are large. Particles that are

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.backends.protocol import Runner
@@ -13,6 +12,7 @@ from gputrack.base.errors import TrackingInterrupted
 from gputrack.base.interruption import PartialResult, Progress, interrupt_flag, progress_display
 from gputrack.beam.beam import Beam
 from gputrack.elements.map import ReferenceValues
+from gputrack.elements.turn_memory import TurnMemory
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import Program
 from gputrack.tracking.lost_frames import lost_places
@@ -43,7 +43,7 @@ class Run:
 
     def __init__(
         self, lattice: Lattice, beam: Beam, program: Program, backend: Runner, recorders: list[Recorder],
-        limit: float, backwards: bool,
+        limit: float, backwards: bool, all_turns: bool = False,
     ) -> None:  # fmt: skip
         self.lattice, self.beam, self.program, self.backend = lattice, beam, program, backend
         self.recorders, self.limit, self.backwards = recorders, min(limit, LARGEST_LIMIT), backwards
@@ -52,7 +52,7 @@ class Run:
             xp.array(beam.coordinates, copy=True, order="C"), beam.loss_code.copy(), beam.loss_turn.copy(),
             xp.full(beam.n, -1, dtype=xp.int32),
         )  # fmt: skip
-        self.memory: dict[Any, Any] = {}
+        self.memory = TurnMemory(all_turns)
         self.done = 0
         self.pace = 0.0  # seconds per turn
 

@@ -12,8 +12,9 @@ GT_INLINE Integer record_row(Integer first_turn, const RecordOp& op, Integer tur
   return (turn / op.every - first) * op.places + op.place;
 }
 
-// Where a monitor's op writes coordinate 0 of particle 0 in this turn; null in turns that it does not record.
+// Where a monitor's op writes coordinate 0 of particle 0 in this turn; null in turns that it does not record, or where
+// it has no buffer.
 GT_INLINE double* record_place(const Run& run, const RecordOp& op, Integer turn) {
-  const Integer row = record_row(run.first_turn, op, turn);
-  return row < 0 ? nullptr : run.records + run.record_starts[op.monitor] + row * 6 * run.n;
+  const Integer row = record_row(run.first_turn, op, turn), start = run.record_starts[op.monitor];
+  return row < 0 || start < 0 ? nullptr : run.records + start + row * 6 * run.n;
 }

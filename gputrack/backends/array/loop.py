@@ -106,7 +106,7 @@ class Loop:
 
 def recorded(launch: Launch, views: list[Array], op: Any, turn: int) -> Array | None:
     """(6, n) view of what an op records in a turn, in arrays laid out as the records; None where it records nothing."""
-    if turn % op.every:
+    if turn % op.every or launch.records.starts[op.monitor] < 0:
         return None
     row = turn // op.every - -(-launch.first_turn // op.every)
     place: Array = views[op.monitor][row, op.place]

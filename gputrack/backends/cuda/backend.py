@@ -16,7 +16,7 @@ from gputrack.backends.derivatives import Cotangents, MatrixRates, RateCotangent
 from gputrack.backends.generated import flattened
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.segments import Segmented
-from gputrack.backends.structs import BLOCK_SWEEP, REFERENCE, RUN, TANGENT_RUN, make_run
+from gputrack.backends.structs import BLOCK_SWEEP, REFERENCE, RUN, TANGENT_RUN, make_run, moment_members
 from gputrack.base.arrays import Array
 from gputrack.base.errors import BackendError
 from gputrack.collective.pipe_modes import PIPE_KICK
@@ -153,8 +153,9 @@ class CudaBackend(Segmented):
         kernels = adjoint_module(program.kinds, most_constants(program))
         seed = None if cotangents.records is None else address(cotangents.records)
         sweep = BLOCK_SWEEP.memory(
-            run, address(cotangents.coordinates), seed, address(rows), len(program.constants)
-        )
+            run, address(cotangents.coordinates), seed, address(rows), len(program.constants),
+            **moment_members(cotangents.moments, launch, address),
+        )  # fmt: skip
         kernels.get_function("gputrack_sweep")((blocks,), (THREADS,), BLOCK_SWEEP.arguments(sweep))
         sum_rows(kernels, rows, total, THREADS)
         return rows

@@ -38,13 +38,16 @@ class ChunkedLaunch:
         The backward sweep's derivatives: those of each chunk are added, in the order of the chunks.
     seeds : float64 array, optional
         Derivatives with respect to what was recorded, laid out as ``launch.records.flat``.
+    weights : float64 array (n,), optional
+        Those of the particles, where the launch needs them.
     """
 
     def __init__(
         self, particles: Particles, launch: Launch, queue: Queue, *, rates: Any = None, rates_recorded: Any = None,
-        total: Any = None, seeds: Any = None,
+        total: Any = None, seeds: Any = None, weights: Any = None,
     ) -> None:  # fmt: skip
         self.particles, self.launch, self.queue, self.total, self.seeds = particles, launch, queue, total, seeds
+        self.weights = weights
         self.n = particles.coordinates.shape[1]
         self.moved = {name: getattr(particles, name) for name in PARTS}
         if rates is not None:
@@ -71,6 +74,8 @@ class ChunkedLaunch:
         fields += [Field(name, rows, down=True) for name in self.written]
         if self.seeds is not None:
             fields.append(Field("seeds", rows, up=True))
+        if self.weights is not None:
+            fields.append(Field("weights", (), up=True))
         if self.total is not None:
             fields.append(Field("total", self.total.shape, down=True, per_particle=False))
         return Layout(fields)
@@ -81,6 +86,8 @@ class ChunkedLaunch:
         if self.seeds is not None:
             for rows, whole in self._rows(self.seeds):
                 at["seeds"][rows] = whole[..., part]
+        if self.weights is not None:
+            at["weights"][...] = self.weights[part]
 
     def _work(self, on: Views, size: int) -> Any:
         for name, (_, empty) in self.written.items():

@@ -12,9 +12,16 @@ import numpy as np
 from gputrack.backends.choice import Streamed
 from gputrack.backends.cuda.backend import CudaBackend
 from gputrack.backends.cuda.chunked_launch import PARTS, ChunkedLaunch, recorded_by
-from gputrack.backends.cuda.memory import Kind, Work, chunk_size
-from gputrack.backends.derivatives import Cotangents, MatrixRates, RateCotangents, TangentCotangents, Tangents
-from gputrack.backends.launch import Launch, Particles, make_records
+from gputrack.backends.cuda.memory import WEIGHT, Kind, Work, chunk_size
+from gputrack.backends.derivatives import (
+    Cotangents,
+    MatrixRates,
+    MomentCotangents,
+    RateCotangents,
+    TangentCotangents,
+    Tangents,
+)
+from gputrack.backends.launch import Launch, Particles, make_records, shapes_of
 from gputrack.backends.protocol import CollectiveKernel, Stream
 from gputrack.base.arrays import Array, module_named
 from gputrack.base.errors import BackendError, InputError
@@ -87,15 +94,23 @@ class StreamedBackend:
         total = np.zeros(len(launch.program.constants) + len(ReferenceValues._fields))
 
         def queue(p: Particles, own: Launch, on: dict[str, Any]) -> Any:
-            return self._inner.queue_sweep(p, Cotangents(on["rates"], on.get("seeds")), own, on["total"])
+            own = replace(own, weights=on.get("weights"))
+            return self._inner.queue_sweep(p, Cotangents(on["rates"], on.get("seeds"), moments), own, on["total"])
 
-        self._chunked(
-            Kind.SWEEP, launch,
-            ChunkedLaunch(
-                particles, launch, queue, rates=cotangents.coordinates, total=total, seeds=cotangents.records
-            ),
+        with self._cupy.cuda.Device(self._device):
+            moments = self._on_device(cotangents.moments)
+        task = ChunkedLaunch(
+            particles, launch, queue, rates=cotangents.coordinates, total=total, seeds=cotangents.records,
+            weights=None if moments is None else launch.weights,
         )  # fmt: skip
+        self._chunked(Kind.SWEEP, launch, task)
         return total
+
+    def _on_device(self, moments: MomentCotangents | None) -> MomentCotangents | None:
+        """Cotangents of moments on the current device."""
+        if moments is None:
+            return None
+        return replace(moments, seeds=self._cupy.asarray(moments.seeds), starts=self._cupy.asarray(moments.starts))
 
     def step_tangent_adjoint(
         self, particles: Particles, tangents: Tangents, cotangents: TangentCotangents, launch: Launch
@@ -132,13 +147,12 @@ class StreamedBackend:
 
     def _own(self, launch: Launch, coordinates: np.ndarray) -> Launch:
         """The launch with records on the device."""
-        shapes = [view.shape[:2] for view in launch.records.views]
-        return replace(launch, records=make_records(shapes, coordinates.shape[1], self._cupy))
+        return replace(launch, records=make_records(shapes_of(launch.records), coordinates.shape[1], self._cupy))
 
     def _chunked(self, kind: Kind, launch: Launch, task: ChunkedLaunch) -> None:
         if not len(launch.program) or not launch.turns:
             return
-        work = Work(kind, recorded=recorded_by(launch))
+        work = Work(kind, recorded=recorded_by(launch), coupled=0 if task.weights is None else WEIGHT)
         size = chunk_size(work, launch.program, task.n, self._device, self.stream.chunk)
         with self._cupy.cuda.Device(self._device):
             self._inner.tables(launch.program)
@@ -146,20 +160,23 @@ class StreamedBackend:
 
     def _pulled(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
         xp, seeds = self._cupy, cotangents.records
-        own = Cotangents(xp.asarray(cotangents.coordinates), None if seeds is None else xp.asarray(seeds))
+        own = Cotangents(
+            xp.asarray(cotangents.coordinates), None if seeds is None else xp.asarray(seeds),
+            self._on_device(cotangents.moments),
+        )  # fmt: skip
         total = self._inner.step_adjoint(particles, own, launch)
         cotangents.coordinates[...] = own.coordinates.get()
         return total
 
     def _whole(self, particles: Particles, launch: Launch, work: Callable[[Particles, Launch], Any]) -> Any:
         """Copy all particles to the device, work on them, and copy them back."""
-        xp, shapes = self._cupy, [view.shape[:2] for view in launch.records.views]
+        xp, shapes = self._cupy, shapes_of(launch.records)
         with xp.cuda.Device(self._device):
             own = Particles(**{name: xp.asarray(getattr(particles, name)) for name in PARTS})
             records = make_records(shapes, particles.coordinates.shape[1], xp)
             result = work(own, replace(launch, records=records, weights=xp.asarray(launch.weights)))
             for name in PARTS:
                 getattr(particles, name)[...] = getattr(own, name).get()
-            if shapes:
+            if launch.records.flat.size:
                 launch.records.flat[...] = records.flat.get()
         return result

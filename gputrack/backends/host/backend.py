@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,13 +19,14 @@ from gputrack.backends.host.matrix_derivatives import pass_rates, sweep_rates
 from gputrack.backends.host.pipe_modes import PipeKick
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.segments import Segmented
-from gputrack.backends.structs import REFERENCE, RUN, SWEEP, TANGENT_RUN, make_run
+from gputrack.backends.structs import REFERENCE, RUN, SWEEP, TANGENT_RUN, make_run, moment_members
 from gputrack.base.arrays import Array
 from gputrack.base.compiler import build
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements.collective_map import CollectiveKind
 from gputrack.elements.map import MAPS, ReferenceValues
 
+Part = TypeVar("Part")
 ADJOINT_PARTS = 16  # buffers for derivatives with respect to the program's constants
 
 
@@ -110,9 +111,13 @@ class HostBackend(Segmented):
 
     def _over_parts(self, particles: Particles, work: Callable[[tuple[int, int]], None]) -> None:
         """Do the work for all ranges of particles, on threads."""
-        parts = self._parts(particles.coordinates.shape[1])
-        if len(parts) == 1:
-            work(parts[0])
+        self._on_threads(work, self._parts(particles.coordinates.shape[1]))
+
+    def _on_threads(self, work: Callable[[Part], None], parts: Sequence[Part]) -> None:
+        """Do the work for all parts; without a pool where one thread does it all."""
+        if self.threads == 1 or len(parts) == 1:
+            for part in parts:
+                work(part)
             return
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(work, parts))
@@ -125,7 +130,7 @@ class HostBackend(Segmented):
         first, end = launch.constants_range
         n_constants = end - first
         gradients = np.zeros((len(parts), n_constants + len(ReferenceValues._fields)))
-        library = adjoint_library()
+        library, more = adjoint_library(), moment_members(cotangents.moments, launch, _address)
 
         seed = None if cotangents.records is None else _address(cotangents.records)
 
@@ -134,12 +139,11 @@ class HostBackend(Segmented):
             # kernels count from the first of all constants
             start = _address(own) - first * own.itemsize
             sweep = SWEEP.memory(
-                run, _address(cotangents.coordinates), start, _address(own[n_constants:]), seed
+                run, _address(cotangents.coordinates), start, _address(own[n_constants:]), seed, **more
             )
             library.gputrack_sweep(ctypes.byref(sweep), *parts[number])
 
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(work, range(len(parts))))
+        self._on_threads(work, range(len(parts)))
         total: np.ndarray = gradients[0]
         for part in gradients[1:]:
             total = total + part
