@@ -49,8 +49,12 @@ GT_INLINE double decay(double a) { return exp(-a); }
 
 using Integer = std::int64_t;
 
+using std::asinh;
+using std::atan2;
 using std::cos;
 using std::exp;
+using std::log;
+using std::log1p;
 using std::sin;
 using std::sqrt;
 using std::tan;
@@ -96,20 +100,6 @@ struct Pack {
 };
 using Number = Pack;
 
-GT_INLINE Vector vector_sqrt(Vector a) {
-#if defined(__AVX512F__)
-  return (Vector)_mm512_sqrt_pd((__m512d)a);
-#elif defined(__AVX__)
-  return (Vector)_mm256_sqrt_pd((__m256d)a);
-#elif defined(__x86_64__)
-  return (Vector)_mm_sqrt_pd((__m128d)a);
-#else
-  Vector r;
-  for (int i = 0; i < WIDTH; ++i) r[i] = __builtin_sqrt(a[i]);
-  return r;
-#endif
-}
-
 GT_INLINE Pack broadcast(double a) {
   Pack r;
   GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = Vector{} + a;
@@ -144,12 +134,6 @@ GT_INLINE Pack& operator-=(Pack& a, const Pack& b) { return a = a - b; }
 GT_INLINE Pack& operator*=(Pack& a, const Pack& b) { return a = a * b; }
 GT_INLINE Pack& operator*=(Pack& a, double b) { return a = a * b; }
 
-GT_INLINE Pack sqrt(const Pack& a) {
-  Pack r;
-  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = vector_sqrt(a.part[i]);
-  return r;
-}
-
 template <class Function>
 GT_INLINE Pack each_lane(const Pack& a, Function f) {
   alignas(64) double lanes[LANES];
@@ -181,32 +165,22 @@ GT_INLINE Pack sign_of(const Pack& a) {
   return r;
 }
 
-// exp(-a) = 2^n exp(r), |r| <= ln(2)/2, for a >= 0; from 708 on, where it would be no normal number, that of 708.
-GT_INLINE Vector vector_decay(Vector a) {
-  typedef std::int64_t Bits __attribute__((vector_size(8 * WIDTH)));
-  const Vector most = Vector{} + 708.0, shift = Vector{} + 0x1.8p52;  // which leaves n in the lowest bits
-  a = a > most ? most : a;
-  const Vector turned = shift - a * 1.4426950408889634;
-  const Vector n = turned - shift;
-  const Vector r = (-a - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
-  Vector p = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0;
-  p = p * r + 1.0 / 39916800.0;
-  p = p * r + 1.0 / 3628800.0;
-  p = p * r + 1.0 / 362880.0;
-  p = p * r + 1.0 / 40320.0;
-  p = p * r + 1.0 / 5040.0;
-  p = p * r + 1.0 / 720.0;
-  p = p * r + 1.0 / 120.0;
-  p = p * r + 1.0 / 24.0;
-  p = p * r + 1.0 / 6.0;
-  p = p * r + 0.5;
-  p = p * r + 1.0;
-  p = p * r + 1.0;
-  return p * (Vector)(((Bits)turned + 1023) << 52);
-}
-GT_INLINE Pack decay(const Pack& a) {
+#include "numbers/vector_functions.h"
+#define GT_PACK_FUNCTION(name)                                                             \
+  GT_INLINE Pack name(const Pack& a) {                                                     \
+    Pack r;                                                                                \
+    GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = vector_##name(a.part[i]);        \
+    return r;                                                                              \
+  }
+GT_PACK_FUNCTION(sqrt)
+GT_PACK_FUNCTION(decay)
+GT_PACK_FUNCTION(log)
+GT_PACK_FUNCTION(log1p)
+GT_PACK_FUNCTION(asinh)
+#undef GT_PACK_FUNCTION
+GT_INLINE Pack atan2(const Pack& y, const Pack& x) {
   Pack r;
-  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = vector_decay(a.part[i]);
+  GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = vector_atan2(y.part[i], x.part[i]);
   return r;
 }
 

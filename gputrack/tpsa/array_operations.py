@@ -1,7 +1,7 @@
-"""Operations on truncated power series in array mathematics: the judge of the kernels, for any array library.
+"""Operations on truncated power series in array mathematics: the reference implementation of the kernels.
 
-Coefficients are (tiles, rows, lanes), see `gputrack.tpsa.layout`. Each row of a degree gathers all its factors at
-once, filled up with products by 0. autograd differentiates all of it.
+For any array library. Coefficients are (tiles, rows, lanes), see `gputrack.tpsa.layout`. All rows of a degree gather
+their factors at once, padded with products by 0. autograd differentiates all of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gputrack.tpsa.tables import Terms, adjoint_terms, parents, product_terms, t
 
 @cache
 def _factors(space: Space, degree: int, adjoint: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (rows of the degree, most terms) of left and right factors; filled up with the row behind the last, 0."""
+    """Rows (rows of the degree, most terms) of left and right factors; padded with row `size`, which holds 0."""
     terms: Terms = (adjoint_terms if adjoint else product_terms)(space)
     rows = slice(space.first[degree], space.first[degree + 1])
     begin, end = terms.starts[rows, 0], terms.starts[rows, -1]
@@ -30,7 +30,7 @@ def _factors(space: Space, degree: int, adjoint: bool) -> tuple[np.ndarray, np.n
 
 
 def _sums(space: Space, degree: int, x: Array, y: Array, skip: int = 0, adjoint: bool = False) -> Array:
-    """Sums of products x_i y_j of all rows of a degree, without the first `skip` terms of each."""
+    """Sums of products x_i y_j of all rows of a degree, without the first `skip` terms of each row."""
     left, right = (beside(rows, x) for rows in _factors(space, degree, adjoint))
     return (x[:, left[:, skip:]] * y[:, right[:, skip:]]).sum(axis=2)
 
@@ -47,9 +47,9 @@ def product(space: Space, a: Array, b: Array, order: int) -> Array:
 
 
 def product_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
-    """c_i = sum of g_{i+j} b_j: the derivative of the sum of g times the product, with respect to the other factor."""
-    g, b = padded(g, space.size + 1), padded(b, space.size)
-    return _joined([_sums(space, d, g, b, adjoint=True) for d in range(order + 1)])
+    """c_i = sum of b_j g_{i+j}: the derivative of the sum of g times the product, with respect to the other factor."""
+    b, g = padded(b, space.size + 1), padded(g, space.size)
+    return _joined([_sums(space, d, b, g, adjoint=True) for d in range(order + 1)])
 
 
 def quotient(space: Space, a: Array, b: Array, order: int) -> Array:

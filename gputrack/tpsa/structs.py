@@ -17,7 +17,7 @@ TABLES = Struct(
     Member("starts", _INTS, "of row k and degree d at k (order + 2) + d"),
     Member("left", _INTS),
     Member("right", _INTS),
-    Member("adjoint_starts", _INTS, "the same, of what a product pulls back"),
+    Member("adjoint_starts", _INTS, "the same for the adjoint of a product"),
     Member("adjoint_left", _INTS),
     Member("adjoint_right", _INTS),
     Member("tree_rows", _INTS, "monomials depth first"),

@@ -1,6 +1,6 @@
-"""Tables of a space: which products of coefficients add up to which, derivatives, and the tree of monomials.
+"""Tables of a space: terms of products and of their adjoints, derivatives, integrals, and the tree of monomials.
 
-Built once for each space, by NumPy, and never changed.
+Both the algebra of series and the tracking of series read them. Built once for each space, by NumPy, and read-only.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from gputrack.tpsa.space import Space
 
 
 class Terms(NamedTuple):
-    """Sums of products, row by row of what they add up to.
+    """Sums of products out_k = sum of x_i y_j, row by row of the result.
 
     Attributes
     ----------
     starts : int32 array (size, order + 2)
-        Of each row, where its terms begin whose left factor is at least of degree 0, 1, ..., order + 1.
+        For each row k, the first of its terms whose left factor is at least of degree 0, 1, ..., order + 1.
     left, right : int32 arrays (terms,)
-        Rows of the two factors; within a row, the left ones ascend.
+        Rows i, j of the two factors; within a row k, the left ones ascend.
     """
 
     starts: np.ndarray
@@ -38,9 +38,9 @@ def product_terms(space: Space) -> Terms:
 
 @cache
 def adjoint_terms(space: Space) -> Terms:
-    """Terms of abar_i = sum of g_k b_j over all k = i + j: what a product pulls back."""
+    """Terms of abar_i = sum of b_j g_{i+j} over all j: the adjoint of a product, applied to a cotangent g."""
     left, right, out = _triples(space)
-    return _by_row(space, left, out, right)
+    return _by_row(space, left, right, out)
 
 
 def _triples(space: Space) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -68,7 +68,7 @@ def _by_row(space: Space, row: np.ndarray, left: np.ndarray, right: np.ndarray) 
 
 @cache
 def by_length(space: Space) -> np.ndarray:
-    """(size,) Rows, degree by degree, by the number of their terms in a product."""
+    """(size,) Rows, degree by degree, in order of the number of their terms in a product."""
     starts = product_terms(space).starts
     lengths = starts[:, -1] - starts[:, 0]
     return _frozen(np.lexsort((lengths, space.degrees)).astype(np.int32))
@@ -76,7 +76,7 @@ def by_length(space: Space) -> np.ndarray:
 
 @cache
 def derivative_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray]:
-    """What a derivative's rows are made of: the row one power higher, and its power (size, 1); 0 where none is."""
+    """For each row of a derivative the row one power higher, and its power (size, 1); 0 where there is none."""
     source = _shifted(space, variable, 1)
     factor = np.where(source >= 0, space.exponents[:, variable] + 1.0, 0.0)
     return _frozen(np.maximum(source, 0)), _frozen(factor[:, None])
@@ -84,7 +84,7 @@ def derivative_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray
 
 @cache
 def integral_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray]:
-    """What an integral's rows are made of: the row one power lower, and 1/power (size, 1); 0 where none is."""
+    """For each row of an integral the row one power lower, and 1/power (size, 1); 0 where there is none."""
     source = _shifted(space, variable, -1)
     factor = np.where(source >= 0, 1.0 / np.maximum(space.exponents[:, variable], 1), 0.0)
     return _frozen(np.maximum(source, 0)), _frozen(factor[:, None])
@@ -97,7 +97,7 @@ def _shifted(space: Space, variable: int, step: int) -> np.ndarray:
 
 
 class Tree(NamedTuple):
-    """Monomials depth first: each after its parent, which is it less one power of its last variable.
+    """Monomials depth first: each after its parent, which has one power less of its last variable.
 
     Attributes
     ----------

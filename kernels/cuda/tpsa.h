@@ -5,22 +5,23 @@
 // Rows that lie `stride` maps apart.
 struct Column {
   typedef double Value;
+  typedef const double* Factors;
+  typedef double* Results;
   Integer stride;
   GT_MEMBER double load(const double* p, int row) const { return p[row * stride]; }
   GT_MEMBER void store(double* p, int row, double v) const { p[row * stride] = v; }
-  GT_MEMBER double* row(double* p, int row) const { return p + row * stride; }
   GT_MEMBER double zero() const { return 0.0; }
   GT_MEMBER double reciprocal(double v) const { return 1.0 / v; }
   GT_MEMBER void add_product(double& sum, double a, double b) const { sum += a * b; }
 };
 
 struct Sums {
-  GT_MEMBER void operator()(const Tables& t, const Column& at, int degree, const double* x, const double* y,
-                            double* out, int from, int to) const {
+  GT_MEMBER void operator()(const Tables& t, const Column& at, int degree, const DegreeRange& degrees,
+                            const double* x, const double* y, double* out) const {
     if constexpr (STRAIGHT)
-      straight_sums(at, degree, x, y, out, from, to);
+      straight_sums(at, degree, degrees, x, y, out);
     else
-      table_sums(t, at, degree, x, y, out, from, to);
+      table_sums(t, at, degree, degrees, x, y, out);
   }
 };
 

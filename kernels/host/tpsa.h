@@ -82,10 +82,11 @@ struct Memory<Complex<V>> {
 template <class V>
 struct Tile {
   typedef V Value;
+  typedef const double* Factors;
+  typedef double* Results;
   static constexpr int ROW = Memory<V>::DOUBLES;
   GT_MEMBER V load(const double* p, int row) const { return Memory<V>::load(p + (long)row * ROW); }
   GT_MEMBER void store(double* p, int row, const V& v) const { Memory<V>::store(p + (long)row * ROW, v); }
-  GT_MEMBER double* row(double* p, int row) const { return p + (long)row * ROW; }
   GT_MEMBER V zero() const { return Memory<V>::zero(); }
   GT_MEMBER V reciprocal(const V& v) const { return reciprocal_of(v); }
   GT_MEMBER void add_product(V& sum, const V& a, const V& b) const { add(sum, a, b); }
@@ -102,6 +103,8 @@ struct Strip;
 template <>
 struct Strip<double> {
   typedef double Value;
+  typedef const double* Factors;
+  typedef double* Results;
   GT_MEMBER double load(const double* p, int row) const { return p[row]; }
   GT_MEMBER void store(double* p, int row, double v) const { p[row] = v; }
   GT_MEMBER double zero() const { return 0.0; }
@@ -109,6 +112,8 @@ struct Strip<double> {
 template <>
 struct Strip<Pack> {
   typedef Vector Value;
+  typedef const double* Factors;
+  typedef double* Results;
   GT_MEMBER Vector load(const double* p, int row) const { return *(const Loaded*)(p + row * TILE); }
   GT_MEMBER void store(double* p, int row, Vector v) const { *(Loaded*)(p + row * TILE) = v; }
   GT_MEMBER Vector zero() const { return Vector{}; }
@@ -116,23 +121,23 @@ struct Strip<Pack> {
 
 struct Sums {
   template <class V>
-  GT_MEMBER void operator()(const Tables& t, const Tile<V>& at, int degree, const double* x, const double* y,
-                            double* out, int from, int to) const {
-    table_sums(t, at, degree, x, y, out, from, to);
+  GT_MEMBER void operator()(const Tables& t, const Tile<V>& at, int degree, const DegreeRange& degrees,
+                            const double* x, const double* y, double* out) const {
+    table_sums(t, at, degree, degrees, x, y, out);
   }
-  GT_MEMBER void operator()(const Tables& t, const Tile<double>& at, int degree, const double* x, const double* y,
-                            double* out, int from, int to) const {
+  GT_MEMBER void operator()(const Tables& t, const Tile<double>& at, int degree, const DegreeRange& degrees,
+                            const double* x, const double* y, double* out) const {
     if constexpr (STRAIGHT)
-      straight_sums(Strip<double>{}, degree, x, y, out, from, to);
+      straight_sums(Strip<double>{}, degree, degrees, x, y, out);
     else
-      table_sums(t, at, degree, x, y, out, from, to);
+      table_sums(t, at, degree, degrees, x, y, out);
   }
-  GT_MEMBER void operator()(const Tables& t, const Tile<Pack>& at, int degree, const double* x, const double* y,
-                            double* out, int from, int to) const {
+  GT_MEMBER void operator()(const Tables& t, const Tile<Pack>& at, int degree, const DegreeRange& degrees,
+                            const double* x, const double* y, double* out) const {
     if constexpr (STRAIGHT) {
-      for (int p = 0; p < TILE; p += WIDTH) straight_sums(Strip<Pack>{}, degree, x + p, y + p, out + p, from, to);
+      for (int p = 0; p < TILE; p += WIDTH) straight_sums(Strip<Pack>{}, degree, degrees, x + p, y + p, out + p);
     } else {
-      table_sums(t, at, degree, x, y, out, from, to);
+      table_sums(t, at, degree, degrees, x, y, out);
     }
   }
 };

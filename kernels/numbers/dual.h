@@ -99,6 +99,19 @@ template <class T>
 GT_INLINE Dual<T> cos(const Dual<T>& a) { return {cos(a.value), -sin(a.value) * a.tangent}; }
 
 template <class T>
+GT_INLINE Dual<T> log(const Dual<T>& a) { return {log(a.value), a.tangent / a.value}; }
+template <class T>
+GT_INLINE Dual<T> log1p(const Dual<T>& a) { return {log1p(a.value), a.tangent / (1.0 + a.value)}; }
+template <class T>
+GT_INLINE Dual<T> asinh(const Dual<T>& a) { return {asinh(a.value), a.tangent / sqrt(1.0 + a.value * a.value)}; }
+// Angle of (x, y); d angle = (x dy - y dx)/(x^2 + y^2).
+template <class T>
+GT_INLINE Dual<T> atan2(const Dual<T>& y, const Dual<T>& x) {
+  const T inverse = 1.0 / (x.value * x.value + y.value * y.value);
+  return {atan2(y.value, x.value), inverse * (x.value * y.tangent - y.value * x.tangent)};
+}
+
+template <class T>
 GT_INLINE Dual<T> decay(const Dual<T>& a) {
   const T value = decay(a.value);
   return {value, -value * a.tangent};

@@ -1,6 +1,6 @@
 // Twin of gputrack/base/special/faddeeva.py.
 #pragma once
-#include "dual.h"
+#include "pair.h"
 
 // clang-format off
 GT_CONSTANT double ASYMPTOTIC[14] = {
@@ -21,25 +21,11 @@ GT_CONSTANT double WEIDEMAN[36] = {
 GT_CONSTANT double FAR = 64.0;  // |z|^2
 GT_CONSTANT double ROOT_PI = 1.7724538509055159;
 
-template <class T>
-struct Pair {
-  T re, im;
-};
-
-template <class T>
-GT_INLINE Pair<T> times(const Pair<T>& a, const Pair<T>& b) {
-  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
-template <class T>
-GT_INLINE Pair<T> choose(unsigned lanes, const Pair<T>& a, const Pair<T>& b) {
-  return {choose(lanes, a.re, b.re), choose(lanes, a.im, b.im)};
-}
-
 template <int N, class T>
 GT_INLINE Pair<T> pair_horner(const double (&coefficients)[N], const Pair<T>& z) {
   Pair<T> total = {coefficients[N - 1] * z.re + coefficients[N - 2], coefficients[N - 1] * z.im};
   for (int i = N - 3; i >= 0; --i) {
-    total = times(total, z);
+    total = total * z;
     total.re = total.re + coefficients[i];
   }
   return total;
@@ -51,7 +37,7 @@ GT_APART Pair<T> weideman(const T& x, const T& y) {
   const T down = SCALE + y, up = SCALE - y;
   const T inverse = 1.0 / (down * down + x * x);
   const Pair<T> r = {down * inverse, x * inverse};
-  const Pair<T> tail = times(times(r, r), pair_horner(WEIDEMAN, times(Pair<T>{up, x}, r)));
+  const Pair<T> tail = (r * r) * pair_horner(WEIDEMAN, Pair<T>{up, x} * r);
   return {(1.0 / ROOT_PI) * r.re + 2.0 * tail.re, (1.0 / ROOT_PI) * r.im + 2.0 * tail.im};
 }
 
@@ -60,7 +46,7 @@ template <class T>
 GT_APART Pair<T> asymptotic(const T& x, const T& y) {
   const T inverse = 1.0 / (x * x + y * y);
   const Pair<T> r = {x * inverse, -(y * inverse)};
-  const Pair<T> w = times(r, pair_horner(ASYMPTOTIC, times(r, r)));
+  const Pair<T> w = r * pair_horner(ASYMPTOTIC, r * r);
   return {(-1.0 / ROOT_PI) * w.im, (1.0 / ROOT_PI) * w.re};
 }
 
@@ -77,7 +63,6 @@ GT_INLINE Pair<T> faddeeva(const T x, const T y) {
 // w' = -2 z w + 2i/sqrt(pi).
 template <class T>
 GT_INLINE Pair<Dual<T>> faddeeva(const Dual<T> x, const Dual<T> y) {
-  const Pair<T> w = faddeeva(x.value, y.value), product = times(Pair<T>{x.value, y.value}, w);
-  const Pair<T> rate = {-2.0 * product.re, 2.0 / ROOT_PI - 2.0 * product.im};
-  return {{w.re, rate.re * x.tangent - rate.im * y.tangent}, {w.im, rate.re * y.tangent + rate.im * x.tangent}};
+  const Pair<T> w = faddeeva(x.value, y.value), product = Pair<T>{x.value, y.value} * w;
+  return with_rate(w, {-2.0 * product.re, 2.0 / ROOT_PI - 2.0 * product.im}, Pair<Dual<T>>{x, y});
 }

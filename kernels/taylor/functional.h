@@ -9,7 +9,7 @@
 // (They cannot be written as series: A has as many smallest ideals as there are monomials of the highest degree.)
 #pragma once
 #include "../numbers/dual.h"
-#include "series.h"
+#include "products_by_blocks.h"
 
 struct Functional {
   int top;                // it is zero on monomials of higher degrees; -1: on all
@@ -34,7 +34,7 @@ struct CotangentOf<Series> {
 GT_INLINE Number zero_like(const Series&) { return broadcast(0.0); }
 GT_INLINE Number constant_of(const Functional& g) { return g.top >= 0 ? g.c[0] : broadcast(0.0); }
 
-// What a series in delta alone does: delta times the monomials of one degree are the first ones of the next.
+// The same for a power of delta: delta times the monomials of one degree are the first ones of the next.
 GT_INLINE void pull_delta(const Number& factor, int degree, int top, const Number* g, Number* r) {
   for (int rest = 0; rest <= top - degree; ++rest) {
     const Number* const from = g + SERIES_FIRST[degree + rest] - SERIES_FIRST[rest];
@@ -47,14 +47,16 @@ GT_APART void pull(const Series& a, const Functional& g, Functional& r) {
   int lowest = 0;
   while (lowest <= g.top && !has(a, lowest)) ++lowest;
   r.top = g.top - lowest;
-  const Number constant = constant_of(a);
+  const Number constant = constant_of(a), one = broadcast(1.0);
   for (int i = 0; i < SERIES_FIRST[r.top + 1]; ++i) r.c[i] = constant * g.c[i];
-  for (int d = lowest > 0 ? lowest : 1; d <= g.top; ++d) {
-    if (!has(a, d)) continue;
-    if (a.pure)
-      pull_delta(a.c[SERIES_FIRST[d]], d, g.top, g.c, r.c);
-    else
-      pull_degree(d, g.top, a.c, g.c, r.c);
+  if (a.pure) {
+    for (int d = 1; d <= g.top; ++d)
+      if (has(a, d)) pull_delta(a.c[SERIES_FIRST[d]], d, g.top, g.c, r.c);
+    return;
+  }
+  for (int d = 0; d <= r.top; ++d) {
+    const DegreeSet degrees = {a.degrees & ~1u & ((2u << (g.top - d)) - 1u)};
+    if (degrees.bits) pulled_sums(Accumulation{one, false}, d, degrees, a.c, g.c, r.c);
   }
 }
 GT_INLINE Functional operator*(const Series& a, const Functional& g) {

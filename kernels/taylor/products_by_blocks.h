@@ -1,7 +1,28 @@
 // Products of one degree where one thread has a map to itself: those with series in delta alone and with constant parts
 // as runs of coefficients, the others in the code that gputrack/backends/taylor/products_source.py writes for the space.
 #pragma once
+#include "../tpsa/sums.h"
 #include "series.h"
+
+// Access to coefficients for sums of products that are added to rows, times a factor; or set where they are `fresh`.
+struct Accumulation {
+  typedef Number Value;
+  typedef const Number* Factors;
+  typedef Number* Results;
+  const Number& factor;
+  bool fresh;
+  GT_MEMBER const Number& load(const Number* c, int row) const { return c[row]; }
+  GT_MEMBER Number zero() const { return broadcast(0.0); }
+  GT_MEMBER void add_product(Number& sum, const Number& a, const Number& b) const { sum += a * b; }
+};
+
+template <class... V>
+GT_INLINE void finish(const Accumulation& at, Number* out, int first, const V&... sums) {
+  if (at.fresh)
+    ((out[first++] = at.factor * sums), ...);
+  else
+    ((out[first++] += at.factor * sums), ...);
+}
 
 // c += f a for n coefficients, the first ones of a degree with `size`; c = f a where it has none of that degree yet.
 GT_INLINE void add_run(const Number& f, const Number* a, int n, Number* c, int size, bool fresh) {
@@ -89,10 +110,13 @@ GT_FUNCTION void add_pairs(const Series& a, const Series& b, int degree, unsigne
   }
   pairs &= ~1u & ((1u << degree) - 1u);
   if (!pairs) return;
-  if (&a == &b)
-    add_squares(degree, pairs, factor, fresh, a.c, a.c, c);
-  else
-    add_sums(degree, pairs, factor, fresh, a.c, b.c, c);
+  const DegreeSet degrees = {pairs};
+  if (&a == &b && degree <= SERIES_SQUARES) {
+    const Number twice = 2.0 * factor;
+    series_squares(Accumulation{twice, fresh}, degree, degrees, a.c, a.c, c);
+  } else {
+    series_sums(Accumulation{factor, fresh}, degree, degrees, a.c, b.c, c);
+  }
 }
 
 // c += factor p a in place, for a series in delta alone by its coefficients.

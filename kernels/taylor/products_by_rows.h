@@ -1,5 +1,5 @@
-// Products of one degree where a team has a map: each thread adds up the rows that it owns, from the lists of terms that
-// gputrack/backends/taylor/products_source.py writes for the space.
+// Products of one degree where a warp shares a map: each thread adds up the rows that it owns, from the tables of terms
+// that gputrack/backends/taylor/products_source.py writes for the space.
 #pragma once
 #include "series.h"
 
@@ -17,7 +17,7 @@ GT_INLINE Number row_part(const Series& a, const Series& b, int d, int degree, i
   if (b.pure) return delta_part(y + SERIES_FIRST[rest], a, d, offset);
   if (d == 0) return x[0] * y[k];
   if (rest == 0) return x[k] * y[0];
-  const int place = k * (SERIES_ORDER + 1) + d;
+  const int place = k * (SERIES_ORDER + 2) + d;
   Number sum = 0.0;
   for (int t = SERIES_STARTS[place]; t < SERIES_STARTS[place + 1]; ++t) sum += x[SERIES_LEFT[t]] * y[SERIES_RIGHT[t]];
   return sum;

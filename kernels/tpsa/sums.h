@@ -1,38 +1,73 @@
 // Sums of products of coefficients, the one loop behind truncated power series: for all rows k of one degree,
-//   out_k = sum of x_i y_j over the terms (i, j) of row k whose left factor has a degree in [from, to].
-// Coefficients are read and written through A, which knows the number type and how far rows lie apart: one map
-// (double), eight maps side by side in vector registers (Pack), or one map per thread of a GPU. Terms are added up in the
-// same order for one map and for many, so that a map's coefficients do not depend on its neighbours.
+//   out_k = sum of x_i y_j over the terms (i, j) of row k whose left factor has one of the given degrees.
+// Coefficients are read and written through A, which knows the number type and where rows lie: one map (double), eight
+// maps side by side in vector registers (Pack), or one map per thread of a GPU. Terms are added up in the same order for
+// one map and for many, so that a map's coefficients do not depend on its neighbours.
+//
+// A has a Value, and types of pointers, Factors and Results; load(x, row), store(out, row, value), zero(), add_product.
+// gputrack/tpsa/sums_source.py writes the same sums without loops, for spaces with few terms.
 #pragma once
+#include "../target.h"
 
 GT_INLINE int least(int a, int b) { return a < b ? a : b; }
 GT_INLINE int most(int a, int b) { return a > b ? a : b; }
 
-// By itself, so that all it needs stays in registers; two sums side by side hide the latency of additions.
-template <class A>
-GT_SEPARATE void sum_terms(const A& at, const int* left, const int* right, long terms, const double* x,
-                           const double* y, double* out) {
-  typename A::Value even = at.zero(), odd = at.zero();
-  for (const int* end = left + (terms & ~1L); left != end; left += 2, right += 2) {
+// Degrees of left factors that count: all from one to another, or a set with a bit for each.
+struct DegreeRange {
+  int from, to;
+  GT_MEMBER bool has(int degree) const { return from <= degree && degree <= to; }
+  // f(begin, end) for each run of degrees begin .. end - 1.
+  template <class F>
+  GT_MEMBER void each_run(const F& f) const {
+    if (from <= to) f(from, to + 1);
+  }
+};
+struct DegreeSet {
+  unsigned bits;
+  GT_MEMBER bool has(int degree) const { return bits >> degree & 1u; }
+  template <class F>
+  GT_MEMBER void each_run(const F& f) const {
+    for (int d = 0; bits >> d; ++d) {
+      if (!has(d)) continue;
+      const int begin = d;
+      while (has(d)) ++d;
+      f(begin, d);
+    }
+  }
+};
+
+// Sums of rows `first`, first + 1, ...
+template <class A, class... V>
+GT_INLINE void finish(const A& at, typename A::Results out, int first, const V&... sums) {
+  (at.store(out, first++, sums), ...);
+}
+
+// Adds terms to two sums side by side, which hides the latency of additions.
+template <class A, class I>
+GT_INLINE void add_terms(const A& at, const I* left, const I* right, long terms, typename A::Factors x,
+                         typename A::Factors y, typename A::Value& even, typename A::Value& odd) {
+  for (const I* end = left + (terms & ~1L); left != end; left += 2, right += 2) {
     at.add_product(even, at.load(x, left[0]), at.load(y, right[0]));
     at.add_product(odd, at.load(x, left[1]), at.load(y, right[1]));
   }
   if (terms & 1) at.add_product(even, at.load(x, *left), at.load(y, *right));
-  at.store(out, 0, even + odd);
 }
 
-template <class A>
-GT_INLINE void table_row(const A& at, const int* starts, const int* left, const int* right, int k, const double* x,
-                         const double* y, double* out, int from, int to) {
-  const int begin = starts[from];
-  sum_terms(at, left + begin, right + begin, starts[to + 1] - begin, x, y, at.row(out, k));
+// Row k, by the starts of its terms. By itself, so that all it needs stays in registers.
+template <class A, class D, class I>
+GT_APART void table_row(const A& at, const D degrees, const int* starts, const I* left, const I* right, int k,
+                        typename A::Factors x, typename A::Factors y, typename A::Results out) {
+  typename A::Value even = at.zero(), odd = at.zero();
+  degrees.each_run([&](int begin, int end) GT_LAMBDA {
+    const int t = starts[begin];
+    add_terms(at, left + t, right + t, starts[end] - t, x, y, even, odd);
+  });
+  finish(at, out, k, even + odd);
 }
 
-template <class A>
-GT_INLINE void table_sums(const Tables& t, const A& at, int degree, const double* x, const double* y, double* out,
-                          int from, int to) {
-  for (int r = t.first[degree]; r < t.first[degree + 1]; ++r) {
-    const int k = t.by_length[r];
-    table_row(at, t.starts + k * (t.order + 2), t.left, t.right, k, x, y, out, from, to);
-  }
+// Rows begin .. end - 1, with `width` starts for each row.
+template <class A, class D, class I>
+GT_INLINE void table_rows(const A& at, const D& degrees, int begin, int end, int width, const int* starts, const I* left,
+                          const I* right, typename A::Factors x, typename A::Factors y, typename A::Results out) {
+  for (int k = begin; k < end; ++k) table_row(at, degrees, starts + k * width, left, right, k, x, y, out);
 }

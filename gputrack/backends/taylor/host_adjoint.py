@@ -11,8 +11,7 @@ import numpy as np
 
 from gputrack.backends.generated import flattened
 from gputrack.backends.structs import SERIES_RUN, SERIES_SWEEP
-from gputrack.backends.taylor.adjoint_source import series_adjoint_text
-from gputrack.backends.taylor.products_source import series_text
+from gputrack.backends.taylor.products_source import series_adjoint_text, series_text
 from gputrack.base.compiler import build
 from gputrack.elements.map import MAPS, ReferenceValues
 from gputrack.lattice.program import Program

@@ -1,20 +1,12 @@
-// The Faddeeva function of power series, from w' = -2 z w + 2i/sqrt(pi): the polynomial that finds its value to 14 digits
-// has not as many right in its higher derivatives.
+// The Faddeeva function of power series, from w' = -2 z w + 2i/sqrt(pi): higher derivatives of the polynomial that gives
+// its value to 14 digits have fewer correct digits.
 #pragma once
 #include "../../numbers/faddeeva.h"
-#include "../series.h"
-
-// t_n of the real part (sign -1) or the imaginary part (sign 1) of a product of pairs, from degrees of a at least `from`.
-GT_FUNCTION void pair_product_of(const Series& a, const Series& b, const Series& c, const Series& d, double sign, int n,
-                                 int from, Series& t, Series& u) {
-  product_of(a, b, n, from, t.c);
-  product_of(c, d, n, from, u.c);
-  each_of(false, n, [&](int i) { t.c[i] = t.c[i] + sign * u.c[i]; });
-}
+#include "../pair.h"
 
 // With E = sum of x d/dx and g = w': E w = g E z, so n w_n = sum_{i>0} i z_i g_{n-i}; g_n = -2 sum z_i w_{n-i}.
 GT_APART Pair<Series> faddeeva(const Series x, const Series y) {
-  const Pair<Number> z = {constant_of(x), constant_of(y)}, w0 = faddeeva(z.re, z.im), first = times(z, w0);
+  const Pair<Number> z = {constant_of(x), constant_of(y)}, w0 = faddeeva(z.re, z.im), first = z * w0;
   Series wx = w0.re, wy = w0.im, gx = -2.0 * first.re, gy = 2.0 / ROOT_PI - 2.0 * first.im, t, u;
   const Series px = weighted(x, 1.0), py = weighted(y, 1.0);
   Series zx = x, zy = y;  // all of them with room for every monomial
