@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -73,6 +74,45 @@ def tan(value: Array) -> Array:
 def arctan(value: Array) -> Array:
     """Inverse tangent, dispatched as `sqrt` is (`atan` in the array API, `arctan` elsewhere)."""
     return _elementary("arctan", value, standard="atan")
+
+
+def log(value: Array) -> Array:
+    """Natural logarithm, dispatched as `sqrt` is."""
+    return _elementary("log", value)
+
+
+def log1p(value: Array) -> Array:
+    """log(1 + value), accurate where the value is small, dispatched as `sqrt` is."""
+    return _elementary("log1p", value)
+
+
+def arcsinh(value: Array) -> Array:
+    """Inverse hyperbolic sine, dispatched as `sqrt` is (`asinh` in the array API)."""
+    return _elementary("arcsinh", value, standard="asinh")
+
+
+def arctan2(y: Array, x: Array) -> Array:
+    """Angle of (x, y) between -pi and pi, dispatched as `sqrt` is (`atan2` in the array API).
+
+    Complex arguments, as of complex steps, choose the branch by their real parts.
+    """
+    if all(type(value) in (float, int) for value in (y, x)):
+        return math.atan2(y, x)
+    if hasattr(y, "arctan2") or hasattr(x, "arctan2"):
+        return (y if hasattr(y, "arctan2") else y + 0.0 * x).arctan2(x)
+    if any(untraced(value).dtype.kind == "c" for value in (y, x) if hasattr(value, "dtype")):
+        return _complex_angle(y, x)
+    xp = namespace(y, x)
+    return (xp.atan2 if hasattr(xp, "atan2") else xp.arctan2)(y, x)
+
+
+def _complex_angle(y: Array, x: Array) -> Array:
+    """Angle of the nearest axis, plus the arc tangent of y/x or -x/y."""
+    across, up = plain_values(x), plain_values(y)
+    xp = namespace(across, up)
+    steep = abs(up) > abs(across)
+    axis = xp.arctan2(xp.copysign(xp.where(steep, 1.0, 0.0), up), xp.where(steep, 0.0, across))
+    return axis + arctan(xp.where(steep, -x, y) / xp.where(steep, y, x))
 
 
 def _elementary(name: str, value: Array, standard: str | None = None) -> Array:

@@ -45,6 +45,11 @@ class Elementary:
         _require(self, "log", "> 0", lambda c: c > 0)
         return _integrated(self, lambda c, xp: xp.log(c), self)
 
+    def log1p(self: Any) -> Series:
+        """log(1 + a), accurate where the constant part is small; it must be > -1 (or complex, and not -1)."""
+        _require(self, "log1p", "> -1", lambda c: c > -1, singular=-1.0)
+        return _integrated(self, lambda c, xp: xp.log1p(c), 1.0 + self)
+
     def sin_cos(self: Any) -> tuple[Series, Series]:
         """Sine and cosine at the cost of one of them."""
         s, c = ops.sine_cosine(self.space, self._data, -1, self._full)
@@ -94,6 +99,30 @@ class Elementary:
     def arctan(self: Any) -> Series:
         """Inverse tangent."""
         return _integrated(self, lambda c, xp: xp.arctan(c), 1.0 + self * self)
+
+    def arctan2(self: Any, other: Any) -> Series:
+        """Angle of (other, self) between -pi and pi; real, and not both constant parts 0.
+
+        From the angle of the constant parts, by which the plane is turned, and an arc tangent about 0.
+
+        Parameters
+        ----------
+        other : Series, number or array
+
+        Raises
+        ------
+        InputError
+            A coefficient is complex, or both constant parts are 0.
+        """
+        y, x = self, other + 0.0 * self
+        if "c" in (y._kind, x._kind):
+            raise InputError("Series.arctan2: coefficients must be real")
+        across, up = x.constant, y.constant
+        if not bool(untraced(across**2 + up**2).all()):
+            raise InputError("Series.arctan2: one of the constant parts must be other than 0")
+        turned = y * across - x * up
+        angle: Series = ((turned - turned.constant) / (x * across + y * up)).arctan()
+        return angle + namespace(across, up).arctan2(up, across)
 
     def arcsinh(self: Any) -> Series:
         """Inverse hyperbolic sine."""
@@ -154,13 +183,13 @@ def _integrated(a: Series, value: Callable[[Any, Any], Any], slope: Series) -> S
     return a._like(xp.concatenate([value(a._data[:, :1], xp), rest], axis=1))
 
 
-def _require(a: Series, name: str, what: str, holds: Callable[[Any], Any]) -> None:
-    """Raise where a real constant part lies outside the domain; complex ones must only not be 0."""
+def _require(a: Series, name: str, what: str, holds: Callable[[Any], Any], singular: float = 0.0) -> None:
+    """Raise where a real constant part lies outside the domain, or a complex one is singular."""
     constant = untraced(a._data)[:, 0]
-    good = holds(constant) if constant.dtype.kind == "f" else constant != 0
+    good = holds(constant) if constant.dtype.kind == "f" else constant != singular
     if not bool(good.all()):
         worst = constant[~good].ravel()[0].item()
-        wanted = what if constant.dtype.kind == "f" else "other than 0"
+        wanted = what if constant.dtype.kind == "f" else f"other than {singular:g}"
         raise InputError(f"Series.{name}: the constant part must be {wanted}, got {worst!r}")
 
 
@@ -189,6 +218,6 @@ UNARY = {
     getattr(np, name): name
     for name in (
         "sqrt", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan",
-        "arcsinh", "arccosh", "arctanh",
+        "arcsinh", "arccosh", "arctanh", "log1p",
     )
 }  # fmt: skip

@@ -281,6 +281,9 @@ class Series(Elementary):
                 if isinstance(left, Series):
                     return getattr(left, ahead)(_plain(right))
                 return getattr(right, behind)(_plain(left))
+            if function is np.arctan2:
+                left, right = (_plain(value) for value in inputs)
+                return (left if isinstance(left, Series) else left + 0.0 * right).arctan2(right)
             if function in (np.negative, np.positive, np.square):
                 return self * self if function is np.square else -self if function is np.negative else self
             if function in _COMPARISONS:
