@@ -1,8 +1,8 @@
 """Generated kernel text for one space: sums of products of coefficients, of one degree of the result at a time.
 
 Both engines use it: the algebra of series (`gputrack.tpsa.kernel_source`) and the tracking of series
-(`gputrack.backends.taylor.products_source`). Terms come from `gputrack.tpsa.tables`. Each function adds up, for all rows
-k of its degree, x_i y_j over the terms (i, j) of row k whose left factor has a degree in a given set. Access to
+(`gputrack.backends.taylor.products_source`). Terms come from `gputrack.tpsa.tables`. Each function adds up, for rows k
+of its degree, x_i y_j over the terms (i, j) of row k whose left factor has a degree in a given set. Access to
 coefficients is a template parameter, see kernels/tpsa/sums.h.
 """
 

@@ -17,8 +17,8 @@ from gputrack.tpsa.tables import adjoint_terms, product_terms
 
 #: sums for one degree with more terms than this are loops over tables: straight-line code would take long to compile
 STRAIGHT_TERMS = 1500
-#: rows whose sums stay in registers together
-GROUP = 16
+#: rows whose sums stay in registers together: of products, of maps side by side in sixteen registers, and of adjoints
+GROUP, ADJOINT_GROUP = 12, 8
 
 
 def series_text(space: Space) -> str:
@@ -35,7 +35,7 @@ def series_text(space: Space) -> str:
 
 def series_adjoint_text(space: Space) -> str:
     """Adjoints of products with series of degrees >= 1, for kernels/taylor/functional.h."""
-    sums = Sums("pulled_sums", space, adjoint_terms(space), GROUP, least_left=1)
+    sums = Sums("pulled_sums", space, adjoint_terms(space), ADJOINT_GROUP, least_left=1)
     degrees = range(space.order)
     return _functions(sums, degrees, [d for d in degrees if sums.count(d) <= STRAIGHT_TERMS])
 
