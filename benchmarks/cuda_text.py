@@ -31,6 +31,7 @@ import gputrack as gt
 from gputrack.backends.cuda import backend as cuda
 from gputrack.backends.cuda import pipe_modes as collective_cuda
 from gputrack.backends.generated import flattened, flattened_alone
+from gputrack.elements.map import MapKind
 from gputrack.lattice.program import compile_program
 from gputrack.tpsa import Space
 from gputrack.tpsa import cuda as tpsa_cuda
@@ -71,7 +72,7 @@ def occupancy(registers: int, shared: int, threads: int, arch: str) -> tuple[int
     return blocks, blocks * warps / WARPS
 
 
-def sources(kinds: frozenset[str], constants: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def sources(kinds: frozenset[MapKind], constants: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Name, text and options of each set of kernels."""
     yield "tracking", flattened("cuda/track.h", kinds), cuda.OPTIONS
     options = (*cuda.OPTIONS, f"-DGT_CONSTANTS={constants}")
@@ -83,7 +84,7 @@ def sources(kinds: frozenset[str], constants: int) -> Iterator[tuple[str, str, t
     yield "power series, order 3", kernel_text("cuda/tpsa.h", Space(6, 3)), tpsa_cuda.OPTIONS
 
 
-def resources(arch: str, kinds: frozenset[str], constants: int) -> Iterator[str]:
+def resources(arch: str, kinds: frozenset[MapKind], constants: int) -> Iterator[str]:
     """A line for each kernel."""
     for name, text, options in sources(kinds, constants):
         for kernel, usage in sorted(compile_cuda(text, arch, *options).kernels.items()):
@@ -91,7 +92,7 @@ def resources(arch: str, kinds: frozenset[str], constants: int) -> Iterator[str]
             yield f"{arch:<7} {name:<22} {kernel:<22} {usage}  {blocks:>2} blocks {100.0 * share:>4.0f} %"
 
 
-def bounded(arch: str, kinds: frozenset[str], constants: int) -> Iterator[str]:
+def bounded(arch: str, kinds: frozenset[MapKind], constants: int) -> Iterator[str]:
     """The three kernels of particles, made to leave registers for more blocks on a multiprocessor."""
     for (name, text, options), kernel in zip(sources(kinds, constants), PARTICLES, strict=False):
         for blocks in BLOCKS:
@@ -176,7 +177,8 @@ def main() -> None:
     print(heading())
     print("Machine code of NVRTC without a GPU: counts and bounds, no measurement of any device.")
     print(
-        f"{ring.name}: {len(ring)} elements, {arguments.slices} slices of order 4; {', '.join(sorted(program.kinds))}"
+        f"{ring.name}: {len(ring)} elements, {arguments.slices} slices of order 4; "
+        + ", ".join(sorted(kind.name for kind in program.kinds))
     )
     print(f"\nregisters, stack and spills [bytes], blocks of {cuda.THREADS} threads on a multiprocessor, its occupancy")
     tool = disassembler()

@@ -15,6 +15,7 @@ from gradient import all_knobs
 import gputrack as gt
 from gputrack.backends.cuda import backend as cuda
 from gputrack.backends.generated import flattened
+from gputrack.elements.map import MapKind
 from gputrack.lattice.program import compile_program
 
 if TYPE_CHECKING:
@@ -34,18 +35,18 @@ def kernels(setup: Setup) -> Iterator[str]:
         "gputrack_sweep": cuda.adjoint_module(program.kinds, cuda.most_constants(program)),
         "gputrack_tangent": cuda.tangent_module(program.kinds),
     }  # fmt: skip
-    yield f"kinds of maps: {', '.join(sorted(program.kinds))}; {len(program)} operations"
+    yield f"kinds of maps: {', '.join(sorted(kind.name for kind in program.kinds))}; {len(program)} operations"
     for name, module in modules.items():
         yield f"{name}: {kernel_line(setup.facts, module.get_function(name), cuda.THREADS)}"
 
 
 @contextmanager
-def launched(threads: int, blocks: int) -> Iterator[Callable[[frozenset[str]], Any]]:
+def launched(threads: int, blocks: int) -> Iterator[Callable[[frozenset[MapKind]], Any]]:
     """Tracking with other threads per block and another bound on registers."""
     honest, usual, options = cuda.module, cuda.THREADS, cuda.OPTIONS
-    built: dict[frozenset[str], Any] = {}
+    built: dict[frozenset[MapKind], Any] = {}
 
-    def module(kinds: frozenset[str]) -> Any:
+    def module(kinds: frozenset[MapKind]) -> Any:
         if kinds not in built:
             import cupy
 

@@ -22,6 +22,7 @@ REDUCED = {
     "match_tunes.py": ["--qx", "15.25"],
     "optics_esr.py": [],
     "orbit_correction.py": ["--rms", "2e-5"],
+    "own_element.py": ["--turns", "100"],
     "spear3_driving_terms.py": ["--steps", "40", "--turns", "30"],
     "table1.py": ["--fraction", "1e-4"],
     "tpsa_map.py": ["--order", "4", "--particles", "5"],

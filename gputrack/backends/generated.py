@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gputrack.backends.structs import STRUCTS
 from gputrack.base.c_struct import struct_texts
+from gputrack.base.errors import BackendError
 from gputrack.base.kernel_files import flatten, kernel_folder
-from gputrack.elements.map import MAPS, MapKind
+from gputrack.elements.map import MAPS, MapKind, built_in_maps
 
 #: maps that the loop over ops handles itself
 SPECIAL = ("aperture", "record")
@@ -29,10 +30,15 @@ def constants_name(kind: MapKind) -> str:
     return struct_name(kind).removesuffix("Op") + "Constants"
 
 
-def op_structs() -> str:
-    """Structs of constants, op codes, and functions that unpack them from the program."""
+def host_kinds(kinds: frozenset[MapKind]) -> list[MapKind]:
+    """Maps of a library of the host, see `Program.build_kinds`."""
+    return [*kinds] or built_in_maps()
+
+
+def op_structs(kinds: Iterable[MapKind]) -> str:
+    """Structs of constants, op codes, and functions that unpack them from the program; of all built-in maps, too."""
     lines = []
-    for kind in MAPS.values():
+    for kind in [*built_in_maps(), *(kind for kind in _ordered(kinds) if not kind.built_in)]:
         lines.append(f"enum {{ CODE_{kind.name} = {kind.code} }};")
         members = [f"int {name};" for name in kind.integers]
         members += [f"C {name};" for name in kind.constants]
@@ -81,14 +87,19 @@ def _bars(kind: MapKind) -> str:
     )
 
 
-def maps_text(kinds: Iterable[str]) -> str:
+def _ordered(kinds: Iterable[MapKind]) -> list[MapKind]:
+    """In the order of their declaration, so that equal kinds make equal texts."""
+    return sorted(kinds, key=lambda kind: kind.code)
+
+
+def maps_text(kinds: Iterable[MapKind]) -> str:
     """Structs of the maps' functions, and the one switch over op codes.
 
     ``at_op(integers, constants, action)`` unpacks the op at `integers` and calls ``action.map(XMap(), op)``,
     ``action.aperture(op)`` or ``action.record(op)``. The functions of XMap are those of the map x:
     ``apply(s, op, ref)``, its inverse ``undo``, and its adjoint ``pull(s, g, op, bar, ref)``.
     """
-    chosen = [MAPS[name] for name in MAPS if name in set(kinds) and name not in SPECIAL]
+    chosen = [kind for kind in _ordered(kinds) if kind.name not in SPECIAL]
     cases = [_case(kind, f"action.map({map_name(kind)}(), {{}})") for kind in chosen]
     cases += [_case(MAPS[name], f"action.{name}({{}})") for name in SPECIAL]
     return (
@@ -120,21 +131,37 @@ def _map_struct(kind: MapKind) -> str:
     return f"struct {map_name(kind)} {{ {' '.join(lines)} }};\n"
 
 
-def flattened(entry: str, kinds: Iterable[str], defines: str = "", generated: str = "") -> str:
+def flattened(entry: str, kinds: Iterable[MapKind], defines: str = "", generated: str = "") -> str:
     """One source text: target, generated structs, the maps in `kinds`, and an entry file such as ``host/track.h``.
 
     `defines` are lines in front of all, `generated` is text behind target.h and the structs. Each file is included
     once; ``#line`` directives keep compilers' messages pointing at the files.
+
+    Raises
+    ------
+    BackendError
+        Two kinds have the same name.
     """
     seen: set[Path] = set()
     folder = kernel_folder()
-    kinds = {*kinds, *SPECIAL} - {"record"}
-    stems = list(dict.fromkeys(MAPS[name].stem for name in MAPS if name in kinds))
+    own = _ordered({*kinds, *(MAPS[name] for name in SPECIAL)} - {MAPS["record"]})
+    _require_names(own)
+    headers = dict.fromkeys(_header(kind) for kind in own)
     head = defines + flatten(folder / "target.h", seen)
-    parts = [generated, op_structs()]
-    parts += [flatten(folder / "elements" / f"{stem}.h", seen) for stem in stems]
-    text = "".join([*parts, maps_text(kinds), flatten(folder / entry, seen)])
+    parts = [generated, op_structs(own), *(flatten(header, seen) for header in headers)]
+    text = "".join([*parts, maps_text(own), flatten(folder / entry, seen)])
     return head + struct_texts(STRUCTS, text) + text
+
+
+def _header(kind: MapKind) -> Path:
+    return kernel_folder() / "elements" / f"{kind.header}.h" if kind.built_in else Path(kind.header)
+
+
+def _require_names(kinds: list[MapKind]) -> None:
+    names = [kind.name for kind in kinds]
+    for name in names:
+        if names.count(name) > 1:
+            raise BackendError(f"two maps are named {name!r}: make the lattice anew, of elements of one class")
 
 
 def flattened_alone(entry: str, defines: str = "") -> str:

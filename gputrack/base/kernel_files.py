@@ -20,17 +20,22 @@ def kernel_folder() -> Path:
 
 
 def flatten(path: Path, seen: set[Path]) -> str:
-    """Text of a kernel file with its includes in place, each file once; ``#line`` directives name the files."""
+    """Text of a kernel file with its includes in place, each file once; ``#line`` directives name the files.
+
+    An include is a file beside it, or one in the folder of the kernels.
+    """
     path = path.resolve()
     if path in seen:
         return ""
     seen.add(path)
-    name = path.relative_to(kernel_folder().resolve()).as_posix()
+    folder = kernel_folder().resolve()
+    name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
     out = [f'#line 1 "{name}"\n']
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), 1):
         match = _INCLUDE.match(line)
         if match:
-            out.append(flatten(path.parent / match[1], seen))
+            beside = path.parent / match[1]
+            out.append(flatten(beside if beside.is_file() else folder / match[1], seen))
             out.append(f'#line {number + 1} "{name}"\n')
         elif line.strip() != "#pragma once":
             out.append(line)

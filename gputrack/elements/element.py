@@ -21,7 +21,7 @@ from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks
 from gputrack.elements.statics import Body, Statics
 from gputrack.elements.symbol import Symbol
-from gputrack.elements.validation import validate_parameters
+from gputrack.elements.validation import validated
 
 ELEMENT_TYPES: dict[str, type[Element]] = {}
 Self = TypeVar("Self", bound="Element")
@@ -79,12 +79,13 @@ class Element:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not cls.__name__.startswith("_"):
-            ELEMENT_TYPES[cls.__name__] = cls
+            _register(cls)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise InputError(f"{type(self).__name__}: name must be text, got {self.name!r}")
-        validate_parameters(self)
+        for name, value in validated(self).items():
+            object.__setattr__(self, name, value)
         if self.aperture is not None and not isinstance(self.aperture, Aperture):
             raise self.input_error(f"aperture must be a gputrack.Aperture, got {self.aperture!r}")
         if self.model is not None and not isinstance(self.model, Model):
@@ -237,3 +238,14 @@ class Element:
 
 
 _ALIGNMENT = frozenset({"dx", "dy", "tilt"})
+
+
+def _register(cls: type[Element]) -> None:
+    """Make a class known by its name, by which files refer to it; only its own module may define it again."""
+    known = ELEMENT_TYPES.get(cls.__name__)
+    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise InputError(
+            f"element class {cls.__name__}: {known.__module__} defines one of that name; choose another name, "
+            "or one that begins with an underscore for a base class"
+        )
+    ELEMENT_TYPES[cls.__name__] = cls

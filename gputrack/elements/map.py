@@ -1,23 +1,32 @@
 """Maps: the steps that elements are made of, and the constants that kernels read for them.
 
-An element is *lowered* to a short list of map calls (alignment, edge, body, ...). Each kind of map has
-a Python function in array mathematics and a kernel twin of the same name in
-``kernels/elements/<stem>.h``. The op code, the packing of constants and the kernels' switch all
-follow from the `MapKind` declared beside the function.
+An element is *lowered* to a short list of map calls (alignment, edge, body, ...). Each kind of map has a function in
+array mathematics and a kernel twin of the same name in a header: ``kernels/elements/<stem>.h``, or a file anywhere. The
+op code, the packing of constants and the kernels' switch all follow from the `MapKind` declared beside the function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from gputrack.base.arrays import Array, sqrt
+from gputrack.base.errors import InputError
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements.roles import Role
 
 MAPS: dict[str, MapKind] = {}
+_codes = count()
+MOST_INTEGERS = 8
+
+
+def built_in_maps() -> list[MapKind]:
+    """Maps of gputrack itself, in the order of their op codes."""
+    return [kind for kind in MAPS.values() if kind.built_in]
 
 
 class ReferenceValues(NamedTuple):
@@ -82,47 +91,77 @@ def refreshed(s: State, ref: ReferenceValues) -> State:
 MapFunction = Callable[[State, Any, ReferenceValues], State]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapKind:
-    """One kind of map.
+    """One kind of map. Its declaration registers it: nothing else needs to be told.
 
     Parameters
     ----------
     name : str
         Name of the kernel function, and of the Python function.
-    stem : str
-        File stem in ``kernels/elements/``.
+    header : str or Path
+        File with the kernel twin: a stem in ``kernels/elements/``, or the path of a header anywhere. That one may
+        include the files of ``kernels/`` (``"numbers/pair.h"``) and those beside it.
     forward, inverse : callable
-        ``(State, op, ReferenceValues) -> State``; `op` has the integers, constants and series as
-        attributes.
+        ``(State, op, ReferenceValues) -> State``; `op` has the integers, constants and series as attributes.
     integers : tuple of str
         Integers of each op that control loops and branches (at most 8).
     constants : tuple of str
         Real constants, each differentiable.
     series : mapping of str to str
         Lists of real constants, and the integer that counts the entries of each.
+
+    Attributes
+    ----------
+    code : int
+        Op code.
+
+    Raises
+    ------
+    InputError
+        The name is that of a map of gputrack or no identifier, there are too many integers, or the header is missing.
+
+    Notes
+    -----
+    A kind declared again, as in a notebook, replaces the one of that name for elements that are lowered from then on;
+    programs made before keep theirs.
     """
 
     name: str
-    stem: str
+    header: str | Path
     forward: MapFunction
     inverse: MapFunction
     integers: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
     series: Mapping[str, str] = field(default_factory=dict)
+    code: int = field(init=False)
 
     def __post_init__(self) -> None:
-        assert len(self.integers) <= 8 and self.name not in MAPS
+        _validate(self)
+        object.__setattr__(self, "code", next(_codes))
         MAPS[self.name] = self
 
     @property
-    def code(self) -> int:
-        """Op code: the place in the registry."""
-        return list(MAPS).index(self.name)
+    def built_in(self) -> bool:
+        """Whether its kernel is one of ``kernels/elements/``."""
+        return isinstance(self.header, str)
 
     def integers_of(self, body: Any) -> dict[str, int]:
         """The integers, from the attributes of the same names of a body."""
         return {name: getattr(body, name) for name in self.integers}
+
+
+def _validate(kind: MapKind) -> None:
+    known = MAPS.get(kind.name)
+    if known is not None and known.built_in:
+        raise InputError(f"MapKind: gputrack has a map named {kind.name!r}; choose another name")
+    for name in (kind.name, *kind.integers, *kind.constants, *kind.series):
+        if not name.isidentifier():
+            raise InputError(f"MapKind {kind.name!r}: names must be identifiers of Python and C++, got {name!r}")
+    if len(kind.integers) > MOST_INTEGERS:
+        raise InputError(f"MapKind {kind.name!r}: may have {MOST_INTEGERS} integers, got {len(kind.integers)}")
+    if not kind.built_in and not Path(kind.header).is_file():
+        raise InputError(f"MapKind {kind.name!r}: no file {str(kind.header)!r}; give the header with the kernel twin")
 
 
 @dataclass(frozen=True)

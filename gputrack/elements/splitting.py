@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gputrack.elements.models import Integrator, Steps
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel, Scheme
@@ -110,6 +110,22 @@ def stages(scheme: int, slices: int) -> Iterator[tuple[float, float]]:
 def closing(scheme: int, slices: int) -> float:
     """Fraction of the last outer step."""
     return _BY_NUMBER[scheme].outer[-1] / slices
+
+
+def steps_along(scheme: int, slices: int, begin: Any, end: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Steps through the piece of an element from `begin` to `end`, for fields that change along it.
+
+    Yields
+    ------
+    place, outer, inner
+        Fractions of the whole length: where the outer step ends, its length, and that of the inner step there; None
+        for the latter at the end.
+    """
+    place, part = begin, end - begin
+    for outer, inner in stages(scheme, slices):
+        place = place + part * outer
+        yield place, part * outer, part * inner
+    yield end, part * closing(scheme, slices), None
 
 
 def compose(s: S, scheme: int, slices: int, outer: Callable[[S, float], S], inner: Callable[[S, float], S]) -> S:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MAX_MULTIPOLE_ORDER = 20
 
 
-def validate_parameters(element: Element) -> None:
-    """Check the parameters and series of an element, and convert them.
+def validated(element: Element) -> dict[str, object]:
+    """Parameters and series of an element as finite floats and tuples of them, where they are not that already.
 
     Raises
     ------
@@ -24,6 +24,7 @@ def validate_parameters(element: Element) -> None:
         A value is not a finite number, or not valid for its parameter.
     """
     kind = type(element)
+    converted: dict[str, object] = {}
     for name, own in _parameters(kind).items():
         given = getattr(element, name)
         value = given
@@ -33,9 +34,10 @@ def validate_parameters(element: Element) -> None:
             unit = f" {own.unit}" if own.unit else ""
             raise element.input_error(f"{name} must be {own.valid}{unit}, got {value!r}")
         if value is not given:
-            object.__setattr__(element, name, value)
+            converted[name] = value
     for name in series_names(kind):
-        object.__setattr__(element, name, number_series(element, name, getattr(element, name)))
+        converted[name] = number_series(element, name, getattr(element, name))
+    return converted
 
 
 @per_class

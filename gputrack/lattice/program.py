@@ -16,7 +16,7 @@ from gputrack.elements import Element
 from gputrack.elements.collective_map import collective_kind
 from gputrack.elements.form import ElementForm
 from gputrack.elements.magnet import Magnet
-from gputrack.elements.map import MAPS, MapCall, MapKind
+from gputrack.elements.map import MapCall, MapKind
 from gputrack.elements.observation import PARTS, ObservationPoints, ObservedForm
 from gputrack.elements.parameters import parameter_names, series_names
 from gputrack.elements.record import record_call
@@ -39,8 +39,8 @@ class Program:
         Constants of all ops, one after the other.
     elements : int32 array (n_ops,)
         Place in the lattice of the element that each op belongs to.
-    kinds : frozenset of str
-        Names of the maps that occur.
+    kinds : frozenset of MapKind
+        Maps that occur, without those of the whole beam.
     groups : tuple of LoweredGroup
         Elements that were lowered together, with the places of their constants.
     effects : tuple
@@ -53,7 +53,7 @@ class Program:
     ops: np.ndarray
     constants: np.ndarray
     elements: np.ndarray
-    kinds: frozenset[str]
+    kinds: frozenset[MapKind]
     groups: tuple[LoweredGroup, ...] = ()
     effects: tuple[Any, ...] = ()
     layout: Cache = field(default_factory=Cache)
@@ -67,11 +67,20 @@ class Program:
         return len(self.ops)
 
     @cached_property
+    def kind_of(self) -> dict[int, MapKind]:
+        """Maps by their op codes."""
+        return {kind.code: kind for kind in self.kinds}
+
+    @cached_property
+    def build_kinds(self) -> frozenset[MapKind]:
+        """Maps for which a library is built: none for the one of all maps of gputrack, else those that occur."""
+        return frozenset() if all(kind.built_in for kind in self.kinds) else self.kinds
+
+    @cached_property
     def calls(self) -> list[tuple[Any, SimpleNamespace]]:
         """Each op as its map and the attributes that the array maps read."""
-        kinds = list(MAPS.values())
         return [
-            self.collective(number) if row[0] < 0 else _unpacked(kinds[row[0]], row, self.constants)
+            self.collective(number) if row[0] < 0 else _unpacked(self.kind_of[row[0]], row, self.constants)
             for number, row in enumerate(self.ops.tolist())
         ]
 
@@ -282,7 +291,7 @@ def _packed(
     for group in groups:
         group.constants.extend(next(remaining) for _ in group.calls)
     ops[:, 1] = starts[:-1]
-    kinds = frozenset(call.kind.name for _, calls in pieces for call in calls if call.what is None)
+    kinds = frozenset(call.kind for _, calls in pieces for call in calls if call.what is None)
     return Program(ops, constants, elements, kinds, groups, tuple(effects))
 
 

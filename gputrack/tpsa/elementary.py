@@ -122,7 +122,8 @@ class Elementary:
             raise InputError("Series.arctan2: one of the constant parts must be other than 0")
         turned = y * across - x * up
         angle: Series = ((turned - turned.constant) / (x * across + y * up)).arctan()
-        return angle + namespace(across, up).arctan2(up, across)
+        total: Series = angle + namespace(across, up).arctan2(up, across)
+        return total
 
     def arcsinh(self: Any) -> Series:
         """Inverse hyperbolic sine."""

@@ -17,7 +17,7 @@ from autograd import make_jvp, make_vjp
 from gputrack.backends.launch import Particles
 from gputrack.base.arrays import namespace, to_numpy
 from gputrack.elements.frames import Path, has_own_frame, lattice_frame_paths
-from gputrack.elements.map import MAPS, ReferenceValues, make_state
+from gputrack.elements.map import ReferenceValues, make_state
 from gputrack.elements.roles import Role
 from gputrack.lattice.program import LoweredGroup, Program
 
@@ -141,7 +141,7 @@ def _roles(group: LoweredGroup) -> list[Role]:
 
 def _step(program: Program, particles: np.ndarray, ops: np.ndarray, forwards: bool) -> _Step:
     rows = program.ops[ops]
-    kind = list(MAPS.values())[int(rows[0, 0])]
+    kind = program.kind_of[int(rows[0, 0])]
     assert not kind.series, "maps between frames have none"
     integers = dict(zip(kind.integers, rows[0, 2:].tolist(), strict=False))
     return _Step(particles, kind, forwards, integers, rows[:, 1:2] + np.arange(len(kind.constants)))

@@ -25,22 +25,33 @@ def is_namespace(node: ast.AST) -> bool:
 
 def stores(tree: ast.AST) -> list[int]:
     """Lines that store into the namespace of an object, or into a private attribute of another object."""
-    found = []
-    for node in ast.walk(tree):
-        if (isinstance(node, ast.Attribute) and node.attr == "__dict__" and not is_own(node.value)) or (isinstance(node, ast.Subscript) and isinstance(node.ctx, (ast.Store, ast.Del)) and is_namespace(node.value)):
-            found.append(node.lineno)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            if node.attr.startswith("_") and not is_own(node.value):
-                found.append(node.lineno)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr"):
-            found.append(node.lineno)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            method, owner = node.func.attr, node.func.value
-            if method in CHANGING and is_namespace(owner):
-                found.append(node.lineno)
-            elif method in ("__setattr__", "__delattr__") and not (node.args and is_own(node.args[0])):
-                found += [] if isinstance(owner, ast.Call) else [node.lineno]  # super().__setattr__ is its own
-    return found
+    return [node.lineno for node in ast.walk(tree) if any(rule(node) for rule in (_namespace, _private, _call))]
+
+
+def _namespace(node: ast.AST) -> bool:
+    """``x.__dict__``, or a store into ``vars(x)``."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "__dict__" and not is_own(node.value)
+    return isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and is_namespace(node.value)
+
+
+def _private(node: ast.AST) -> bool:
+    """``x._a = 1``."""
+    stored = isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    return stored and node.attr.startswith("_") and not is_own(node.value)
+
+
+def _call(node: ast.AST) -> bool:
+    """``setattr(x, ...)``, ``vars(x).update(...)``, ``object.__setattr__(x, ...)``; not ``super().__setattr__``."""
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Name):
+        return node.func.id in ("setattr", "delattr")
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    if node.func.attr in ("__setattr__", "__delattr__"):
+        return not (node.args and is_own(node.args[0])) and not isinstance(node.func.value, ast.Call)
+    return node.func.attr in CHANGING and is_namespace(node.func.value)
 
 
 @pytest.mark.parametrize("name", modules())

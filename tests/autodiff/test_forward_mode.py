@@ -19,7 +19,7 @@ from gputrack.backends.derivatives import Cotangents, Tangents
 from gputrack.backends.generated import flattened
 from gputrack.backends.host.backend import HostBackend
 from gputrack.backends.launch import Launch, Particles, make_records
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import built_in_maps
 from gputrack.lattice.knob_adjoint import parameter_table
 from gputrack.lattice.knob_tangent import group_tangent
 from gputrack.lattice.program import compile_program
@@ -62,7 +62,8 @@ def runner(backend):
 def pushed(backend, program, reference, start, tangents):
     """Coordinates and tangents after a run, on the host."""
     runs, xp = runner(backend)
-    program, particles = replace(program, kinds=frozenset(MAPS)), particles_of(start, xp)  # one build for all cases
+    program = replace(program, kinds=frozenset(built_in_maps()))  # one build for all cases
+    particles = particles_of(start, xp)
     moving = Tangents(xp.array(tangents.coordinates, order="C"), tangents.constants, tangents.reference)
     runs.step_tangent(particles, moving, launch_of(program, reference, start.shape[1], xp))
     assert not particles.loss_code.any()
@@ -388,6 +389,6 @@ def test_unavailable_derivatives_are_refused(ring, beam):
 
 @pytest.mark.parametrize("arch", ["sm_70", "sm_80", "sm_90"])
 def test_kernel_compiles_without_spills(arch):
-    result = compile_cuda(flattened("cuda/tangent.h", MAPS), arch, *options(cuda.THREADS))
+    result = compile_cuda(flattened("cuda/tangent.h", built_in_maps()), arch, *options(cuda.THREADS))
     assert result.kernels["gputrack_tangent"].stores == result.kernels["gputrack_tangent"].loads == 0
     assert [line for line in result.log.splitlines() if not line.startswith(DEPRECATED)] == []

@@ -13,11 +13,11 @@ from support.emulation.emulated_cuda import host_source
 from gputrack.backends.cuda import backend as cuda
 from gputrack.backends.generated import flattened
 from gputrack.base import compiler
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import built_in_maps
 
 SOURCES = {
-    "host": lambda: flattened("host/track.h", MAPS),
-    "emulated-cuda": lambda: host_source(flattened("cuda/track.h", MAPS), cuda.OPTIONS),
+    "host": lambda: flattened("host/track.h", built_in_maps()),
+    "emulated-cuda": lambda: host_source(flattened("cuda/track.h", built_in_maps()), cuda.OPTIONS),
 }
 # maps take the reference particle whether they need it or not; CUDA's word for unrolling is unknown on a host
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unknown-pragmas")

@@ -55,7 +55,7 @@ def compiler(tmp_path):
         test "$1" = --version && echo "stand-in 1.0" && exit
         echo built >> {tmp_path}/asked
         while test "$1" != -o; do shift; done
-        cp {library()._name} "$2"
+        cp {library(frozenset())._name} "$2"
         """
     )
     script.chmod(0o755)

@@ -7,10 +7,10 @@ from support.cases import CASES
 from support.rings import small_ring
 
 import gputrack as gt
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import built_in_maps
 from gputrack.lattice.program import compile_program
 
-KINDS = list(MAPS)
+KINDS = {kind.code: kind.name for kind in built_in_maps()}
 
 
 def rows(program):

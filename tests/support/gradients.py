@@ -13,7 +13,7 @@ from gputrack.backends import choose_backend
 from gputrack.backends.array.backend import ArrayBackend
 from gputrack.backends.derivatives import Cotangents
 from gputrack.backends.launch import Launch, Particles, make_records
-from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.elements.map import ReferenceValues, built_in_maps
 from gputrack.lattice.knob_adjoint import group_adjoint
 
 #: tests of kernels run on these backends
@@ -47,7 +47,7 @@ def swept(backend, program, reference, start, cotangent):
     codes, turns, ops = xp.zeros(n, dtype=xp.int32), xp.full(n, -1, dtype=xp.int64), xp.full(n, -1, dtype=xp.int32)
     particles = Particles(xp.array(start, order="C"), codes, turns, ops)
     bar = xp.array(cotangent, order="C")
-    program = replace(program, kinds=frozenset(MAPS))  # one build of the kernels for all elements
+    program = replace(program, kinds=frozenset(built_in_maps()))  # one build of the kernels for all elements
     launch = Launch(program, reference, 0, 1, 1.0, make_records([], n, xp))
     runs.step(particles, launch)
     assert not particles.loss_code.any()

@@ -12,7 +12,7 @@ from support.cases import CASES, SPECIES
 from gputrack.backends import choose_backend
 from gputrack.backends.launch import Launch, Particles, make_records
 from gputrack.elements import RectangularBend, SectorBend
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import built_in_maps
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import compile_program
 
@@ -37,7 +37,7 @@ def run(backend, case, model, coordinates, species, backwards=False):
 
 def run_program(backend, program, coordinates, reference, backwards=False):
     """Coordinates after a program on a backend, without the tracker; no particle may be lost."""
-    program = replace(program, kinds=frozenset(MAPS))  # one build for all cases
+    program = replace(program, kinds=frozenset(built_in_maps()))  # one build for all cases
     device = device_of(backend)
     n = coordinates.shape[1]
     particles = Particles(

@@ -20,7 +20,7 @@ from gputrack.backends.derivatives import Cotangents
 from gputrack.backends.generated import flattened
 from gputrack.backends.host.backend import HostBackend
 from gputrack.backends.launch import Launch, Particles, make_records
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import MAPS, built_in_maps
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import compile_program
 
@@ -40,7 +40,7 @@ def swept(backend, program, reference, start, cotangent, turns=1, monitors=(), s
     xp = np
     if backend.name == "cuda":
         import cupy as xp
-    program = replace(program, kinds=frozenset(MAPS))
+    program = replace(program, kinds=frozenset(built_in_maps()))
     n = start.shape[1]
     records = make_records([(len(range(0, turns, every)), len(places)) for every, places in monitors], n, xp)
     p = Particles(
@@ -160,7 +160,7 @@ def test_memory_for_the_constants_of_an_op(monkeypatch):
 
 def test_divergence_at_barriers_is_seen():
     """The emulator refuses what would hang on a GPU: dead threads that do not come to the sums."""
-    text = flattened("cuda/adjoint.h", ["drift"])
+    text = flattened("cuda/adjoint.h", [MAPS["drift"]])
     wrong = text.replace("  add_up(storage, size, place, board);", "  if (alive) add_up(storage, size, place, board);")
     assert wrong != text
     arrays = [np.zeros(n) for n in (6, 6, 6)]

@@ -220,14 +220,13 @@ def _add(gradient: np.ndarray, batch: Batch, bars: np.ndarray) -> None:
 def _batches(launch: Launch, first: int, end: int) -> list[Batch]:
     """Ops that move particles, by kind and integers."""
     ops = launch.program.ops[first:end]
-    kinds = list(MAPS.values())
     moving = np.flatnonzero(~np.isin(ops[:, 0], _DO_NOT_MOVE))
     if not moving.size:
         return []
     keys, number = np.unique(np.delete(ops[moving], 1, axis=1), axis=0, return_inverse=True)
     found = []
     for i, key in enumerate(keys.tolist()):
-        kind = kinds[key[0]]
+        kind = launch.program.kind_of[key[0]]
         integers = dict(zip(kind.integers, key[1:], strict=False))
         size = len(kind.constants) + sum(integers[count] for count in kind.series.values())
         rows = moving[number.reshape(-1) == i]

@@ -21,7 +21,7 @@ from gputrack.base.arrays import Array
 from gputrack.base.errors import BackendError
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements.collective_map import CollectiveKind
-from gputrack.elements.map import ReferenceValues
+from gputrack.elements.map import MapKind, ReferenceValues
 from gputrack.lattice.program import Program
 
 THREADS = 128
@@ -31,7 +31,7 @@ ROW_BYTES = 256 * 2**20  # of all blocks' derivatives with respect to the progra
 
 
 @cache
-def module(kinds: frozenset[str]) -> Any:
+def module(kinds: frozenset[MapKind]) -> Any:
     """Kernels whose switch holds only the given kinds of maps; CuPy builds them per device and caches on disk.
 
     The source is one flattened text: CuPy's cache does not see included files.
@@ -42,7 +42,7 @@ def module(kinds: frozenset[str]) -> Any:
 
 
 @cache
-def adjoint_module(kinds: frozenset[str], constants: int) -> Any:
+def adjoint_module(kinds: frozenset[MapKind], constants: int) -> Any:
     """Kernels of the backward sweep, apart because few runs need them.
 
     `constants` is how many an op with series may have: so much of each thread's own memory is set aside.
@@ -54,7 +54,7 @@ def adjoint_module(kinds: frozenset[str], constants: int) -> Any:
 
 
 @cache
-def tangent_module(kinds: frozenset[str]) -> Any:
+def tangent_module(kinds: frozenset[MapKind]) -> Any:
     """Kernels on dual numbers, apart as those of the backward sweep are."""
     import cupy
 

@@ -18,7 +18,7 @@ from gputrack.backends.generated import flattened
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.structs import MATRIX_SWEEP, RATES_RUN, make_run
 from gputrack.base.arrays import Array, namespace
-from gputrack.elements.map import ReferenceValues
+from gputrack.elements.map import MapKind, ReferenceValues
 
 THREADS = 32  # of a block: a matrix has six columns
 OPTIONS = ("-std=c++17", f"-DGT_THREADS={THREADS}")
@@ -28,7 +28,7 @@ Tables = tuple[Array, Array]
 
 
 @cache
-def module(entry: str, kinds: frozenset[str], constants: int) -> Any:
+def module(entry: str, kinds: frozenset[MapKind], constants: int) -> Any:
     """Kernels of an entry file such as ``cuda/matrix_adjoint.h``; `constants` is how many an op may have."""
     import cupy
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gputrack.backends.derivatives import Cotangents, MatrixRates, RateCotangents, TangentCotangents, Tangents
-from gputrack.backends.generated import flattened
+from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.host.matrix_adjoint import sweep_matrices
 from gputrack.backends.host.matrix_derivatives import pass_rates, sweep_rates
 from gputrack.backends.host.pipe_modes import PipeKick
@@ -24,7 +24,7 @@ from gputrack.base.arrays import Array
 from gputrack.base.compiler import build
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements.collective_map import CollectiveKind
-from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.elements.map import MapKind, ReferenceValues
 
 Part = TypeVar("Part")
 ADJOINT_PARTS = 16  # buffers for derivatives with respect to the program's constants
@@ -36,9 +36,9 @@ def available_threads() -> int:
 
 
 @cache
-def library() -> ctypes.CDLL:
-    """The compiled kernels with their signatures; built at first use."""
-    lib = build(flattened("host/track.h", MAPS))
+def library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
+    """The compiled kernels with their signatures; built at first use. See `Program.build_kinds`."""
+    lib = build(flattened("host/track.h", host_kinds(kinds)))
     lib.gputrack_track.argtypes = [ctypes.POINTER(RUN.memory), ctypes.c_int64, ctypes.c_int64, ctypes.c_int]
     lib.gputrack_track.restype = None
     lib.gputrack_lanes.restype = ctypes.c_int
@@ -46,18 +46,18 @@ def library() -> ctypes.CDLL:
 
 
 @cache
-def adjoint_library() -> ctypes.CDLL:
+def adjoint_library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
     """The compiled backward sweep, apart because it takes longer to build and few runs need it."""
-    lib = build(flattened("host/adjoint.h", MAPS))
+    lib = build(flattened("host/adjoint.h", host_kinds(kinds)))
     lib.gputrack_sweep.argtypes = [ctypes.POINTER(SWEEP.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_sweep.restype = None
     return lib
 
 
 @cache
-def tangent_library() -> ctypes.CDLL:
+def tangent_library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
     """The compiled kernels on dual numbers, apart as the backward sweep is."""
-    lib = build("#define GT_PARTS 2\n" + flattened("host/tangent.h", MAPS))
+    lib = build("#define GT_PARTS 2\n" + flattened("host/tangent.h", host_kinds(kinds)))
     lib.gputrack_tangent.argtypes = [ctypes.POINTER(TANGENT_RUN.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_tangent.restype = None
     return lib
@@ -82,7 +82,7 @@ class HostBackend(Segmented):
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads: int = threads or available_threads()
-        self._library = library()
+        self._library = library(frozenset())
 
     def collective_kernel(self, kind: CollectiveKind) -> PipeKick | None:
         """See `gputrack.backends.protocol.Backend`."""
@@ -92,9 +92,8 @@ class HostBackend(Segmented):
         """`step` of a launch without collective maps."""
         program = launch.program
         run = make_run(particles, launch, program.ops, program.constants, _address)
-        self._over_parts(
-            particles, lambda part: self._library.gputrack_track(ctypes.byref(run), *part, int(launch.backwards))
-        )
+        track = library(program.build_kinds).gputrack_track
+        self._over_parts(particles, lambda part: track(ctypes.byref(run), *part, int(launch.backwards)))
 
     def segment_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
         """`step_tangent` of such a launch."""
@@ -105,8 +104,8 @@ class HostBackend(Segmented):
         dual = TANGENT_RUN.memory(
             run, _address(tangents.coordinates), _address(constants), reference, _address(records)
         )
-        library = tangent_library()
-        self._over_parts(particles, lambda part: library.gputrack_tangent(ctypes.byref(dual), *part))
+        carry = tangent_library(program.build_kinds).gputrack_tangent
+        self._over_parts(particles, lambda part: carry(ctypes.byref(dual), *part))
         return records
 
     def _over_parts(self, particles: Particles, work: Callable[[tuple[int, int]], None]) -> None:
@@ -130,8 +129,8 @@ class HostBackend(Segmented):
         first, end = launch.constants_range
         n_constants = end - first
         gradients = np.zeros((len(parts), n_constants + len(ReferenceValues._fields)))
-        library, more = adjoint_library(), moment_members(cotangents.moments, launch, _address)
-
+        undo = adjoint_library(program.build_kinds).gputrack_sweep
+        more = moment_members(cotangents.moments, launch, _address)
         seed = None if cotangents.records is None else _address(cotangents.records)
 
         def work(number: int) -> None:
@@ -141,7 +140,7 @@ class HostBackend(Segmented):
             sweep = SWEEP.memory(
                 run, _address(cotangents.coordinates), start, _address(own[n_constants:]), seed, **more
             )
-            library.gputrack_sweep(ctypes.byref(sweep), *parts[number])
+            undo(ctypes.byref(sweep), *parts[number])
 
         self._on_threads(work, range(len(parts)))
         total: np.ndarray = gradients[0]

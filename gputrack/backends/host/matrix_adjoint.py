@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from gputrack.backends.derivatives import TangentCotangents, Tangents
-from gputrack.backends.generated import flattened
+from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.structs import MATRIX_SWEEP, make_run
 from gputrack.base.compiler import build
-from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.elements.map import MapKind, ReferenceValues
 
 
 @cache
-def library() -> ctypes.CDLL:
+def library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
     """The compiled sweep; one register wide, since a matrix has six columns, and that builds ten times faster."""
-    lib = build("#define GT_PARTS 1\n" + flattened("host/matrix_adjoint.h", MAPS))
+    lib = build("#define GT_PARTS 1\n" + flattened("host/matrix_adjoint.h", host_kinds(kinds)))
     lib.gputrack_matrix_sweep.argtypes = [ctypes.POINTER(MATRIX_SWEEP.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_matrix_sweep.restype = None
     return lib
@@ -37,7 +37,7 @@ def sweep_matrices(
         _address(gradient), _address(gradient[len(program.constants) :]), _address(cotangents.record_tangents),
         _address(cotangents.records),
     )  # fmt: skip
-    library().gputrack_matrix_sweep(ctypes.byref(sweep), 0, particles.coordinates.shape[1])
+    library(program.build_kinds).gputrack_matrix_sweep(ctypes.byref(sweep), 0, particles.coordinates.shape[1])
     return gradient
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from gputrack.backends.derivatives import MatrixRates, RateCotangents
-from gputrack.backends.generated import flattened
+from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.structs import RATES_RUN, make_run
 from gputrack.base.compiler import build
-from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.elements.map import MapKind, ReferenceValues
 
 #: kernel file and function of each direction
 _ENTRIES = {
@@ -23,10 +23,10 @@ _ENTRIES = {
 
 
 @cache
-def library(backwards: bool) -> ctypes.CDLL:
+def library(backwards: bool, kinds: frozenset[MapKind]) -> ctypes.CDLL:
     """The compiled passage, one register wide as there are few columns; the sweep apart: it takes longer to build."""
     header, entry = _ENTRIES[backwards]
-    lib = build("#define GT_PARTS 1\n" + flattened(header, MAPS))
+    lib = build("#define GT_PARTS 1\n" + flattened(header, host_kinds(kinds)))
     function = getattr(lib, entry)
     function.argtypes = [ctypes.POINTER(RATES_RUN.memory)]
     function.restype = None
@@ -38,7 +38,7 @@ def pass_rates(rates: MatrixRates, launch: Launch) -> np.ndarray:
     records: np.ndarray = np.zeros_like(launch.records.flat)
     run = _run(rates, launch)
     run.record_rates = _address(records)
-    library(False).gputrack_matrix_rates(ctypes.byref(run))
+    library(False, launch.program.build_kinds).gputrack_matrix_rates(ctypes.byref(run))
     return records
 
 
@@ -50,7 +50,7 @@ def sweep_rates(rates: MatrixRates, cotangents: RateCotangents, launch: Launch) 
     run.along_cotangents = _address(cotangents.along)
     run.gradient, run.reference = _address(gradient), _address(gradient[len(launch.program.constants) :])
     run.seeds = None if cotangents.records is None else _address(cotangents.records)
-    library(True).gputrack_matrix_rates_sweep(ctypes.byref(run))
+    library(True, launch.program.build_kinds).gputrack_matrix_rates_sweep(ctypes.byref(run))
     return gradient
 
 

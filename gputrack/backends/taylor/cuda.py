@@ -14,6 +14,7 @@ from gputrack.backends.taylor.products_source import series_rows_text
 from gputrack.backends.taylor.tables import SeriesTables
 from gputrack.base.arrays import Array, module_named, on_device
 from gputrack.base.errors import BackendError
+from gputrack.elements.map import MapKind
 from gputrack.lattice.program import Program
 from gputrack.tpsa.space import Space
 
@@ -25,7 +26,7 @@ ROOM_BYTES = 2**30  # of all maps at a time, at most
 
 
 @cache
-def module(space: Space, kinds: frozenset[str]) -> Any:
+def module(space: Space, kinds: frozenset[MapKind]) -> Any:
     """The kernel for one space whose switch holds only the given kinds of maps."""
     code = flattened("cuda/taylor.h", kinds, generated=series_rows_text(space))
     return module_named("cupy").RawModule(code=code, options=options_of(space))

@@ -11,24 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.generated import flattened
+from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.structs import SERIES_RUN
 from gputrack.backends.taylor.products_source import series_text
 from gputrack.backends.taylor.tables import SeriesTables
 from gputrack.base.compiler import build
-from gputrack.elements.map import MAPS
+from gputrack.elements.map import MapKind
 from gputrack.lattice.program import Program
 from gputrack.tpsa.space import Space
 
 
 @cache
-def library(space: Space, several: bool) -> ctypes.CDLL:
+def library(space: Space, several: bool, kinds: frozenset[MapKind]) -> ctypes.CDLL:
     """Compiled maps for one space; built at first use, cached on disk.
 
     `several` maps travel side by side in one vector register: more of them would not fit the first-level cache.
     """
     defines = "#define GT_PARTS 1\n" if several else "#define GT_SCALAR\n"
-    lib = build(flattened("host/taylor.h", MAPS, defines, series_text(space)))
+    lib = build(flattened("host/taylor.h", host_kinds(kinds), defines, series_text(space)))
     lib.gputrack_series.argtypes = [ctypes.POINTER(SERIES_RUN.memory), ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
     lib.gputrack_series.restype = None
     lib.gputrack_constant_bytes.restype = ctypes.c_int64
@@ -68,7 +68,7 @@ def run_series(
         Outgoing maps, and those at the monitor's places.
     """
     tables, n = SeriesTables.of(space, programs, reference, slopes), len(maps)
-    lib = library(space, n > 1)
+    lib = library(space, n > 1, programs[0].build_kinds)
     lanes: int = lib.gputrack_lanes()
     tiles = -(-n // lanes)
     state = _tiled(maps, tiles, lanes)

@@ -9,11 +9,11 @@ from functools import cache
 
 import numpy as np
 
-from gputrack.backends.generated import flattened
+from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.structs import SERIES_RUN, SERIES_SWEEP
 from gputrack.backends.taylor.products_source import series_adjoint_text, series_text
 from gputrack.base.compiler import build
-from gputrack.elements.map import MAPS, ReferenceValues
+from gputrack.elements.map import MapKind, ReferenceValues
 from gputrack.lattice.program import Program
 from gputrack.tpsa.space import Space
 
@@ -24,10 +24,10 @@ _STACK = 2**21
 
 
 @cache
-def library(space: Space) -> ctypes.CDLL:
+def library(space: Space, kinds: frozenset[MapKind]) -> ctypes.CDLL:
     """The compiled sweep for one space without parameters; built at first use, cached on disk."""
     text = series_text(space) + series_adjoint_text(space)
-    lib = build(flattened("host/taylor_adjoint.h", MAPS, "#define GT_SCALAR\n", text))
+    lib = build(flattened("host/taylor_adjoint.h", host_kinds(kinds), "#define GT_SCALAR\n", text))
     lib.gputrack_series_sweep.argtypes = [ctypes.POINTER(SERIES_SWEEP.memory), ctypes.c_void_p]
     lib.gputrack_series_sweep.restype = None
     lib.gputrack_functional_bytes.restype = ctypes.c_int64
@@ -63,7 +63,7 @@ def sweep_series(
     float64 array (n_constants + 5,)
         Derivatives with respect to the program's constants, then to the members of `ReferenceValues`.
     """
-    lib, count = library(space), len(program.constants)
+    lib, count = library(space, program.build_kinds), len(program.constants)
     gradient = np.zeros(count + len(reference))
     most = int(np.diff(program.ops[:, 1], append=count).max(initial=0))
     room = np.zeros(max(1, most) * lib.gputrack_functional_bytes(), dtype=np.uint8)
