@@ -318,7 +318,8 @@ def draw(found: dict[int, list[tuple[int, np.ndarray]]], turns: int, path: Path)
     for one in range(x.shape[1]):
         left.plot(x[:, one], y[:, one], ".", markersize=2)
     left.plot([-1.0, 1.0], [0.0, 0.0], "k+", markersize=10)
-    left.set(xticks=np.linspace(-1.0, 1.0, 5), xlabel="x/focus", ylabel="y/focus", title=f"{turns} turns; +: singularities", aspect="equal")
+    left.set_xticks(np.linspace(-1.0, 1.0, 5))
+    left.set(xlabel="x/focus", ylabel="y/focus", title=f"{turns} turns; +: singularities", aspect="equal")
     for order, points in found.items():
         slices = np.array([n for n, _ in points])
         for row, (label, marker) in enumerate((("H", "o-"), ("I", "s--"))):

@@ -5,14 +5,13 @@
 
 #if defined(__CUDACC_RTC__) || defined(GT_EMULATED_GPU)
 
-#define GT_INLINE static __device__ __forceinline__
-#define GT_MEMBER __device__ __forceinline__
-#define GT_FUNCTION static __device__
-#define GT_COMPACT static __device__ __noinline__  // code is loaded by all, and takes its compiler long
+#define GT_INLINE __device__ __forceinline__             // always inlined
+#define GT_FUNCTION static __device__                     // as the compiler chooses
+#define GT_APART static __device__ __noinline__           // never: large, or called from many places
+#define GT_OUT_OF_LINE GT_APART                           // never, and rarely called
+#define GT_COMPACT GT_APART                               // inlined on the host alone: code that all threads load
 #define GT_CONSTANT static __device__ constexpr
 #define GT_LAMBDA
-#define GT_OUT_OF_LINE static __device__ __noinline__
-#define GT_APART static __device__ __noinline__
 #define GT_UNROLL _Pragma("unroll")
 
 using Number = double;
@@ -37,14 +36,13 @@ GT_INLINE double decay(double a) { return exp(-a); }
 #include <immintrin.h>
 #endif
 
-#define GT_INLINE static inline __attribute__((always_inline))
-#define GT_MEMBER inline __attribute__((always_inline))
+#define GT_INLINE inline __attribute__((always_inline))
 #define GT_FUNCTION static
-#define GT_COMPACT static inline __attribute__((always_inline))
+#define GT_APART static __attribute__((noinline))
+#define GT_OUT_OF_LINE static __attribute__((noinline, cold))
+#define GT_COMPACT GT_INLINE
 #define GT_CONSTANT static constexpr
 #define GT_LAMBDA __attribute__((always_inline))
-#define GT_OUT_OF_LINE static __attribute__((noinline, cold))
-#define GT_APART static __attribute__((noinline))
 #define GT_UNROLL _Pragma("GCC unroll 8")
 
 using Integer = std::int64_t;

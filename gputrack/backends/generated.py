@@ -121,11 +121,11 @@ def _map_struct(kind: MapKind) -> str:
         ("undo", kind.inverse.__name__, "State<T>& s, const Op& op, const Ref& ref", "s, op, ref"),
     )
     lines = [
-        f"template <class T, class Op, class Ref> GT_MEMBER static void {name}({parameters}) {{ {own}({values}); }}"
+        f"template <class T, class Op, class Ref> GT_INLINE static void {name}({parameters}) {{ {own}({values}); }}"
         for name, own, parameters, values in functions
     ]
     lines.append(
-        "template <class T, class Op, class Bar> GT_MEMBER static void pull(State<T>& s, Costate<T>& g, const Op& op, "
+        "template <class T, class Op, class Bar> GT_INLINE static void pull(State<T>& s, Costate<T>& g, const Op& op, "
         f"const Bar& bar, const Reference& ref) {{ {kind.name}_adjoint(s, g, op, bar, ref); }}"
     )
     return f"struct {map_name(kind)} {{ {' '.join(lines)} }};\n"

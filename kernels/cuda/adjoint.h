@@ -61,15 +61,15 @@ struct Pull {
   Board& board;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     using Bar = decltype(bars(op, series));
     pull(op, alive, series, place, board, [&](const Bar& bar) {
       Map::pull(s, g, op, bar, sweep.run.reference);
       set_aside(g, series + GT_CONSTANTS);
     });
   }
-  GT_MEMBER void aperture(const ApertureOp&) const {}
-  GT_MEMBER void record(const RecordOp& op) const {
+  GT_INLINE void aperture(const ApertureOp&) const {}
+  GT_INLINE void record(const RecordOp& op) const {
     if (alive) add_seeds(sweep, s, g, i, turn, op);
   }
 };

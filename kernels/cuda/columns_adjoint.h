@@ -31,15 +31,15 @@ struct Pull {
   Board& board;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     const int size = size_of(op);
     for (int j = 0; j < size; ++j) storage.bars[j] = broadcast(0.0);
     if (own) Map::pull(s, g, op, bars(op, storage.bars), run.reference);
     for (int j = 0; j < size; ++j) storage.sums[j] = last_part(storage.bars[j]);
     add_up(storage.sums, size, place, board);
   }
-  GT_MEMBER void aperture(const ApertureOp&) const {}
-  GT_MEMBER void record(const RecordOp& op) const {
+  GT_INLINE void aperture(const ApertureOp&) const {}
+  GT_INLINE void record(const RecordOp& op) const {
     const Integer at = record_start(run, op, i);
     if (own && at >= 0)
       for (int c = 0; c < 6; ++c) *coordinate_of(g, c) += gathered(seeds, at + c * run.n);

@@ -10,11 +10,11 @@ struct Step {
   Integer i;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     Map::apply(s, op, run.reference);
   }
-  GT_MEMBER void aperture(const ApertureOp&) const {}
-  GT_MEMBER void record(const RecordOp& op) const {
+  GT_INLINE void aperture(const ApertureOp&) const {}
+  GT_INLINE void record(const RecordOp& op) const {
     const Integer at = record_start(run, op, i);
     if (at >= 0)
       for (int c = 0; c < 6; ++c) scatter(*coordinate_of(s, c), records, at + c * run.n);

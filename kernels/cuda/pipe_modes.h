@@ -19,7 +19,7 @@ GT_INLINE constexpr int chunk_of(int rows, int most) {
 template <int CHUNK>
 struct Column {
   double* numbers;
-  GT_MEMBER double& operator[](int mode) const { return numbers[mode * CHUNK]; }
+  GT_INLINE double& operator[](int mode) const { return numbers[mode * CHUNK]; }
 };
 
 // sums_ij += left_i right_j over the share of a chunk.

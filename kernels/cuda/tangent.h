@@ -25,13 +25,13 @@ struct Step {
   int& code;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     Map::apply(s, op, t.reference);
   }
-  GT_MEMBER void aperture(const ApertureConstants<Tangent>& limits) const {
+  GT_INLINE void aperture(const ApertureConstants<Tangent>& limits) const {
     if (!inside(s, limits)) code = LOST_APERTURE;
   }
-  GT_MEMBER void record(const RecordOp& op) const {
+  GT_INLINE void record(const RecordOp& op) const {
     double* place = record_place(t.run, op, turn);
     if (!place) return;
     put(place + i, t.run.n, values_of(s));

@@ -8,15 +8,15 @@ struct Column {
   typedef const double* Factors;
   typedef double* Results;
   Integer stride;
-  GT_MEMBER double load(const double* p, int row) const { return p[row * stride]; }
-  GT_MEMBER void store(double* p, int row, double v) const { p[row * stride] = v; }
-  GT_MEMBER double zero() const { return 0.0; }
-  GT_MEMBER double reciprocal(double v) const { return 1.0 / v; }
-  GT_MEMBER void add_product(double& sum, double a, double b) const { sum += a * b; }
+  GT_INLINE double load(const double* p, int row) const { return p[row * stride]; }
+  GT_INLINE void store(double* p, int row, double v) const { p[row * stride] = v; }
+  GT_INLINE double zero() const { return 0.0; }
+  GT_INLINE double reciprocal(double v) const { return 1.0 / v; }
+  GT_INLINE void add_product(double& sum, double a, double b) const { sum += a * b; }
 };
 
 struct Sums {
-  GT_MEMBER void operator()(const Tables& t, const Column& at, int degree, const DegreeRange& degrees,
+  GT_INLINE void operator()(const Tables& t, const Column& at, int degree, const DegreeRange& degrees,
                             const double* x, const double* y, double* out) const {
     if constexpr (STRAIGHT)
       straight_sums(at, degree, degrees, x, y, out);

@@ -12,16 +12,16 @@ struct Step {
   int& code;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     if constexpr (backwards)
       Map::undo(s, op, run.reference);
     else
       Map::apply(s, op, run.reference);
   }
-  GT_MEMBER void aperture(const ApertureOp& limits) const {
+  GT_INLINE void aperture(const ApertureOp& limits) const {
     if (!backwards && !inside(s, limits)) code = LOST_APERTURE;
   }
-  GT_MEMBER void record(const RecordOp& op) const {
+  GT_INLINE void record(const RecordOp& op) const {
     double* place = record_place(run, op, turn);
     if (place) put(place + i, run.n, s);
   }

@@ -60,12 +60,12 @@ GT_INLINE double* slot_place(int slot) {
 template <class V>
 struct Coefficients {
   int slot;
-  GT_MEMBER Coefficients() : slot(take_slot()) {}
-  GT_MEMBER ~Coefficients() { give_slot(slot); }
+  GT_INLINE Coefficients() : slot(take_slot()) {}
+  GT_INLINE ~Coefficients() { give_slot(slot); }
   Coefficients(const Coefficients&) = delete;
   Coefficients& operator=(const Coefficients&) = delete;
-  GT_MEMBER operator V*() { return slot_place(slot); }
-  GT_MEMBER operator const V*() const { return slot_place(slot); }
+  GT_INLINE operator V*() { return slot_place(slot); }
+  GT_INLINE operator const V*() const { return slot_place(slot); }
 };
 
 GT_INLINE bool owns(int row) { return row % MAP_THREADS == team_thread(); }

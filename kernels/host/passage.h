@@ -61,13 +61,13 @@ struct Step {
   int k;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     pass_map<backwards, Map>(passage, b, turn, k, op);
   }
-  GT_MEMBER void aperture(const ApertureConstants<C>& limits) const {
+  GT_INLINE void aperture(const ApertureConstants<C>& limits) const {
     if constexpr (LOSSES && !backwards) check_aperture(passage, b, turn, k, limits);
   }
-  GT_MEMBER void record(const RecordOp& op) const { ::record(passage, b, turn, op); }
+  GT_INLINE void record(const RecordOp& op) const { ::record(passage, b, turn, op); }
 };
 
 template <bool backwards, class T, class C, bool LOSSES>

@@ -121,11 +121,11 @@ struct Pull {
   double* gradient;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     pull_map<Map>(sweep, b, co, op, gradient);
   }
-  GT_MEMBER void aperture(const ApertureOp&) const {}
-  GT_MEMBER void record(const RecordOp& op) const { add_seeds(sweep, b, co, turn, op); }
+  GT_INLINE void aperture(const ApertureOp&) const {}
+  GT_INLINE void record(const RecordOp& op) const { add_seeds(sweep, b, co, turn, op); }
 };
 
 template <class T>

@@ -50,11 +50,11 @@ struct Pull {
   double* gradient;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     pull_map<Map>(s, g, op, storage, ref, gradient);
   }
-  GT_MEMBER void aperture(const ApertureOp&) const {}
-  GT_MEMBER void record(const RecordOp& op) const { add_seeds(sweep, g, op); }
+  GT_INLINE void aperture(const ApertureOp&) const {}
+  GT_INLINE void record(const RecordOp& op) const { add_seeds(sweep, g, op); }
 };
 
 static void pull_op(const SeriesSweep& sweep, State<Series>& s, Costate<Series>& g, int k, Functional* storage,

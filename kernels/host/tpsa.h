@@ -48,34 +48,34 @@ struct Memory;
 template <>
 struct Memory<double> {
   static constexpr int DOUBLES = 1;
-  static GT_MEMBER double load(const double* p) { return *p; }
-  static GT_MEMBER void store(double* p, double v) { *p = v; }
-  static GT_MEMBER double zero() { return 0.0; }
+  static GT_INLINE double load(const double* p) { return *p; }
+  static GT_INLINE void store(double* p, double v) { *p = v; }
+  static GT_INLINE double zero() { return 0.0; }
 };
 template <>
 struct Memory<Pack> {
   static constexpr int DOUBLES = TILE;
-  static GT_MEMBER Pack load(const double* p) {
+  static GT_INLINE Pack load(const double* p) {
     Pack r;
     GT_UNROLL for (int i = 0; i < PARTS; ++i) r.part[i] = *(const Loaded*)(p + i * WIDTH);
     return r;
   }
-  static GT_MEMBER void store(double* p, const Pack& v) {
+  static GT_INLINE void store(double* p, const Pack& v) {
     GT_UNROLL for (int i = 0; i < PARTS; ++i) *(Loaded*)(p + i * WIDTH) = v.part[i];
   }
-  static GT_MEMBER Pack zero() { return broadcast(0.0); }
+  static GT_INLINE Pack zero() { return broadcast(0.0); }
 };
 template <class V>
 struct Memory<Complex<V>> {
   static constexpr int DOUBLES = 2 * Memory<V>::DOUBLES;
-  static GT_MEMBER Complex<V> load(const double* p) {
+  static GT_INLINE Complex<V> load(const double* p) {
     return {Memory<V>::load(p), Memory<V>::load(p + Memory<V>::DOUBLES)};
   }
-  static GT_MEMBER void store(double* p, const Complex<V>& v) {
+  static GT_INLINE void store(double* p, const Complex<V>& v) {
     Memory<V>::store(p, v.re);
     Memory<V>::store(p + Memory<V>::DOUBLES, v.im);
   }
-  static GT_MEMBER Complex<V> zero() { return {Memory<V>::zero(), Memory<V>::zero()}; }
+  static GT_INLINE Complex<V> zero() { return {Memory<V>::zero(), Memory<V>::zero()}; }
 };
 
 // Rows that lie one after the other.
@@ -85,12 +85,12 @@ struct Tile {
   typedef const double* Factors;
   typedef double* Results;
   static constexpr int ROW = Memory<V>::DOUBLES;
-  GT_MEMBER V load(const double* p, int row) const { return Memory<V>::load(p + (long)row * ROW); }
-  GT_MEMBER void store(double* p, int row, const V& v) const { Memory<V>::store(p + (long)row * ROW, v); }
-  GT_MEMBER V zero() const { return Memory<V>::zero(); }
-  GT_MEMBER V reciprocal(const V& v) const { return reciprocal_of(v); }
-  GT_MEMBER void add_product(V& sum, const V& a, const V& b) const { add(sum, a, b); }
-  GT_MEMBER bool any(const double* p, int row) const {
+  GT_INLINE V load(const double* p, int row) const { return Memory<V>::load(p + (long)row * ROW); }
+  GT_INLINE void store(double* p, int row, const V& v) const { Memory<V>::store(p + (long)row * ROW, v); }
+  GT_INLINE V zero() const { return Memory<V>::zero(); }
+  GT_INLINE V reciprocal(const V& v) const { return reciprocal_of(v); }
+  GT_INLINE void add_product(V& sum, const V& a, const V& b) const { add(sum, a, b); }
+  GT_INLINE bool any(const double* p, int row) const {
     for (int i = 0; i < ROW; ++i)
       if (!(p[(long)row * ROW + i] == 0.0)) return true;
     return false;
@@ -105,34 +105,34 @@ struct Strip<double> {
   typedef double Value;
   typedef const double* Factors;
   typedef double* Results;
-  GT_MEMBER double load(const double* p, int row) const { return p[row]; }
-  GT_MEMBER void store(double* p, int row, double v) const { p[row] = v; }
-  GT_MEMBER double zero() const { return 0.0; }
+  GT_INLINE double load(const double* p, int row) const { return p[row]; }
+  GT_INLINE void store(double* p, int row, double v) const { p[row] = v; }
+  GT_INLINE double zero() const { return 0.0; }
 };
 template <>
 struct Strip<Pack> {
   typedef Vector Value;
   typedef const double* Factors;
   typedef double* Results;
-  GT_MEMBER Vector load(const double* p, int row) const { return *(const Loaded*)(p + row * TILE); }
-  GT_MEMBER void store(double* p, int row, Vector v) const { *(Loaded*)(p + row * TILE) = v; }
-  GT_MEMBER Vector zero() const { return Vector{}; }
+  GT_INLINE Vector load(const double* p, int row) const { return *(const Loaded*)(p + row * TILE); }
+  GT_INLINE void store(double* p, int row, Vector v) const { *(Loaded*)(p + row * TILE) = v; }
+  GT_INLINE Vector zero() const { return Vector{}; }
 };
 
 struct Sums {
   template <class V>
-  GT_MEMBER void operator()(const Tables& t, const Tile<V>& at, int degree, const DegreeRange& degrees,
+  GT_INLINE void operator()(const Tables& t, const Tile<V>& at, int degree, const DegreeRange& degrees,
                             const double* x, const double* y, double* out) const {
     table_sums(t, at, degree, degrees, x, y, out);
   }
-  GT_MEMBER void operator()(const Tables& t, const Tile<double>& at, int degree, const DegreeRange& degrees,
+  GT_INLINE void operator()(const Tables& t, const Tile<double>& at, int degree, const DegreeRange& degrees,
                             const double* x, const double* y, double* out) const {
     if constexpr (STRAIGHT)
       straight_sums(Strip<double>{}, degree, degrees, x, y, out);
     else
       table_sums(t, at, degree, degrees, x, y, out);
   }
-  GT_MEMBER void operator()(const Tables& t, const Tile<Pack>& at, int degree, const DegreeRange& degrees,
+  GT_INLINE void operator()(const Tables& t, const Tile<Pack>& at, int degree, const DegreeRange& degrees,
                             const double* x, const double* y, double* out) const {
     if constexpr (STRAIGHT) {
       for (int p = 0; p < TILE; p += WIDTH) straight_sums(Strip<Pack>{}, degree, degrees, x + p, y + p, out + p);

@@ -33,9 +33,9 @@ struct Dual {
   Cotangent<T> tangent;
 
   Dual() = default;
-  GT_MEMBER Dual(const typename Innermost<T>::type& v) : value(v), tangent(zero_like(value)) {}
-  GT_MEMBER Dual(const T& v) : value(v), tangent(zero_like(v)) {}
-  GT_MEMBER Dual(const T& v, const Cotangent<T>& t) : value(v), tangent(t) {}
+  GT_INLINE Dual(const typename Innermost<T>::type& v) : value(v), tangent(zero_like(value)) {}
+  GT_INLINE Dual(const T& v) : value(v), tangent(zero_like(v)) {}
+  GT_INLINE Dual(const T& v, const Cotangent<T>& t) : value(v), tangent(t) {}
 };
 
 // The type that results from numbers of types A and B.

@@ -16,16 +16,16 @@ struct Functional {
   Number c[SERIES_SIZE];  // its values on the monomials
 
   Functional() = default;
-  GT_MEMBER Functional(const Number& zero) : top(-1) {}  // no other number is a functional
-  GT_MEMBER Functional(const Functional& a) { *this = a; }
-  GT_MEMBER Functional& operator=(const Functional& a);
+  GT_INLINE Functional(const Number& zero) : top(-1) {}  // no other number is a functional
+  GT_INLINE Functional(const Functional& a) { *this = a; }
+  GT_INLINE Functional& operator=(const Functional& a);
 };
 
 GT_APART void copy(const Functional& from, Functional& to) {
   to.top = from.top;
   for (int i = 0; i < SERIES_FIRST[from.top + 1]; ++i) to.c[i] = from.c[i];
 }
-GT_MEMBER Functional& Functional::operator=(const Functional& a) { return copy(a, *this), *this; }
+GT_INLINE Functional& Functional::operator=(const Functional& a) { return copy(a, *this), *this; }
 
 template <>
 struct CotangentOf<Series> {

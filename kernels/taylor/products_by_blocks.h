@@ -11,9 +11,9 @@ struct Accumulation {
   typedef Number* Results;
   const Number& factor;
   bool fresh;
-  GT_MEMBER const Number& load(const Number* c, int row) const { return c[row]; }
-  GT_MEMBER Number zero() const { return broadcast(0.0); }
-  GT_MEMBER void add_product(Number& sum, const Number& a, const Number& b) const { sum += a * b; }
+  GT_INLINE const Number& load(const Number* c, int row) const { return c[row]; }
+  GT_INLINE Number zero() const { return broadcast(0.0); }
+  GT_INLINE void add_product(Number& sum, const Number& a, const Number& b) const { sum += a * b; }
 };
 
 template <class... V>

@@ -88,12 +88,12 @@ struct Step {
   const ReferenceConstants<Constant>& ref;
 
   template <class Map, class Op>
-  GT_MEMBER void map(Map, const Op& op) const {
+  GT_INLINE void map(Map, const Op& op) const {
     pass_map<Map>(s, op, ref);
   }
   template <class Op>
-  GT_MEMBER void aperture(const Op&) const {}
-  GT_MEMBER void record(const RecordOp& op) const {
+  GT_INLINE void aperture(const Op&) const {}
+  GT_INLINE void record(const RecordOp& op) const {
     put(s, run.records + (tile * run.places + op.place) * 6 * SERIES_SIZE);
   }
 };

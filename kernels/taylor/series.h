@@ -17,9 +17,9 @@ struct SeriesOf {
   Coefficients<V> c;
 
   SeriesOf() = default;
-  GT_MEMBER SeriesOf(const V& value) : degrees(1u), pure(true) { set_constant(c, value); }
-  GT_MEMBER SeriesOf(const SeriesOf& a) { *this = a; }
-  GT_MEMBER SeriesOf& operator=(const SeriesOf& a);
+  GT_INLINE SeriesOf(const V& value) : degrees(1u), pure(true) { set_constant(c, value); }
+  GT_INLINE SeriesOf(const SeriesOf& a) { *this = a; }
+  GT_INLINE SeriesOf& operator=(const SeriesOf& a);
 };
 using Series = SeriesOf<Number>;
 
@@ -56,7 +56,7 @@ GT_COMPACT void assign(SeriesOf<V>& r, const SeriesOf<V>& a) {
   each_in(a.pure, a.degrees, [&](int i) { r.c[i] = a.c[i]; });
 }
 template <class V>
-GT_MEMBER SeriesOf<V>& SeriesOf<V>::operator=(const SeriesOf<V>& a) {
+GT_INLINE SeriesOf<V>& SeriesOf<V>::operator=(const SeriesOf<V>& a) {
   assign(*this, a);
   return *this;
 }

@@ -15,18 +15,18 @@ GT_INLINE int most(int a, int b) { return a > b ? a : b; }
 // Degrees of left factors that count: all from one to another, or a set with a bit for each.
 struct DegreeRange {
   int from, to;
-  GT_MEMBER bool has(int degree) const { return from <= degree && degree <= to; }
+  GT_INLINE bool has(int degree) const { return from <= degree && degree <= to; }
   // f(begin, end) for each run of degrees begin .. end - 1.
   template <class F>
-  GT_MEMBER void each_run(const F& f) const {
+  GT_INLINE void each_run(const F& f) const {
     if (from <= to) f(from, to + 1);
   }
 };
 struct DegreeSet {
   unsigned bits;
-  GT_MEMBER bool has(int degree) const { return bits >> degree & 1u; }
+  GT_INLINE bool has(int degree) const { return bits >> degree & 1u; }
   template <class F>
-  GT_MEMBER void each_run(const F& f) const {
+  GT_INLINE void each_run(const F& f) const {
     for (int d = 0; bits >> d; ++d) {
       if (!has(d)) continue;
       const int begin = d;
