@@ -13,9 +13,10 @@ from gputrack.backends.host.backend import HostBackend
 from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import Array, is_cupy
 from gputrack.base.checks import short
+from gputrack.base.compiler import NO_COMPILER, find_compiler
 from gputrack.base.errors import BackendError, InputError
 
-__all__ = ["NAMES", "Backend", "Choice", "Streamed", "choose_backend"]
+__all__ = ["NAMES", "Backend", "Choice", "Streamed", "choose_backend", "choose_map_backend"]
 
 
 def choose_backend(name: Choice, coordinates: Array, threads: int | None) -> Backend:
@@ -46,6 +47,30 @@ def choose_backend(name: Choice, coordinates: Array, threads: int | None) -> Bac
     if name == "host" and on_gpu:
         raise InputError("backend='host' needs NumPy coordinates; move the beam with beam.to_device('numpy')")
     return _cpu(name, threads)
+
+
+def choose_map_backend(name: str | None, orbits: Array) -> str:
+    """Backend of maps as power series, by name, or by where the orbits are; its name.
+
+    Raises
+    ------
+    InputError
+        Unknown name, or orbits in the wrong memory for the backend.
+    BackendError
+        There is no GPU, or no CuPy.
+    """
+    if name not in (None, *NAMES):
+        raise InputError(f"transfer map: backend must be one of {', '.join(NAMES)} or None, got {short(name)}")
+    on_gpu = is_cupy(orbits)
+    if on_gpu and name in ("array", "host"):
+        raise InputError(f"transfer map: backend={name!r} needs a NumPy orbit; move it with orbit.get()")
+    if on_gpu or name == "cuda":
+        CudaBackend()  # raises where CuPy or the GPU is missing
+        return "cuda"
+    if name is None and find_compiler() is None:
+        _warn_once(NO_COMPILER)
+        return "array"
+    return name or "host"
 
 
 def _cpu(name: str | None, threads: int | None) -> Backend:

@@ -171,8 +171,8 @@ def untraced(value: Array) -> Array:
 
 
 def plain_values(value: Array) -> Array:
-    """What decides between branches: the real part of a number or an array, without what is traced."""
-    value = untraced(value)
+    """Numbers that decide between branches: real parts of numbers and arrays, constant parts of power series."""
+    value = untraced(getattr(value, "constant", value))
     if is_cupy(value) or isinstance(value, (np.ndarray, np.generic, complex)):
         return value.real
     return value

@@ -20,6 +20,9 @@ FLAGS = (
 )  # fmt: skip
 
 
+NO_COMPILER = "no C++ compiler found: install g++ or clang++, or set CXX"
+
+
 @cache
 def find_compiler() -> tuple[str, ...] | None:
     """Command of the C++ compiler: ``$CXX``, or the first of g++, clang++, c++; None without one."""
@@ -65,7 +68,7 @@ def build(source: str) -> ctypes.CDLL:
     """
     compiler = find_compiler()
     if compiler is None:
-        raise BackendError("no C++ compiler found: install g++ or clang++, or set CXX")
+        raise BackendError(NO_COMPILER)
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False).stdout
     parts = (source, " ".join((*compiler, *FLAGS)), version, _processor())
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

@@ -11,6 +11,7 @@ from support.peers import at_peer
 from support.rings import ELECTRON, lens_ring, small_ring
 
 import gputrack as gt
+from gputrack.analysis.aperture_scan import _next_removal
 from gputrack.base.errors import InputError, LatticeFileError, TrackingInterrupted
 from gputrack.tracking import run as tracking_run
 
@@ -158,8 +159,8 @@ def test_particles_beyond_a_slowly_lost_one_are_given_up(monkeypatch):
     np.testing.assert_array_equal(scan.survived, [True, False, False, False, False])
 
 
-def test_looks_are_rare():
-    assert [module._next_look(turn) for turn in (0, 1, 2, 3, 64, 100, 128, 129, 1000)] == [
+def test_removals_are_rare():
+    assert [_next_removal(turn) for turn in (0, 1, 2, 3, 64, 100, 128, 129, 1000)] == [
         1, 2, 4, 4, 128, 128, 256, 256, 1024,
     ]  # fmt: skip
 

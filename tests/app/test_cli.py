@@ -180,7 +180,7 @@ def test_unstable_ring_asks_for_sizes(run, tmp_path):
     output = tmp_path / "run.h5"
     status, _, err = run("track", path, "--output", output)
     assert status == 2
-    assert "motion is unstable in x: trace" in err and "--sigma-x" in err and err.count("\n") == 1
+    assert "motion is unstable in x and y: traces" in err and "--sigma-x" in err and err.count("\n") == 1
     sizes = [part for name in ("x", "px", "y", "py") for part in (f"--sigma-{name}", 1e-6)]
     assert run("track", path, "--output", output, *sizes, "--turns", 1, "--backend", "array")[0] == 0
 

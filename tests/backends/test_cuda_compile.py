@@ -23,8 +23,12 @@ PROGRAMS = {
 }
 
 
+def text_of(entry: str, names: list[str]) -> str:
+    return flattened(entry, [MAPS[name] for name in names])
+
+
 def compiled(name: str, arch: str, threads: int) -> Compiled:
-    return compile_cuda(flattened("cuda/track.h", [MAPS[kind] for kind in PROGRAMS[name]]), arch, *options(threads))
+    return compile_cuda(text_of("cuda/track.h", PROGRAMS[name]), arch, *options(threads))
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -49,7 +53,7 @@ def test_kernels_compile_without_spills(name, threads, arch, record_property):
 @pytest.mark.parametrize(("name", "constants"), [("all", 256), ("esr", 64), ("esr", 8), ("drift+multipole", 8)])
 def test_backward_sweep_compiles_without_spills(name, constants, arch, record_property):
     """State, costate and what adjoints need fit the registers; on the stack are arrays that loops run over."""
-    source = flattened("cuda/adjoint.h", PROGRAMS[name])
+    source = text_of("cuda/adjoint.h", PROGRAMS[name])
     result = compile_cuda(source, arch, *cuda.OPTIONS, f"-DGT_CONSTANTS={constants}")
     assert set(result.kernels) == SWEEP_KERNELS
     for kernel, usage in sorted(result.kernels.items()):
@@ -79,14 +83,14 @@ def test_every_map_is_in_the_switch():
 
 def test_errors_are_seen():
     """A mistake in a kernel is reported with its file and line."""
-    source = flattened("cuda/track.h", ["drift"]).replace("s.x += slope * s.px;", "s.x += slope * s.p;")
+    source = text_of("cuda/track.h", ["drift"]).replace("s.x += slope * s.px;", "s.x += slope * s.p;")
     with pytest.raises(CompilerError, match=r'elements/drift\.h\(\d+\): error: .*"p"'):
         compile_cuda(source, "sm_80", *options(128))
 
 
 def test_spills_are_seen():
     """The figures are the assembler's: with too few registers there are spills."""
-    text = flattened("cuda/track.h", PROGRAMS["drift+multipole"])
+    text = text_of("cuda/track.h", PROGRAMS["drift+multipole"])
     source = text.replace("(GT_THREADS, 512 / GT_THREADS)", "(GT_THREADS, 12)")
     usage = compile_cuda(source, "sm_80", *options(128)).kernels["gputrack_track"]
     assert usage.stores > 0 and usage.stack > 0

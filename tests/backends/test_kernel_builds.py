@@ -58,9 +58,10 @@ import gputrack as gt
 from gputrack.base import compiler
 from gputrack.backends.host import backend as host
 from gputrack.backends.generated import flattened
+from gputrack.elements.map import MAPS
 compiler.FLAGS = tuple(f for f in compiler.FLAGS if not f.startswith("-O")) + tuple(sys.argv[4:])
 on_gpu = sys.argv[3] == "emulated-cuda"
-kinds = ["drift", "multipole", "aperture"]
+kinds = [MAPS[name] for name in ("drift", "multipole", "aperture")]
 host.flattened = lambda entry, _: flattened(entry, kinds)
 line = gt.Lattice([
     gt.Drift("d", length=1.0),

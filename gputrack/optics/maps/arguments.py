@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from gputrack.backends import choose_backend
+from gputrack.backends import choose_map_backend
 from gputrack.base.arrays import Array, is_cupy, module_named, namespace, on_device
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
@@ -34,25 +32,18 @@ def lattices_of(given: Lattice | Sequence[Lattice]) -> list[Lattice]:
     return found
 
 
-def orbits_of(given: Any, backend: str | None) -> tuple[Array, bool]:
-    """Orbits (..., 6) where their maps are to be, and whether that is a GPU.
+def orbits_of(given: Any, backend: str | None) -> tuple[Array, str]:
+    """Orbits (..., 6) where their maps are to be, and the backend's name.
 
     Raises
     ------
     InputError
-        They are not six finite numbers each, the name of the backend is unknown, or the orbits lie on a GPU and the
-        maps shall be on the host.
+        They are not six finite numbers each, or see `gputrack.backends.choose_map_backend`.
     BackendError
         There is no GPU, or no CuPy.
     """
-    if backend not in (None, "host", "cuda"):
-        raise InputError(f"transfer map: backend must be 'host', 'cuda' or None, got {backend!r}")
-    if is_cupy(given) and backend == "host":
-        raise InputError("transfer map: backend='host' needs a NumPy orbit; move it with orbit.get()")
-    on_gpu = is_cupy(given) or backend == "cuda"
-    if on_gpu:
-        choose_backend("cuda", np.zeros((6, 1)), None)  # raises where CuPy or the GPU is missing
-    xp = namespace(given) if is_cupy(given) else module_named("cupy" if on_gpu else "numpy")
+    name = choose_map_backend(backend, given)
+    xp = namespace(given) if is_cupy(given) else module_named("cupy" if name == "cuda" else "numpy")
     try:
         with on_device(given):
             orbits = xp.zeros(6) if given is None else xp.array(given, dtype=float)
@@ -60,7 +51,7 @@ def orbits_of(given: Any, backend: str | None) -> tuple[Array, bool]:
         orbits = xp.zeros(0)
     if orbits.ndim not in (1, 2) or orbits.shape[-1] != 6 or 0 in orbits.shape or not bool(xp.isfinite(orbits).all()):
         raise InputError(f"transfer map: orbit must be six finite numbers, or (n, 6) of them, got {short(given)}")
-    return orbits, on_gpu
+    return orbits, name
 
 
 def batch_of(given: Lattice | Sequence[Lattice], orbits: Array) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ def transfer_map(
     backend: str | None = None,
     threads: int = 1,
 ) -> Map:
-    """Map of a lattice about an orbit, or of a batch of lattices or orbits, by compiled kernels.
+    """Map of a lattice about an orbit, or of a batch of lattices or orbits.
 
     Where knobs or the reference of the lattice are being differentiated, or the orbit is, so are all coefficients: one
     backward sweep gives the derivatives of any function of them with respect to all knobs.
@@ -39,9 +39,9 @@ def transfer_map(
         At the start; the reference orbit where not given.
     knobs : Knobs, optional
         Parameters of the map's space: deviations of these knobs from their values, to first order.
-    backend : {"host", "cuda"}, optional
-        Where the map is worked out and its coefficients stay. Where not given, the orbit's library says it: CuPy
-        `cuda`, else `host`.
+    backend : {"array", "host", "cuda"}, optional
+        Where the map is computed and its coefficients stay. Default `cuda` for a CuPy orbit, else `host`, or `array`
+        without a compiler.
     threads : int
         CPU threads, for batches on the host.
 
@@ -86,8 +86,8 @@ def one_turn_map(
     delta : float
         Momentum deviation of the closed orbit; where its search starts, with cavities on.
     knobs : Knobs, optional
-    backend : {"host", "cuda"}, optional
-        `host` where not given. Closed orbits are found on the host.
+    backend : {"array", "host", "cuda"}, optional
+        See `transfer_map`. Closed orbits are found on the CPU.
     threads : int
 
     Examples

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.backends import choose_map_backend
+from gputrack.backends.taylor.array import run_series_arrays
 from gputrack.backends.taylor.cuda import run_series_cuda
 from gputrack.backends.taylor.host import run_series
-from gputrack.base.arrays import Array, is_cupy, is_traced, namespace, on_device, to_numpy
+from gputrack.base.arrays import Array, is_traced, namespace, on_device, to_numpy
 from gputrack.base.checks import require_integer
 from gputrack.base.errors import InputError
 from gputrack.elements.map import ReferenceValues
@@ -22,7 +24,7 @@ from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import identity_map, map_program
 from gputrack.lattice.program import Program
 from gputrack.optics.maps.arguments import batch_of, lattices_of, orbits_of
-from gputrack.optics.maps.taylor_map_adjoint import traced_maps
+from gputrack.optics.maps.taylor_map_adjoint import traced_array_maps, traced_maps
 from gputrack.tpsa.space import Space
 
 
@@ -81,8 +83,8 @@ def pass_maps(
         Highest degree in the knobs.
     program : Program, optional
         That of `map_program`, for whoever passes many times; not used where something is being differentiated.
-    backend : {"host", "cuda"}, optional
-        Where maps are worked out and stay; where not given, the orbit's library says it: CuPy `cuda`, else `host`.
+    backend : {"array", "host", "cuda"}, optional
+        See `gputrack.backends.choose_map_backend`; coefficients stay where they are computed.
     threads : int
         CPU threads, for batches on the host.
 
@@ -104,7 +106,7 @@ def pass_maps(
     lattices = lattices_of(lattice)
     if is_traced(orbit) or any(one.traced for one in lattices):
         return _traced_passage(lattice, order, orbit, places, knobs, backend)
-    start, on_gpu = orbits_of(orbit, backend)
+    start, name = orbits_of(orbit, backend)
     batch = batch_of(lattice, start)
     count = 0 if knobs is None else len(knobs)
     space = Space(6, order, count, min(order, knob_order)) if count else Space(6, order)
@@ -114,7 +116,7 @@ def pass_maps(
     slopes = _slopes(programs, knobs) if knobs else None
     with on_device(start):
         maps = identity_map(space, namespace(start).broadcast_to(start, (math.prod(batch), 6)))
-    run = run_series_cuda if on_gpu else partial(run_series, threads=threads)
+    run: Any = {"array": run_series_arrays, "host": partial(run_series, threads=threads), "cuda": run_series_cuda}[name]
     final, at = run(space, programs, values, maps, len(places), slopes)
     _require_passed(lattices, start, final)
     return Passage(space, start, final.reshape(*batch, *final.shape[1:]), at.reshape(*batch, *at.shape[1:]))
@@ -151,8 +153,9 @@ def _traced_passage(
         raise InputError("transfer map: a batch cannot be differentiated; ask for the maps one by one")
     if knobs:
         raise InputError("transfer map: knobs= cannot be given where the lattice or the orbit is differentiated")
-    if backend == "cuda" or is_cupy(orbit):
-        raise InputError("transfer map: what is being differentiated needs backend='host' and NumPy orbits")
+    name = choose_map_backend(backend, orbit)
+    if name == "cuda":
+        raise InputError("transfer map: derivatives are on the backends 'array' and 'host', with NumPy orbits")
     space, start = Space(6, order), np.zeros(6) if orbit is None else orbit
-    maps = traced_maps(lattice, space, start, places)
+    maps = (traced_maps if name == "host" else traced_array_maps)(lattice, space, start, places)
     return Passage(space, start, maps[-1], maps[:-1])

@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp_argnums
 
 from gputrack.autodiff.second_derivatives import require_first_derivatives
+from gputrack.backends.taylor.array import pass_arrays
 from gputrack.backends.taylor.host import run_series
 from gputrack.backends.taylor.host_adjoint import sweep_series
 from gputrack.base.arrays import is_traced
@@ -58,6 +60,20 @@ def traced_maps(lattice: Lattice, space: Space, orbit: Any, places: Sequence[int
     if is_traced(orbit) or is_traced(values):
         return _passed(run, orbit, values)
     return run.forward(np.asarray(orbit, dtype=float))
+
+
+def traced_array_maps(lattice: Lattice, space: Space, orbit: Any, places: Sequence[int] = ()) -> Any:
+    """`traced_maps` by autograd through the array maps on power series."""
+    program = recording_at(recording_program(lattice), places)
+    values = traced_values(lattice, program)
+    count = len(program.constants)
+    numbers = [values[i] for i in range(count + len(ReferenceValues._fields))]
+    linear = np.zeros((6, space.size - 1))
+    linear[range(6), range(6)] = 1.0
+    start = anp.concatenate([anp.reshape(anp.array(orbit), (6, 1)), linear], axis=1)
+    reference = ReferenceValues(*numbers[count:])
+    final, at = pass_arrays(space, program, numbers[:count], reference, start, len(places))
+    return final[None] if at is None else anp.concatenate([at, final[None]])
 
 
 class _Maps:
