@@ -163,7 +163,7 @@ GT_INLINE Pack sign_of(const Pack& a) {
   return r;
 }
 
-#include "numbers/vector_functions.h"
+#include "target/vector_functions.h"
 #define GT_PACK_FUNCTION(name)                                                             \
   GT_INLINE Pack name(const Pack& a) {                                                     \
     Pack r;                                                                                \

@@ -58,7 +58,7 @@ GT_INLINE Pair<T> square_root(const Pair<T>& z) {
   return choose(right, Pair<T>{major, minor}, Pair<T>{magnitude(minor), sign_of(z.im) * major});
 }
 
-// log(z), of imaginary part between -pi and pi; without cancellation near |z| = 1.
+// log(z), of imaginary part between -pi and pi, to a few units of the last place of its modulus, also near z = 1.
 template <class T>
 GT_INLINE Pair<T> logarithm(const Pair<T>& z) {
   const T across = magnitude(z.re), up = magnitude(z.im);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from support.source_tree import modules
 
 from gputrack.base.kernel_files import kernel_folder
 from gputrack.elements.map import built_in_maps
@@ -41,7 +42,8 @@ def test_twins_have_the_same_functions(kind):
 
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.relative_to(kernel_folder()).as_posix())
 def test_only_target_knows_the_compiler(path):
-    if path.name == "target.h":
+    """target.h with its parts: the folder of that name."""
+    if path.relative_to(kernel_folder()).parts[0] in ("target.h", "target"):
         return
     text = path.read_text(encoding="utf-8")
     conditions = [line for line in text.splitlines() if re.match(r"\s*#\s*(el)?if", line)]
@@ -58,3 +60,26 @@ def test_one_switch_over_op_codes(path):
     """Kernel files name no op code: ``at_op``, which is generated with the structs of constants, has the one switch."""
     text = re.sub(r"//.*", "", path.read_text(encoding="utf-8"))
     assert not re.findall(r"\bCODE_\w+|\bswitch \(integers", text)
+
+
+#: macros of target.h for where code goes: each is defined once for GPUs and once for hosts, and differs from the others
+PLACES = {"GT_INLINE", "GT_FUNCTION", "GT_APART", "GT_OUT_OF_LINE", "GT_COMPACT"}
+
+
+def test_macros_are_defined_in_one_place():
+    """Words for functions in target.h alone; no macro stands for one kind of map."""
+    defined = {path: set(re.findall(r"#define (GT_\w+)", path.read_text(encoding="utf-8"))) for path in KERNELS}
+    for path, names in defined.items():
+        assert path.name == "target.h" or not names & PLACES, path
+        assert "GT_KIND" not in names, path
+    assert defined[kernel_folder() / "target.h"] >= PLACES
+
+
+def test_both_engines_of_power_series_have_one_generator():
+    """Sums of products are written by gputrack.tpsa.sums_source alone, and monomials have one order."""
+    for name in ("gputrack.tpsa.kernel_source", "gputrack.backends.taylor.products_source"):
+        source = modules()[name].read_text(encoding="utf-8")
+        assert "gputrack.tpsa.sums_source import Sums" in source, name
+    texts = {name: path.read_text(encoding="utf-8") for name, path in modules().items()}
+    assert [name for name, text in texts.items() if "def straight(" in text] == ["gputrack.tpsa.sums_source"]
+    assert [name for name, text in texts.items() if "def exponents(" in text] == ["gputrack.tpsa.space"]

@@ -42,7 +42,7 @@ def square_root(z: Pair) -> Pair:
 
 
 def logarithm(z: Pair) -> Pair:
-    """log(z), of imaginary part between -pi and pi; without cancellation near abs(z) = 1."""
+    """log(z), of imaginary part between -pi and pi, to a few units in the last place of its modulus."""
     if _are_series(z):
         return _of_series("log", z)
     x, y = z

@@ -1,5 +1,5 @@
-// Functions of vectors of doubles; included by target.h, where a host's numbers are packs of vectors. Largest errors,
-// found by tests/backends/test_number_functions.py: ...
+// Functions of vectors of doubles, a part of target.h: there a host's numbers are packs of vectors. Largest errors that
+// tests/backends/test_number_functions.py finds, in units of the last place: log 0.8, log1p 1.1, asinh 1.7, atan2 1.4.
 #pragma once
 
 typedef std::uint64_t Bits __attribute__((vector_size(8 * WIDTH)));
@@ -83,7 +83,7 @@ GT_INLINE Vector vector_asinh(Vector a) {
 // atan of t = n/d between 0 and 1: beyond 0.66 pi/4 + atan((n - d)/(n + d)); t + t^3 P(t^2)/Q(t^2) as in Cephes's atan.c.
 GT_INLINE Vector vector_atan_ratio(Vector n, Vector d) {
   const auto upper = n > 0.66 * d;
-  const Vector zero = Vector{}, t = (upper ? n - d : n) / (upper ? n + d : d), z = t * t;
+  const Vector t = (upper ? n - d : n) / (upper ? n + d : d), z = t * t;
   Vector p = z * -8.750608600031904122785e-1 - 1.615753718733365076637e1;
   p = p * z - 7.500855792314704667340e1;
   p = p * z - 1.228866684490136173410e2;
