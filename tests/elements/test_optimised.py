@@ -40,6 +40,8 @@ TAYLOR = {
 KINDS = {name for kinds in (*FAST.values(), *TAYLOR.values()) for name in kinds} | {"align", "unalign", "edge"}
 MAPS_HERE = [MAPS[name] for name in KINDS]
 SPACE = Space(6, 3)
+#: of the largest number: some hundred operations, each rounded to 1e-16, in another order
+TOLERANCE = 1e-12
 NONE = frozenset()
 
 
@@ -99,7 +101,7 @@ def test_particles(name):
         start, cotangent = rng.normal(size=(6, 9)) * SIZE, rng.normal(size=(6, 9))
         fast, plain = (passed(program, reference, start, cotangent, plain) for plain in (False, True))
         for ours, theirs in zip(fast, plain, strict=True):
-            good, worst = close(ours, theirs, 1e-12)
+            good, worst = close(ours, theirs, TOLERANCE)
             assert good, (program.calls, worst)
         different += not np.array_equal(fast[0], plain[0]) or not np.array_equal(fast[1], plain[1])
     assert different > 5  # they are different texts
@@ -134,7 +136,7 @@ def test_maps(name):
     for program, reference in programs(TAYLOR[name]):
         for orbit in (np.zeros(6), rng.normal(size=6) * SIZE[:, 0]):
             fast, plain = (mapped(program, reference, orbit, plain) for plain in (False, True))
-            good, worst = close(fast * size, plain * size, 1e-13)
+            good, worst = close(fast * size, plain * size, TOLERANCE)
             assert good, (program.calls, worst)
             different += not np.array_equal(fast, plain)
     assert different > 5
