@@ -100,8 +100,8 @@ def own(tmp_path):
 
 
 def ring_of(own, strength=40.0):
-    elements = [own.Cubic("c", strength=strength, dx=1e-3, tilt=0.3), gt.Quadrupole("q", length=0.3, k1=0.8)]
-    return gt.Lattice([*elements, gt.Drift("d", length=0.7)], ELECTRON)
+    """Two kinds of maps: their libraries build in seconds."""
+    return gt.Lattice([own.Cubic("c", strength=strength), gt.Drift("d", length=0.7)], ELECTRON)
 
 
 def beam():
@@ -120,7 +120,7 @@ def test_tracked_and_undone(own):
 def test_derivatives(own):
     """Backward sweep, forward mode, transfer matrices and their derivatives, against the array maps."""
     ring = ring_of(own)
-    knobs, orbit = ring.knobs("c.strength", "c.dx", "q.k1"), np.array([4e-3, 1e-3, -3e-3, 0.0, 0.0, 1e-3])
+    knobs, orbit = ring.knobs("c.strength", "d.length"), np.array([4e-3, 1e-3, -3e-3, 0.0, 0.0, 1e-3])
 
     def size(values, backend):
         return gt.track(ring.with_knobs(knobs, values), beam(), 2, backend=backend).sigma[0, 0]
@@ -134,7 +134,7 @@ def test_derivatives(own):
         slopes = {name: gt.grad(lambda v, n=name, f=function: f(v, n))(knobs.values) for name in ("array", "host")}
         np.testing.assert_allclose(slopes["host"], slopes["array"], rtol=1e-11)
         assert np.all(slopes["array"] != 0.0)
-    along = np.array([1.0, 1e-3, 0.1])
+    along = np.array([1.0, 0.1])
     slope = gt.jvp(lambda v: size(v, "host"), (knobs.values,), (along,))[1]
     assert slope == pytest.approx(gt.grad(lambda v: size(v, "host"))(knobs.values) @ along, rel=1e-12)
 
