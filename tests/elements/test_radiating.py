@@ -262,7 +262,7 @@ def test_results_that_damped_motion_lacks_are_refused(tmp_path):
     for refused in (gt.twiss, gt.radiation, gt.driving_terms, lambda r: gt.twiss(r, start=gt.InitialTwiss(1, 0, 1, 0))):
         with pytest.raises(InputError, match=r"particles radiate in Quadrupole 'qf.01a'.*without_radiation"):
             refused(ring)
-    with pytest.raises(InputError, match="no closed orbit unless a cavity is on"):
+    with pytest.raises(InputError, match="no closed orbit unless a cavity restores"):
         gt.closed_orbit(ring.with_changes("rf", voltage=0.0))
     with pytest.raises(InputError, match="no cavity is on"):
         gt.damping(ring.with_changes("rf", voltage=0.0))
