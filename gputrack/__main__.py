@@ -1,4 +1,4 @@
-"""``python -m gputrack`` is the command ``gputrack``."""
+"""Entry point of ``python -m gputrack``, the same as the command ``gputrack``."""
 
 from gputrack.app.cli import main
 

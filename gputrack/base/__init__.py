@@ -1,1 +1,1 @@
-"""Foundations that know no accelerator element: constants, errors, checks, arrays, compiler."""
+"""Foundations independent of accelerator elements: constants, errors, checks, arrays, compiler."""

@@ -1,4 +1,4 @@
-"""The only file that knows array_api_compat, CuPy and autograd: namespaces, devices, checks."""
+"""Array libraries: namespaces, devices, tracing by autograd, elementary functions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _TRACERS = ("autograd.", _BOXED_CUPY)  # modules of all boxes
 
 
 def namespace(*values: Array) -> Any:
-    """Array namespace of the first array among `values`; NumPy when all are plain numbers.
+    """Array namespace of the first array among `values`; NumPy if all are plain numbers.
 
-    autograd's boxed arrays answer with `autograd.numpy`, so that maps written against the
+    For arrays traced by autograd it is `autograd.numpy`, so that maps written for the
     returned namespace can be differentiated unchanged.
     """
     found = None
@@ -46,7 +46,7 @@ def namespace(*values: Array) -> Any:
 def sqrt(value: Array) -> Array:
     """Square root of a Python number, an array, a traced array or a truncated power series.
 
-    Of a Python number it is a Python number again, which every array library takes as a factor.
+    Python numbers give Python numbers, which every array library accepts as factors.
     """
     return _elementary("sqrt", value)
 
@@ -116,7 +116,7 @@ def _complex_angle(y: Array, x: Array) -> Array:
 
 
 def _elementary(name: str, value: Array, standard: str | None = None) -> Array:
-    """A function of that name: of Python numbers by NumPy, of others by their own method or their library's."""
+    """Elementary function by name: NumPy's for Python numbers, else the value's method or its library's function."""
     if type(value) in (float, int, complex):
         return getattr(np, name)(value).item()
     own = getattr(value, name, None)
@@ -127,7 +127,7 @@ def _elementary(name: str, value: Array, standard: str | None = None) -> Array:
 
 
 def python_number(value: Array) -> Array:
-    """A NumPy scalar as the Python number, which every array library takes as a factor; anything else unchanged."""
+    """Python number from a NumPy scalar, a factor that every array library accepts; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -146,32 +146,32 @@ def is_cupy(value: Array) -> bool:
 
 
 def on_device(value: Array) -> AbstractContextManager[Any]:
-    """Context in which new arrays come to lie on the GPU of `value`; nothing for arrays on the host."""
+    """Context in which new CuPy arrays are created on the GPU of `value`; no effect for arrays on the host."""
     device: AbstractContextManager[Any] = untraced(value).device if is_cupy(value) else nullcontext()
     return device
 
 
 def out_of_memory() -> tuple[type[Exception], ...]:
-    """What CuPy raises where a GPU has no memory left, for ``except``; nothing where it was not imported."""
+    """CuPy's out-of-memory error, for ``except``; an empty tuple if CuPy is not imported."""
     cupy = sys.modules.get("cupy")
     return () if cupy is None else (cupy.cuda.memory.OutOfMemoryError,)
 
 
 def is_traced(value: Array) -> bool:
-    """Whether `value` is one of autograd's boxed arrays, seen while a gradient is worked out."""
+    """Whether `value` is a boxed array that autograd is tracing."""
     kind = type(value)
     return kind is not np.ndarray and kind.__module__.startswith(_TRACERS)
 
 
 def untraced(value: Array) -> Array:
-    """The plain array inside autograd's boxes; anything else unchanged."""
+    """Plain array inside autograd's boxes; anything else unchanged."""
     while is_traced(value):
         value = value._value
     return opened(value)
 
 
 def plain_values(value: Array) -> Array:
-    """Numbers that decide between branches: real parts of numbers and arrays, constant parts of power series."""
+    """Untraced real part of a number or array, or constant part of a power series, for the choice between branches."""
     value = untraced(getattr(value, "constant", value))
     if is_cupy(value) or isinstance(value, (np.ndarray, np.generic, complex)):
         return value.real
@@ -190,7 +190,7 @@ def _numpy_of(values: Any) -> Any:
 
 
 def to_numpy(value: Array) -> np.ndarray:
-    """The array on the host: a copy of a CuPy array, asked for and never made silently. Traced ones stay traced."""
+    """Array on the host: an explicit copy of a CuPy array; traced arrays stay traced."""
     array: np.ndarray = value.get() if is_cupy(value) else value if is_traced(value) else np.asarray(value)
     return array
 
@@ -201,7 +201,7 @@ def module_named(name: str) -> Any:
     Raises
     ------
     BackendError
-        CuPy is asked for and not installed.
+        CuPy is requested but not installed.
     InputError
         Any other name.
     """

@@ -1,4 +1,4 @@
-"""Structs that Python fills and kernels read: C text, ctypes and kernel arguments from one table of members."""
+"""Structs passed from Python to kernels: C text, ctypes and kernel arguments from one table of members."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Struct:
     name : str
         In C.
     note : str
-        What it is for.
+        Its purpose.
     *members : Member
         In order.
     template : str, optional

@@ -1,4 +1,4 @@
-"""Cache of values derived from an object that does not change, with typed entries of bounded number."""
+"""Cache of values derived from an immutable object, with typed entries of bounded number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Entry(Generic[T]):
     ----------
     name : str
     most : int
-        Values for different keys that are held at a time; those used longest ago are dropped first.
+        Largest number of values for different keys; the least recently used is dropped first.
     """
 
     name: str
@@ -26,12 +26,12 @@ class Entry(Generic[T]):
 
 
 class Identity:
-    """Key that compares by identity: for objects that are large, and always handed on as the same object."""
+    """Key that compares by identity, for large objects that are passed on without copying."""
 
     __slots__ = ("held",)
 
     def __init__(self, held: Any) -> None:
-        self.held = held  # alive as long as the key, so that its identity is not given to another object
+        self.held = held  # a reference, so that its identity is not reused while the key exists
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Identity) and self.held is other.held
@@ -41,9 +41,9 @@ class Identity:
 
 
 class Cache:
-    """Derived values of one object, computed when they are first needed.
+    """Derived values of one object, computed at first use.
 
-    Threads may share it: two that need the same value at the same time may both compute it, and get the same one.
+    Threads may share it: two that need a value at the same time may both compute it, but get the same one.
     Copies and pickles of the object begin with an empty cache.
     """
 
@@ -54,12 +54,12 @@ class Cache:
         self._values: dict[Entry[Any], dict[tuple[Hashable, ...], Any]] = {}
 
     def get(self, entry: Entry[T], make: Callable[[], T], *key: Hashable) -> T:
-        """The value of an entry for a key, from ``make()`` where it is not held."""
+        """Value of an entry for a key, computed by ``make()`` if it is not cached."""
         with self._lock:
             held = self._values.setdefault(entry, {})
             if key in held:
                 found = held.pop(key)
-                held[key] = found  # the last one is the one used most recently
+                held[key] = found  # ordered by use, most recent last
                 return cast(T, found)
         made = make()
         with self._lock:

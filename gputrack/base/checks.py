@@ -1,4 +1,4 @@
-"""Checks of plain values at the public door; each error names the owner, the value and the mend."""
+"""Argument validation of plain values; each error names the owner, the argument, its value and the remedy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def require_traceable(
     at_least: float | None = None,
     above: float | None = None,
 ) -> Any:
-    """As `require_number`, but a number that autograd traces passes as it is, once what it holds is checked."""
+    """As `require_number`, but a number traced by autograd is returned unchanged once its value is checked."""
     number = require_number(owner, name, untraced(value), unit=unit, at_least=at_least, above=above)
     return value if is_traced(value) else number
 
@@ -72,7 +72,7 @@ def require_integer(owner: str, name: str, value: object, *, at_least: int) -> i
 
 
 def require_count(owner: str, name: str, value: object) -> int:
-    """Return a number of particles, from 1 to what an array can hold, or raise `InputError`."""
+    """Return a number of particles, from 1 to `MOST_PARTICLES`, or raise `InputError`."""
     number = require_integer(owner, name, value, at_least=1)
     if number > MOST_PARTICLES:
         raise InputError(f"{owner}: {name} must be <= {MOST_PARTICLES:g} particles, got {short(number)}")
@@ -86,14 +86,14 @@ def require_flag(owner: str, name: str, value: object) -> bool:
     return value
 
 
-def require_items(owner: str, name: str, value: object, what: tuple[str, ...]) -> tuple[object, ...]:
-    """Return `value` as a tuple with one entry for each of `what`, or raise `InputError`."""
+def require_items(owner: str, name: str, value: object, entries: tuple[str, ...]) -> tuple[object, ...]:
+    """Return `value` as a tuple with one item for each of the named `entries`, or raise `InputError`."""
     try:
         items = () if isinstance(value, (str, bytes)) else tuple(value)  # type: ignore[arg-type]
     except TypeError:
         items = ()
-    if len(items) != len(what):
-        raise InputError(f"{owner}: {name} must be ({', '.join(what)}), got {short(value)}")
+    if len(items) != len(entries):
+        raise InputError(f"{owner}: {name} must be ({', '.join(entries)}), got {short(value)}")
     return items
 
 

@@ -1,4 +1,4 @@
-"""Host compiler: finds it, builds the kernels once, caches the library."""
+"""Host compiler: find it, build the kernels once and cache the library."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def cache_folder() -> Path:
 
 
 def _processor() -> str:
-    """What -march=native depends on."""
+    """Description of the processor, on which -march=native depends."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -64,7 +64,7 @@ def build(source: str) -> ctypes.CDLL:
     Raises
     ------
     BackendError
-        There is no compiler, or it failed; the message ends with what it said.
+        There is no compiler, or it failed; the message ends with the compiler's output.
     """
     compiler = find_compiler()
     if compiler is None:
@@ -77,13 +77,13 @@ def build(source: str) -> ctypes.CDLL:
         _compile(compiler, source, library)
     try:
         return ctypes.CDLL(str(library))
-    except OSError as error:  # for example a folder from which nothing may be executed
+    except OSError as error:  # for example a folder mounted noexec
         text = f"cannot load the compiled kernels: {error}; set GPUTRACK_CACHE to another folder"
         raise BackendError(text) from error
 
 
 def _compile(compiler: tuple[str, ...], source: str, library: Path) -> None:
-    """Build beside the final place and move there, so that nobody loads half a file."""
+    """Build in a draft file and rename it, so that no process loads an incomplete library."""
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         text, built = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
         text.write_text(source, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Columns as tables of pandas."""
+"""Conversion of columns to pandas tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors raised at the public door. Each message names the culprit, the value and the mend."""
+"""Errors raised by public functions. Each message gives the argument, its value and the remedy."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from typing import Any
 
 
 class GputrackError(Exception):
-    """Base of every error that gputrack raises on purpose."""
+    """Base class of all errors that gputrack raises."""
 
 
 class InputError(GputrackError, ValueError):
-    """A value that a user passed in cannot be used."""
+    """An argument has an invalid value."""
 
 
 class LatticeFileError(GputrackError, ValueError):
-    """A lattice or beam file cannot be understood; the message gives file, line and word."""
+    """A lattice or beam file cannot be read; the message gives file, line and word."""
 
 
 class BackendError(GputrackError, RuntimeError):
-    """A backend was asked for that this machine cannot run."""
+    """The requested backend cannot run on this machine."""
 
 
 class DeviceMemoryError(BackendError):
-    """A run does not fit the memory of its GPU; the message has the numbers."""
+    """A run does not fit in GPU memory; the message gives the bytes needed and free."""
 
 
 class TrackingStopped(GputrackError, RuntimeError):
-    """An error ended a run after some turns.
+    """An error that stopped a run after some turns.
 
     Attributes
     ----------
     result : object
-        What was computed until then, as `TrackingInterrupted` has it.
+        Partial result, as in `TrackingInterrupted`.
     __cause__ : Exception
-        The error, with its own type.
+        The original error.
     """
 
     def __init__(self, message: str, result: object) -> None:
@@ -45,7 +45,7 @@ class TrackingStopped(GputrackError, RuntimeError):
 
 
 class TrackingInterrupted(KeyboardInterrupt):
-    """The user interrupted tracking; ``result`` holds what was computed until then."""
+    """Tracking was interrupted by the user; ``result`` holds the partial result."""
 
     def __init__(self, message: str, result: object) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Reading and writing of text files, with the checks that strangers' files need."""
+"""Reading and writing of files, with checks of size and type."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_FILE_SIZE = 256 * 2**20  # bytes
 
 
 def require_path(path: object) -> Path:
-    """`path` as a `Path`, or `InputError`."""
+    """`path` as a `Path`, or raise `InputError`."""
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"path must be text or a pathlib.Path, got {path!r}")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
-        raise InputError(f"path must be the name of a file, got {path!r}")
+        raise InputError(f"path must name a file, got {path!r}")
     return Path(text)
 
 
@@ -51,12 +51,12 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: to a neighbour first, which then takes its place.
+    """Write a file atomically: to a draft beside it, which then replaces it.
 
     Raises
     ------
     LatticeFileError
-        The place cannot be written.
+        The file cannot be written.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -68,8 +68,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def replacing(path: Path, what: str) -> Iterator[h5py.File]:
-    """A new file beside `path` that takes its place at the end, and vanishes if anything goes wrong."""
+def replacing(path: Path, kind: str) -> Iterator[h5py.File]:
+    """HDF5 file written to a draft, which replaces `path` at the end and is removed on any error."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     image = io.BytesIO()  # HDF5 itself does not survive a full disk
     with h5py.File(image, "w") as file:
@@ -81,7 +81,7 @@ def replacing(path: Path, what: str) -> Iterator[h5py.File]:
             os.fsync(written.fileno())
         draft.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {what} {path}: {one_line(error)}") from error
+        raise InputError(f"cannot write {kind} {path}: {one_line(error)}") from error
     finally:
         draft.unlink(missing_ok=True)
 

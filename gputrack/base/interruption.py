@@ -1,4 +1,4 @@
-"""Attach partial results to exceptions, notice Ctrl-C, and show progress."""
+"""Partial results attached to exceptions, handling of Ctrl-C, and progress bars."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from gputrack.base.errors import GputrackError, InputError, TrackingStopped
 
 
 class PartialResult:
-    """Context in which any error becomes a `TrackingStopped` with what was computed until then.
+    """Context that turns errors into `TrackingStopped` with the partial result.
 
     Parameters
     ----------
     done : callable
-        How far the run has come; while that is 0, errors stay what they are.
-    what : str
-        Its unit, and how far it should go: "50 turns".
+        Number of turns (or other units) done; while it is 0, errors are unchanged.
+    goal : str
+        Number and unit requested: "50 turns".
     result : callable
-        What was computed, or None where there is no memory for it.
+        Partial result, or None where memory does not suffice.
     """
 
-    def __init__(self, done: Callable[[], int], what: str, result: Callable[[], Any]) -> None:
-        self.done, self.what, self.result = done, what, result
+    def __init__(self, done: Callable[[], int], goal: str, result: Callable[[], Any]) -> None:
+        self.done, self.goal, self.result = done, goal, result
 
     def __enter__(self) -> None: ...
 
@@ -40,12 +40,12 @@ class PartialResult:
         cause = error.__cause__ if inner else error
         found = self.result()
         where = "they are in the result" if found is not None else "there is no memory left for a result"
-        text = f"stopped after {self.done()} of {self.what}; {where}: {_description(cause)}"
+        text = f"stopped after {self.done()} of {self.goal}; {where}: {_description(cause)}"
         raise TrackingStopped(text, found) from cause
 
 
 def _description(error: BaseException | None) -> str:
-    """Text of an error; with its type where the message is not one of this package."""
+    """Message of an error, preceded by its type unless gputrack raised it."""
     return str(error) if isinstance(error, GputrackError) else f"{type(error).__name__}: {error}"
 
 
@@ -60,7 +60,7 @@ def require_progress(owner: str, progress: object) -> None:
 
 @contextmanager
 def interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Set a flag at the first Ctrl-C, to be read between stretches of turns; stop at once at a second one."""
+    """Flag set by the first Ctrl-C, for a stop after the current stretch of turns; a second one stops at once."""
     seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

@@ -1,4 +1,4 @@
-"""Why particles are lost: codes that kernels set, and their summary."""
+"""Particle losses: codes of their causes, set by the kernels, and a summary."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class LossCode(IntEnum):
-    """Why a particle is no longer tracked; 0 while it is."""
+    """Cause of the loss of a particle; 0 for survivors."""
 
     ALIVE = 0
     APERTURE = 1
@@ -18,7 +18,7 @@ class LossCode(IntEnum):
 
     @property
     def description(self) -> str:
-        """What happened, in words."""
+        """Cause in words."""
         return _DESCRIPTIONS[self]
 
 
@@ -26,9 +26,9 @@ _DESCRIPTIONS = {
     LossCode.ALIVE: "alive",
     LossCode.APERTURE: "outside the aperture of an element",
     LossCode.UNPHYSICAL: "transverse momentum exceeds the total momentum",
-    LossCode.NOT_FINITE: "a coordinate became infinite or not a number",
+    LossCode.NOT_FINITE: "a coordinate is infinite or not a number",
     LossCode.LIMIT: "|x| or |y| beyond the global limit",
-    LossCode.IMPORTED: "already dead in the file it was read from",
+    LossCode.IMPORTED: "lost before, according to the file it was read from",
 }
 
 
@@ -43,7 +43,7 @@ class Losses:
     by_code : dict
         Number of particles lost for each `LossCode` that occurs.
     by_element : dict
-        Number of particles lost at each place in the lattice (-1: not known), most first.
+        Number of particles lost at each element's place in the lattice (-1: unknown), most first.
     """
 
     n: int

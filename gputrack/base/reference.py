@@ -39,8 +39,8 @@ class ReferenceParticle:
     charge : float
         Charge in units of the elementary charge, not 0.
     p0c : float
-        Momentum times c [eV], > 0. May be a number that autograd traces, as may the energies of the classmethods:
-        what is computed from the particle can then be differentiated with respect to it.
+        Momentum times c [eV], > 0. May be traced by autograd, as may the energies of the classmethods: results
+        can then be differentiated with respect to it.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class ReferenceParticle:
                 raise InputError(f"ReferenceParticle: {name} must be > 0 eV, got {float(value)!r}")
             object.__setattr__(self, name, given if is_traced(given) else float(value))
         if self.charge == 0:
-            raise InputError("ReferenceParticle: charge must not be 0; nothing would bend it")
+            raise InputError("ReferenceParticle: charge must not be 0: magnets do not bend neutral particles")
 
     @classmethod
     def from_energy(
@@ -158,6 +158,6 @@ class ReferenceParticle:
 
 
 def _scalar(value: Any) -> Any:
-    """A traced scalar as a plain float; anything else unchanged."""
+    """Plain float of a traced scalar; anything else unchanged."""
     inner = untraced(value)
     return float(inner) if is_traced(value) and getattr(inner, "shape", ()) == () else inner

@@ -1,4 +1,4 @@
-"""A CuPy array under seal: what autograd carries along a beam on a GPU."""
+"""Sealed CuPy arrays, which autograd carries along with a beam on a GPU."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 from gputrack.base.errors import InputError
 
 
-def refusal(what: str) -> InputError:
-    """The error for what autograd cannot follow on a GPU."""
+def refusal(operation: str) -> InputError:
+    """Error for an operation that autograd cannot differentiate on a GPU."""
     return InputError(
-        f"{what}: autograd does not follow it on a GPU; differentiate the beam's centroid, sizes, sigma and "
+        f"{operation}: autograd does not follow it on a GPU; differentiate the beam's centroid, sizes, sigma and "
         "emittances, or move it to the host first: beam.to_device('numpy'), record.coordinates.get()"
     )
 
 
 def opened(value: Any) -> Any:
-    """The CuPy array under a seal; anything else unchanged."""
+    """CuPy array inside a seal; anything else unchanged."""
     return value.array if isinstance(value, DeviceArray) else value
 
 
 def sealed_as(other: Any, value: Any) -> Any:
-    """`value`, under seal where `other` is."""
+    """`value`, sealed if `other` is."""
     return DeviceArray(value) if isinstance(other, DeviceArray) else value
 
 
 class DeviceArray:
-    """A CuPy array that no function opens by accident.
+    """A CuPy array that NumPy functions refuse.
 
-    autograd hands the plain arrays in its boxes to functions of NumPy. These pass CuPy arrays on to CuPy, so that
-    values would come out, while the rules for their derivatives fail or copy to the host: so they are refused.
+    autograd passes the plain arrays in its boxes to NumPy functions, which dispatch CuPy arrays to CuPy: the values
+    would be right, but the derivative rules fail or copy to the host silently.
 
     Attributes
     ----------

@@ -1,8 +1,8 @@
 """Field of a Gaussian charge in two dimensions; twin of kernels/numbers/bassetti_erskine.h.
 
-All that follows is of the potential V of a unit charge of variances a and b [m^2], which far away is 2 ln r: the
-force on a like charge is grad V, 2/r far away. Since the charge spreads as heat does, dV/da = V_xx/2 and
-dV/db = V_yy/2, where V keeps its value far away.
+V is the potential of a unit charge with variances a and b [m^2], normalised to 2 ln r at large r: the force on a
+like charge is grad V, 2/r at large r. A Gaussian obeys the diffusion equation in its variances, hence
+dV/da = V_xx/2 and dV/db = V_yy/2 at fixed V at infinity.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def gaussian_field(x: Any, y: Any, a: Any, b: Any) -> GaussianField:
 
 
 def nearly_round(x: Any, y: Any, a: Any, b: Any) -> GaussianField:
-    """By Gauss's rule: no 0/0 anywhere, and 1e-13 for sizes that differ by half, up to any distance.
+    """By Gauss-Legendre quadrature: never 0/0, accurate to 1e-13 for sizes that differ by half, at any distance.
 
     V = int ds/s (1 - exp(-s/2 (x^2/A^2 + y^2/B^2))) over s from 0 to 1, where A = m + d s, B = m - d s are the
     semi-axes of confocal ellipses with m = (sx + sy)/2, d = (sx - sy)/2. With s = u m/(sqrt(sx sy) N), with
@@ -86,7 +86,7 @@ def nearly_round(x: Any, y: Any, a: Any, b: Any) -> GaussianField:
 
 
 def _reach(r2: Any, a: Any, b: Any) -> Any:
-    """Where the exponent is at least `CUT`, or 1; a plain number: what is left out does not matter."""
+    """Upper limit of u, where the exponent reaches `CUT`, or 1. A plain number: the neglected tail is constant."""
     r2, u, v = plain_values(r2), plain_values(a), plain_values(b)
     xp = namespace(r2, u, v)
     lowest = 0.5 * r2 / xp.where(u >= v, u, v)

@@ -1,6 +1,6 @@
 """The Faddeeva function w(z) = exp(-z^2) erfc(-i z) on the upper half plane; twin of kernels/numbers/faddeeva.h.
 
-Complex numbers are pairs of real ones, so that one text serves arrays, traced arrays and complex steps. Derivatives
+Complex numbers are pairs of real ones, so that one code serves arrays, traced arrays and complex steps. Derivatives
 follow from w' = -2 z w + 2i/sqrt(pi).
 """
 

@@ -1,8 +1,8 @@
 """Complex numbers as pairs (re, im) of real ones; twin of kernels/numbers/pair.h.
 
-One text serves arrays, traced arrays and complex steps; power series have functions of their own. Roots and logarithms
-are principal values. On their cuts they have the values from above: an imaginary part of 0 counts as positive, whatever
-its sign. At branch points values are right, and derivatives infinite or NaN.
+One code serves arrays, traced arrays and complex steps; power series have functions of their own. Roots and logarithms
+are principal values, continued onto their branch cuts from above: an imaginary part of 0 counts as positive, whatever
+its sign. At branch points values are exact and derivatives infinite or NaN.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def arcsine(z: Pair) -> Pair:
 
 
 def _unit_roots(z: Pair) -> tuple[Pair, Pair]:
-    """sqrt of 1 - z and of 1 + z, of which the former is conjugate: so that both are on the same side of their cuts."""
+    """conj sqrt(1 - z) and sqrt(1 + z): conjugated so that both are on the same side of their cuts."""
     return square_root((1.0 - z[0], z[1])), square_root((1.0 + z[0], z[1]))
 
 

@@ -1,6 +1,6 @@
 """Functions that stay accurate and smooth where the textbook form is 0/0; twin of kernels/numbers/smooth.h.
 
-All are polynomials with argument halving, so that one text serves arrays, traced arrays and truncated
+All are polynomials with argument halving, so that one code serves arrays, traced arrays and truncated
 power series, on either side of zero, and array and kernel results agree to rounding. The number of
 halvings is fixed per map by the largest argument expected.
 """
