@@ -1,4 +1,4 @@
-"""Changes of elements' parameters by numbers alone, as knobs and their values."""
+"""Numerical changes of elements' parameters, expressed as knobs and values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _CHANGES: Entry[Knobs | None] = Entry("knobs of changed parameters", most=32)
 def knobs_of_changes(
     lattice: LatticePlaces, select: str, changes: Mapping[str, Any]
 ) -> tuple[Knobs, np.ndarray] | None:
-    """Knobs that change parameters of elements as `Lattice.with_changes` does, with their values.
+    """Knobs and values equivalent to a call of `Lattice.with_changes`.
 
-    None where a change is not of numbers alone, or changes the number of entries of a series.
+    None if a change is not numerical, or changes the number of entries of a series.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def _is_number(value: object) -> bool:
 
 
 def _knobs_of_counts(lattice: LatticePlaces, select: str, counts: Sequence[tuple[str, int | None]]) -> Knobs | None:
-    """Knobs for numbers, and for series of as many entries as all of the elements have."""
+    """Knobs for numbers, and for entries of series; None if the number of entries of a series differs."""
     places = tuple(lattice.indices(select))
     knobs: list[Knob] = []
     for name, count in counts:
@@ -66,6 +66,6 @@ def _knobs_of_counts(lattice: LatticePlaces, select: str, counts: Sequence[tuple
 
 
 def _entries(element: Element, name: str) -> int | None:
-    """Entries of a series; None where an element has no such series."""
+    """Number of entries of a series; None if the element has no such series."""
     value = getattr(element, name, None)
     return len(value) if isinstance(value, tuple) else None

@@ -1,12 +1,12 @@
-"""A third-generation light source: 20 double-bend achromats on 240 m, 3 GeV electrons.
+"""A third-generation light source: 20 double-bend achromats, 240 m circumference, 3 GeV electrons.
 
-Designed for this library; it is no existing machine. Half a cell, from the middle of a straight section to
-the middle of the achromat, reads
+Designed for this library; not an existing machine. Half a cell, from the middle of a straight section to
+the middle of the achromat, is
 
     straight  QF  QD  COR  BEND  SD  QFC  SF/2
 
 and every cell is mirror symmetric. QFC closes the dispersion, SD and SF set both chromaticities to +1. The
-bends are plain sectors, which are tracked exactly in one step; two slices do for everything else.
+bends are sector bends without gradient, tracked exactly in one step; two slices suffice for the other magnets.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ SF_K2 = 148.81093
 CHAMBER = Aperture(rectangle=(0.040, 0.016), ellipse=(0.044, 0.024))
 #: narrow-gap chamber of an insertion device
 GAP = Aperture(rectangle=(0.030, 0.006))
-#: blade of the injection septum (on both sides, as apertures are symmetric)
+#: blade of the injection septum (on both sides, since apertures are symmetric)
 SEPTUM = Aperture(rectangle=(0.022, 0.016))
 
 HALF_STRAIGHT = 1.87  # m
 DEVICE_LENGTH = 3.0  # m
 CAVITY_LENGTH = 0.6  # m
-#: straight sections, counted from 1 at the start of the ring, that hold something
+#: straight sections with devices, counted from 1 at the start of the ring
 CAVITY_STRAIGHT = 11
 DEVICE_STRAIGHTS = (3, 6, 9, 13, 16, 19)
 
 
 def storage_ring() -> Lattice:
-    """The ring, from the middle of the injection straight.
+    """The ring, starting in the middle of the injection straight.
 
     Returns
     -------
@@ -78,9 +78,9 @@ def cavity_frequency(reference: ReferenceParticle) -> float:
 
 
 def _device(straight: int, reference: ReferenceParticle) -> tuple[float, Element | None]:
-    """What stands in the middle of a straight section, and its length."""
+    """Length and element of the device in the middle of a straight section."""
     if straight == CAVITY_STRAIGHT:
-        # Above transition, particles of higher energy are late, and lose energy there at lag = 1/2.
+        # Above transition, particles of higher energy arrive late; at lag = 1/2 late particles lose energy.
         frequency = cavity_frequency(reference)
         return CAVITY_LENGTH, RFCavity(
             "rf", length=CAVITY_LENGTH, voltage=VOLTAGE, frequency=frequency, lag=0.5

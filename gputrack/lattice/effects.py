@@ -1,4 +1,4 @@
-"""Space charge and synchrotron radiation, put into a lattice's elements and taken out."""
+"""Space charge and synchrotron radiation, added to the elements of a lattice and removed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gputrack.lattice.places import LatticePlaces
 
 
 class LatticeEffects(LatticePlaces):
-    """Methods of `gputrack.Lattice` about what acts along its elements."""
+    """Methods of `gputrack.Lattice` for effects distributed along its elements."""
 
     def with_space_charge(
         self,
@@ -22,7 +22,7 @@ class LatticeEffects(LatticePlaces):
         kicks_per_element: int | Mapping[str, int] = 1,
         select: str = "*",
     ) -> Self:
-        """The lattice with kicks of the beam's own field inside its elements.
+        """Copy with space-charge kicks inside its elements.
 
         Parameters
         ----------
@@ -36,7 +36,7 @@ class LatticeEffects(LatticePlaces):
         select : str
             Glob of the elements that have kicks; those without length have none.
         """
-        self._require_untraced("space charge is put in")
+        self._require_untraced("with_space_charge")
         chosen = set(self.indices(select))
         numbers = kicks_per_element if isinstance(kicks_per_element, Mapping) else {"*": kicks_per_element}
         elements = list(self.elements)
@@ -49,32 +49,32 @@ class LatticeEffects(LatticePlaces):
     def with_radiation(
         self, kicks_per_element: int | Mapping[str, int] | None = None, *, select: str = "*"
     ) -> Self:
-        """The lattice in whose magnets particles radiate: they lose the mean energy of what they would emit.
+        """Copy with mean synchrotron radiation.
 
-        Bends, straight magnets, solenoids, correctors and thin multipoles with `lrad` radiate, in the field at each
-        particle's place, across its direction; fringe fields, and thin kicks without `lrad`, do not. Any charged
-        particle does, at any energy. Motion is then no longer symplectic: a cavity has to give the energy back, and
-        `damping` finds the orbit that closes, and how fast particles near it are damped; `envelope` adds what the
-        randomness of photons does to a beam, which tracking leaves out.
+        Particles of any charge and energy radiate in bends, straight magnets, solenoids, correctors and thin
+        multipoles with `lrad`, according to the field component transverse to their motion at their own position;
+        fringe fields, and thin kicks without `lrad`, do not radiate. Motion is then not symplectic, and a cavity must
+        restore the energy. `damping` gives the closed orbit and the damping times, `envelope` also the effect of
+        quantum excitation, which tracking does not include.
 
-        A gradient undoes the turns; undoing damping makes errors of rounding grow as fast as the motion was damped,
+        Gradients undo the turns. Undoing damping amplifies rounding errors at the damping rate, by
         exp(turns/damping time in turns): a few damping times are well within double precision.
 
         Parameters
         ----------
         kicks_per_element : int, or mapping of globs to int
-            At both ends, and between, see `RadiationKicks`. Where not given, 4 in bends and 2 in other magnets: in the
-            demonstration ring damping partition numbers are then right to 4e-8, and the equilibrium emittance to 4e-6
-            (with 3 in bends to 2e-7 and 8e-3). With a mapping, elements that no glob matches do not radiate.
+            At both ends and in between, see `RadiationKicks`. By default 4 in bends and 2 in other magnets: in the
+            demonstration ring damping partition numbers are then accurate to 4e-8 and the equilibrium emittance to
+            4e-6 (with 3 in bends to 2e-7 and 8e-3). With a mapping, elements that no glob matches do not radiate.
         select : str
-            Glob of the elements that radiate; those without a field do not.
+            Glob of the elements that radiate; those without a field are unchanged.
 
         Raises
         ------
         InputError
             A number is not an integer >= 1, no name matches, or a thin bend has no `lrad`.
         """
-        self._require_untraced("radiation is put in")
+        self._require_untraced("with_radiation")
         chosen = set(self.indices(select))
         numbers = kicks_per_element if isinstance(kicks_per_element, Mapping) else {"*": kicks_per_element}
         elements = list(self.elements)
@@ -87,31 +87,31 @@ class LatticeEffects(LatticePlaces):
         return self.made_of(elements)
 
     def without_radiation(self) -> Self:
-        """The lattice in which nothing radiates."""
-        self._require_untraced("radiation is taken out")
+        """Copy without synchrotron radiation."""
+        self._require_untraced("without_radiation")
         return self.made_of(e.replaced(radiation=None) if e.radiation is not None else e for e in self.elements)
 
     @cached_property
     def first_radiating(self) -> Element | None:
-        """The first element in which particles radiate."""
+        """First element in which particles radiate."""
         if self.setting is not None:
             return self.origin.first_radiating
         return next((element for element in self.elements if element.radiation is not None), None)
 
     @cached_property
     def first_collective(self) -> Element | None:
-        """The first element that acts on the whole beam."""
+        """First element with a collective effect."""
         if self.setting is not None:
             return self.origin.first_collective or self.first_growing(self.setting.knobs)
         return next((element for element in self.elements if element.collective), None)
 
     def first_growing(self, knobs: Knobs) -> Element | None:
-        """The first element with kicks of space charge, which act where there is a length, whose length is a knob."""
+        """First element with space-charge kicks whose length is a knob: it may become other than zero."""
         elements = self.origin.elements
         places = knobs.driven["length"][0].tolist() if "length" in knobs.driven else []
         return next((elements[i] for i in sorted(places) if elements[i].space_charge is not None), None)
 
     def without_collective_effects(self) -> Self:
-        """The lattice without what acts on the whole beam: space charge is taken out, other effects are markers."""
-        self._require_untraced("collective effects are taken out")
+        """Copy without collective effects: no space charge, and markers in place of other collective elements."""
+        self._require_untraced("without_collective_effects")
         return self.made_of(element.single_particle() for element in self.elements)

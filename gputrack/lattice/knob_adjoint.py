@@ -1,4 +1,4 @@
-"""From derivatives with respect to a program's constants to those with respect to elements' parameters."""
+"""Derivatives with respect to elements' parameters from those with respect to a program's constants."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DRIVEN: Entry[list[DrivenRows]] = Entry("rows that knobs drive", most=8)
 def knob_gradient(program: Program, constants_bar: np.ndarray, knobs: Knobs) -> np.ndarray:
     """Derivatives with respect to knobs, shape (n,): sums over the parameters that each one drives.
 
-    Only the groups of elements that a knob drives are differentiated, with respect to what is driven.
+    Only groups of driven elements are differentiated, with respect to their driven parameters.
     """
     driven: dict[int, list[tuple[str, np.ndarray, np.ndarray]]] = {}
     for number, parameter, rows, driving in driven_rows(program, knobs):
@@ -58,7 +58,7 @@ class DrivenRows(NamedTuple):
 
 
 def driven_rows(program: Program, knobs: Knobs) -> list[DrivenRows]:
-    """What knobs drive in a program; the same for other constants."""
+    """Rows of a program's groups that knobs drive; they do not depend on its constants."""
     return program.layout.get(_DRIVEN, lambda: list(_driven_rows(program, knobs)), Identity(knobs))
 
 
@@ -74,9 +74,9 @@ def _driven_rows(program: Program, knobs: Knobs) -> Iterator[DrivenRows]:
 def group_adjoint(
     group: LoweredGroup, constants_bar: np.ndarray, wanted: Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """Derivatives for parameters of a group, all where not given: name, or ``"knl[2]"``, to an array over its elements.
+    """Derivatives with respect to parameters of a group (all by default), by name or ``"knl[2]"``, (elements,) each.
 
-    The lowering is array mathematics, so autograd pulls the cotangents of all elements back at once.
+    Lowering is array mathematics: autograd pulls the cotangents of all elements back at once.
     """
     names, table = parameter_table(group)
     wanted = names if wanted is None else wanted
@@ -118,7 +118,7 @@ def _contracted(
 
 
 def lowered_columns(group: LoweredGroup, names: list[str], values: Any) -> list[list[Any]]:
-    """For each call of a group its constants, each a number or an array over the elements, from the parameters."""
+    """Constants of each call of a group, each a number or an array over its elements, from the parameters."""
     p: dict[str, Any] = {name: [] for name, value in group.parameters.items() if isinstance(value, list)}
     for i, name in enumerate(names):
         series, bracket, _ = name.partition("[")

@@ -1,4 +1,4 @@
-"""From tangents of elements' parameters to those of a program's constants; twin of parameter_adjoint.py."""
+"""Tangents of a program's constants from those of elements' parameters; twin of knob_adjoint.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gputrack.lattice.program import LoweredGroup, Program
 def constants_tangent(program: Program, directions: Sequence[tuple[Knobs, Any]]) -> np.ndarray:
     """Tangents of all constants, (n_constants,), for knobs with tangents (n_knobs,).
 
-    Only the groups of elements that a knob drives are differentiated.
+    Only groups of driven elements are differentiated.
     """
     tables: dict[int, np.ndarray] = {}
     for knobs, tangent in directions:
@@ -33,7 +33,7 @@ def constants_tangent(program: Program, directions: Sequence[tuple[Knobs, Any]])
 def _add_parameters(program: Program, knobs: Knobs, tangent: np.ndarray, tables: dict[int, np.ndarray]) -> None:
     """Add knobs' tangents to those of the parameters that they drive, a table for each group."""
     if tangent.shape != (len(knobs),):
-        raise InputError(f"{len(knobs)} knobs have as many tangents, got {tangent.size}")
+        raise InputError(f"{len(knobs)} knobs need as many tangents, got {tangent.size}")
     names: dict[int, list[str]] = {}
     for number, parameter, rows, driving in driven_rows(program, knobs):
         if number not in names:
@@ -45,7 +45,7 @@ def _add_parameters(program: Program, knobs: Knobs, tangent: np.ndarray, tables:
 
 
 def group_tangent(group: LoweredGroup, table_tangent: np.ndarray) -> list[np.ndarray]:
-    """For each call of a group the tangents of its constants, (elements, constants).
+    """Tangents of the constants of each call of a group, (elements, constants).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Parameters of elements, and constants of programs, as arrays that follow the knobs which are being differentiated."""
+"""Parameters of elements and constants of programs as arrays traced through knobs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from gputrack.lattice.program import LoweredGroup, Program
 from gputrack.lattice.setting import parameters_of, without_parameters
 
 _VALUES: Entry[Any] = Entry("traced constants", most=4)
-_EFFECTIVE: Entry[list[Knobs]] = Entry("knobs that are being differentiated", most=8)
+_EFFECTIVE: Entry[list[Knobs]] = Entry("traced knobs", most=8)
 
 
 def traced_groups(program: Program, traces: Sequence[tuple[Knobs, Any]]) -> tuple[LoweredGroup, ...]:
-    """Groups of a program, with traced values for the parameters that knobs drive; their maps stay as they are.
+    """Groups of a program with traced values for the parameters that knobs drive; the form of the maps is unchanged.
 
     Parameters
     ----------
     program : Program
-        In whose maps the knobs' parameters are.
+        With the knobs' parameters in its maps.
     traces : sequence of (Knobs, traced array (n,))
         See `gputrack.lattice.knob_trace.effective_traces`.
     """
@@ -61,16 +61,16 @@ def _drive(table: dict[str, Any], parameter: str, rows: np.ndarray, values: Any)
 
 
 def _placed(column: Any, rows: np.ndarray, values: Any) -> Any:
-    """A column with other values in some rows."""
+    """Column with other values in some rows."""
     source, chosen = np.zeros(len(column), dtype=int), np.zeros(len(column), dtype=bool)
     source[rows], chosen[rows] = np.arange(len(rows)), True
     return anp.where(chosen, values[source], column)
 
 
 def traced_values(lattice: Lattice, program: Program) -> Any:
-    """Constants of a program of a lattice, then the members of `ReferenceValues`, traced where the lattice is.
+    """Constants of a lattice's program, then the members of `ReferenceValues`, traced if the lattice is.
 
-    All that is computed with them hands its derivatives back here, and what is driven by knobs is differentiated once.
+    All results computed from them share one node of the trace, so that the lowering is differentiated once.
     """
     return lattice.cache.get(_VALUES, lambda: _values(lattice, program), Identity(program.constants))
 
@@ -103,7 +103,7 @@ defvjp_argnums(_constants, _pull_constants)
 
 
 def effective_traces(lattice: Lattice) -> list[tuple[Knobs, Any]]:
-    """Knobs of a lattice that are being differentiated, each without the parameters that a later setting took over."""
+    """Traced knobs of a lattice with their values, each without the parameters overridden by later settings."""
     if not lattice.traces:
         return []
     key = tuple((Identity(knobs), is_traced(box)) for knobs, box in lattice.traces)

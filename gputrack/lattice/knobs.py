@@ -1,4 +1,4 @@
-"""Knobs: handles to parameters of elements, which values they may take, and how those are read and set."""
+"""Knobs: handles to parameters of elements, their intervals, and how values are read and set."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gputrack.elements.parameters import free_parameters, parameter_names, serie
 
 @dataclass(frozen=True, eq=False)
 class Limits:
-    """Open intervals in which any values of knobs are right.
+    """Open intervals in which all values of knobs are valid.
 
     Attributes
     ----------
     knobs : Knobs
     low, high : (n,) arrays
-        Empty intervals where elements have to be looked at one by one.
+        Empty intervals where elements must be validated one by one.
     """
 
     knobs: Knobs
@@ -30,7 +30,7 @@ class Limits:
     high: np.ndarray
 
     def admit(self, numbers: np.ndarray) -> bool:
-        """Whether all of these values are right."""
+        """Whether all of these values are valid."""
         return bool((np.isfinite(numbers) & (self.low < numbers) & (numbers < self.high)).all())
 
 
@@ -49,7 +49,7 @@ def limits_of(elements: Sequence[Element], knobs: Knobs) -> Limits:
 
 
 def intervals(element: Element) -> dict[str, tuple[float, float]]:
-    """By parameter, entries of series by themselves: those that it has."""
+    """Interval of each free parameter, entries of series (``"knl[2]"``) separately."""
     found: dict[str, tuple[float, float]] = {}
     for name, interval in free_parameters(element).items():
         value = getattr(element, name)
@@ -104,7 +104,7 @@ class Knobs(Sequence[Knob]):
 
     @cached_property
     def driven(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """For each parameter the places where it is driven, and the number of the knob that drives it there."""
+        """For each parameter the places of the driven elements, and the number of the knob that drives each."""
         found: dict[str, tuple[list[int], list[int]]] = {}
         for number, knob in enumerate(self.items):
             places, numbers = found.setdefault(knob.parameter, ([], []))
@@ -119,7 +119,7 @@ class Knobs(Sequence[Knob]):
 
 
 def knob_values(knobs: Knobs, values: Any) -> np.ndarray:
-    """Values for knobs as an array (n,), or an error."""
+    """Values for knobs as an array (n,); raises `InputError` if their number is wrong."""
     try:
         numbers = np.asarray(values, dtype=float).reshape(-1)
     except (TypeError, ValueError) as error:

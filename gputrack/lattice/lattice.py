@@ -18,27 +18,27 @@ __all__ = ["Lattice", "describe", "orbit_length"]
 
 
 class Lattice(LatticeValues, LatticeEffects, LatticeText, Sequence[Element]):
-    """Elements in the order in which particles meet them. A value: nothing changes it.
+    """Elements in beam order, immutable.
 
     Parameters
     ----------
     elements : iterable of Element
-        The same element may stand in many places.
+        The same element may occur several times.
     reference : ReferenceParticle, optional
-        Needed to track; files usually give it.
+        Required for tracking; usually given by lattice files.
     name : str
     model : Model
-        How elements are tracked that have no model of their own.
+        Tracking model of elements without one of their own.
 
     Raises
     ------
     InputError
-        An entry is not an element, or the model or reference is not one.
+        An entry is not an element, or model or reference is of another type.
 
     Examples
     --------
-    ``ring[3]`` is an element, ``ring[3:9]`` and ``ring["q*"]`` are lattices (the latter of the elements whose
-    names match), ``ring.s`` the positions of the entrances.
+    ``ring[3]`` is an element; ``ring[3:9]`` and ``ring["q*"]`` are lattices, the latter of the elements with matching
+    names; ``ring.s`` gives the positions of the entrances.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Lattice(LatticeValues, LatticeEffects, LatticeText, Sequence[Element]):
     def __getitem__(self, key: slice | str) -> Lattice: ...
     def __getitem__(self, key: int | slice | str) -> Element | Lattice:
         if isinstance(key, str):
-            self._require_untraced("elements are selected")
+            self._require_untraced("selection of elements")
             return self.made_of(self.elements[i] for i in self.indices(key))
         if isinstance(key, slice):
-            self._require_untraced("elements are selected")
+            self._require_untraced("selection of elements")
             return self.made_of(self.elements[key])
         try:
             if self._elements is None and self.setting is not None and not self.setting.drives(key):
@@ -79,7 +79,7 @@ class Lattice(LatticeValues, LatticeEffects, LatticeText, Sequence[Element]):
             return self.elements[key]
         except IndexError:
             raise IndexError(
-                f"Lattice {self.name!r} has {len(self)} elements, there is no element {key}"
+                f"Lattice {self.name!r} has {len(self)} elements, index {key} is out of range"
             ) from None
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""Programs for maps: a lattice without apertures, with places for the parameters that are varied."""
+"""Programs for maps: a lattice without apertures, with varied parameters in the maps even if they are zero."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ _ACTING: Entry[tuple[np.ndarray, np.ndarray]] = Entry("ops but for records")
 
 
 def require_single_particles(lattice: Lattice, knobs: Knobs | None = None) -> None:
-    """An error where elements act on the whole beam: optics and maps are those of one particle.
+    """Raise `InputError` for collective elements: optics and maps are those of single particles.
 
-    Also where they would once knobs, those of the lattice that are being differentiated or others, change.
+    Elements that would become collective when knobs change (those given, or traced ones) are refused as well.
     """
     sets = [*(own for own, _ in lattice.traces), *([] if knobs is None else [knobs])]
     element = lattice.first_collective or next(filter(None, map(lattice.first_growing, sets)), None)
     if element is not None:
         raise InputError(
             f"Lattice {lattice.name!r}: {type(element).__name__} {element.name!r} acts on the whole beam, which optics "
-            "and maps do not include; give lattice.without_collective_effects()"
+            "and maps do not include; use lattice.without_collective_effects()"
         )
 
 
-def require_undamped(lattice: Lattice, what: str) -> None:
-    """An error where particles radiate: `what` names a property that damped motion does not have."""
+def require_undamped(lattice: Lattice, quantity: str) -> None:
+    """Raise `InputError` where particles radiate; `quantity` names a property that damped motion lacks."""
     element = lattice.first_radiating
     if element is not None:
         raise InputError(
             f"Lattice {lattice.name!r}: particles radiate in {type(element).__name__} {element.name!r}, and damped "
-            f"motion has no {what}; give lattice.without_radiation(), or see gputrack.damping"
+            f"motion has no {quantity}; use lattice.without_radiation(), or see gputrack.damping"
         )
 
 
 def bare(lattice: Lattice, traced: bool = False) -> Lattice:
-    """The lattice without apertures, which maps do not have, and without traces, which are allowed with `traced`."""
+    """Lattice without apertures, which maps ignore; raises `InputError` for a traced lattice unless `traced`."""
     if lattice.traced and not traced:
         raise InputError("transfer maps of a lattice that is being differentiated are not available; use knobs=")
     require_single_particles(lattice)
@@ -64,19 +64,19 @@ def bare(lattice: Lattice, traced: bool = False) -> Lattice:
 
 
 def map_program(lattice: Lattice, places: Sequence[int] = (), knobs: Knobs | None = None) -> Program:
-    """Program of a lattice for maps, with a record at each place, and with the knobs' parameters in the maps."""
+    """Program for maps, with a record at each place and the knobs' parameters in the maps."""
     active = {} if knobs is None else driven_by([knobs])
     require_single_particles(lattice, knobs)
     return compile_program(bare(lattice), [(1, list(places))] if len(places) else [], active)
 
 
 def recording_program(lattice: Lattice) -> Program:
-    """Program with a record after every element; with the knobs that are being differentiated in its maps."""
+    """Program with a record after every element and the traced knobs in the maps."""
     return lattice.cache.get(_RECORDING, lambda: _recording(lattice))
 
 
 def share_program(lattice: Lattice, other: Lattice) -> None:
-    """Let a lattice of the same elements, which has no program yet, have that of `recording_program`: it is one."""
+    """Share the program of `recording_program` with a lattice of the same elements that has none yet."""
     other.cache.get(_RECORDING, lambda: recording_program(lattice))
 
 
@@ -86,17 +86,17 @@ def _recording(lattice: Lattice) -> Program:
 
 
 def compile_recording(lattice: Lattice, active: Active) -> Program:
-    """The same of a lattice made of elements, with `active` parameters in its maps."""
+    """`recording_program` of a lattice of elements, with `active` parameters in the maps."""
     return compile_program(bare(lattice, traced=True), [(1, range(len(lattice)))], active)
 
 
 def observing_program(lattice: Lattice, points: ObservationPoints) -> Program:
-    """Program with a record at each observation point and after every element, and the traced knobs in its maps."""
+    """Program with a record at each observation point and after every element, and the traced knobs in the maps."""
     return compile_program(bare(lattice, traced=True), (), driven(lattice), points)
 
 
 def without_records(program: Program) -> Program:
-    """The same program without its records, for results at the end alone."""
+    """Program without its records, for results at the end only."""
     ops, elements = program.layout.get(_ACTING, lambda: _acting(program))
     return replace(program, ops=ops, elements=elements)
 
@@ -112,7 +112,7 @@ def turn_program(lattice: Lattice) -> Program:
 
 
 def driven(lattice: Lattice) -> dict[int, frozenset[str]]:
-    """Parameters that are being differentiated, by place."""
+    """Traced parameters, by place."""
     return driven_by([knobs for knobs, _ in effective_traces(lattice)])
 
 

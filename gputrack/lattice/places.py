@@ -1,4 +1,4 @@
-"""Names and positions of a lattice's elements; the same for all settings of its knobs, but for lengths."""
+"""Names and positions of a lattice's elements; only positions depend on the setting of knobs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _POSITIONS: Entry[np.ndarray] = Entry("positions")
 
 
 class LatticePlaces(LatticeState):
-    """Methods of `gputrack.Lattice` about names and positions."""
+    """Methods of `gputrack.Lattice` for names and positions."""
 
     def __len__(self) -> int:
         return len(self.origin.elements)
 
     @property
     def names(self) -> list[str]:
-        """Names in order; one name may occur many times."""
+        """Names in order; a name may occur several times."""
         return [element.name for element in self.origin.elements]
 
     @property
@@ -41,7 +41,7 @@ class LatticePlaces(LatticeState):
 
     @property
     def positions(self) -> np.ndarray:
-        """The same as `s`, read-only."""
+        """`s` as a cached, read-only array."""
         if self.setting is not None and not self.setting.changes_lengths:
             return self.origin.positions
         return self.cache.get(_POSITIONS, self._accumulated)
@@ -57,17 +57,17 @@ class LatticePlaces(LatticeState):
         return float(self.positions[-1])
 
     def indices(self, pattern: str) -> list[int]:
-        """Places of the elements whose names match a glob pattern (case as in the names).
+        """Indices of the elements with names that match a glob pattern (case-sensitive).
 
         Raises
         ------
         InputError
-            No name matches; the message shows similar ones.
+            No name matches; the message lists similar ones.
         """
         return list(self.places(pattern))
 
     def places(self, pattern: str) -> list[int]:
-        """The same as `indices`: the list that is held for the next call, not to be changed."""
+        """`indices` as a cached list, not to be modified."""
         return self.origin.cache.get(_PLACES, lambda: self._matching(pattern), pattern)
 
     def _matching(self, pattern: str) -> list[int]:

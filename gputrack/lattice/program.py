@@ -29,7 +29,7 @@ _ROWS: Entry[tuple[np.ndarray, np.ndarray]] = Entry("rows of places in groups")
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Ops in the order in which they act.
+    """Ops in beam order.
 
     Attributes
     ----------
@@ -44,10 +44,10 @@ class Program:
     groups : tuple of LoweredGroup
         Elements that were lowered together, with the places of their constants.
     effects : tuple
-        Descriptions of the collective effects; the first integer of an op of the whole beam is a number of one.
+        Collective effects; the first integer of a collective op is an index in it.
     layout : Cache
-        Results that depend on ops and groups, but not on constants and records; shared by programs that differ in
-        these alone.
+        Results that depend on ops and groups, but not on constants and records; shared by programs that differ only
+        in these.
     """
 
     ops: np.ndarray
@@ -60,7 +60,7 @@ class Program:
 
     @cached_property
     def cuts(self) -> list[int]:
-        """Ops that act on the whole beam."""
+        """Numbers of the collective ops."""
         return np.flatnonzero(self.ops[:, 0] < 0).tolist()
 
     def __len__(self) -> int:
@@ -78,14 +78,14 @@ class Program:
 
     @cached_property
     def calls(self) -> list[tuple[Any, SimpleNamespace]]:
-        """Each op as its map and the attributes that the array maps read."""
+        """Map of each op, and its attributes for the array maps."""
         return [
             self.collective(number) if row[0] < 0 else _unpacked(self.kind_of[row[0]], row, self.constants)
             for number, row in enumerate(self.ops.tolist())
         ]
 
     def collective(self, number: int) -> tuple[Any, SimpleNamespace]:
-        """An op of the whole beam as its map and the attributes that it reads."""
+        """Map and attributes of a collective op."""
         row = self.ops[number].tolist()
         kind, what = collective_kind(row[0]), self.effects[row[2]]
         values = _constants(kind, row[1], self.constants, lambda name: int(getattr(what, name)))
@@ -93,7 +93,7 @@ class Program:
 
     @property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each place of the lattice the number of its group, and its row there."""
+        """Number of the group of each element, and its row there."""
         return self.layout.get(_ROWS, self._rows)
 
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +111,7 @@ def _unpacked(kind: MapKind, row: list[int], constants: np.ndarray) -> tuple[Map
 
 
 def _constants(kind: Any, place: int, constants: np.ndarray, count: Callable[[str], int]) -> dict[str, Any]:
-    """Scalars, then series of so many entries as ``count(name)`` says, by name."""
+    """Constants by name: scalars, and series with ``count(name)`` entries."""
     values: dict[str, Any] = {}
     for name in kind.constants:
         values[name] = float(constants[place])
@@ -125,18 +125,18 @@ def _constants(kind: Any, place: int, constants: np.ndarray, count: Callable[[st
 
 @dataclass(frozen=True, eq=False)
 class LoweredGroup:
-    """Elements of equal form, lowered together.
+    """Elements of the same form, lowered together.
 
     Attributes
     ----------
     form : ElementForm, or ObservedForm
     places : list of int
-        Places of the elements in the lattice.
+        Indices of the elements in the lattice.
     parameters : dict
         Their parameters as arrays (n,), series as lists of arrays.
     calls : list of MapCall
     constants : list of int arrays (n, number of constants)
-        For each call, where its constants are in the program's table.
+        Indices of the constants of each call in the program's table.
     """
 
     form: ElementForm | ObservedForm
@@ -151,11 +151,11 @@ class LoweredGroup:
         return self.form.kind
 
     def lower(self, parameters: Mapping[str, Any]) -> list[MapCall]:
-        """Map calls for other values of the parameters, which may be traced."""
+        """Map calls for given values of the parameters, which may be traced."""
         return self.form.lower(parameters)
 
     def same_maps(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether this form is right for other values of free parameters."""
+        """Whether the form of the maps is the same for other values of free parameters."""
         return self.form.same_maps(parameters)
 
     def arc_length(self) -> Array:
@@ -163,7 +163,7 @@ class LoweredGroup:
         return self.form.arc_length(self.parameters)
 
     def magnet(self) -> Magnet | None:
-        """Fields for linear optics and driving terms; None for what is not a magnet."""
+        """Fields for linear optics and driving terms; None for elements other than magnets."""
         return self.form.magnet(self.parameters)
 
     def reference_motion(self) -> ReferenceMotion:
@@ -183,11 +183,11 @@ def compile_program(
     ----------
     lattice : Lattice
     monitors : sequence of (every, places)
-        For each monitor: it records every so many turns, at the exits of the elements at these places.
+        For each monitor: its interval in turns, and the indices of the elements at whose exits it records.
     active : mapping of place to parameter names, optional
-        Parameters that keep their place in the maps even where they are zero.
+        Parameters included in the maps even if they are zero.
     points : ObservationPoints, optional
-        Places inside elements: these and all exits are recorded, by the only monitor.
+        Points inside elements; these and all exits are recorded, by a single monitor.
     """
     assert points is None or not monitors
     groups = _lower_groups(lattice, active or {}, points)
@@ -201,7 +201,7 @@ def _lower_groups(
     lattice: Lattice, active: Mapping[int, frozenset[str]], points: ObservationPoints | None
 ) -> list[LoweredGroup]:
     members: dict[tuple[ElementForm, int], list[int]] = {}
-    known: dict[tuple[int, frozenset[str], int], list[int]] = {}  # by element, so that each is asked for its form once
+    known: dict[tuple[int, frozenset[str], int], list[int]] = {}  # by element, to compute each form once
     none: frozenset[str] = frozenset()
     elements = lattice.elements
     for place, element in enumerate(elements):
@@ -256,7 +256,7 @@ def _exit_records(points: ObservationPoints) -> dict[int, list[MapCall]]:
 def _packed(
     pieces: list[tuple[list[int], list[MapCall]]], length: int, groups: tuple[LoweredGroup, ...]
 ) -> Program:
-    """Arrange the ops by element; records come after the element's own ops (they are the later pieces)."""
+    """Ops sorted by element; records follow the element's own ops (they are the later pieces)."""
     ops_per_element = np.zeros(length, dtype=np.int64)
     for places, calls in pieces:
         ops_per_element[places] += len(calls)

@@ -1,4 +1,4 @@
-"""Programs of lattices for other values of knobs: only what these drive is lowered anew, as arrays."""
+"""Programs of lattices for other values of knobs: only driven elements are lowered again, as arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import LoweredGroup, Program, call_constants
 from gputrack.lattice.setting import Driven
 
-#: parameters that have places in the maps also where they are zero, by place in the lattice
+#: parameters included in the maps even if they are zero, by place in the lattice
 Active = Mapping[int, frozenset[str]]
 #: ``compile(lattice, active)``
 Compiler = Callable[[Lattice, Active], Program]
@@ -24,27 +24,27 @@ _ACTIVE: Entry[tuple[Active, frozenset[Any]]] = Entry("parameters that change th
 
 
 def program_for(lattice: Lattice, entry: Entry[Program], make: Compiler, *key: Hashable) -> Program:
-    """Program of a lattice: that of its origin with other constants where it has a setting.
+    """Program of a lattice; with a setting of knobs, that of its origin with other constants.
 
-    Programs of lattices that are made of elements stay with these, so that other values of knobs find them.
+    Programs are cached on the origin, so that they are shared by all values of the knobs.
 
     Parameters
     ----------
     lattice : Lattice
-        Parameters that are being differentiated have places in the maps.
+        Traced parameters are included in the maps.
     entry : Entry
-        Under which programs are held.
+        Cache entry of the programs.
     make : callable
         See `Compiler`.
     key : hashable
-        What else the program depends on.
+        Further data on which the program depends.
     """
     tuned = retuned_program(lattice, entry, make, *key)
     return _compiled(lattice, None, _traced(lattice), entry, make, *key) if tuned is None else tuned
 
 
 def retuned_program(lattice: Lattice, entry: Entry[Program], make: Compiler, *key: Hashable) -> Program | None:
-    """The program of the origin with other constants; None without a setting, or for maps of another form."""
+    """Program of the origin with other constants; None without a setting, or if the form of the maps changes."""
     setting = lattice.setting
     if setting is None:
         return None
@@ -61,14 +61,14 @@ def _compiled(
     lattice: Lattice, others: Driven | None, traced: Sequence[Knobs], entry: Entry[Program], make: Compiler,
     *key: Hashable,
 ) -> Program:  # fmt: skip
-    """Program of a lattice made of elements, in whose maps some of its parameters have places."""
+    """Program of a lattice of elements, with some parameters included in the maps."""
     sets = (others, *map(Identity, traced))
     active, form = lattice.cache.get(_ACTIVE, lambda: _activity(lattice, others, traced), *sets)
     return lattice.cache.get(entry, lambda: make(lattice, active), form, *key)
 
 
 def _activity(lattice: Lattice, others: Driven | None, traced: Sequence[Knobs]) -> tuple[Active, frozenset[Any]]:
-    """Parameters without places in the maps as they are."""
+    """Parameters that the present form of the maps lacks."""
     none: frozenset[str] = frozenset()
     wanted = driven_by(traced)
     for place, parameter in others.parameters() if others else ():
@@ -92,15 +92,15 @@ def driven_by(sets: Sequence[Knobs]) -> dict[int, frozenset[str]]:
 
 
 def retuned(program: Program, knobs: Knobs, numbers: np.ndarray) -> Program | None:
-    """A program with other values of knobs; None where they need maps of another form.
+    """Program with other values of knobs; None if the form of the maps changes.
 
     Parameters
     ----------
     program : Program
-        In which the knobs' parameters are, whatever their values.
+        With the knobs' parameters in its maps.
     knobs : Knobs
     numbers : (n,) array
-        Values that elements admit, see `gputrack.lattice.knobs`.
+        Valid values, see `gputrack.lattice.knobs`.
     """
     tables: dict[int, dict[str, object]] = {}
     for number, parameter, rows, driving in driven_rows(program, knobs):
@@ -116,7 +116,7 @@ def retuned(program: Program, knobs: Knobs, numbers: np.ndarray) -> Program | No
 
 
 def _set(table: dict[str, object], parameter: str, rows: np.ndarray, values: np.ndarray) -> None:
-    """Values in rows of a parameter, ``"k1"`` or ``"knl[2]"``, in arrays of their own."""
+    """Put values into rows of a parameter, ``"k1"`` or ``"knl[2]"``, of a copied column."""
     series, bracket, order = parameter.partition("[")
     column = np.array(table[series][int(order[:-1])] if bracket else table[parameter])  # type: ignore[index]
     column[rows] = values
@@ -129,7 +129,7 @@ def _set(table: dict[str, object], parameter: str, rows: np.ndarray, values: np.
 
 
 def _lowered(group: LoweredGroup, table: dict[str, object], constants: np.ndarray) -> LoweredGroup:
-    """A group with other parameters, its constants put into their places."""
+    """Group with other parameters; its constants are written to the table."""
     calls = group.lower(table)
     for call, where in zip(calls, group.constants, strict=True):
         constants[where] = call_constants(call, len(group.places))

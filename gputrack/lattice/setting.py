@@ -1,4 +1,4 @@
-"""Setting: values of knobs on a lattice, as arrays; elements are made when they are asked for."""
+"""Setting: values of knobs on a lattice, as arrays; elements are made on first use."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 #: parameters on which the length of the reference orbit depends
 _LENGTHS = ("length", "angle")
-#: sets of knobs in turn with which a lattice is set without being looked at again
+#: sets of knobs for which results are cached
 _SETS = 32
 _LIMITS: Entry[Limits] = Entry("intervals of knobs", _SETS)
 _PRESENT: Entry[tuple[np.ndarray, np.ndarray]] = Entry("values of driven parameters", _SETS)
 _SWITCHED_OFF: Entry[LatticePlaces] = Entry("lattice with parameters at zero", most=4)
 _DRIVEN: Entry[frozenset[int]] = Entry("places that knobs drive", _SETS)
 _LEFT: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs without those of others", _SETS)
-_MERGED: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs of one setting after another", _SETS)
+_MERGED: Entry[tuple[Knobs, np.ndarray]] = Entry("knobs of successive settings", _SETS)
 
 
 @dataclass(frozen=True)
 class Driven:
-    """Some of the parameters that knobs drive.
+    """A subset of the parameters that knobs drive.
 
     Attributes
     ----------
     knobs : Identity
     chosen : bytes
-        For each parameter that the knobs drive, whether it is one of them.
+        Whether each of the driven parameters belongs to the subset.
     """
 
     knobs: Identity
@@ -50,14 +50,14 @@ class Driven:
 
 
 class Form(NamedTuple):
-    """What the form of maps follows from: whether a magnet is skew, displaced, ...
+    """Data that determine the form of the maps: whether a magnet is skew, displaced, ...
 
     Attributes
     ----------
     lattice : LatticePlaces
-        Made of elements, with 0 where that was set.
+        Lattice of elements, with parameters that are set to 0.
     others : Driven
-        The parameters that are set to other values.
+        Parameters set to other values.
     """
 
     lattice: LatticePlaces
@@ -71,7 +71,7 @@ class Setting:
     Attributes
     ----------
     origin : lattice
-        Made of elements: it has no setting itself.
+        Lattice of elements, without a setting itself.
     knobs : Knobs
     numbers : (n,) array
     """
@@ -86,18 +86,18 @@ class Setting:
 
     @property
     def changes_lengths(self) -> bool:
-        """Whether parameters are set on which lengths of the reference orbit depend."""
+        """Whether lengths of the reference orbit depend on its parameters."""
         return changes_lengths(self.knobs)
 
     def admits(self, knobs: Knobs, numbers: np.ndarray) -> bool:
-        """Whether values of knobs are right without a look at elements one by one."""
+        """Whether values of knobs are known to be valid without a check of each element."""
         find = lambda: limits_of(self.origin.elements, knobs)  # noqa: E731
         return self.origin.cache.get(_LIMITS, find, Identity(knobs)).admit(numbers)
 
     def followed_by(self, knobs: Knobs, numbers: np.ndarray) -> Setting:
-        """With further knobs, which override what is set of the same parameters.
+        """Setting with further knobs, which override earlier values of the same parameters.
 
-        A setting does not grow with the number of times that a parameter is set.
+        Its size does not grow when parameters are set repeatedly.
         """
         if knobs is self.knobs or not len(self.knobs):
             return replace(self, knobs=knobs, numbers=numbers)
@@ -118,12 +118,12 @@ class Setting:
         return Form(lattice, Driven(own, (~zero).tobytes()))
 
     def drives(self, place: int) -> bool:
-        """Whether a parameter of the element at a place is set."""
+        """Whether a parameter of an element is set, by its index."""
         place = operator.index(place) % max(1, len(self.origin))
         return place in self.origin.cache.get(_DRIVEN, lambda: _places(self.knobs), Identity(self.knobs))
 
     def without(self, knobs: Knobs) -> tuple[Knobs, np.ndarray]:
-        """What is set, and the values, but for parameters that other knobs drive."""
+        """Knobs and values of the setting, without parameters that other knobs drive."""
         key = Identity(self.knobs), Identity(knobs)
         left, rest = self.origin.cache.get(_LEFT, lambda: _left(self.knobs, knobs), *key)
         return left, self.numbers[rest]
@@ -133,7 +133,7 @@ class Setting:
         return with_parameters(self.origin.elements, self.knobs, self.numbers)
 
     def values(self, parameter: str, present: np.ndarray) -> np.ndarray:
-        """(elements,) Values of a parameter, from those of the origin."""
+        """(elements,) Values of a parameter, given those of the origin."""
         if parameter not in self.knobs.driven:
             return present
         places, driving = self.knobs.driven[parameter]
@@ -157,7 +157,7 @@ class Setting:
 
 
 def _present(lattice: LatticePlaces, knobs: Knobs) -> tuple[np.ndarray, np.ndarray]:
-    """For each parameter that knobs drive the number of its knob, and its value in a lattice."""
+    """Number of the knob of each driven parameter, and the parameter's value in a lattice."""
     driving, values = [np.zeros(0, dtype=int)], [np.zeros(0)]
     for parameter, (places, numbers) in knobs.driven.items():
         driving.append(numbers)
@@ -166,7 +166,7 @@ def _present(lattice: LatticePlaces, knobs: Knobs) -> tuple[np.ndarray, np.ndarr
 
 
 def _without(lattice: LatticePlaces, parameters: Sequence[tuple[int, str]]) -> LatticePlaces:
-    """A lattice with some parameters at 0."""
+    """Lattice with some parameters set to 0."""
     changed = list(lattice.elements)
     for place, parameter in parameters:
         changed[place] = set_parameter(changed[place], parameter, 0.0)
@@ -174,7 +174,7 @@ def _without(lattice: LatticePlaces, parameters: Sequence[tuple[int, str]]) -> L
 
 
 def with_parameters(elements: Sequence[Element], knobs: Knobs, numbers: np.ndarray) -> tuple[Element, ...]:
-    """Elements with the parameters that knobs drive, each checked."""
+    """Elements with values of knobs, each validated."""
     changed = list(elements)
     for knob, value in zip(knobs, numbers.tolist(), strict=True):
         for i in knob.places:
@@ -183,7 +183,7 @@ def with_parameters(elements: Sequence[Element], knobs: Knobs, numbers: np.ndarr
 
 
 def without_parameters(knobs: Knobs, taken: set[tuple[int, str]]) -> Knobs:
-    """The same knobs without some of the (place, parameter) that they drive."""
+    """Knobs without some of the (place, parameter) that they drive."""
     free = [[place for place in knob.places if (place, knob.parameter) not in taken] for knob in knobs]
     return Knobs(tuple(Knob(k.handle, tuple(p), k.parameter, k.value) for k, p in zip(knobs, free, strict=True)))
 
@@ -198,12 +198,12 @@ def _places(knobs: Knobs) -> frozenset[int]:
 
 
 def changes_lengths(knobs: Knobs) -> bool:
-    """Whether knobs drive parameters on which lengths of the reference orbit depend."""
+    """Whether lengths of the reference orbit depend on parameters that knobs drive."""
     return any(name in knobs.driven for name in _LENGTHS)
 
 
 def _left(first: Knobs, second: Knobs) -> tuple[Knobs, np.ndarray]:
-    """Knobs without the parameters that others drive, and the numbers of those that are left."""
+    """Knobs without the parameters that others drive, and the numbers of those that remain."""
     if not parameters_of(first) & parameters_of(second):
         return first, np.arange(len(first))
     free = without_parameters(first, parameters_of(second))
@@ -212,6 +212,6 @@ def _left(first: Knobs, second: Knobs) -> tuple[Knobs, np.ndarray]:
 
 
 def _merged(first: Knobs, second: Knobs) -> tuple[Knobs, np.ndarray]:
-    """Knobs of one setting after another, and the numbers of those of the first that are left."""
+    """Knobs of two successive settings, and the numbers of those of the first that remain."""
     left, rest = _left(first, second)
     return (left + second if len(left) else second), rest

@@ -1,4 +1,4 @@
-"""What a lattice holds, whether it is made of elements or of values of knobs on another one."""
+"""Data of a lattice: its elements, or values of knobs set on another lattice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Traces = tuple[tuple[Knobs, Any], ...]
 
 
 class LatticeState:
-    """Elements, reference particle and model, or a setting of knobs instead of elements; and what is differentiated."""
+    """Elements (or a setting of knobs on another lattice), reference particle, model and traced knobs."""
 
     name: str
     reference: ReferenceParticle | None
@@ -31,30 +31,30 @@ class LatticeState:
         setting: Setting | None = None, traces: Traces = (),
     ) -> None:  # fmt: skip
         self._elements = elements
-        #: values of knobs on another lattice, from which the elements are made when they are asked for
+        #: values of knobs on another lattice, from which the elements are made on first use
         self.setting = setting
         self.reference, self.name, self.model = reference, name, model
         #: knobs whose values are being differentiated, with the traced values; later ones override earlier ones
         self.traces = traces
-        #: what was derived from it
+        #: results derived from this lattice
         self.cache = Cache()
 
     def _filled(
         self, elements: tuple[Element, ...] | None, reference: ReferenceParticle | None, model: Model,
         setting: Setting | None = None, traces: Traces = (),
     ) -> Self:  # fmt: skip
-        """A lattice of the same name; its parts are known to be right."""
+        """A lattice of the same name, without checks of its parts."""
         changed = object.__new__(type(self))
         changed._fill(elements, reference, self.name, model, setting, traces)
         return changed
 
     def _set(self, setting: Setting, reference: ReferenceParticle | None, traces: Traces) -> Self:
-        """The lattice of a setting, whose elements are not made yet."""
+        """Lattice with a setting of knobs; its elements are not made yet."""
         return self._filled(None, reference, self.model, setting, traces)
 
     @property
     def origin(self) -> Self:
-        """The lattice on which knobs are set: of the same names and classes, and made of elements; or this one."""
+        """Lattice of elements on which the knobs are set (same names and classes); itself without a setting."""
         return self if self.setting is None else cast(Self, self.setting.origin)
 
     @property
@@ -66,11 +66,11 @@ class LatticeState:
         return self._elements
 
     def made_of(self, elements: Iterable[Element]) -> Self:
-        """A lattice of other elements, with the same reference, name and model."""
+        """Lattice of other elements, with the same reference, name and model."""
         return self._filled(tuple(elements), self.reference, self.model)
 
     def with_traces(self, traces: Traces) -> Self:
-        """The same lattice with other values that are being differentiated, see `traces`."""
+        """Copy with other traced knobs, see `traces`."""
         return self._filled(self._elements, self.reference, self.model, self.setting, traces)
 
     @property
@@ -79,14 +79,15 @@ class LatticeState:
         own = self.reference is not None and self.reference.traced
         return own or any(is_traced(box) for _, box in self.traces)
 
-    def _require_untraced(self, what: str) -> None:
+    def _require_untraced(self, method: str) -> None:
         if self.traces:
             raise InputError(
-                f"Lattice {self.name!r}: {what} while its knobs are being differentiated; do it before with_knobs"
+                f"Lattice {self.name!r}: {method} is not available while knobs are being differentiated; "
+                "call it before with_knobs"
             )
 
     def require_reference(self) -> ReferenceParticle:
-        """The reference particle, or an error that says how to give one."""
+        """Reference particle; raises `InputError` if there is none."""
         if self.reference is None:
             raise InputError(
                 f"Lattice {self.name!r} has no reference particle; give one with "

@@ -1,4 +1,4 @@
-"""A lattice as text."""
+"""Text descriptions of lattices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gputrack.lattice.places import LatticePlaces, orbit_length
 
 
 class LatticeText(LatticePlaces):
-    """Methods of `gputrack.Lattice` that describe it."""
+    """Methods of `gputrack.Lattice` that return text."""
 
     def counts(self) -> dict[str, int]:
         """Number of elements of each class, most frequent first."""
@@ -37,7 +37,7 @@ class LatticeText(LatticePlaces):
 
 
 def describe(element: Element) -> str:
-    """Parameters of an element that are not at their defaults, as text."""
+    """Parameters of an element other than defaults, as text."""
     parts = []
     for name in (*parameter_names(type(element)), *series_names(type(element))):
         value = getattr(element, name)

@@ -1,4 +1,4 @@
-"""Programs for tracking, with records where monitors stand."""
+"""Programs for tracking, with the records of monitors."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import Program, compile_program
 from gputrack.lattice.retune import Active, program_for
 
-#: for so many sets of monitors in turn
+#: sets of monitors for which programs are cached
 _MOST = 4
 _TRACKING: Entry[Program] = Entry("program for tracking", _MOST)
 _TRACKING_FORMS: Entry[Program] = Entry("programs for tracking of the origin of settings", _MOST)
 
 
 def tracking_program(lattice: Lattice, monitors: Sequence[tuple[int, str]] = ()) -> Program:
-    """Program of a lattice, in whose maps the knobs that are being differentiated have places.
+    """Program of a lattice, with traced knobs included in the maps.
 
     Parameters
     ----------
     lattice : Lattice
     monitors : sequence of (every, select)
-        For each monitor: it records every so many turns, at the exits of the elements whose names match a glob.
+        For each monitor: its interval in turns, and the glob of the elements at whose exits it records.
     """
 
     def make(own: Lattice, active: Active) -> Program:

@@ -23,7 +23,7 @@ class LatticeValues(LatticePlaces):
     """Methods of `gputrack.Lattice` about parameters, model and reference particle."""
 
     def with_model(self, model: Model, select: str | None = None) -> Self:
-        """The lattice tracked with `model`; with `select`, only for elements matching a glob."""
+        """Copy tracked with `model`; with `select`, only for elements matching a glob."""
         if not isinstance(model, Model):
             raise InputError(f"with_model: model must be a gputrack.Model, got {model!r}")
         if select is None:
@@ -31,15 +31,15 @@ class LatticeValues(LatticePlaces):
         return self.with_changes(select, model=model)
 
     def with_reference(self, reference: ReferenceParticle) -> Self:
-        """The same (normalised) lattice for another reference particle, whose momentum may be traced."""
+        """Copy with another reference particle, whose momentum may be traced; normalised strengths are unchanged."""
         if reference is not None and not isinstance(reference, ReferenceParticle):
             raise InputError(f"Lattice {self.name!r}: reference must be a ReferenceParticle, got {reference!r}")
         return self._set(self.setting or Setting(self, _NO_KNOBS, np.zeros(0)), reference, self.traces)
 
     def with_changes(self, select: str, **changes: Any) -> Self:
-        """The lattice with parameters changed on all elements matching a glob.
+        """Copy with parameters changed on all elements matching a glob.
 
-        Changes of numbers alone cost as little as `with_knobs`; others make elements anew.
+        Changes of numbers cost as little as `with_knobs`; for others new elements are made.
         """
         quick = None if self.traces else knobs_of_changes(self.origin, select, changes)
         if quick is not None:
@@ -48,22 +48,22 @@ class LatticeValues(LatticePlaces):
                 return self._set(setting.followed_by(*quick), self.reference, ())
         chosen = set(self.indices(select))
         if changes.keys() - {"model", "aperture", "name"}:
-            self._require_untraced("parameters are changed")
+            self._require_untraced("with_changes")
         return self.made_of(
             element.replaced(**changes) if i in chosen else element for i, element in enumerate(self.elements)
         ).with_traces(self.traces)
 
     def knobs(self, *handles: str, each: bool = False) -> Knobs:
-        """Handles to parameters, each ``"glob.parameter"`` or ``"glob.knl[1]"``; one drives a family.
+        """Handles to parameters, each ``"glob.parameter"`` or ``"glob.knl[1]"``; one knob drives a family.
 
-        With `each`, there is one knob for every place instead, each with its own value. Expressions do the rest:
-        with ``sextupoles = ring.knobs("sd*.k2", each=True)``, a family of differing magnets is scaled by one number
-        in ``ring.with_knobs(sextupoles, sextupoles.values * (1.0 + scale))``, shifted in
+        With `each`, every matching element has a knob of its own. Families of unequal magnets follow by arithmetic:
+        with ``sextupoles = ring.knobs("sd*.k2", each=True)``, a family is scaled by one number in
+        ``ring.with_knobs(sextupoles, sextupoles.values * (1.0 + scale))`` and shifted in
         ``ring.with_knobs(sextupoles, sextupoles.values + offset)``.
 
-        ``"reference.p0c"`` is the momentum of the reference particle times c [eV]. Strengths are normalised to it
-        and stay as they are: it acts through velocities and cavities. A beam has to be given the reference of the
-        lattice that it is tracked through: ``changed = ring.with_knobs(knobs, values)``, then
+        ``"reference.p0c"`` is the momentum of the reference particle times c [eV]. Normalised strengths are unchanged:
+        it acts through velocities and cavities. A beam must have the reference of the lattice through which it is
+        tracked: ``changed = ring.with_knobs(knobs, values)``, then
         ``gt.track(changed, beam.replaced(reference=changed.reference))``.
 
         Raises
@@ -93,7 +93,7 @@ class LatticeValues(LatticePlaces):
         """Places and parameter of a handle."""
         pattern, dot, parameter = handle.rpartition(".") if isinstance(handle, str) else ("", "", "")
         if not dot:
-            raise InputError(f"knob {handle!r} must read 'element.parameter', for example 'qf*.k1'")
+            raise InputError(f"knob {handle!r} must have the form 'element.parameter', for example 'qf*.k1'")
         return tuple(self.indices(pattern)), parameter
 
     def _knob(self, handle: str) -> Knob:
@@ -109,14 +109,13 @@ class LatticeValues(LatticePlaces):
         return Knob(handle, places, parameter, values.pop())
 
     def with_knobs(self, knobs: Knobs, values: Any) -> Self:
-        """The lattice with new values for `knobs`, in their order.
+        """Copy with new values of `knobs`, in their order.
 
-        Values that autograd is tracing stay with the lattice, so that what is computed from it can be
-        differentiated.
+        Values traced by autograd are stored with the lattice, so that its results can be differentiated.
         """
         numbers = knob_values(knobs, untraced(values))
         reference = self.reference
-        for number in np.flatnonzero(knobs.of_reference):  # carries its trace itself
+        for number in np.flatnonzero(knobs.of_reference):  # traced by itself
             p0c = values.reshape(-1)[number] if is_traced(values) else float(numbers[number])
             reference = self.require_reference().with_p0c(p0c)
         traces = ((knobs, values),) if is_traced(values) else ()
@@ -129,5 +128,5 @@ class LatticeValues(LatticePlaces):
         return self._filled(elements, reference, self.model, traces=traces)
 
     def based_on(self, knobs: Knobs, numbers: np.ndarray, reference: ReferenceParticle | None) -> Self:
-        """Values of knobs that elements admit, set on this lattice, which is made of elements."""
+        """Copy of this lattice of elements with values of knobs, known to be valid."""
         return self._set(Setting(self, knobs, numbers), reference, ())

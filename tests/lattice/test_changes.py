@@ -123,7 +123,7 @@ def test_changes_knobs_and_references_follow_each_other():
         return gt.twiss(ring.with_knobs(knobs, k)).qx
 
     assert np.isfinite(gt.grad(tune)(knobs.values)).all()
-    with pytest.raises(InputError, match="do it before with_knobs"):
+    with pytest.raises(InputError, match="call it before with_knobs"):
         gt.grad(lambda k: gt.twiss(ring.with_knobs(knobs, k).with_changes("qd.*", k1=-2.0)).qx)(knobs.values)
 
 

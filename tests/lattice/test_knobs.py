@@ -37,7 +37,7 @@ def test_families_of_differing_values_say_how():
         LINE.knobs("s*.k2")
     with pytest.raises(InputError, match="each must be True or False"):
         LINE.knobs("s*.k2", each=1)
-    with pytest.raises(InputError, match="must read"):
+    with pytest.raises(InputError, match="must have the form"):
         LINE.knobs("k2", each=True)
 
 
