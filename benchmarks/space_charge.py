@@ -42,7 +42,7 @@ def particles(count: int) -> np.ndarray:
 
 
 def op_of(modes: int) -> SimpleNamespace:
-    return SimpleNamespace(length=0.05, current=200.0, what=gt.PipeModes(PIPE, (modes, modes)), number=0)
+    return SimpleNamespace(length=0.05, current=200.0, effect=gt.PipeModes(PIPE, (modes, modes)), number=0)
 
 
 def fastest(call: Callable[[], object]) -> tuple[float, float]:

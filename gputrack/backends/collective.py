@@ -28,7 +28,7 @@ def step(backend: CollectiveRunner, particles: Particles, launch: Launch) -> Non
     kind, op = launch.program.collective(launch.first_op)
     if launch.backwards and _remembers(kind, op):
         raise InputError(
-            f"track: {op.what.owner}: wakes of earlier turns are not known backwards; leave its turns= out"
+            f"track: {op.effect.owner}: wakes of earlier turns are not known backwards; leave its turns= out"
         )
     bunch = _bunch(particles, launch) if launch.backwards else _entering(particles, launch, kind, op)
     if not _any_survivor(particles):
@@ -60,7 +60,7 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
         raise BackendError("forward mode through collective effects needs NumPy arrays; use grad, or move the beam")
     kind, op = launch.program.collective(launch.first_op)
     if _remembers(kind, op):
-        raise InputError(f"jvp: {op.what.owner}: forward mode through earlier turns is not available; use grad")
+        raise InputError(f"jvp: {op.effect.owner}: forward mode through earlier turns is not available; use grad")
     bunch, ref = _entering(particles, launch, kind, op), ReferenceValues.of(launch.reference)
     if not _any_survivor(particles):
         return
@@ -124,7 +124,7 @@ def _undo_adjoint(
 
 def _remembers(kind: CollectiveKind, op: Any) -> bool:
     """Whether earlier turns act, too."""
-    return kind.earlier_turns is not None and kind.earlier_turns(op.what) > 0
+    return kind.earlier_turns is not None and kind.earlier_turns(op.effect) > 0
 
 
 def adjoint_by_autograd(
@@ -164,7 +164,7 @@ def _rebuilt(kind: CollectiveKind, op: SimpleNamespace, numbers: Any) -> SimpleN
     values: dict[str, Any] = {name: numbers[i] for i, name in enumerate(kind.constants)}
     place = len(kind.constants)
     for name, count in kind.series.items():
-        size = getattr(op.what, count)
+        size = getattr(op.effect, count)
         values[name] = [numbers[place + i] for i in range(size)]
         place += size
     return SimpleNamespace(**(vars(op) | values))

@@ -21,9 +21,9 @@ def padded(modes: int) -> int:
 
 
 @cache
-def modes(what: PipeModes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def modes(effect: PipeModes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Wavenumbers kx and ky [1/m], and phi_lm/rho_lm [m^2], 0 for the modes that were rounded up."""
-    (a, b), (nx, ny) = what.pipe, what.modes
+    (a, b), (nx, ny) = effect.pipe, effect.modes
     kx = (math.pi / a) * np.arange(1.0, padded(nx) + 1)
     ky = (math.pi / b) * np.arange(1.0, padded(ny) + 1)
     factors = (16.0 * math.pi / (a * b)) / (kx[:, None] ** 2 + ky[None, :] ** 2)
@@ -33,9 +33,9 @@ def modes(what: PipeModes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return kx, ky, factors
 
 
-def kick_table(what: PipeModes, density: np.ndarray, total: float) -> np.ndarray:
+def kick_table(effect: PipeModes, density: np.ndarray, total: float) -> np.ndarray:
     """What particles gather in a kick (horizontal, vertical, 2), from sum w sin sin and the sum of all weights."""
-    kx, ky, factors = modes(what)
+    kx, ky, factors = modes(effect)
     phi = factors * (density / total)
     return np.stack([0.5 * kx[:, None] * phi, 0.5 * ky * phi], axis=-1)
 
@@ -47,9 +47,9 @@ class AdjointTable(NamedTuple):
     c_bar: float
 
 
-def adjoint_table(what: PipeModes, sums: np.ndarray, total: float, c: float) -> AdjointTable:
+def adjoint_table(effect: PipeModes, sums: np.ndarray, total: float, c: float) -> AdjointTable:
     """From the three sums (3, horizontal, vertical) of the kernels' `deposit_adjoint`."""
-    kx, ky, factors = modes(what)
+    kx, ky, factors = modes(effect)
     x, y = 0.5 * kx[:, None], 0.5 * ky
     phi, g = factors * (sums[0] / total), x * sums[1] + y * sums[2]
     r = (-c * factors) * g

@@ -65,7 +65,7 @@ class OpenField2D(_OpenField):
 
     def kick(self, length: Any, current: Any) -> MapCall:
         """Kick for a length [m] and a current [A]."""
-        return MapCall(LINE_KICK, constants={"length": length, "current": current}, what=self)
+        return MapCall(LINE_KICK, constants={"length": length, "current": current}, effect=self)
 
 
 @dataclass(frozen=True)
@@ -95,4 +95,4 @@ class OpenField3D(_OpenField):
 
     def kick(self, length: Any, current: Any) -> MapCall:
         """Kick for a length [m]; the current is not used."""
-        return MapCall(BUNCH_KICK, constants={"length": length}, what=self)
+        return MapCall(BUNCH_KICK, constants={"length": length}, effect=self)

@@ -80,9 +80,9 @@ class _Passage(NamedTuple):
     at: Arrival | None
 
 
-def _is_long(what: GridAroundBeam) -> bool:
+def _is_long(effect: GridAroundBeam) -> bool:
     """Whether the field is that of a long beam."""
-    return len(what.grid) == 2
+    return len(effect.grid) == 2
 
 
 def _survivor_fractions(weights: Array) -> Array:
@@ -91,13 +91,13 @@ def _survivor_fractions(weights: Array) -> Array:
     return weights / total if total > 0.0 else weights
 
 
-def _green(what: GridAroundBeam, ref: ReferenceValues, like: Array) -> Array:
-    if _is_long(what):
-        table: Any = _line_table(what.steps, what.grid)
+def _green(effect: GridAroundBeam, ref: ReferenceValues, like: Array) -> Array:
+    if _is_long(effect):
+        table: Any = _line_table(effect.steps, effect.grid)
     elif is_traced(ref.inverse_gamma0_squared):
-        return _point_table(what.steps, what.grid, ref.inverse_gamma0_squared)
+        return _point_table(effect.steps, effect.grid, ref.inverse_gamma0_squared)
     else:
-        table = _cached_point_table(what.steps, what.grid, float(ref.inverse_gamma0_squared))
+        table = _cached_point_table(effect.steps, effect.grid, float(ref.inverse_gamma0_squared))
     return namespace(like).asarray(table) if is_cupy(like) else table
 
 
@@ -114,29 +114,29 @@ _cached_point_table = cache(_point_table)
 
 def _strength(bunch: Bunch, op: Any, ref: ReferenceValues) -> Any:
     """c/length of the kick."""
-    if _is_long(op.what):
+    if _is_long(op.effect):
         return 0.5 * perveance(op.current, ref)
     charge = bunch.charge * ELEMENTARY_CHARGE / (4.0 * math.pi * VACUUM_PERMITTIVITY)  # V m
     return bunch.total * charge * ref.charge_over_momentum * ref.inverse_gamma0_squared**0.5 / ref.beta0
 
 
-def _positions(bunch: Bunch, what: GridAroundBeam, ref: ReferenceValues) -> tuple[list[Array], Arrival | None]:
+def _positions(bunch: Bunch, effect: GridAroundBeam, ref: ReferenceValues) -> tuple[list[Array], Arrival | None]:
     """Positions of the particles along the axes of the grid, and arrival times of bunches."""
     c = bunch.coordinates
-    if _is_long(what):
+    if _is_long(effect):
         return [c[0], c[2]], None
     at = arrival(c, ref)
     return [c[0], c[2], at.zeta], at
 
 
 def _passage(bunch: Bunch, op: Any, ref: ReferenceValues) -> _Passage:
-    what, survivor_fraction = op.what, _survivor_fractions(bunch.weights)
-    positions, at = _positions(bunch, what, ref)
+    effect, survivor_fraction = op.effect, _survivor_fractions(bunch.weights)
+    positions, at = _positions(bunch, effect, ref)
     xp = namespace(*positions)
     centred = [x - xp.sum(survivor_fraction * x) for x in positions]
-    axes = [spline(*own) for own in zip(centred, what.steps, what.grid, strict=True)]
+    axes = [spline(*own) for own in zip(centred, effect.steps, effect.grid, strict=True)]
     share = bunch.weights / bunch.total
-    phi = convolved(_green(what, ref, share), deposited(axes, [0] * len(axes), share))
+    phi = convolved(_green(effect, ref, share), deposited(axes, [0] * len(axes), share))
     forces = gathered(axes, phi, _first_derivatives(len(axes)))
     forces = [f - xp.sum(survivor_fraction * f) for f in forces]
     return _Passage(axes, phi, forces, op.length * _strength(bunch, op, ref), survivor_fraction, at)
@@ -169,7 +169,7 @@ def unopen_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
 
 def open_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
     """Adjoint as derived above; `bunch` is the beam before the kick."""
-    p, xp, count = _passage(bunch, op, ref), namespace(bar), len(op.what.grid)
+    p, xp, count = _passage(bunch, op, ref), namespace(bar), len(op.effect.grid)
     z, delta, reference = bunch.coordinates[4], bunch.coordinates[5], np.zeros(len(ref))
     bars, momenta = [bar[i] for i in range(6)], [bar[1], bar[3]]
     if p.at is not None:
@@ -181,7 +181,7 @@ def open_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -
     free = [m - p.survivor_fraction * xp.sum(m) for m in momenta]
     units = _first_derivatives(count)
     gamma = sum(deposited(p.axes, unit, m) for unit, m in zip(units, free, strict=True))
-    green = _green(op.what, ref, bar)
+    green = _green(op.effect, ref, bar)
     r = -p.c * convolved(green, gamma)
     slopes = gathered(p.axes, r, units)
     pairs = [[int(i == a) + int(i == b) for i in range(count)] for a in range(count) for b in range(count)]
@@ -203,10 +203,10 @@ def _strength_bars(
     bunch: Bunch, op: Any, ref: ReferenceValues, p: _Passage, c_bar: float, gamma: Array
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cotangents of the constants and of the reference values, through c and G."""
-    if _is_long(op.what):
+    if _is_long(op.effect):
         current_bar, reference = perveance_bars(0.5 * op.length * c_bar, op.current, ref)
         return np.array([0.5 * perveance(op.current, ref) * c_bar, current_bar]), np.array(reference)
-    steps, counts = op.what.steps, op.what.grid
+    steps, counts = op.effect.steps, op.effect.grid
     _, rate = pushed_forward(lambda g: _point_table(steps, counts, g), (ref.inverse_gamma0_squared,), (1.0,))
     xp = namespace(gamma)
     density = deposited(p.axes, [0, 0, 0], bunch.weights / bunch.total)
@@ -219,14 +219,14 @@ def _strength_bars(
 
 def inside_grid(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
     """Mask of particles on the grid around the centroid of these particles."""
-    positions, _ = _positions(bunch, op.what, ref)
+    positions, _ = _positions(bunch, op.effect, ref)
     weights = bunch.weights
     xp = namespace(weights)
     inside = weights == weights
     while True:
         survivor_fraction = _survivor_fractions(xp.where(inside, weights, 0.0))
         here = inside
-        for x, size in zip(positions, op.what.size, strict=True):
+        for x, size in zip(positions, op.effect.size, strict=True):
             here = here & (abs(x - xp.sum(survivor_fraction * x)) < 0.5 * size)
         if not bool(xp.any(inside & ~here)):
             return inside

@@ -84,7 +84,7 @@ class PipeBunch:
 
     def kick(self, length: Any, current: Any) -> MapCall:
         """Kick for a length [m]; the current is not used."""
-        return MapCall(PIPE_BUNCH_KICK, constants={"length": length}, what=self)
+        return MapCall(PIPE_BUNCH_KICK, constants={"length": length}, effect=self)
 
 
 class _Passage(NamedTuple):
@@ -122,22 +122,22 @@ class _Passage(NamedTuple):
 
 
 def _passage(bunch: Bunch, op: Any, ref: ReferenceValues) -> _Passage:
-    what, at = op.what, arrival(bunch.coordinates, ref)
+    effect, at = op.effect, arrival(bunch.coordinates, ref)
     total = float(bunch.weights.sum())
     living = bunch.weights / total if total > 0.0 else bunch.weights
     centred = at.zeta - namespace(at.zeta).sum(living * at.zeta)
-    axis = spline(centred, what.step, what.slices)
+    axis = spline(centred, effect.step, effect.slices)
     xp = namespace(axis.first)
     order = xp.argsort(axis.first, stable=True)
     back = xp.argsort(order)
-    bounds = xp.searchsorted(axis.first[order], xp.arange(what.slices - 1)).tolist()
+    bounds = xp.searchsorted(axis.first[order], xp.arange(effect.slices - 1)).tolist()
     axis = Spline(axis.first[order], tuple(tuple(_at(v, order) for v in row) for row in axis.shares), axis.points)
-    waves = pipe_waves(bunch, what)
+    waves = pipe_waves(bunch, effect)
     x = waves.sx[:, order], (waves.kx * waves.cx)[:, order], (-waves.kx * waves.kx * waves.sx)[:, order]
     y = waves.sy[:, order], (waves.ky * waves.cy)[:, order], (-waves.ky * waves.ky * waves.sy)[:, order]
     share = bunch.weights / bunch.total
     c = op.length * _strength(bunch, ref)
-    p = _Passage(order, back, bounds, x, y, axis, waves.factors / what.step, None, c, share, living, at)
+    p = _Passage(order, back, bounds, x, y, axis, waves.factors / effect.step, None, c, share, living, at)
     return p._replace(phi=_potential(p, _deposited(p, (0, 0, 0), share[order])))
 
 
@@ -260,7 +260,7 @@ def inside_bunch(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
         own = xp.where(inside, weights, 0.0)
         total = float(own.sum())
         centre = float(xp.sum(own * zeta)) / total if total > 0.0 else 0.0
-        here = inside & (abs(zeta - centre) < 0.5 * op.what.length)
+        here = inside & (abs(zeta - centre) < 0.5 * op.effect.length)
         if not bool(xp.any(inside & ~here)):
             return inside
         inside = here

@@ -72,7 +72,7 @@ class PipeModes:
 
     def kick(self, length: Any, current: Any) -> MapCall:
         """Kick for a length [m] and a current [A]."""
-        return MapCall(PIPE_KICK, constants={"length": length, "current": current}, what=self)
+        return MapCall(PIPE_KICK, constants={"length": length, "current": current}, effect=self)
 
 
 class Waves(NamedTuple):
@@ -87,11 +87,11 @@ class Waves(NamedTuple):
     factors: Array  # phi_lm/rho_lm
 
 
-def pipe_waves(bunch: Bunch, what: Any) -> Waves:
-    """Waves of the modes of `what` (pipe, modes) at the particles."""
+def pipe_waves(bunch: Bunch, effect: Any) -> Waves:
+    """Waves of the modes of `effect` (pipe, modes) at the particles."""
     x, y = bunch.coordinates[0], bunch.coordinates[2]
     xp = namespace(bunch.weights)
-    (a, b), (nx, ny) = what.pipe, what.modes
+    (a, b), (nx, ny) = effect.pipe, effect.modes
     kx = (math.pi / a) * xp.arange(1, nx + 1, dtype=xp.float64)[:, None]
     ky = (math.pi / b) * xp.arange(1, ny + 1, dtype=xp.float64)[:, None]
     u, v = kx * (x + 0.5 * a)[None, :], ky * (y + 0.5 * b)[None, :]
@@ -112,7 +112,7 @@ def _gather(left: Array, matrix: Array, right: Array) -> Array:
 
 
 def _kicked(bunch: Bunch, op: Any, ref: ReferenceValues, sign: float) -> Array:
-    waves = pipe_waves(bunch, op.what)
+    waves = pipe_waves(bunch, op.effect)
     phi = waves.factors * _density(waves, bunch)
     c = sign * 0.5 * op.length * perveance(op.current, ref)
     x, px, y, py, z, delta = (bunch.coordinates[i] for i in range(6))
@@ -133,7 +133,7 @@ def unpipe_kick(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
 
 def pipe_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
     """Adjoint as derived above; `bunch` is the beam before the kick."""
-    waves, p, q = pipe_waves(bunch, op.what), bar[1], bar[3]
+    waves, p, q = pipe_waves(bunch, op.effect), bar[1], bar[3]
     xp = namespace(waves.sx)
     ax, ay = waves.kx * waves.cx, waves.ky * waves.cy
     phi = waves.factors * _density(waves, bunch)
@@ -153,7 +153,7 @@ def pipe_kick_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -
 
 def inside_pipe(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
     """Mask of particles inside the pipe."""
-    a, b = op.what.pipe
+    a, b = op.effect.pipe
     return (abs(bunch.coordinates[0]) < 0.5 * a) & (abs(bunch.coordinates[2]) < 0.5 * b)
 
 

@@ -79,33 +79,37 @@ class _Passage(NamedTuple):
 
 
 def _passage(bunch: Bunch, op: Any, ref: ReferenceValues) -> _Passage:
-    what: WakeEffect = op.what
+    effect: WakeEffect = op.effect
     at = arrival(bunch.coordinates, ref)
-    assignment = what.slices.assign(at.zeta, bunch.weights)
-    offset = COMPONENTS[what.component][0]
+    assignment = effect.slices.assign(at.zeta, bunch.weights)
+    offset = COMPONENTS[effect.component][0]
     driving = bunch.weights + 0.0 * at.zeta if offset is None else bunch.weights * bunch.coordinates[offset]
-    moments = deposited(assignment, driving, what.slices.number)
+    moments = deposited(assignment, driving, effect.slices.number)
     past = _past(bunch, op)
     values = op.values, op.period, ref.beta0
-    return _Passage(at, assignment, moments, _voltages(what, moments, assignment.centres, values, past), past)
+    return _Passage(at, assignment, moments, _voltages(effect, moments, assignment.centres, values, past), past)
 
 
 def _past(bunch: Bunch, op: Any) -> list[tuple[int, Array, Array]]:
     if bunch.memory is None:
         return []
-    states = ((ago, bunch.memory.state(op.number, bunch.turn - ago)) for ago in range(1, op.what.turns + 1))
+    states = ((ago, bunch.memory.state(op.number, bunch.turn - ago)) for ago in range(1, op.effect.turns + 1))
     return [(ago, state[0], state[1]) for ago, state in states if state is not None]
 
 
 def _voltages(
-    what: WakeEffect, moments: Array, centres: Array, values: tuple[Any, Any, Any], past: list[tuple[int, Array, Array]]
+    effect: WakeEffect,
+    moments: Array,
+    centres: Array,
+    values: tuple[Any, Any, Any],
+    past: list[tuple[int, Array, Array]],
 ) -> Array:
     """Voltage per particle charge of each slice [V/C], from this turn and earlier turns."""
     parameters, period, beta0 = values
-    function = what.make(parameters, what.component != "longitudinal", beta0)
-    total = what.slices.voltages(function.wake, function.integral, moments, centres, centres, 0.0)
+    function = effect.make(parameters, effect.component != "longitudinal", beta0)
+    total = effect.slices.voltages(function.wake, function.integral, moments, centres, centres, 0.0)
     for ago, then, there in past:
-        total = total + what.slices.voltages(function.wake, function.integral, then, there, centres, ago * period)
+        total = total + effect.slices.voltages(function.wake, function.integral, then, there, centres, ago * period)
     return total
 
 
@@ -116,7 +120,7 @@ def _rates(bunch: Bunch, op: Any, ref: ReferenceValues) -> tuple[Any, Any]:
 
 
 def _kicked(bunch: Bunch, op: Any, ref: ReferenceValues, p: _Passage, sign: float) -> Array:
-    _, momentum, along = COMPONENTS[op.what.component]
+    _, momentum, along = COMPONENTS[op.effect.component]
     energy_rate, momentum_rate = _rates(bunch, op, ref)
     felt = gathered(p.assignment, p.voltages)
     rows = [bunch.coordinates[i] for i in range(6)]
@@ -130,8 +134,8 @@ def _kicked(bunch: Bunch, op: Any, ref: ReferenceValues, p: _Passage, sign: floa
 def wake(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
     """Kick of all particles; the moments are stored for later turns."""
     p, memory = _passage(bunch, op, ref), bunch.memory
-    if op.what.turns and memory is not None and not is_traced(bunch.coordinates):
-        memory.store(op.number, bunch.turn, (p.moments, p.assignment.centres), op.what.turns)
+    if op.effect.turns and memory is not None and not is_traced(bunch.coordinates):
+        memory.store(op.number, bunch.turn, (p.moments, p.assignment.centres), op.effect.turns)
     return _kicked(bunch, op, ref, p, 1.0)
 
 
@@ -143,7 +147,7 @@ def unwake(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
 def wake_adjoint(bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
     """Adjoint as derived above; `bunch` is the beam before the kick."""
     p, xp = _passage(bunch, op, ref), namespace(bunch.weights)
-    offset, momentum, along = COMPONENTS[op.what.component]
+    offset, momentum, along = COMPONENTS[op.effect.component]
     energy_rate, momentum_rate = _rates(bunch, op, ref)
     felt = gathered(p.assignment, p.voltages)
     rows = [bunch.coordinates[i] for i in range(6)]
@@ -207,8 +211,8 @@ def _voltage_bars(
         parts = [numbers[end - size : end] for size, end in zip(sizes, ends, strict=True)]
         then = [(ago, parts[2 + 2 * i], parts[3 + 2 * i]) for i, (ago, _, _) in enumerate(past)]
         rest = numbers[ends[-1] :]
-        values = [rest[2 + i] for i in range(op.what.count)], rest[0], rest[1]
-        return _voltages(op.what, parts[0], parts[1], values, then)
+        values = [rest[2 + i] for i in range(op.effect.count)], rest[0], rest[1]
+        return _voltages(op.effect, parts[0], parts[1], values, then)
 
     flat = [p.moments, centres, *(part for _, m, c in past for part in (m, c)), [op.period, ref.beta0], op.values]
     pull, _ = make_vjp(voltages)(np.concatenate([np.asarray(part, dtype=float) for part in flat]))
@@ -248,10 +252,10 @@ def _centre_bars(bunch: Bunch, p: _Passage, centre_bar: np.ndarray) -> Array:
 
 def inside_slices(bunch: Bunch, op: Any, ref: ReferenceValues) -> Array:
     """Mask of particles within the slices."""
-    return op.what.slices.inside(arrival(bunch.coordinates, ref).zeta)
+    return op.effect.slices.inside(arrival(bunch.coordinates, ref).zeta)
 
 
 WAKE = CollectiveKind(
     "wake", wake, unwake, wake_adjoint, inside_slices, ("period",), {"values": "count"},
-    earlier_turns=lambda what: int(what.turns),
+    earlier_turns=lambda effect: int(effect.turns),
 )  # fmt: skip

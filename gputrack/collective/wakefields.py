@@ -100,7 +100,7 @@ class _Wake(Element):
         values: list[Any] = []
         for name in cls._VALUES:
             values += p[name] if isinstance(p[name], list) else [p[name]]
-        return [MapCall(WAKE, constants={"period": p["period"]}, series={"values": values}, what=body.effect)]
+        return [MapCall(WAKE, constants={"period": p["period"]}, series={"values": values}, effect=body.effect)]
 
 
 @dataclass(frozen=True, kw_only=True)

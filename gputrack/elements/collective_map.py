@@ -25,14 +25,14 @@ class Bunch(NamedTuple):
     coordinates : (6, n) array
         0 for particles that are lost.
     weights : (n,) array
-        Real particles that each one represents; 0 for those that are lost.
+        Number of real particles per macroparticle; 0 for lost ones.
     total : float
-        Sum of all weights, including those of lost particles: the charge that a current belongs to.
+        Sum of all weights, including those of lost particles, to which the beam current refers.
     charge : float
         Of one real particle, without its sign [e].
     turn : int
     memory : TurnMemory, optional
-        What maps hand to later turns of the run.
+        States that maps pass on to later turns of the run.
     """
 
     coordinates: Array
@@ -72,7 +72,7 @@ class CollectiveKind:
     name : str
     forward, inverse : callable
         ``(Bunch, op, ReferenceValues) -> coordinates (6, n)``, array mathematics that autograd differentiates. `op` has
-        the constants and series as attributes, ``op.what`` the object that describes the effect, and ``op.number``.
+        as attributes the constants and series, the collective effect (``op.effect``), and the op's ``number``.
     adjoint : callable
         ``(Bunch before, op, ReferenceValues, bar (6, n)) -> Bars``, derived by hand, in array mathematics;
         tested against autograd through `forward`.
@@ -82,9 +82,9 @@ class CollectiveKind:
     constants : tuple of str
         Real constants, each differentiable.
     series : mapping of str to str
-        Lists of real constants, and the attribute of ``op.what`` that counts the entries of each.
+        Lists of real constants, and the attribute of ``op.effect`` with the number of entries of each.
     earlier_turns : callable, optional
-        How many turns before the present one act, too, from ``op.what``; none where not given.
+        Number of earlier turns that act on the present one, as a function of ``op.effect``; by default 0.
     """
 
     name: str

@@ -166,16 +166,16 @@ def _validate(kind: MapKind) -> None:
 
 @dataclass(frozen=True)
 class MapCall:
-    """One map with its integers, with constants as numbers or as arrays over elements, and with its role.
+    """Map with its integers, constants as numbers or as arrays over elements, and role.
 
-    That of a `CollectiveKind` has an object, `what`, in place of integers.
+    A `CollectiveKind` has an object, `effect`, in place of integers.
     """
 
     kind: Any
     integers: Mapping[str, int] = field(default_factory=dict)
     constants: Mapping[str, Array] = field(default_factory=dict)
     series: Mapping[str, list[Array]] = field(default_factory=dict)
-    what: Any = None
+    effect: Any = None
     role: Role = Role.BODY
 
     def op(self) -> SimpleNamespace:

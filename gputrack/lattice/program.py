@@ -87,9 +87,9 @@ class Program:
     def collective(self, number: int) -> tuple[Any, SimpleNamespace]:
         """Map and attributes of a collective op."""
         row = self.ops[number].tolist()
-        kind, what = collective_kind(row[0]), self.effects[row[2]]
-        values = _constants(kind, row[1], self.constants, lambda name: int(getattr(what, name)))
-        return kind, SimpleNamespace(what=what, number=number, **values)
+        kind, effect = collective_kind(row[0]), self.effects[row[2]]
+        values = _constants(kind, row[1], self.constants, lambda name: int(getattr(effect, name)))
+        return kind, SimpleNamespace(effect=effect, number=number, **values)
 
     @property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -275,9 +275,9 @@ def _packed(
             free[where] += 1
             values = call_constants(call, len(places))
             ops[rows, 0] = call.kind.code
-            if call.what is not None:
+            if call.effect is not None:
                 ops[rows, 2] = len(effects)
-                effects.append(call.what)
+                effects.append(call.effect)
             for column, name in enumerate(call.kind.integers):
                 ops[rows, 2 + column] = call.integers[name]
             sizes[rows] = values.shape[1]
@@ -291,7 +291,7 @@ def _packed(
     for group in groups:
         group.constants.extend(next(remaining) for _ in group.calls)
     ops[:, 1] = starts[:-1]
-    kinds = frozenset(call.kind for _, calls in pieces for call in calls if call.what is None)
+    kinds = frozenset(call.kind for _, calls in pieces for call in calls if call.effect is None)
     return Program(ops, constants, elements, kinds, groups, tuple(effects))
 
 

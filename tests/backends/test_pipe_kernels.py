@@ -27,7 +27,7 @@ MODES = [(1, 1), (5, 9), (12, 12)]
 
 
 def op_of(modes):
-    return SimpleNamespace(length=0.05, current=200.0, what=gt.PipeModes(PIPE, modes), number=0)
+    return SimpleNamespace(length=0.05, current=200.0, effect=gt.PipeModes(PIPE, modes), number=0)
 
 
 def bunch(n=203):

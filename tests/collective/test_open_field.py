@@ -24,7 +24,7 @@ VALUES = ReferenceValues.of(PROTON)
 
 
 def op_of(field, **constants):
-    return SimpleNamespace(what=field, number=0, **constants)
+    return SimpleNamespace(effect=field, number=0, **constants)
 
 
 CASES = {
@@ -83,7 +83,7 @@ def test_round_gaussian_beam():
     weights = np.concatenate([np.zeros(12), np.ones(points.shape[1])])
     op = op_of(gt.OpenField2D((0.0105, 0.0105), (128, 128)), length=0.3, current=5.0)
     after = LINE_KICK.forward(Bunch(coordinates, weights, weights.sum()), op, VALUES)
-    wider = smoothed(sigma, op.what)
+    wider = smoothed(sigma, op.effect)
     expected = 0.3 * perveance(5.0, VALUES) * (1.0 - np.exp(-0.5 * (radii / wider) ** 2)) / radii
     for row, part in ((1, 0.6), (3, 0.8)):
         assert np.abs(after[row, :12] / part - expected).max() <= 2e-3 * expected.max()  # of the sample
@@ -134,7 +134,7 @@ def test_bunch_that_is_round_in_its_own_frame():
     weights = np.concatenate([np.zeros(8), np.full(n, real / n)])
     op = op_of(gt.OpenField3D((0.0105, 0.0105, 0.0105 / gamma), (48, 48, 48)), length=0.1)
     after = BUNCH_KICK.forward(Bunch(coordinates, weights, weights.sum()), op, VALUES)
-    u = radii / (math.sqrt(2.0) * smoothed(sigma, op.what))
+    u = radii / (math.sqrt(2.0) * smoothed(sigma, op.effect))
     field = real * e / (4.0 * math.pi * epsilon_0 * radii**2) * (erf(u) - 2.0 * u * np.exp(-u * u) / math.sqrt(math.pi))
     transverse = 0.1 * field / (gamma * beta * PROTON.p0c)
     along = 0.1 * field / (beta * PROTON.p0c)  # the electric field along the motion is the same in both frames
@@ -242,8 +242,8 @@ def test_tracked_gradient_on_every_backend(field, backend):
 def test_json_keeps_open_fields(tmp_path):
     line = gt.Lattice([gt.Drift(name, length=1.0) for name in "def"], PROTON)
     line = line.with_space_charge(gt.PipeBunch((0.02, 0.02), 0.5), select="f")
-    line = line.with_space_charge(CASES["bunch"][1].what, select="d")
-    line = line.with_space_charge(CASES["line"][1].what, current=1.0, select="e")
+    line = line.with_space_charge(CASES["bunch"][1].effect, select="d")
+    line = line.with_space_charge(CASES["line"][1].effect, current=1.0, select="e")
     gt.save(line, tmp_path / "line.json")
     assert gt.load(tmp_path / "line.json") == line
 
@@ -254,8 +254,8 @@ def test_json_keeps_open_fields(tmp_path):
         (lambda: gt.OpenField2D((1e-2,)), "OpenField2D: size must be 2 numbers"),
         (lambda: gt.OpenField3D((1e-2, 1e-2, 0.0)), "OpenField3D: size in z must be > 0 m, got 0.0"),
         (lambda: gt.OpenField2D((1e-2, 1e-2), (3, 8)), "grid points in x must be an integer >= 4, got 3"),
-        (lambda: line().with_space_charge(CASES["line"][1].what), "OpenField2D needs the beam's current in A"),
-        (lambda: line().with_space_charge(CASES["bunch"][1].what, current=1.0), "OpenField3D takes its charge from"),
+        (lambda: line().with_space_charge(CASES["line"][1].effect), "OpenField2D needs the beam's current in A"),
+        (lambda: line().with_space_charge(CASES["bunch"][1].effect, current=1.0), "OpenField3D takes its charge from"),
     ],
 )
 def test_impossible_arguments(make, message):

@@ -20,7 +20,7 @@ from gputrack.elements.map import ReferenceValues
 
 PROTON = gt.ReferenceParticle.proton(kinetic=1e8)
 VALUES = ReferenceValues.of(PROTON)
-OP = SimpleNamespace(length=0.3, what=gt.PipeBunch((0.01, 0.012), 0.4, 10, (4, 5)), number=0)
+OP = SimpleNamespace(length=0.3, effect=gt.PipeBunch((0.01, 0.012), 0.4, 10, (4, 5)), number=0)
 
 
 def bunch(n=30):
@@ -41,11 +41,11 @@ def test_middle_of_a_uniform_bunch_is_a_coasting_beam():
     coordinates[0], coordinates[2] = np.tile(across[0], 31), np.tile(across[1], 31)
     coordinates[4] = np.repeat(places, each)
     weights = np.full(31 * each, 1e7)
-    op = SimpleNamespace(length=0.3, what=field, number=0)
+    op = SimpleNamespace(length=0.3, effect=field, number=0)
     after = PIPE_BUNCH_KICK.forward(Bunch(coordinates, weights, weights.sum()), op, VALUES)
     middle = slice(15 * each, 16 * each)
     current = each * 1e7 / field.step * e * PROTON.beta0 * c
-    coasting = SimpleNamespace(length=0.3, current=current, what=gt.PipeModes(field.pipe, (6, 6)), number=0)
+    coasting = SimpleNamespace(length=0.3, current=current, effect=gt.PipeModes(field.pipe, (6, 6)), number=0)
     alone = Bunch(coordinates[:, middle], weights[middle], weights[middle].sum())
     expected = PIPE_KICK.forward(alone, coasting, VALUES)
     assert np.abs(expected[1]).max() > 1e-6
@@ -67,7 +67,7 @@ def test_force_along_a_bunch_whose_density_rises():
     coordinates = np.zeros((6, len(weights)))
     coordinates[0, 5:], coordinates[2, 5:], coordinates[4, 5:] = x, y, z
     coordinates[4, :5] = places = np.array([-2.0, -1.0, 0.0, 0.7, 1.5]) * spread
-    op = SimpleNamespace(length=0.3, what=gt.PipeBunch((a, a), 10 * spread, 80, (24, 24)), number=0)
+    op = SimpleNamespace(length=0.3, effect=gt.PipeBunch((a, a), 10 * spread, 80, (24, 24)), number=0)
     after = PIPE_BUNCH_KICK.forward(Bunch(coordinates, weights, weights.sum()), op, VALUES)
     k = np.arange(1, 25) * math.pi / a
     share = np.exp(-0.5 * (k * sigma) ** 2) * np.sin(0.5 * k * a) ** 2
@@ -84,8 +84,8 @@ def test_long_bunch_in_a_wide_pipe_is_one_in_free_space():
     coordinates = np.zeros((6, n))
     coordinates[0], coordinates[2], coordinates[4] = points
     start = Bunch(coordinates, np.full(n, 1e6), n * 1e6)
-    pipe = SimpleNamespace(length=0.3, what=gt.PipeBunch((0.02, 0.02), 1.0, 40, (32, 32)), number=0)
-    free = SimpleNamespace(length=0.3, what=gt.OpenField3D((0.012, 0.012, 1.0), (64, 64, 40)), number=0)
+    pipe = SimpleNamespace(length=0.3, effect=gt.PipeBunch((0.02, 0.02), 1.0, 40, (32, 32)), number=0)
+    free = SimpleNamespace(length=0.3, effect=gt.OpenField3D((0.012, 0.012, 1.0), (64, 64, 40)), number=0)
     ours, theirs = PIPE_BUNCH_KICK.forward(start, pipe, VALUES), BUNCH_KICK.forward(start, free, VALUES)
     assert np.std(ours[1] - theirs[1]) <= 0.04 * np.std(theirs[1])  # noise of the sample on two grids
 

@@ -24,7 +24,7 @@ VALUES = ReferenceValues.of(PROTON)
 
 def kicked(coordinates, weights, pipe, modes, length=0.05, current=200.0, reference=VALUES):
     """Change of (px, py) over length K, where the field is grad phi/2."""
-    op = SimpleNamespace(length=length, current=current, what=gt.PipeModes(pipe, modes), number=0)
+    op = SimpleNamespace(length=length, current=current, effect=gt.PipeModes(pipe, modes), number=0)
     after = PIPE_KICK.forward(Bunch(coordinates, weights, float(np.sum(weights))), op, reference)
     return (after - coordinates)[[1, 3]] / (length * perveance(current, reference))
 
@@ -138,7 +138,7 @@ def test_kick_is_symplectic_for_the_bunch():
     n, rng = 4, np.random.default_rng(4)
     sizes = np.array([2e-3, 1e-3, 2e-3, 1e-3, 1e-3, 1e-3])[:, None]
     start, weights = rng.normal(size=(6, n)) * sizes, rng.uniform(0.5, 2.0, n)
-    op = SimpleNamespace(length=0.05, current=2e5, what=gt.PipeModes((0.013, 0.011), (5, 4)), number=0)
+    op = SimpleNamespace(length=0.05, current=2e5, effect=gt.PipeModes((0.013, 0.011), (5, 4)), number=0)
 
     def forward(coordinates):
         return PIPE_KICK.forward(Bunch(coordinates, weights, weights.sum()), op, VALUES)

@@ -137,7 +137,7 @@ def test_each_map_of_each_element_has_a_path_to_the_frame_of_the_lattice():
                 if kicked is not None and i <= kicked[0]:  # between a kick and the element's frame
                     back = moved(state, paths[i], calls, ref)
                     np.testing.assert_allclose(back, coordinates_of(kicked[1]), rtol=0, atol=1e-15, err_msg=name)
-                if call.what is None:
+                if call.effect is None:
                     state = call.forward(state, ref)
                     continue
                 assert paths[i] == [], name

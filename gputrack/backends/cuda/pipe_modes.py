@@ -44,29 +44,29 @@ class PipeKick:
         """See `gputrack.backends.protocol.CollectiveKernel`."""
         xp, c = self._cupy, -strength(op, ref) if backwards else strength(op, ref)
         with bunch.coordinates.device:
-            table = kick_table(op.what, self._deposited(bunch, op.what, None)[0], bunch.total)
+            table = kick_table(op.effect, self._deposited(bunch, op.effect, None)[0], bunch.total)
             lost, any_lost = xp.zeros(bunch.weights.shape[0], dtype=xp.int8), xp.zeros(1, dtype=xp.int32)
-            launch = _launch(bunch, op.what, None, c)
+            launch = _launch(bunch, op.effect, None, c)
             launch.run.lost, launch.any = address(lost), address(any_lost)
-            self._for_all(op.what, "pipe_kick", launch, table)
+            self._for_all(op.effect, "pipe_kick", launch, table)
             return lost if int(any_lost[0]) else None
 
     def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Any) -> Bars:
         """See `gputrack.backends.protocol.CollectiveKernel`."""
         c = strength(op, ref)
         with bunch.coordinates.device:
-            table, c_bar = adjoint_table(op.what, self._deposited(bunch, op.what, bar), bunch.total, c)
-            self._for_all(op.what, "pipe_kick_adjoint", _launch(bunch, op.what, bar, c), table)
+            table, c_bar = adjoint_table(op.effect, self._deposited(bunch, op.effect, bar), bunch.total, c)
+            self._for_all(op.effect, "pipe_kick_adjoint", _launch(bunch, op.effect, bar, c), table)
         return Bars(bar, *constant_bars(op, ref, c_bar))
 
-    def _deposited(self, bunch: Bunch, what: PipeModes, bar: Any) -> np.ndarray:
+    def _deposited(self, bunch: Bunch, effect: PipeModes, bar: Any) -> np.ndarray:
         """Sums over all particles (1 or 3, horizontal, vertical) on the host."""
-        horizontal, vertical = map(padded, what.modes)
+        horizontal, vertical = map(padded, effect.modes)
         kernels, n = module(horizontal, vertical), bunch.weights.shape[0]
         size = horizontal * vertical * (1 if bar is None else 3)
         blocks = min(-(-n // THREADS), BLOCKS)
         rows, total = self._cupy.empty((blocks, size)), self._cupy.empty(size)
-        launch = _launch(bunch, what, bar, 0.0)
+        launch = _launch(bunch, effect, bar, 0.0)
         launch.rows = address(rows)
         name = "pipe_deposit" if bar is None else "pipe_deposit_adjoint"
         kernels.get_function(name)((blocks,), (THREADS,), PIPE_LAUNCH.arguments(launch))
@@ -74,20 +74,20 @@ class PipeKick:
         result: np.ndarray = total.get()
         return result.reshape(-1, horizontal, vertical)
 
-    def _for_all(self, what: PipeModes, name: str, launch: ctypes.Structure, table: np.ndarray) -> None:
+    def _for_all(self, effect: PipeModes, name: str, launch: ctypes.Structure, table: np.ndarray) -> None:
         """One particle per thread; returns when it is done."""
-        kx, on_device = self._cupy.asarray(modes(what)[0]), self._cupy.asarray(table)
+        kx, on_device = self._cupy.asarray(modes(effect)[0]), self._cupy.asarray(table)
         launch.run.kx, launch.run.table = address(kx), address(on_device)
-        kernel = module(*map(padded, what.modes)).get_function(name)
+        kernel = module(*map(padded, effect.modes)).get_function(name)
         kernel((-(-launch.run.n // THREADS),), (THREADS,), PIPE_LAUNCH.arguments(launch))
         self._cupy.cuda.get_current_stream().synchronize()
 
 
-def _launch(bunch: Bunch, what: PipeModes, bar: Any, c: float) -> ctypes.Structure:
+def _launch(bunch: Bunch, effect: PipeModes, bar: Any, c: float) -> ctypes.Structure:
     """`PIPE_LAUNCH` but for tables and results."""
     run = PIPE_RUN.memory(
         coordinates=address(bunch.coordinates), cotangents=None if bar is None else address(bar),
-        weights=address(bunch.weights), n=bunch.weights.shape[0], inverse_width=1.0 / what.pipe[0],
-        inverse_height=1.0 / what.pipe[1], strength=c, inverse_total=1.0 / bunch.total,
+        weights=address(bunch.weights), n=bunch.weights.shape[0], inverse_width=1.0 / effect.pipe[0],
+        inverse_height=1.0 / effect.pipe[1], strength=c, inverse_total=1.0 / bunch.total,
     )  # fmt: skip
     return PIPE_LAUNCH.memory(run)

@@ -61,10 +61,10 @@ class PipeKick:
     def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> np.ndarray | None:
         """See `gputrack.backends.protocol.CollectiveKernel`."""
         run, kept = _run(bunch, op, -strength(op, ref) if backwards else strength(op, ref))
-        table = kick_table(op.what, self._deposited(op.what, run, False)[0], bunch.total)
+        table = kick_table(op.effect, self._deposited(op.effect, run, False)[0], bunch.total)
         lost = np.zeros(run.n, dtype=np.int8)
         run.table, run.lost = _address(table), lost.ctypes.data
-        count = self._over(op.what, run, _library_of(op.what).pipe_kick)
+        count = self._over(op.effect, run, _library_of(op.effect).pipe_kick)
         del kept  # until here it was the kernel's
         return lost if count else None
 
@@ -73,37 +73,37 @@ class PipeKick:
         c = strength(op, ref)
         run, kept = _run(bunch, op, c)
         run.cotangents = _address(bar)
-        table, c_bar = adjoint_table(op.what, self._deposited(op.what, run, True), bunch.total, c)
+        table, c_bar = adjoint_table(op.effect, self._deposited(op.effect, run, True), bunch.total, c)
         run.table = _address(table)
-        self._over(op.what, run, _library_of(op.what).pipe_kick_adjoint)
+        self._over(op.effect, run, _library_of(op.effect).pipe_kick_adjoint)
         del kept
         return Bars(bar, *constant_bars(op, ref, c_bar))
 
-    def _deposited(self, what: PipeModes, run: ctypes.Structure, adjoint: bool) -> np.ndarray:
+    def _deposited(self, effect: PipeModes, run: ctypes.Structure, adjoint: bool) -> np.ndarray:
         """Sums over all particles (1 or 3, horizontal, vertical), see `pipe_deposit` in the kernels."""
         size = _whole(-(-run.n // PARTS), UNIT)
         count = -(-run.n // size)
-        sums = np.empty((count, 3 if adjoint else 1, *map(padded, what.modes)))
-        deposit = _library_of(what).pipe_deposit
+        sums = np.empty((count, 3 if adjoint else 1, *map(padded, effect.modes)))
+        deposit = _library_of(effect).pipe_deposit
 
         def work(first: int, end: int, scratch: int) -> None:
             deposit(ctypes.byref(run), size, first, end, int(adjoint), _address(sums), scratch)
 
-        self._on_threads(what, run.n, count, 1, work)
+        self._on_threads(effect, run.n, count, 1, work)
         return _in_order(sums)
 
-    def _over(self, what: PipeModes, run: ctypes.Structure, function: Any) -> int:
+    def _over(self, effect: PipeModes, run: ctypes.Structure, function: Any) -> int:
         """A function of ranges of particles; the sum of what it returns."""
-        return sum(self._on_threads(what, run.n, run.n, UNIT, lambda *part: function(ctypes.byref(run), *part)))
+        return sum(self._on_threads(effect, run.n, run.n, UNIT, lambda *part: function(ctypes.byref(run), *part)))
 
     def _on_threads(
-        self, what: PipeModes, n: int, count: int, unit: int, work: Callable[[int, int, int], Any]
+        self, effect: PipeModes, n: int, count: int, unit: int, work: Callable[[int, int, int], Any]
     ) -> list[Any]:
         """Share `count` things in whole units among threads, each with scratch memory; `n` is that of particles."""
-        seconds = RATE * n * math.prod(map(padded, what.modes))
+        seconds = RATE * n * math.prod(map(padded, effect.modes))
         shares = max(1, min(self.threads, int(seconds / WORTH), -(-count // unit)))
         edges = [min(count, _whole(count * i // shares, unit)) for i in range(shares)] + [count]
-        size = _library_of(what).pipe_scratch()
+        size = _library_of(effect).pipe_scratch()
         buffers = [_aligned(size) for _ in range(shares)]
         parts = [(edges[i], edges[i + 1], _address(buffers[i])) for i in range(shares)]
         if shares == 1:
@@ -112,18 +112,18 @@ class PipeKick:
             return list(pool.map(lambda part: work(*part), parts))
 
 
-def _library_of(what: PipeModes) -> ctypes.CDLL:
-    return library(*map(padded, what.modes))
+def _library_of(effect: PipeModes) -> ctypes.CDLL:
+    return library(*map(padded, effect.modes))
 
 
 def _run(bunch: Bunch, op: Any, c: float) -> tuple[ctypes.Structure, list[np.ndarray]]:
     """The struct but for the table, and the arrays that must live as long."""
-    kx = modes(op.what)[0]
+    kx = modes(op.effect)[0]
     run = PIPE_RUN.memory()
     weights = np.ascontiguousarray(bunch.weights)
     run.coordinates, run.weights = _address(bunch.coordinates), _address(weights)
     run.n = weights.shape[0]
-    run.inverse_width, run.inverse_height = 1.0 / op.what.pipe[0], 1.0 / op.what.pipe[1]
+    run.inverse_width, run.inverse_height = 1.0 / op.effect.pipe[0], 1.0 / op.effect.pipe[1]
     run.kx = _address(kx)
     run.strength, run.inverse_total = c, 1.0 / bunch.total
     return run, [kx, weights]
