@@ -20,15 +20,15 @@ __all__ = ["NAMES", "Backend", "Choice", "Streamed", "choose_backend", "choose_m
 
 
 def choose_backend(name: Choice, coordinates: Array, threads: int | None) -> Backend:
-    """Backend by name, or by where the coordinates are: NumPy on `host`, CuPy on `cuda`.
+    """Backend by name, or by the array library of the coordinates: `host` for NumPy, `cuda` for CuPy.
 
-    NumPy coordinates for which `cuda` is asked are streamed through the current device, as by ``Streamed()``.
-    Without a compiler NumPy coordinates are on `array`, with one warning.
+    With `cuda`, NumPy coordinates are streamed through the current device, as by ``Streamed()``. Without a compiler
+    NumPy coordinates run on `array`, with one warning.
 
     Raises
     ------
     InputError
-        Unknown name, threads not >= 1, or arrays in the wrong memory for the backend.
+        Unknown name, threads < 1, or coordinates on the wrong device for the backend.
     BackendError
         The backend cannot run on this machine.
     """

@@ -1,4 +1,4 @@
-"""What users give as `backend`."""
+"""Values of the argument `backend`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from gputrack.base.checks import require_integer
 
 @dataclass(frozen=True)
 class Streamed:
-    """Tracking on a GPU of beams in host memory: ``gputrack.track(ring, beam, backend=gputrack.Streamed())``.
+    """Tracking of beams in host memory on a GPU: ``gputrack.track(ring, beam, backend=gputrack.Streamed())``.
 
-    Particles are sent through the device in chunks, each for all turns between two updates of the progress bar; one
-    chunk is copied while another is tracked. Results are in host memory, and equal to the bit those of a beam in the
-    device's memory. Derivatives with respect to parameters are sums over chunks in their order, the same to the bit
-    for the same chunks. Maps of the whole beam (space charge, wakes) need all particles at once: the beam is then
-    copied to the device as a whole; where it does not fit, an error with the missing memory is raised before tracking.
+    Particles pass through the device in chunks, each for all turns between two updates of the progress bar; one
+    chunk is copied while another is tracked. Results are in host memory and bit-identical to those of a beam in
+    device memory. Derivatives with respect to parameters are summed over chunks in order, and are bit-identical for
+    the same chunks. Collective effects (space charge, wakes) need all particles at once: the whole beam is then
+    copied to the device; if it does not fit, an error is raised before tracking.
 
     Parameters
     ----------
     chunk : int, optional
-        Particles at a time. Where not given, 2^20, or the power of two below that memory allows.
+        Particles per chunk; by default 2^20, or the largest power of two that fits in memory.
     device : int, optional
-        Number of the GPU; CuPy's current one where not given.
+        Number of the GPU; by default CuPy's current device.
 
     Raises
     ------
     InputError
-        chunk is not >= 1, or device not >= 0.
+        chunk < 1 or device < 0.
     """
 
     chunk: int | None = None
@@ -40,6 +40,6 @@ class Streamed:
                 object.__setattr__(self, name, require_integer("Streamed", name, value, at_least=least))
 
 
-#: a backend's name, a way to stream, or None: chosen by where the arrays are and what the machine has
+#: name of a backend, a `Streamed`, or None for the default: by the array library and the available compiler
 Choice = str | Streamed | None
 NAMES = ("array", "host", "cuda")

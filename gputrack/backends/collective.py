@@ -1,6 +1,6 @@
-"""How maps of the whole beam run: by kernels where a backend has some, else by their array mathematics.
+"""Execution of collective maps: by kernels if the backend has them, else by their array mathematics.
 
-The backend `array` always takes the array map and autograd's derivative of it: it verifies the others.
+The backend `array` always uses the array map and its derivatives by autograd, as the reference for the others.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from gputrack.elements.map import ReferenceValues, State, make_state
 
 
 def step(backend: CollectiveRunner, particles: Particles, launch: Launch) -> None:
-    """Act with the one map of the launch, in place; particles outside of its aperture are lost."""
+    """Apply the single map of the launch, in place; particles outside its aperture are lost."""
     kind, op = launch.program.collective(launch.first_op)
-    if launch.backwards and _remembers(kind, op):
+    if launch.backwards and _uses_earlier_turns(kind, op):
         raise InputError(
-            f"track: {op.effect.owner}: wakes of earlier turns are not known backwards; leave its turns= out"
+            f"track: {op.effect.owner}: wakes of earlier turns are not available backwards; give it turns=0"
         )
     bunch = _bunch(particles, launch) if launch.backwards else _entering(particles, launch, kind, op)
     if not _any_survivor(particles):
@@ -37,10 +37,10 @@ def step(backend: CollectiveRunner, particles: Particles, launch: Launch) -> Non
     if kernel is not None:
         _step_in_place(kernel, particles, launch, bunch, op, ref)
         return
-    with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
+    with np.errstate(all="ignore"):  # invalid coordinates become loss codes
         after = (kind.inverse if launch.backwards else kind.forward)(bunch, op, ref)
         _lose_after(particles, launch, make_state(after, ref))
-    _keep(particles.coordinates, after, particles)
+    _store_survivors(particles.coordinates, after, particles)
 
 
 def _step_in_place(
@@ -51,15 +51,17 @@ def _step_in_place(
         lost = (codes > 0) & (p.loss_code == LossCode.ALIVE)
         p.loss_code[lost] = codes[lost]
         p.loss_turn[lost], p.loss_op[lost] = launch.first_turn, launch.first_op
-    _keep(p.coordinates, bunch.coordinates, p)
+    _store_survivors(p.coordinates, bunch.coordinates, p)
 
 
 def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> None:
-    """The same with tangents, by autograd's forward mode through the array map."""
+    """Apply the map with tangents, by autograd's forward mode through the array map."""
     if is_cupy(particles.coordinates):
-        raise BackendError("forward mode through collective effects needs NumPy arrays; use grad, or move the beam")
+        raise BackendError(
+            "forward mode through collective effects needs NumPy arrays; use grad, or beam.to_device('numpy')"
+        )
     kind, op = launch.program.collective(launch.first_op)
-    if _remembers(kind, op):
+    if _uses_earlier_turns(kind, op):
         raise InputError(f"jvp: {op.effect.owner}: forward mode through earlier turns is not available; use grad")
     bunch, ref = _entering(particles, launch, kind, op), ReferenceValues.of(launch.reference)
     if not _any_survivor(particles):
@@ -71,16 +73,16 @@ def step_tangent(particles: Particles, tangents: Tangents, launch: Launch) -> No
     with np.errstate(all="ignore"):
         value, rate = make_jvp(lambda numbers: _flat_forward(kind, op, bunch, numbers))(_flat(*at))(_flat(*rates))
         _lose_after(particles, launch, make_state(value, ref))
-    _keep(particles.coordinates, value, particles)
-    _keep(tangents.coordinates, rate, particles)
+    _store_survivors(particles.coordinates, value, particles)
+    _store_survivors(tangents.coordinates, rate, particles)
 
 
 def step_adjoint(
     backend: CollectiveRunner, particles: Particles, cotangents: Array, launch: Launch
 ) -> np.ndarray:
-    """Undo the map, in place, pull cotangents (6, n) back, then restore particles that were lost at it.
+    """Undo the map, in place, pull cotangents (6, n) back, then restore the particles lost at it.
 
-    Particles lost by the map's own kick had acted on the others; their coordinates are those before it.
+    Particles lost by the kick itself acted on the others before; their stored coordinates are those before the kick.
     """
     kind, op = launch.program.collective(launch.first_op)
     ref, xp = ReferenceValues.of(launch.reference), namespace(cotangents)
@@ -104,8 +106,8 @@ def step_adjoint(
         before, bars = _undo_adjoint(backend, kind, after, op, ref, bar, acted)
     if bars.coordinates is not cotangents:
         cotangents[:] = xp.where(acted, cotangents + bars.coordinates, cotangents)
-    _keep(particles.coordinates, before, particles)
-    _keep(cotangents, bars.coordinates, particles)
+    _store_survivors(particles.coordinates, before, particles)
+    _store_survivors(cotangents, bars.coordinates, particles)
     revive(particles, launch)
     return np.concatenate([np.asarray(bars.constants, dtype=float), np.asarray(bars.reference, dtype=float)])
 
@@ -117,13 +119,13 @@ def _undo_adjoint(
     with np.errstate(all="ignore"):
         undone = kind.inverse(after, op, ref)
     before = after._replace(coordinates=namespace(undone).where(acted, after.coordinates, undone))
-    if backend.name == "array" and not _remembers(kind, op):  # autograd sees one turn at a time
+    if backend.name == "array" and not _uses_earlier_turns(kind, op):  # autograd traces one turn at a time
         return before.coordinates, adjoint_by_autograd(kind, before, op, ref, bar)
     return before.coordinates, kind.adjoint(before, op, ref, bar)
 
 
-def _remembers(kind: CollectiveKind, op: Any) -> bool:
-    """Whether earlier turns act, too."""
+def _uses_earlier_turns(kind: CollectiveKind, op: Any) -> bool:
+    """Whether the map depends on earlier turns."""
     return kind.earlier_turns is not None and kind.earlier_turns(op.effect) > 0
 
 
@@ -176,12 +178,12 @@ def _any_survivor(particles: Particles) -> bool:
 
 
 def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
-    """The surviving particles, and `others`. Where none is lost, the coordinates are the run's own array."""
+    """Surviving particles and `others`. If none is lost, the coordinates are the run's own array, not a copy."""
     xp = namespace(particles.coordinates)
     living = particles.loss_code == LossCode.ALIVE
     coordinates, weights = particles.coordinates, launch.weights
     total = float(weights.sum())
-    if not bool(xp.all(living)):  # a copy: a kernel may write to lost particles, too
+    if not bool(xp.all(living)):  # copied, since kernels may overwrite lost particles
         alive = living | others
         coordinates, weights = xp.where(alive, coordinates, 0.0), xp.where(alive, weights, 0.0)
     charge = abs(launch.reference.charge)
@@ -189,8 +191,8 @@ def _bunch(particles: Particles, launch: Launch, others: Any = False) -> Bunch:
 
 
 def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: Any) -> Bunch:
-    """Particles on which the map acts; those outside of its aperture are lost and stay where they are."""
-    if launch.first_op == 0:  # all other ops have left only what can be tracked on
+    """Particles on which the map acts; those outside its aperture are lost with their present coordinates."""
+    if launch.first_op == 0:  # after any other op, survivors are within the limits
         with np.errstate(all="ignore"):
             _lose_after(particles, launch, make_state(particles.coordinates, ReferenceValues.of(launch.reference)))
     bunch, p = _bunch(particles, launch), particles
@@ -205,21 +207,21 @@ def _entering(particles: Particles, launch: Launch, kind: CollectiveKind, op: An
 
 
 def revive(particles: Particles, piece: Launch) -> None:
-    """Restore particles that were lost at an op of this piece; their coordinates are those before it."""
+    """Restore the particles lost at an op of this piece; their coordinates are those before it."""
     own = (particles.loss_op >= piece.first_op) & (particles.loss_op < piece.end_op)
     particles.loss_code[own & (particles.loss_turn == piece.first_turn)] = int(LossCode.ALIVE)
 
 
 def _lose_after(particles: Particles, launch: Launch, after: State) -> None:
-    """Particles that cannot be tracked on are lost where they are."""
+    """Lose the particles that are unphysical or beyond the limits after the map; their coordinates are unchanged."""
     p, xp = particles, namespace(particles.coordinates)
     lost = (p.loss_code == LossCode.ALIVE) & ~acceptable(after, launch.limit)
     p.loss_code[:] = xp.where(lost, loss_codes(after, launch.limit), p.loss_code)
     p.loss_turn[lost], p.loss_op[lost] = launch.first_turn, launch.first_op
 
 
-def _keep(target: Any, values: Any, particles: Particles) -> None:
-    """Copy the values of surviving particles, unless they are in `target` already."""
+def _store_survivors(target: Any, values: Any, particles: Particles) -> None:
+    """Copy the values of surviving particles to `target`, unless it is the same array."""
     if values is target:
         return
     xp = namespace(target)

@@ -1,4 +1,4 @@
-"""Derivatives that a backend carries through a launch: forwards, backwards, and of transfer matrices."""
+"""Derivatives propagated through a launch: forwards, backwards, and of transfer matrices."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gputrack.base.arrays import Array
 
 @dataclass
 class Tangents:
-    """Derivatives along one direction of what goes into a launch, and of what comes out.
+    """Derivatives of the inputs and outputs of a launch along one direction.
 
     Attributes
     ----------
     coordinates : float64 array (6, n)
-        Changed in place by a backend. Lost particles have the tangents of their last coordinates.
+        Changed in place. Lost particles have the tangents of their last coordinates.
     constants : float64 NumPy array (n_constants,)
         Of the program's constants.
     reference : float64 NumPy array (5,)
@@ -35,11 +35,11 @@ class MomentCotangents:
     Attributes
     ----------
     seeds : float64 array
-        Of each monitor of moments (recorded turns, places, MOMENT_SEEDS), one after the other.
+        Of all monitors of moments, each (recorded turns, places, MOMENT_SEEDS), concatenated.
     starts : int64 array (monitors,)
         Index of the first number of each; -1 for monitors of coordinates. Both arrays are on the particles' device.
     first_turn : int
-        From which the recorded turns count: that of the run, of which a launch may be a part.
+        First turn of the run, of which the launch may be a part.
     """
 
     seeds: Array
@@ -49,17 +49,17 @@ class MomentCotangents:
 
 @dataclass
 class Cotangents:
-    """Derivatives of a scalar with respect to what comes out of a launch, and to what goes in.
+    """Derivatives of a scalar with respect to the outputs of a launch, and to its inputs.
 
     Attributes
     ----------
     coordinates : float64 array (6, n)
-        With respect to the coordinates after the launch. A backend changes them in place to those with respect to the
-        coordinates before it.
+        With respect to the coordinates after the launch; changed in place to those with respect to the coordinates
+        before it.
     records : float64 array, optional
-        With respect to the recorded coordinates, laid out as ``launch.records.flat``; zero where not given.
+        With respect to the recorded coordinates, laid out as ``launch.records.flat``; by default zero.
     moments : MomentCotangents, optional
-        With respect to recorded moments; zero where not given. The launch needs weights.
+        With respect to recorded moments; by default zero. The launch needs weights.
     """
 
     coordinates: Array
@@ -71,7 +71,7 @@ class Cotangents:
 class TangentCotangents:
     """Derivatives of a scalar with respect to coordinates and their tangents, after a launch and before it.
 
-    With the columns v of a unit matrix as tangents before it, tangents after it are the transfer matrix J v.
+    For tangents v before the launch, those after it are J v, with the transfer matrix J.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class TangentCotangents:
 
 @dataclass
 class MatrixRates:
-    """Orbits o, displaced by e v + h d with independent infinitesimals e and h, and what a launch makes of them.
+    """Orbits o displaced by e v + h d, with independent infinitesimals e and h, before and after a launch.
 
     With J the transfer matrix and J'[d] its derivative along d, a displaced orbit becomes
     F(o) + e J v + h J d + e h (J w + J'[d] v). With w = 0 at the start, `rates` are J'[d] v.
@@ -97,7 +97,7 @@ class MatrixRates:
     Attributes
     ----------
     orbits, tangents, along, rates : float64 arrays (6, n)
-        F(o), J v, J d, and the part of e h; changed in place by a backend.
+        F(o), J v, J d, and the coefficient of e h; changed in place.
     """
 
     orbits: Array
@@ -106,7 +106,7 @@ class MatrixRates:
     rates: Array
 
     def copied(self) -> MatrixRates:
-        """The same in memory of its own."""
+        """Copy with arrays of its own."""
         return MatrixRates(*(array.copy() for array in vars(self).values()))
 
 
@@ -119,9 +119,9 @@ class RateCotangents:
     rates : float64 array (6, n)
         Changed in place from those after the launch to those before it.
     records : float64 array, optional
-        With respect to the rates at the records, laid out as ``launch.records.flat``; zero where not given.
+        With respect to the rates at the records, laid out as ``launch.records.flat``; by default zero.
     along, orbits : float64 arrays (6, n)
-        With respect to d and to the orbits before the launch; written by a backend.
+        With respect to d and to the orbits before the launch; set by the backend.
     """
 
     rates: Array

@@ -20,7 +20,7 @@ class Particles:
     ----------
     coordinates : float64 array (6, n)
     loss_code, loss_op : int32 arrays (n,)
-        0 and -1 while alive.
+        0 and -1 for survivors.
     loss_turn : int64 array (n,)
     """
 
@@ -31,13 +31,13 @@ class Particles:
 
     @classmethod
     def alive(cls, coordinates: Array) -> Particles:
-        """Particles of which none is lost, at coordinates (6, n) that a backend will change in place."""
+        """Particles, none of them lost, with coordinates (6, n) to be changed in place."""
         xp, n = namespace(coordinates), coordinates.shape[1]
         lost = xp.zeros(n, dtype=xp.int32), xp.full(n, -1, dtype=xp.int64), xp.full(n, -1, dtype=xp.int32)
         return cls(coordinates, *lost)
 
     def copied(self) -> Particles:
-        """The same in memory of its own."""
+        """Copy with arrays of its own."""
         return Particles(*(array.copy() for array in vars(self).values()))
 
 
@@ -48,11 +48,11 @@ class Records:
     Attributes
     ----------
     flat : float64 array
-        All buffers, one after the other.
+        All buffers, concatenated.
     starts : int64 array (monitors,)
         Index of the first number of each; -1 for monitors without a buffer.
     views : list of float64 arrays (recorded turns, places, 6, n)
-        The same memory, one per monitor; lost particles stay NaN.
+        Views of `flat`, one per monitor; NaN for lost particles.
     """
 
     flat: Array
@@ -74,13 +74,13 @@ def make_records(shapes: Sequence[tuple[int, int] | None], n: int, xp: Any) -> R
 
 
 def shapes_of(records: Records) -> list[tuple[int, int] | None]:
-    """What `make_records` was given."""
+    """Shapes for which `make_records` made the records."""
     starts = records.starts.tolist()
     return [view.shape[:2] if start >= 0 else None for view, start in zip(records.views, starts, strict=True)]
 
 
 def views_of(records: Records, flat: Array) -> list[Array]:
-    """Views of another array that is laid out as ``records.flat``, one per monitor; empty without a buffer."""
+    """Views of another array laid out as ``records.flat``, one per monitor; empty without a buffer."""
     starts = [max(0, start) for start in records.starts.tolist()]
     return [flat[a : a + view.size].reshape(view.shape) for a, view in zip(starts, records.views, strict=True)]
 
@@ -95,17 +95,17 @@ class Launch:
     reference : ReferenceParticle
     first_turn, turns : int
     limit : float
-        Particles beyond it in |x| or |y| [m] are lost.
+        Limit on |x| and |y| [m], beyond which particles are lost.
     records : Records
-        The backend writes those of surviving particles.
+        Filled with the coordinates of surviving particles.
     backwards : bool
-        Undo the turns, last one first, and in each the ops, last one first.
+        Undo the turns and the ops in reverse order.
     ops : (first, end), optional
-        Only these ops act; all of them where not given.
+        Range of ops to apply; by default all.
     weights : float64 array (n,), optional
-        Real particles per macroparticle; maps of the whole beam need them.
+        Real particles per macroparticle; required by collective maps.
     memory : TurnMemory, optional
-        States of maps of the whole beam from turn to turn; the same one for all launches of a run.
+        States of collective maps from turn to turn, shared by all launches of a run.
     """
 
     program: Program
@@ -121,12 +121,12 @@ class Launch:
 
     @property
     def first_op(self) -> int:
-        """First op that acts."""
+        """First op to apply."""
         return 0 if self.ops is None else self.ops[0]
 
     @property
     def end_op(self) -> int:
-        """Op after the last one that acts."""
+        """Op after the last one to apply."""
         return len(self.program) if self.ops is None else self.ops[1]
 
     @property

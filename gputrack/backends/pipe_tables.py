@@ -1,4 +1,4 @@
-"""Tables that kernels of the field in a rectangular pipe are given, with numbers of modes rounded up."""
+"""Tables for the kernels of the field in a rectangular pipe, with numbers of modes rounded up."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ROWS = 4  # as in kernels/collective/pipe_modes.h
 
 
 def padded(modes: int) -> int:
-    """Modes rounded up to what kernels take."""
+    """Number of modes rounded up to a multiple of `ROWS`."""
     return -(-modes // ROWS) * ROWS
 
 
 @cache
 def modes(effect: PipeModes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Wavenumbers kx and ky [1/m], and phi_lm/rho_lm [m^2], 0 for the modes that were rounded up."""
+    """Wavenumbers kx and ky [1/m], and phi_lm/rho_lm [m^2], 0 for the padded modes."""
     (a, b), (nx, ny) = effect.pipe, effect.modes
     kx = (math.pi / a) * np.arange(1.0, padded(nx) + 1)
     ky = (math.pi / b) * np.arange(1.0, padded(ny) + 1)
@@ -34,21 +34,21 @@ def modes(effect: PipeModes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def kick_table(effect: PipeModes, density: np.ndarray, total: float) -> np.ndarray:
-    """What particles gather in a kick (horizontal, vertical, 2), from sum w sin sin and the sum of all weights."""
+    """Coefficients of the kick (horizontal, vertical, 2), from sum w sin sin and the sum of all weights."""
     kx, ky, factors = modes(effect)
     phi = factors * (density / total)
     return np.stack([0.5 * kx[:, None] * phi, 0.5 * ky * phi], axis=-1)
 
 
 class AdjointTable(NamedTuple):
-    """What particles gather in a sweep (horizontal, vertical, 6), and the derivative with respect to c."""
+    """Coefficients of the kick's adjoint (horizontal, vertical, 6), and the derivative with respect to c."""
 
     table: np.ndarray
     c_bar: float
 
 
 def adjoint_table(effect: PipeModes, sums: np.ndarray, total: float, c: float) -> AdjointTable:
-    """From the three sums (3, horizontal, vertical) of the kernels' `deposit_adjoint`."""
+    """Coefficients of the adjoint, from the three sums (3, horizontal, vertical) of the kernels' `deposit_adjoint`."""
     kx, ky, factors = modes(effect)
     x, y = 0.5 * kx[:, None], 0.5 * ky
     phi, g = factors * (sums[0] / total), x * sums[1] + y * sums[2]
@@ -58,7 +58,7 @@ def adjoint_table(effect: PipeModes, sums: np.ndarray, total: float, c: float) -
 
 
 def strength(op: Any, ref: ReferenceValues) -> float:
-    """The c of the kick: length K/2."""
+    """Factor c of the kick: length K/2, with the perveance K."""
     c: float = 0.5 * op.length * perveance(op.current, ref)
     return c
 

@@ -1,4 +1,4 @@
-"""What backends do, what they are given and what they give back."""
+"""Protocol of the backends: methods, arguments and results."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from gputrack.elements.map import ReferenceValues
 
 
 class Stream(NamedTuple):
-    """A GPU through which beams in host memory are sent in chunks: its number, and particles at a time if given."""
+    """GPU through which beams in host memory are streamed: its number, and the particles per chunk if given."""
 
     device: int
     chunk: int | None
 
 
 class Runner(Protocol):
-    """What runs stretches of turns.
+    """Object that runs stretches of turns.
 
     Attributes
     ----------
     name : str
         "array", "host" or "cuda".
     copying : float
-        Seconds of the last launch that do not depend on its turns, spent on copies between host and device.
+        Time [s] of the last launch spent on copies between host and device, independent of the number of turns.
     """
 
     @property
@@ -43,25 +43,25 @@ class Runner(Protocol):
 
 
 class CollectiveKernel(Protocol):
-    """A kernel of one kind of map of the whole beam."""
+    """Kernel of one kind of collective map."""
 
     def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> Array | None:
-        """Act with the map on the bunch's coordinates, or undo it.
+        """Apply the map to the bunch's coordinates, or undo it.
 
         Returns
         -------
         int8 array (n,), or None
-            `LossCode` of particles that could not be tracked on and stay as they were; None where all could.
+            `LossCode` of particles lost by the map, whose coordinates are unchanged; None if none is lost.
         """
         ...
 
     def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: Array) -> Bars:
-        """Undo the map and pull `bar` (6, n) back, both in place; the result's coordinates are `bar`."""
+        """Undo the map and pull `bar` (6, n) back, both in place; ``result.coordinates`` is `bar`."""
         ...
 
 
 class CollectiveRunner(Protocol):
-    """What runs maps of the whole beam.
+    """Object that runs collective maps.
 
     Attributes
     ----------
@@ -73,24 +73,23 @@ class CollectiveRunner(Protocol):
     def name(self) -> str: ...  # noqa: D102 (above)
 
     def collective_kernel(self, kind: CollectiveKind) -> CollectiveKernel | None:
-        """Kernel of a kind of map of the whole beam; None where its array mathematics is run."""
+        """Kernel of a kind of collective map; None if it runs by array mathematics."""
         ...
 
 
 class Backend(Runner, CollectiveRunner, Protocol):
-    """A way to run programs: `array`, `host` or `cuda`.
+    """Backend that runs programs: `array`, `host` or `cuda`.
 
-    Methods return when the results are there. Those that give derivatives return, as one NumPy array
-    (n_constants + 5,), the derivatives with respect to the constants of the launch's ops, then to the members of
-    `ReferenceValues`, each taken by itself. Sums over particles are taken in an order that depends on their number
-    alone, not on threads.
+    Methods return when the results are complete. Adjoint methods return, as one NumPy array (n_constants + 5,), the
+    derivatives with respect to the constants of the launch's ops, then to the members of `ReferenceValues` as
+    independent variables. The order of sums over particles depends on their number only, not on threads.
 
     Attributes
     ----------
     threads : int, or None
         CPU threads; None on a GPU.
     stream : Stream, or None
-        Where beams in host memory are sent in chunks; None where particles are tracked where they are.
+        GPU through which beams in host memory are streamed; None if particles are tracked in their own memory.
     """
 
     @property
@@ -105,7 +104,7 @@ class Backend(Runner, CollectiveRunner, Protocol):
         Returns
         -------
         float64 array
-            Tangents of the recorded coordinates, laid out as ``launch.records.flat``; 0 where nothing was recorded.
+            Tangents of the recorded coordinates, laid out as ``launch.records.flat``; 0 where none are recorded.
         """
         ...
 
@@ -115,10 +114,10 @@ class Backend(Runner, CollectiveRunner, Protocol):
         Parameters
         ----------
         particles : Particles
-            After the launch; as they were before it when the call returns.
+            State after the launch, changed in place to that before it.
         cotangents : Cotangents
         launch : Launch
-            As it was run forwards.
+            The same as in the forward run.
         """
         ...
 
@@ -130,15 +129,15 @@ class Backend(Runner, CollectiveRunner, Protocol):
         Parameters
         ----------
         particles, tangents : Particles, Tangents
-            After the turn, no particle lost; before it when the call returns. Tangents of constants are zero.
+            State after the turn, no particle lost; changed in place to that before it. Tangents of constants are zero.
         cotangents : TangentCotangents
         launch : Launch
-            One turn of single particles, as it was run forwards.
+            One turn without collective maps, the same as in the forward run.
         """
         ...
 
     def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
-        """Carry rates of transfer matrices through one turn, in place. Particles are not lost, but become NaN.
+        """Propagate rates of transfer matrices through one turn, in place. Particles are not lost but become NaN.
 
         Returns
         -------
@@ -153,7 +152,7 @@ class Backend(Runner, CollectiveRunner, Protocol):
         Parameters
         ----------
         rates : MatrixRates
-            After the turn; before it when the call returns.
+            State after the turn, changed in place to that before it.
         cotangents : RateCotangents
         launch : Launch
         """

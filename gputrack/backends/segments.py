@@ -1,7 +1,7 @@
-"""Launches of programs with maps of the whole beam: segments for the kernels, and the collective maps between them.
+"""Launches of programs with collective maps: segments for the kernels, and the collective maps between them.
 
 Without collective maps all turns are one segment. With them every turn is run piece by piece; coordinates, losses and
-records are those of one run.
+records are those of a single run.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _REFERENCE = len(ReferenceValues._fields)
 
 
 class Segmented(ABC):
-    """Base of backends that run segments, between which the beam is acted on as a whole.
+    """Base class of backends that run segments between collective maps.
 
-    Its `step`, `step_tangent` and `step_adjoint` are those of `gputrack.backends.protocol.Backend`.
+    It implements `step`, `step_tangent` and `step_adjoint` of `gputrack.backends.protocol.Backend`.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Segmented(ABC):
                 self.segment(particles, piece)
 
     def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
-        """Run a launch forwards, in place, with tangents; the tangents of what was recorded."""
+        """Run a launch forwards, in place, with tangents; return the tangents of the records."""
         recorded = namespace(launch.records.flat).zeros_like(launch.records.flat)
         if not len(launch.program) or not launch.turns:
             return recorded
@@ -100,7 +100,7 @@ def _is_cut(piece: Launch) -> bool:
 
 
 def _pieces(launch: Launch) -> Iterator[Launch]:
-    """One launch for each segment and each collective map of each turn, in the order of passage."""
+    """Launches of each segment and each collective map of each turn, in the order of passage."""
     ranges = _ranges(launch.program.cuts, len(launch.program))
     every = _intervals(launch)
     for turn in range(launch.first_turn, launch.first_turn + launch.turns):
@@ -118,12 +118,12 @@ def _ranges(cuts: list[int], length: int) -> list[tuple[int, int]]:
 
 
 def _intervals(launch: Launch) -> dict[int, int]:
-    """For each monitor the number of turns between two records."""
+    """Interval of each monitor in turns."""
     return {op.monitor: op.every for kind, op in launch.program.calls if kind.name == "record"}
 
 
 def _rows_of_turn(launch: Launch, every: dict[int, int], turn: int) -> Records:
-    """The part of the records' memory that belongs to one turn."""
+    """Part of the records' memory for one turn."""
     records, starts, views = launch.records, [], []
     for number, view in enumerate(records.views):
         interval = every.get(number, 1)

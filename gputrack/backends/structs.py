@@ -1,4 +1,4 @@
-"""Structs that kernels of maps are given: the table of their members, and how a launch fills the first of them."""
+"""Structs passed to the kernels of maps: tables of their members, and the `RUN` of a launch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gputrack.elements.map import ReferenceValues
 
 _NUMBERS, _GIVEN = pointer("double"), pointer("const double")
 _INTS, _GIVEN_INTS, _INTEGERS, _GIVEN_INTEGERS = map(pointer, ("int", "const int", "Integer", "const Integer"))
-#: of power series: one number, or one for each of several maps side by side
+#: coefficients of power series: single numbers, or packs of several maps
 _SERIES, _GIVEN_SERIES = pointer("Number"), pointer("const Number")
 
 REFERENCE = Struct(
@@ -28,13 +28,13 @@ RUN = Struct(
     Member("coordinates", _NUMBERS, "(6, n), changed in place"),
     Member("n", INTEGER, "particles"),
     Member("ops", _GIVEN_INTS, "(n_ops, OP_INTEGERS)"),
-    Member("n_ops", INT, "the op behind the last one that acts"),
-    Member("first_op", INT, "the first op that acts"),
+    Member("n_ops", INT, "op after the last one to apply"),
+    Member("first_op", INT, "first op to apply"),
     Member("constants", _GIVEN, "of the program"),
     Member("reference", REFERENCE),
     Member("first_turn", INTEGER),
     Member("turns", INTEGER),
-    Member("loss_code", _INTS, "(n,), 0 while alive"),
+    Member("loss_code", _INTS, "(n,), 0 for survivors"),
     Member("loss_turn", _INTEGERS, "(n,)"),
     Member("loss_op", _INTS, "(n,)"),
     Member("limit", DOUBLE, "on |x| and |y| [m]"),
@@ -42,18 +42,18 @@ RUN = Struct(
     Member("record_starts", _GIVEN_INTEGERS, "(monitors,), start of each buffer"),
 )
 
-#: what a sweep is given where monitors record moments
+#: members of a sweep for monitors that record moments
 _MOMENTS = (
     Member("weights", _GIVEN, "(n,), real particles per macroparticle"),
     Member("moment_seeds", _GIVEN, "of each monitor of moments (recorded turns, places, MOMENT_SEEDS)"),
     Member("moment_starts", _GIVEN_INTEGERS, "(monitors,), start of each one's seeds, -1 for coordinates; may be null"),
-    Member("moment_turn", INTEGER, "from which the recorded turns count"),
+    Member("moment_turn", INTEGER, "first turn of the run"),
 )
 
 SWEEP = Struct(
     "Sweep",
     "Backward sweep of a part of the particles on the host.",
-    Member("run", RUN, "coordinates after the run; of survivors, those before it when done"),
+    Member("run", RUN, "coordinates after the run, replaced by those before it"),
     Member("cotangents", _NUMBERS, "(6, n), likewise"),
     Member("gradient", _NUMBERS, "(constants,), added to"),
     Member("reference", _NUMBERS, "with respect to the members of Reference, added to"),
@@ -74,7 +74,7 @@ BLOCK_SWEEP = Struct(
 
 ROW_SUMS = Struct(
     "RowSums",
-    "Sum over rows of numbers, in their order.",
+    "Sum over rows of numbers, in order.",
     Member("rows", _GIVEN, "(count, size)"),
     Member("count", INT),
     Member("size", INTEGER),
@@ -83,7 +83,7 @@ ROW_SUMS = Struct(
 
 TANGENT_RUN = Struct(
     "TangentRun",
-    "Run with tangents: the maps run on dual numbers, whose constants have tangents too.",
+    "Run with tangents: maps of dual numbers, with tangents of coordinates and constants.",
     Member("run", RUN),
     Member("tangents", _NUMBERS, "(6, n), of the coordinates, changed in place"),
     Member("constants", pointer("const Dual<double>", "template <class T> struct Dual;"), "with their tangents"),
@@ -94,9 +94,9 @@ TANGENT_RUN = Struct(
 MATRIX_SWEEP = Struct(
     "MatrixSweep",
     "Backward sweep of transfer matrices.",
-    Member("run", RUN, "orbits after the program; before it when done"),
-    Member("tangents", _NUMBERS, "(6, n), J v after the program; v when done"),
-    Member("cotangents", _NUMBERS, "(6, n), of J v after the program; of v when done"),
+    Member("run", RUN, "orbits after the program, replaced by those before it"),
+    Member("tangents", _NUMBERS, "(6, n), J v after the program, replaced by v"),
+    Member("cotangents", _NUMBERS, "(6, n), of J v after the program, replaced by those of v"),
     Member("orbit_cotangents", _NUMBERS, "(6, n), of the orbits, likewise"),
     Member("gradient", _NUMBERS, "(constants,), added to"),
     Member("reference", _NUMBERS, "with respect to the members of Reference, added to"),
@@ -107,13 +107,13 @@ MATRIX_SWEEP = Struct(
 RATES_RUN = Struct(
     "RatesRun",
     "Passage, forwards or backwards, of matrices and of their derivatives along orbits.",
-    Member("run", RUN, "orbits (6, n); after the program when tracked, before it when swept"),
+    Member("run", RUN, "orbits (6, n), replaced by those after the program, or before it in a sweep"),
     Member("tangents", _NUMBERS, "(6, n), J v"),
     Member("along", _NUMBERS, "(6, n), J d"),
     Member("rates", _NUMBERS, "(6, n), J'[d] v"),
     Member("record_rates", _NUMBERS, "rates at the records, laid out as run.records; may be null"),
-    Member("cotangents", _NUMBERS, "(6, n), of the rates after the program; before it when swept"),
-    Member("along_cotangents", _NUMBERS, "(6, n), of d before the program, written by the sweep"),
+    Member("cotangents", _NUMBERS, "(6, n), of the rates after the program, replaced by those before it"),
+    Member("along_cotangents", _NUMBERS, "(6, n), of d before the program, set by the sweep"),
     Member("orbit_cotangents", _NUMBERS, "(6, n), of the orbits, likewise"),
     Member("gradient", _NUMBERS, "(constants,), added to"),
     Member("reference", _NUMBERS, "with respect to the members of Reference, added to"),
@@ -122,13 +122,13 @@ RATES_RUN = Struct(
 
 SERIES_RUN = Struct(
     "SeriesRun",
-    "Passage of maps as power series, in tiles of a few maps side by side.",
+    "Propagation of maps as power series, in tiles of a few maps side by side.",
     Member("ops", _GIVEN_INTS, "(n_ops, OP_INTEGERS)"),
     Member("n_ops", INT),
     Member("constants", _GIVEN_SERIES, "those of tile 0"),
-    Member("tile_constants", INTEGER, "from one tile's constants to the next one's; 0 where all tiles share them"),
+    Member("tile_constants", INTEGER, "stride of the constants from tile to tile; 0 if all tiles share them"),
     Member("slopes", _GIVEN_SERIES, "(n_constants, parameters) of tile 0: their derivatives along the parameters"),
-    Member("tile_slopes", INTEGER, "from one tile's slopes to the next one's; 0 where all tiles share them"),
+    Member("tile_slopes", INTEGER, "stride of the slopes from tile to tile; 0 if all tiles share them"),
     Member("reference", _GIVEN_SERIES, "members of Reference, then (members, parameters)"),
     Member("n_constants", INTEGER),
     Member("maps", _SERIES, "(tiles, 6, SERIES_SIZE), changed in place"),
@@ -140,7 +140,7 @@ SERIES_RUN = Struct(
 SERIES_SWEEP = Struct(
     "SeriesSweep",
     "Backward sweep of one map as power series.",
-    Member("run", SERIES_RUN, "one tile; its map is that after the program, and that before it when done"),
+    Member("run", SERIES_RUN, "one tile; its map is that after the program, replaced by that before it"),
     Member("cotangents", _SERIES, "(6, SERIES_SIZE), with respect to the map's coefficients, likewise"),
     Member("seeds", _GIVEN_SERIES, "those with respect to the maps at the records, laid out as run.records"),
     Member("gradient", _NUMBERS, "(n_constants,), added to"),
@@ -149,12 +149,12 @@ SERIES_SWEEP = Struct(
 
 TEAM_RUN = Struct(
     "TeamRun",
-    "Passage of maps on a GPU, each by a team of threads; a tile is one map.",
+    "Propagation of maps on a GPU, each by a team of threads; a tile is one map.",
     Member("run", SERIES_RUN),
     Member("n", INTEGER, "maps"),
-    Member("pools", _NUMBERS, "(teams, pool_doubles), memory for the series under way"),
+    Member("pools", _NUMBERS, "(teams, pool_doubles), memory for intermediate series"),
     Member("pool_doubles", INTEGER),
-    Member("missing", _INTS, "(1,), set to 1 where a team needs more series than it has memory for"),
+    Member("missing", _INTS, "(1,), set to 1 if a team needs more series than fit in its memory"),
 )
 
 PIPE_RUN = Struct(
@@ -168,20 +168,20 @@ PIPE_RUN = Struct(
     Member("inverse_height", DOUBLE, "[1/m]"),
     Member("kx", _GIVEN, "(horizontal,), wavenumbers [1/m]"),
     Member("table", _GIVEN, "of the potential (horizontal, vertical, 2), or 6 for a sweep"),
-    Member("strength", DOUBLE, "c, of the kick that is done or, by a sweep, undone"),
+    Member("strength", DOUBLE, "c, of the kick that is applied or, in a sweep, undone"),
     Member("inverse_total", DOUBLE, "1/W"),
-    Member("lost", pointer("signed char"), "(n,), loss codes of particles that the kick loses; they stay as they were"),
+    Member("lost", pointer("signed char"), "(n,), loss codes of particles lost by the kick; they are unchanged"),
 )
 
 PIPE_LAUNCH = Struct(
     "PipeLaunch",
-    "The same on a GPU.",
+    "Kick by the field in a rectangular pipe on a GPU.",
     Member("run", PIPE_RUN),
     Member("rows", _NUMBERS, "(blocks, 1 or 3, horizontal, vertical), sums of each block; null in a kick"),
-    Member("any", _INTS, "(1,), set to 1 where a particle is lost; null but in a kick forwards"),
+    Member("any", _INTS, "(1,), set to 1 if a particle is lost; null except in a forward kick"),
 )
 
-#: all of them; the kernels' text of those that it names is generated, none is written by hand
+#: all structs; their C text is generated for kernels that use them, never written by hand
 STRUCTS = (
     REFERENCE, RUN, SWEEP, BLOCK_SWEEP, ROW_SUMS, TANGENT_RUN, MATRIX_SWEEP, RATES_RUN, SERIES_RUN, SERIES_SWEEP,
     TEAM_RUN, PIPE_RUN, PIPE_LAUNCH,
@@ -189,7 +189,7 @@ STRUCTS = (
 
 
 def moment_members(moments: MomentCotangents | None, launch: Launch, address: Any) -> dict[str, int]:
-    """Members of a sweep where monitors record moments; none otherwise."""
+    """Members of a sweep for monitors that record moments; empty without moments."""
     if moments is None:
         return {}
     return {
