@@ -1,4 +1,4 @@
-"""Kernel sources: finds ``kernels/``, generates what follows from the maps, flattens includes."""
+"""Kernel sources: text generated from the maps, and one flattened source of the kernel files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gputrack.base.errors import BackendError
 from gputrack.base.kernel_files import flatten, kernel_folder
 from gputrack.elements.map import MAPS, MapKind, built_in_maps
 
-#: maps that the loop over ops handles itself
+#: maps handled by the loop over ops itself
 SPECIAL = ("aperture", "record")
 
 
@@ -26,7 +26,7 @@ def map_name(kind: MapKind) -> str:
 
 
 def constants_name(kind: MapKind) -> str:
-    """Name of the template of that struct over the type of the constants: double, or what carries derivatives."""
+    """Name of the template of that struct over the type of the constants: double, or a type with derivatives."""
     return struct_name(kind).removesuffix("Op") + "Constants"
 
 
@@ -36,7 +36,7 @@ def host_kinds(kinds: frozenset[MapKind]) -> list[MapKind]:
 
 
 def op_structs(kinds: Iterable[MapKind]) -> str:
-    """Structs of constants, op codes, and functions that unpack them from the program; of all built-in maps, too."""
+    """Structs of constants, op codes, and functions to unpack them, of all built-in maps and of those in `kinds`."""
     lines = []
     for kind in [*built_in_maps(), *(kind for kind in _ordered(kinds) if not kind.built_in)]:
         lines.append(f"enum {{ CODE_{kind.name} = {kind.code} }};")
@@ -66,9 +66,9 @@ def _unpack(kind: MapKind) -> str:
 
 
 def _bars(kind: MapKind) -> str:
-    """Struct of places where the adjoint adds up the derivatives with respect to an op's constants.
+    """Struct of pointers to which the adjoint adds the derivatives with respect to an op's constants.
 
-    SCALARS is how many there are before those in series; SERIES says whether there are any.
+    SCALARS is the number of scalar constants, which precede those in series; SERIES is 1 if there are series.
     """
     name = struct_name(kind).removesuffix("Op") + "Bar"
     fields = [*kind.constants, *kind.series]
@@ -93,7 +93,7 @@ def _ordered(kinds: Iterable[MapKind]) -> list[MapKind]:
 
 
 def maps_text(kinds: Iterable[MapKind]) -> str:
-    """Structs of the maps' functions, and the one switch over op codes.
+    """Structs of the maps' functions, and the only switch over op codes.
 
     ``at_op(integers, constants, action)`` unpacks the op at `integers` and calls ``action.map(XMap(), op)``,
     ``action.aperture(op)`` or ``action.record(op)``. The functions of XMap are those of the map x:
@@ -132,10 +132,10 @@ def _map_struct(kind: MapKind) -> str:
 
 
 def flattened(entry: str, kinds: Iterable[MapKind], defines: str = "", generated: str = "") -> str:
-    """One source text: target, generated structs, the maps in `kinds`, and an entry file such as ``host/track.h``.
+    """Source text: target.h, generated structs, the maps in `kinds`, and an entry file such as ``host/track.h``.
 
-    `defines` are lines in front of all, `generated` is text behind target.h and the structs. Each file is included
-    once; ``#line`` directives keep compilers' messages pointing at the files.
+    `defines` are lines at the beginning, `generated` is text after target.h and the structs. Each file is included
+    once; ``#line`` directives refer compilers' messages to the files.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def _require_names(kinds: list[MapKind]) -> None:
 
 
 def flattened_alone(entry: str, defines: str = "") -> str:
-    """One source text of an entry file that needs no maps of elements, such as ``host/pipe_modes.h``."""
+    """Source text of an entry file that needs no maps of elements, such as ``host/pipe_modes.h``."""
     seen: set[Path] = set()
     head, text = (flatten(kernel_folder() / name, seen) for name in ("target.h", entry))
     return defines + head + struct_texts(STRUCTS, text) + text

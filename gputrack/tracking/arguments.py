@@ -15,9 +15,9 @@ from gputrack.tracking.monitor import Monitor
 def check_arguments(
     lattice: Lattice, beam: Beam, turns: int, monitors: Sequence[Monitor], progress: Progress, limit: float
 ) -> int:
-    """The number of turns, or an `InputError` that says which argument of `track` cannot be used."""
+    """Validate the arguments of `track`; return the number of turns."""
     _check(lattice, beam, limit)
-    _check_watchers(monitors, progress)
+    _check_monitors(monitors, progress)
     return require_integer("track", "turns", turns, at_least=0)
 
 
@@ -35,7 +35,7 @@ def _check(lattice: Lattice, beam: Beam, limit: float) -> None:
         )
 
 
-def _check_watchers(monitors: Sequence[Monitor], progress: Progress) -> None:
+def _check_monitors(monitors: Sequence[Monitor], progress: Progress) -> None:
     if isinstance(monitors, (Monitor, str)) or not isinstance(monitors, Sequence):
         raise InputError(f"track: monitors must be a list of gputrack.Monitor, got {short(monitors)}")
     for monitor in monitors:

@@ -1,8 +1,8 @@
-"""Strong-strong collisions: two beams in their rings, each kicked by what the other one has become.
+"""Strong-strong collisions of two beams in their rings, in the soft-Gaussian approximation.
 
-The field is that of a Gaussian bunch with the other beam's moments at the point of crossing in this turn ("soft
-Gaussian"; K. Yokoya, Y. Funakoshi et al., Part. Accel. 27 (1990) 181, discuss what that leaves out). Each passage is
-tracking and a `BeamBeam` element whose parameters are moments, so that gradients go through all of it.
+Each beam is kicked by the field of a Gaussian bunch with the other beam's moments at the crossing point in this turn
+(limits of this approximation: K. Yokoya, Y. Funakoshi et al., Part. Accel. 27 (1990) 181). A turn consists of tracking
+and of a `BeamBeam` element with these moments as parameters, so that gradients include all of it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOMENTS = (
 )  # fmt: skip
 
 
-FEWEST = 3  # particles with an emittance in spite of a tilt along the bunch
+FEWEST = 3  # particles: fewer have no emittance once a tilt along the bunch is subtracted
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Collided:
     Attributes
     ----------
     beams : (Beam, Beam)
-        At the point of crossing, before the next collision.
+        At the crossing point, before the next collision.
     luminosity : (turns,) array
         Of each crossing [1/m^2].
     means : (turns, 2, 6) array
@@ -68,19 +68,18 @@ def collide(
     first: tuple[Lattice, Beam], second: tuple[Lattice, Beam], collision: BeamBeam, turns: int = 1,
     *, threads: int | None = None,
 ) -> Collided:  # fmt: skip
-    """Let two beams collide once per turn, and go around their rings in between.
+    """Track two beams that collide once per turn.
 
-    Both beams are given in the same transverse axes: the second one travels the other way, its x and y point to where
-    those of the first one do.
+    Both beams have the same transverse axes: the second one travels in the opposite direction, with x and y parallel to
+    those of the first one.
 
     Parameters
     ----------
     first, second : (Lattice, Beam)
-        Each lattice begins at the point of crossing and leads back to it. Knobs that are being differentiated, and
-        traced beams, are followed.
+        Each lattice begins and ends at the crossing point. Knobs and beams may be traced.
     collision : BeamBeam
-        Slicing, crossing angles and the frequency of crab cavities; its other parameters follow from the beams, whose
-        weights are real particles. Its tilt must be 0.
+        Slicing, crossing angles and the frequency of crab cavities; its other parameters follow from the beams, with
+        weights as numbers of real particles. Its tilt must be 0.
     turns : int
         >= 0.
     threads : int, optional
@@ -93,19 +92,19 @@ def collide(
     Raises
     ------
     InputError
-        An argument cannot be used; a beam has too few particles from the start.
+        An argument is invalid, or a beam has fewer than three particles.
     TrackingInterrupted
         Ctrl-C; its ``result`` is a `Collided` after the last whole turn.
     TrackingStopped
-        Another error after the first turn; with the same ``result``. That a beam is
-        lost, but for two particles, is one: it has no emittance, and no field. Go on with the other by `track`.
+        Another error after the first turn, with the same ``result``: for example, fewer than three particles of a beam
+        survive, which have no emittance. The other beam can be tracked further with `track`.
     """
     sides = [_Side(*_checked("first", first)), _Side(*_checked("second", second))]
     if not isinstance(collision, BeamBeam) or collision.tilt:
         raise InputError(f"collide: collision must be a BeamBeam without tilt, got {short(collision)}")
     turns = require_integer("collide", "turns", turns, at_least=0)
     run = _Run(sides, collision, threads)
-    with PartialResult(lambda: len(run.seen), f"{turns} turns", run.plain_result), interrupt_flag() as interrupted:
+    with PartialResult(lambda: len(run.crossings), f"{turns} turns", run.plain_result), interrupt_flag() as interrupted:
         for _ in range(turns):
             try:
                 run.turn()
@@ -113,7 +112,7 @@ def collide(
             except TrackingInterrupted:  # in the middle of a turn
                 stop = True
             if stop:
-                text = f"interrupted after {len(run.seen)} of {turns} turns; they are in the result"
+                text = f"interrupted after {len(run.crossings)} of {turns} turns; they are in the result"
                 raise TrackingInterrupted(text, run.plain_result())
     return run.result()
 
@@ -123,8 +122,8 @@ def _checked(name: str, side: Any) -> tuple[Lattice, Beam]:
     if not pair or not isinstance(side[0], Lattice) or not isinstance(side[1], Beam):
         raise InputError(f"collide: {name} must be a pair of a Lattice and a Beam, got {short(side)}")
     for element in side[0]:
-        if getattr(element, "turns", 0):  # what they keep from turn to turn is of one call of track
-            raise InputError(f"collide: wake {element.name!r} of the {name} ring acts over turns; leave turns= out")
+        if getattr(element, "turns", 0):  # wakes of earlier turns are stored within one call of track
+            raise InputError(f"collide: wake {element.name!r} of the {name} ring acts over turns; give it turns=0")
     return side[0], side[1]
 
 
@@ -133,43 +132,43 @@ class _Run:
 
     def __init__(self, sides: Sequence[_Side], collision: BeamBeam, threads: int | None) -> None:
         self.sides, self.collision, self.threads = sides, collision, threads
-        self.seen: list[tuple[Any, Any]] = []  # luminosity and centroids of each crossing
+        self.crossings: list[tuple[Any, Any]] = []  # luminosity and centroids of each
 
     def turn(self) -> None:
-        """The crossing, then both rings."""
+        """Track both beams through the collision, then through their rings."""
         sides, threads = self.sides, self.threads
         for name, side in zip(("first", "second"), sides, strict=True):
-            living = side.beam.n - side.beam.n_lost
-            if living < FEWEST:
+            survivors = side.beam.n - side.beam.n_lost
+            if survivors < FEWEST:
                 raise InputError(
-                    f"collide: the {name} beam has {living} living particles of {side.beam.n}, its field needs "
-                    f"{FEWEST} or more; give it more, or track the other beam alone"
+                    f"collide: the {name} beam has {survivors} surviving particles of {side.beam.n}, its field needs "
+                    f"{FEWEST} or more; use more particles, or track the other beam alone"
                 )
         crossings = [crossing_with(self.collision, own.beam, other.beam) for own, other in (sides, sides[::-1])]
-        seen = luminosity(crossings[0], sides[0].beam), anp.stack([side.beam.mean for side in sides])
+        recorded = luminosity(crossings[0], sides[0].beam), anp.stack([side.beam.mean for side in sides])
         after = []
         for side, crossing in zip(sides, crossings, strict=True):
             kicked: Beam = track(crossing, side.beam, threads=threads)
-            kicked = kicked.replaced(turn=side.beam.turn)  # a part of the same turn
+            kicked = kicked.replaced(turn=side.beam.turn)  # still the same turn
             after.append(_Side(side.ring, track(side.ring, kicked, threads=threads)))
         self.sides = after
-        self.seen.append(seen)
+        self.crossings.append(recorded)
 
     def result(self) -> Collided:
-        """Whole turns."""
-        means = anp.stack([mean for _, mean in self.seen]) if self.seen else anp.zeros((0, 2, 6))
-        luminosities = anp.stack([value for value, _ in self.seen]) if self.seen else anp.zeros(0)
+        """Beams and records after the whole turns done."""
+        means = anp.stack([mean for _, mean in self.crossings]) if self.crossings else anp.zeros((0, 2, 6))
+        luminosities = anp.stack([value for value, _ in self.crossings]) if self.crossings else anp.zeros(0)
         return Collided((self.sides[0].beam, self.sides[1].beam), luminosities, means)
 
     def plain_result(self) -> Collided:
-        """The same without traces, for those who are told of an error."""
-        self.seen = [(untraced(value), untraced(mean)) for value, mean in self.seen]
+        """Result without traces, to be attached to an exception."""
+        self.crossings = [(untraced(value), untraced(mean)) for value, mean in self.crossings]
         self.sides = [_Side(side.ring, plain_beam(side.beam)) for side in self.sides]
         return self.result()
 
 
 def crossing_with(collision: BeamBeam, beam: Beam, other: Beam) -> Lattice:
-    """A lattice of the collision alone, as `beam` sees a beam with the moments of `other`."""
+    """Lattice with the collision only, in which `beam` meets a bunch with the moments of `other`."""
     values = moments_of(other)
     sign = 1.0 if beam.reference.charge * other.reference.charge > 0 else -1.0
     plain = {name: float(untraced(value)) for name, value in zip(MOMENTS, values, strict=True)}
@@ -179,10 +178,10 @@ def crossing_with(collision: BeamBeam, beam: Beam, other: Beam) -> Lattice:
 
 
 def moments_of(beam: Beam) -> list[Any]:
-    """Parameters of a `BeamBeam` that follow from a beam, in the order of `MOMENTS`.
+    """Parameters of a `BeamBeam` from the moments of a beam, in the order of `MOMENTS`.
 
-    What x and px have in common with z is the tilt of the bunch, and no part of its emittance. The other beam travels
-    along -s: its slopes change their sign.
+    Correlations of x and px with z are the tilt of the bunch and do not contribute to its emittance. The other beam
+    travels along -s, so that its slopes change sign.
     """
     mean, sigma = beam.mean, beam.sigma
     length = sigma[4, 4]

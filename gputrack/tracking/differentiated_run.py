@@ -1,4 +1,4 @@
-"""A tracking run that can be differentiated: forwards, and its reverse sweep, or along tangents."""
+"""Differentiable tracking run: forwards, with a reverse sweep, or with tangents."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from gputrack.tracking.tangent_run import Directions, carrier
 
 
 class DifferentiatedRun:
-    """A forward run that holds what its reverse sweep needs, or carries tangents along `directions`.
+    """Forward run with the data for its reverse sweep, or with tangents along `directions`.
 
     Attributes
     ----------
     traces : list of (Knobs, traced array)
-        Knobs that are being differentiated.
+        Traced knobs.
     directions : Directions, or None
     tangents : tuple of arrays
-        Those of what `run` returned along the directions.
+        Tangents of the results of `run` along the directions.
     """
 
     directions: Directions | None = None
@@ -53,26 +53,28 @@ class DifferentiatedRun:
         self.lattice, self.plain_lattice, self.plain_beam = lattice, _plain_lattice(lattice), plain_beam(beam)
         turns = check_arguments(self.plain_lattice, self.plain_beam, turns, monitors, progress, limit)
         if any(monitor.path is not None for monitor in monitors):
-            raise InputError("track: a monitor that streams to a file cannot be differentiated; drop its path")
+            raise InputError("track: a monitor that streams to a file cannot be differentiated; omit its path=")
         self.beam, self.turns, self.progress, self.limit = beam, turns, progress, limit
         self.reference = lattice.require_reference() if lattice.require_reference().traced else beam.reference
         self.traces = effective_traces(lattice)
         self.recorders = [(MomentRecorder if m.moments else Recorder)(m, lattice) for m in monitors]
         self.backend = choose_backend(backend, self.plain_beam.coordinates, threads)
         if self.backend.name == "array" and is_cupy(self.plain_beam.coordinates):
-            raise BackendError("backend 'array' has gradients on NumPy arrays only; leave it out, or move the beam")
+            raise BackendError(
+                "gradients on backend 'array' need NumPy arrays; omit backend=, or use beam.to_device('numpy')"
+            )
 
     def reference_values(self) -> Any:
-        """What maps need of the reference particle, (5,): traced where its momentum is."""
+        """(5,) `ReferenceValues`, traced if the momentum of the reference particle is."""
         return anp.array(list(ReferenceValues.of(self.reference)))
 
     def run(self) -> tuple[Any, ...]:
-        """Track; return the coordinates, then of each monitor coordinates (t, p, 6, n) or moments (t, p, 7, 6)."""
+        """Track; return the coordinates, then each monitor's coordinates (t, p, 6, n) or moments (t, p, 7, 6)."""
         with on_device(self.plain_beam.coordinates), DeviceMemoryErrors():
             return self._run() if self.directions is None else self._run_along(self.directions)
 
     def _program(self, kind: Kind) -> Program:
-        """The lattice as a program, once its run is known to fit the device."""
+        """Program of the lattice, after a check that the run fits in device memory."""
         program = tracking_program(self.lattice, [(r.monitor.every, r.monitor.select) for r in self.recorders])
         require_memory(
             self.backend, self.plain_lattice, self.plain_beam, program, self.recorders, self.turns, kind,
@@ -111,7 +113,7 @@ class DifferentiatedRun:
             if run.done < self.turns:
                 checkpoints.append(Checkpoint(self.plain_beam.turn + run.done, run.particles.coordinates.copy()))
         self.plain = run.result()
-        # in the sweep, monitors of moments have no buffers of coordinates
+        # monitors of moments need no buffers of coordinates in the sweep
         places = [None if isinstance(r, MomentRecorder) else len(r.places) for r in self.recorders]
         self.pass_ = FinishedRun(
             self.backend, run.launch(self.plain_beam.turn, self.turns), run.particles, checkpoints, places,
@@ -124,14 +126,14 @@ class DifferentiatedRun:
         return parts
 
     def _recorded(self, recorder: Recorder) -> Any:
-        """What a monitor recorded, also where it has no turns."""
+        """Array of a monitor's records, of the right shape also without turns."""
         if isinstance(recorder, MomentRecorder):
             return recorder.moments()
         empty = namespace(self.plain.coordinates).zeros((0, len(recorder.places), 6, self.beam.n))
         return recorder.arrays().get("coordinates", empty)
 
     def result(self, parts: Any) -> Tracked:
-        """The outgoing beam with its records, of traced arrays."""
+        """Outgoing beam and records with traced arrays."""
         plain = self.plain
         out = Tracked.of_arrays(
             self.reference, plain.turn, coordinates=parts[0], weights=self.beam.weights, loss_code=plain.loss_code,
@@ -141,7 +143,7 @@ class DifferentiatedRun:
         return out
 
     def backward(self, cotangents: tuple[Any, ...]) -> tuple[Any, np.ndarray, list[np.ndarray]]:
-        """Derivatives with respect to the coordinates, the reference's values and each set of knobs."""
+        """Derivatives with respect to the coordinates, `ReferenceValues` and each set of knobs."""
         seed, *seeds = unsealed(cotangents)
         program, ends = self.pass_.launch.program, self.pass_.particles
         bars = np.zeros(len(program.constants) + len(ReferenceValues._fields))
@@ -159,20 +161,20 @@ class DifferentiatedRun:
 
 
 def _record(recorder: Recorder, recorded: Any) -> Record:
-    """A record of traced arrays."""
+    """Record with traced arrays."""
     moments = isinstance(recorder, MomentRecorder)
     return moment_record(recorder, recorded) if moments else recorder.record_of(coordinates=recorded)
 
 
 def _plain_lattice(lattice: Lattice) -> Lattice:
-    """The lattice without traces of its reference; what is none is left for the checks."""
+    """Lattice with an untraced reference; other objects are returned unchanged, for validation."""
     if not isinstance(lattice, Lattice) or lattice.reference is None:
         return lattice
     return lattice.with_reference(lattice.reference.plain)
 
 
 def plain_beam(beam: Beam) -> Beam:
-    """The beam without traces."""
+    """Beam without traces."""
     if not isinstance(beam, Beam):
         return beam
     return beam.replaced(coordinates=untraced(beam.coordinates), reference=beam.reference.plain)

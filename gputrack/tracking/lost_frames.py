@@ -1,7 +1,7 @@
 """Last coordinates of lost particles in the frame of the lattice.
 
-During a run they are in the frame of the element in which a particle was lost: there the backward sweep restores the
-particle. In the result they are in the frame of the lattice, as those of all other particles.
+During a run they are in the frame of the element in which a particle was lost, where the backward sweep restores it.
+In the result they are in the frame of the lattice, as those of survivors.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from gputrack.lattice.program import LoweredGroup, Program
 
 @dataclass(frozen=True)
 class _Step:
-    """One map on a path to the frame of the lattice, for some of the particles.
+    """Map on the path to the frame of the lattice, for some of the particles.
 
     Attributes
     ----------
     particles : (m,) int array
-        Numbers among those that were lost in frames of elements.
+        Indices among the particles lost in frames of elements.
     kind : MapKind
     forwards : bool
     integers : dict
     constants : (m, number of constants) int array
-        Where each particle's constants are in the program's table.
+        Indices of each particle's constants in the program's table.
     """
 
     particles: np.ndarray
@@ -46,12 +46,12 @@ class _Step:
 
 @dataclass(frozen=True)
 class LostPlaces:
-    """Particles lost in frames of elements in a run.
+    """Particles of a run that were lost in frames of elements.
 
     Attributes
     ----------
     columns : (m,) int array
-        Their numbers in the beam.
+        Their indices in the beam.
     steps : list
         Maps to the frame of the lattice, in order.
     program : Program
@@ -62,17 +62,17 @@ class LostPlaces:
     program: Program
 
     def moved(self, coordinates: Any, ref: ReferenceValues) -> Any:
-        """All coordinates (6, n), those of these particles in the frame of the lattice; on their device."""
+        """Coordinates (6, n) of all particles, with these transformed to the frame of the lattice."""
         return self._with(coordinates, self._moved(self._numbers(coordinates, ref)))
 
     def pushed(self, coordinates: Any, ref: ReferenceValues, tangents: Any, rates: Any, ref_rates: Any) -> Any:
-        """Tangents (6, n) of the result of `moved`, from those of coordinates, constants and reference values."""
+        """Tangents (6, n) of the result of `moved`, given those of coordinates, constants and reference."""
         along = np.concatenate([self._own(tangents).reshape(-1), rates, ref_rates])
         with np.errstate(all="ignore"):
             return self._with(tangents, make_jvp(self._moved)(self._numbers(coordinates, ref))(along)[1])
 
     def pulled(self, coordinates: Any, ref: ReferenceValues, bar: Any) -> tuple[Any, np.ndarray]:
-        """Cotangents (6, n) of coordinates; and those of all constants, then of the reference values."""
+        """Cotangents (6, n) of the coordinates; and those of all constants, then of the reference."""
         with np.errstate(all="ignore"):
             bars = make_vjp(self._moved)(self._numbers(coordinates, ref))[0](self._own(bar))
         size = 6 * len(self.columns)
@@ -91,7 +91,7 @@ class LostPlaces:
         return np.concatenate([self._own(coordinates).reshape(-1), self.program.constants, np.array(ref)])
 
     def _moved(self, numbers: Any) -> Any:
-        """The maps as a function of coordinates, constants and the reference's values in one vector."""
+        """The maps as a function of one vector: coordinates, constants and reference values."""
         size, count = 6 * len(self.columns), len(ReferenceValues._fields)
         own = ReferenceValues(*(numbers[i - count] for i in range(count)))
         here = anp.reshape(numbers[:size], (6, -1))
@@ -107,7 +107,7 @@ class LostPlaces:
 
 
 def lost_places(program: Program, particles: Particles, backwards: bool = False) -> LostPlaces | None:
-    """Particles lost in frames of elements, with the maps to the frame of the lattice; None where there are none."""
+    """Particles lost in frames of elements, with the maps to the frame of the lattice; None if there are none."""
     own = [number for number, group in enumerate(program.groups) if has_own_frame(_roles(group))]
     if not own:
         return None
@@ -116,7 +116,7 @@ def lost_places(program: Program, particles: Particles, backwards: bool = False)
     ops = to_numpy(particles.loss_op[xp.asarray(columns)])
     elements = program.elements[ops]
     groups, first = program.rows[0][elements], np.searchsorted(program.elements, elements)
-    # lost coordinates are those before an op; backwards those behind it
+    # lost coordinates are those before an op, or after it in backwards tracking
     offsets = ops - first + int(backwards)
     found: list[tuple[np.ndarray, Path]] = []
     for number in set(own) & set(groups.tolist()):

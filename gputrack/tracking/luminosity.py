@@ -1,4 +1,4 @@
-"""Luminosity of a beam that collides with a strong bunch."""
+"""Luminosity of a beam in collision with a strong bunch."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from gputrack.lattice.lattice import Lattice
 
 
 def luminosity(collision: Lattice | BeamBeam, beam: Beam, name: str = "*") -> Array:
-    """Luminosity of one crossing [1/m^2]; times the number of crossings per second it is the usual one [1/(m^2 s)].
+    """Luminosity of one crossing [1/m^2]; multiply by the collision rate for units of 1/(m^2 s).
 
-    Each particle of the beam meets each slice of the strong bunch at the density that the slice has there, seen in the
-    frame in which both move head on, after the kicks of the slices that it met before: the sum over particles and
-    slices of weights (real particles) times the slice's particles times exp(-x^2/2a - y^2/2b)/(2 pi sqrt(a b)).
+    Sum over particles and slices of the particle's weight (number of real particles) times the slice's particles times
+    exp(-x^2/2a - y^2/2b)/(2 pi sqrt(a b)), the density of the slice at the particle's position, in the head-on frame
+    and after the kicks of the preceding slices.
 
     Parameters
     ----------
     collision : Lattice or BeamBeam
-        Lattice with a `BeamBeam`; knobs of it that are being differentiated are followed.
+        Lattice with a `BeamBeam`, whose knobs may be traced.
     beam : Beam
-        At the entrance of that element. Its coordinates may be traced, as those that `track` gives are; lost
-        particles do not count. NumPy where it is being differentiated.
+        At the entrance of that element. Its coordinates may be traced, as in results of `track`; lost particles do
+        not contribute. Traced beams need NumPy arrays.
     name : str
-        Which element, where there are several in the lattice.
+        Name of the element, if the lattice has several.
 
     Returns
     -------
     number
-        Differentiable with `gputrack.grad` in the coordinates, the element's parameters, and what they depend on.
+        Differentiable with `gputrack.grad` with respect to the coordinates and the element's parameters.
 
     Raises
     ------
     InputError
-        There is no such element, or more than one; the element has no particles or no charge.
+        There is no such element, or more than one; its particles or charge are 0.
     """
     if not isinstance(beam, Beam):
         raise InputError(f"luminosity: beam must be a Beam, got {short(beam)}")
     if is_traced(beam.coordinates) and is_cupy(beam.coordinates):
-        raise InputError("luminosity: gradients are taken of NumPy arrays; move the beam: beam.to_device('numpy')")
+        raise InputError("luminosity: gradients need NumPy arrays; use beam.to_device('numpy')")
     element, parameters, active = _found(collision, name)
     if not element.particles or not element.charge:
         raise InputError(f"luminosity: BeamBeam {element.name!r} must have particles and charge other than 0")
@@ -59,7 +59,7 @@ def luminosity(collision: Lattice | BeamBeam, beam: Beam, name: str = "*") -> Ar
 
 
 def _found(collision: Any, name: str) -> tuple[BeamBeam, dict[str, Any], frozenset[str]]:
-    """The element, its parameters, traced where a knob is, and the names of those."""
+    """The element, its parameters, traced if knobs drive them, and the names of these."""
     if isinstance(collision, BeamBeam):
         return collision, parameters_of(collision), frozenset()
     if not isinstance(collision, Lattice):
@@ -67,7 +67,7 @@ def _found(collision: Any, name: str) -> tuple[BeamBeam, dict[str, Any], frozens
     found = [(place, collision[place]) for place in collision.indices(name)]
     collisions = [(place, element) for place, element in found if isinstance(element, BeamBeam)]
     if len(collisions) != 1:
-        raise InputError(f"luminosity: {len(collisions)} BeamBeam elements are named {name!r}; there must be one")
+        raise InputError(f"luminosity: {len(collisions)} BeamBeam elements match name={name!r}; one must match")
     place, element = collisions[0]
     parameters = parameters_of(element)
     traced = set()

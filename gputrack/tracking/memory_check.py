@@ -31,15 +31,15 @@ def require_memory(
     backend: Backend, lattice: Lattice, beam: Beam, program: Program, recorders: Sequence[Recorder], turns: int,
     kind: Kind = Kind.TRACK, backwards: bool = False, checkpoints: int = 0,
 ) -> None:  # fmt: skip
-    """Check, before anything is tracked, that a run fits in the memory of its GPU; runs on the host are not checked.
+    """Check before tracking that a run fits in GPU memory; runs on the host are not checked.
 
-    The least that the run needs is counted: for streamed beams in host memory, that of a chunk. A reverse sweep has
-    `checkpoints` copies of the coordinates at most.
+    The estimate is a lower bound; for streamed beams in host memory it is that of a chunk. A reverse sweep holds at
+    most `checkpoints` copies of the coordinates.
 
     Raises
     ------
     DeviceMemoryError
-        It does not fit; the message gives particles, bytes, and the remedy.
+        The run does not fit; the message gives particles, bytes and a remedy.
     """
     stream = backend.stream
     if not turns or not (stream or is_cupy(beam.coordinates)):
@@ -60,63 +60,63 @@ def require_memory(
 def _work(
     backend: Backend, program: Program, recorders: Sequence[Recorder], turns: range, kind: Kind, checkpoints: int
 ) -> Work:
-    """What a run needs for each particle."""
-    longest = turns[: -(-len(turns) // checkpoints) if checkpoints else 1]  # what one launch has at least
+    """Properties of a run that determine its memory."""
+    longest = turns[: -(-len(turns) // checkpoints) if checkpoints else 1]  # turns of one launch, at least
     coupled = _coupled_bytes(backend, program) if program.cuts else 0
     if backend.stream:
         return Work(kind, sum(_recorded(r, longest) for r in recorders), coupled=coupled + WEIGHT if coupled else 0)
     stays = [not (r.monitor.moments or r.monitor.path) for r in recorders]
-    kept = [_recorded(r, turns) for r, stay in zip(recorders, stays, strict=True) if stay]
-    # the sweep between two checkpoints has all cotangents of coordinates; those of moments are few
+    stored = [_recorded(r, turns) for r, stay in zip(recorders, stays, strict=True) if stay]
+    # the sweep between two checkpoints holds cotangents of all recorded coordinates; those of moments are few
     passing = [_recorded(r, longest if stay else turns[:1]) for r, stay in zip(recorders, stays, strict=True)
                if checkpoints or not stay]  # fmt: skip
     several = len(turns) > 1
-    merged = max(kept, default=0) if several else 0
-    return Work(kind, sum(passing), True, several, sum(kept), merged, min(len(turns), checkpoints), coupled)
+    merged = max(stored, default=0) if several else 0
+    return Work(kind, sum(passing), True, several, sum(stored), merged, min(len(turns), checkpoints), coupled)
 
 
 def _recorded(recorder: Recorder, turns: range) -> int:
-    """Passages through a monitor's places in some turns."""
+    """Number of records of each particle in a range of turns."""
     every = recorder.monitor.every
     return len(recorder.places) * ((turns.stop - 1) // every - (turns.start - 1) // every)
 
 
 def _coupled_bytes(backend: Backend, program: Program) -> int:
-    """Bytes of maps of the whole beam at least: a mask of lost particles, and coordinates before and after."""
+    """Lower bound of the bytes per particle for collective maps: a mask of losses, coordinates before and after."""
     kinds = {program.collective(number)[0].name: program.collective(number)[0] for number in program.cuts}
     return 2 if all(backend.collective_kernel(kind) is not None for kind in kinds.values()) else 2 + 2 * SIX
 
 
 def _remedy(lattice: Lattice, program: Program, work: Work, fit: int) -> str:
-    """How to run all the same, as text."""
+    """Remedy for a run that does not fit, as text."""
     if program.cuts:
         name = lattice.names[int(program.elements[program.cuts[0]])]
         return (
-            f"{name!r} acts on the whole beam, which must be there at once: take {fit} particles or fewer, record "
-            "less, or track on the host (a beam of NumPy arrays)"
+            f"{name!r} acts on the whole beam, which must fit at once: use at most {fit} particles, record less, or "
+            "track on the host (a beam of NumPy arrays)"
         )
     chunks = "leave the beam in host memory, beam.to_device('numpy'), and stream it: backend='cuda'"
-    if work.kept:
+    if work.stored:
         return f"record less (Monitor(every=...), moments=True, path=...), or {chunks}"
     return chunks
 
 
 def record_bytes(coordinates: Any, wanted: float, most: int) -> int:
-    """Bytes that a stretch may record: less than `most` where little memory is free, as moments take more."""
+    """Bytes that a stretch may record: at most `most`, and less if memory is short, since moments take more."""
     if wanted <= memory.ALWAYS or not is_cupy(coordinates):
         return most
     return min(most, free_bytes(coordinates.device.id)[0] // 8)
 
 
 class DeviceMemoryErrors:
-    """Context in which CuPy's out-of-memory errors become `DeviceMemoryError`, with the remedy."""
+    """Context that turns CuPy's out-of-memory errors into `DeviceMemoryError`, with a remedy."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> None:
         if error is not None and isinstance(error, out_of_memory()):
             raise DeviceMemoryError(
-                f"track: memory of the GPU ran out ({error}); free some (cupy.get_default_memory_pool()."
-                "free_all_blocks()), record less, or, where nothing acts on the whole beam, leave it in host memory "
-                "and stream it: backend='cuda'"
+                f"track: GPU memory ran out ({error}); free some (cupy.get_default_memory_pool().free_all_blocks()), "
+                "record less, or, without collective effects, leave the beam in host memory and stream it: "
+                "backend='cuda'"
             ) from error

@@ -1,7 +1,7 @@
-"""Monitors of moments in runs that are differentiated: moments are recorded, not coordinates.
+"""Monitors of moments in differentiated runs, recorded without the coordinates.
 
-The cotangents of a record's moments are pulled back to its particles in the reverse sweep, where their coordinates are
-recovered: what is held of a record does not grow with the number of particles.
+The cotangents of moments are pulled back to the particles in the reverse sweep, where their coordinates are recovered:
+the memory of a record does not grow with the number of particles.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gputrack.tracking.monitor import Record, Recorder
 
 
 class MomentRecorder(Recorder):
-    """Collects moments, and the sums of weights that their derivatives need."""
+    """Collects moments, and the sums of weights required for their derivatives."""
 
     def reduced(self, buffer: Any, weights: Any) -> dict[str, Any]:
         """Moments (t, p, 7, 6) of coordinates (t, p, 6, n), and sums of the survivors' weights (t, p)."""
@@ -36,22 +36,22 @@ class MomentRecorder(Recorder):
         return moment_record(self, self.moments())
 
     def seeds(self, bar: np.ndarray) -> np.ndarray:
-        """(t, p, MOMENT_SEEDS) Of cotangents of the moments, see `moment_seeds`."""
+        """(t, p, MOMENT_SEEDS) Seeds from cotangents of the moments, see `moment_seeds`."""
         return moment_seeds(bar, self.moments(), self.arrays().get("total", np.zeros((0, len(self.places)))))
 
 
 def survivors_of(buffer: Any) -> Any:
-    """(t, p, n) Whether a particle was recorded."""
+    """(t, p, n) Mask of recorded particles."""
     return namespace(buffer).isfinite(buffer[:, :, 0, :])
 
 
 def moment_record(recorder: Recorder, moments: Any) -> Record:
-    """A record of moments (t, p, 7, 6), which may be traced."""
+    """Record of moments (t, p, 7, 6), which may be traced."""
     return recorder.record_of(mean=moments[:, :, 0, :], sigma=moments[:, :, 1:, :])
 
 
 def pushed_moments(tangent: Any, buffer: Any, weights: Any) -> np.ndarray:
-    """Tangents (t, p, 7, 6) of moments, from coordinates (t, p, 6, n) and theirs."""
+    """Tangents (t, p, 7, 6) of moments, from coordinates (t, p, 6, n) and their tangents."""
     alive = survivors_of(buffer)
     pushed: np.ndarray = push_moments(tangent, mean_and_sigma(buffer, weights, alive), buffer, weights, alive)
     return pushed
@@ -60,15 +60,15 @@ def pushed_moments(tangent: Any, buffer: Any, weights: Any) -> np.ndarray:
 def moment_cotangents(
     recorders: Sequence[Recorder], bars: Sequence[Any], first_turn: int, xp: Any
 ) -> MomentCotangents | None:
-    """Cotangents of all recorded moments, in arrays of a namespace; None without monitors of moments.
+    """Cotangents of all recorded moments, as arrays of a namespace; None without monitors of moments.
 
     Parameters
     ----------
     recorders : sequence of Recorder
     bars : sequence of arrays
-        Cotangents of what each recorded; only those of `MomentRecorder` count.
+        Cotangents of each one's records; only those of a `MomentRecorder` are used.
     first_turn : int
-        Of the run.
+        First turn of the run.
     xp : namespace
     """
     parts, starts, size = [np.zeros(0)], [], 0

@@ -19,7 +19,7 @@ from gputrack.tracking.monitor_file import MonitorFile
 
 @dataclass(frozen=True)
 class Monitor:
-    """Record at the exits of chosen elements.
+    """Monitor at the exits of selected elements.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class Monitor:
     every : int
         Record in turns 0, every, 2 every, ...
     moments : bool
-        Record mean and covariance of the surviving particles instead of all coordinates. Their derivatives take no
-        more memory, however many turns there are.
+        Record mean and covariance of the surviving particles instead of all coordinates. The memory for their
+        derivatives does not depend on the number of particles.
     path : str or Path, optional
         Stream to this HDF5 file instead of holding the record in memory.
     """
@@ -85,7 +85,7 @@ class Record:
 
 
 class Recorder:
-    """Collects what one monitor records, stretch by stretch."""
+    """Collects the records of one monitor, stretch by stretch."""
 
     def __init__(self, monitor: Monitor, lattice: Lattice) -> None:
         self.monitor = monitor
@@ -98,13 +98,13 @@ class Recorder:
         self._file = open_stream(monitor, self) if monitor.path is not None else None
 
     def rows(self, first_turn: int, turns: int) -> list[int]:
-        """Turns that are recorded among `turns` from `first_turn` on."""
+        """Turns to be recorded among `turns` turns starting with `first_turn`."""
         every = self.monitor.every
         first = -(-first_turn // every) * every
         return list(range(first, first_turn + turns, every))
 
     def take(self, buffer: Any, turns: Sequence[int], weights: Any) -> None:
-        """Add what a stretch recorded: `buffer` is (len(turns), places, 6, n)."""
+        """Add the records of a stretch, `buffer` (len(turns), places, 6, n)."""
         if not turns:
             return
         part = self.reduced(buffer, weights)
@@ -115,37 +115,37 @@ class Recorder:
         self._parts.append(part)
 
     def reduced(self, buffer: Any, weights: Any) -> dict[str, Any]:
-        """Arrays that are recorded of coordinates (turns, places, 6, n)."""
+        """Arrays to store for coordinates (turns, places, 6, n)."""
         return moments_of(buffer, weights) if self.monitor.moments else {"coordinates": buffer}
 
     def arrays(self) -> dict[str, Any]:
-        """Everything recorded so far; nothing before the first turn, or in a file."""
+        """All records so far; empty before the first turn, or with a file."""
         if len(self._parts) > 1:
             self._parts = [{name: _joined(self._parts, name) for name in list(self._parts[0])}]
         return self._parts[0] if self._parts else {}
 
     def record(self) -> Record:
-        """Everything recorded so far; of a file, names and places only."""
+        """All records so far; with a file, names and places only."""
         return self.record_of(**self.arrays())
 
     def record_of(self, **arrays: Any) -> Record:
-        """A record of these arrays at the turns recorded so far."""
+        """Record of these arrays at the turns recorded so far."""
         turns = np.array(self._turns if self._file is None else self._file.turns, dtype=np.int64)
         return Record(self.monitor, self.places, self.names, self.s, turns, **arrays)
 
     def close(self) -> None:
-        """Close the file, if there is one. Raise `InputError` where it cannot be completed."""
+        """Close the file, if any; raises `InputError` if it cannot be completed."""
         if self._file is not None:
             self._file.close()
 
     def abandon(self) -> None:
-        """Close the file while another error is raised, or after `close`."""
+        """Close the file without errors: while another one is raised, or after `close`."""
         if self._file is not None:
             self._file.abandon()
 
 
 def _joined(parts: list[dict[str, Any]], name: str) -> Any:
-    """One array of all parts, which are freed one by one: a long record is in memory once, not twice."""
+    """Parts concatenated; each part is freed in turn, so that a long record is not held twice."""
     first = parts[0][name]
     if is_traced(first):
         return namespace(first).concatenate([part.pop(name) for part in parts])
@@ -159,13 +159,13 @@ def _joined(parts: list[dict[str, Any]], name: str) -> Any:
 
 
 def moments_of(buffer: Any, weights: Any) -> dict[str, Any]:
-    """Mean (t, p, 6) and covariance (t, p, 6, 6), on the host, of the surviving particles of (t, p, 6, n)."""
+    """Mean (t, p, 6) and covariance (t, p, 6, 6) of surviving particles from coordinates (t, p, 6, n), on the host."""
     plain = untraced(buffer)
     both = mean_and_sigma(buffer, weights, namespace(plain).isfinite(plain[:, :, 0, :]))
     return {"mean": both[:, :, 0, :], "sigma": both[:, :, 1:, :]}
 
 
 def open_stream(monitor: Monitor, recorder: Recorder) -> MonitorFile:
-    """The file of a monitor that streams."""
+    """File of a monitor that streams."""
     heading = {"select": monitor.select, "place": recorder.places, "name": recorder.names, "s": recorder.s}
     return MonitorFile(f"Monitor {monitor.select!r}", Path(monitor.path or ""), heading)

@@ -1,7 +1,7 @@
-"""Monitors' HDF5 files: they grow by one stretch of turns at a time and are complete after each.
+"""HDF5 files of monitors, which grow by one stretch of turns at a time and are complete after each.
 
-HDF5 does not survive a disk that is full in the middle of writing: the file cannot be closed any more, and the process
-may crash at its end. Hence the space for a stretch is tried out before it is written.
+If the disk becomes full while HDF5 writes, the file cannot be closed any more, and the process may crash at its end.
+Hence the space for a stretch is reserved before it is written.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import numpy as np
 from gputrack.base.arrays import to_numpy
 from gputrack.base.errors import InputError
 
-SPARE = 2**20  # bytes for what HDF5 writes beside the data
+SPARE = 2**20  # bytes for metadata written by HDF5
 
-#: what h5py raises, according to where in HDF5 something goes wrong
+#: exceptions of h5py, depending on the failing part of HDF5
 FAILURES = (OSError, RuntimeError, ValueError)
 
 
 class MonitorFile:
-    """A new file, which replaces one that is there.
+    """New file, which replaces an existing one.
 
     Parameters
     ----------
     owner : str
-        Whose it is, for messages.
+        Name of the monitor, for messages.
     path : Path
     heading : mapping
         ``select``, ``place``, ``name`` and ``s`` of the monitor.
@@ -60,12 +60,12 @@ class MonitorFile:
         self.file.create_dataset("turn", shape=(0,), maxshape=(None,), dtype="i8")
 
     def append(self, turns: Sequence[int], part: Mapping[str, Any]) -> None:
-        """Write the arrays of some more turns, (turns, ...) each.
+        """Append the arrays of further turns, (turns, ...) each.
 
         Raises
         ------
         InputError
-            They cannot be written; the file holds the turns before.
+            They cannot be written; the file holds the preceding turns.
         """
         arrays = {name: to_numpy(values) for name, values in part.items()} | {"turn": np.array(turns)}
         try:
@@ -87,7 +87,7 @@ class MonitorFile:
         self.file.flush()
 
     def _bytes(self, name: str, rows: int) -> int:
-        """What so many more rows take in the file, which has whole chunks."""
+        """Bytes by which `rows` further rows enlarge the file, in whole chunks."""
         data = self.file[name]
         held, layer = len(self.turns), data.chunks[0]
         shape = ((-(-(held + rows) // layer) + held // -layer) * layer, *data.shape[1:])
@@ -95,18 +95,18 @@ class MonitorFile:
         return size
 
     def close(self) -> None:
-        """Complete the file.
+        """Complete and close the file.
 
         Raises
         ------
         InputError
-            It cannot be completed.
+            The file cannot be completed.
         """
         if not self.broken:
             self._guarded(self.file.close)
 
     def abandon(self) -> None:
-        """Close the file as well as can be, after an error that has been told."""
+        """Close the file as far as possible, after another error has been raised."""
         with suppress(*FAILURES):
             self.file.close()
 
@@ -120,15 +120,15 @@ class MonitorFile:
     def _failure(self, error: Exception) -> InputError:
         held = f"holds {len(self.turns)} recorded turns" if self.turns else "holds no turns yet"
         return InputError(
-            f"{self.owner}: cannot write on in {self.path}, which {held}: {' '.join(str(error).split())}; give a path "
+            f"{self.owner}: cannot continue {self.path}, which {held}: {' '.join(str(error).split())}; give a path "
             "with more space, record less often (every=) or moments only (moments=True)"
         )
 
 
 def require_space(folder: Path, size: int) -> None:
-    """An `OSError` where a folder has no space for so many bytes more, and some to spare.
+    """Raise `OSError` if a folder lacks space for `size` bytes plus a reserve.
 
-    Space is taken and given back, so that quotas count too.
+    Space is allocated and freed again, so that quotas are respected.
     """
     size += SPARE
     if not hasattr(os, "posix_fallocate"):

@@ -1,7 +1,7 @@
-"""Tracking as one primitive of autograd, with its rules for both modes.
+"""Tracking as a primitive of autograd, with its rules for both modes.
 
-Its arguments are the coordinates of the beam, the values of the reference particle and the knobs of the lattice.
-Everything around it may be any expression of ``autograd.numpy``.
+Its arguments are the coordinates of the beam, the values of the reference particle and the knobs of the lattice, which
+may come from any expression of ``autograd.numpy``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def differentiated_track(
     lattice: Lattice, beam: Beam, turns: int, *, monitors: Sequence[Monitor], progress: Progress,
     backend: Choice, threads: int | None, limit: float, backwards: bool,
 ) -> Tracked:  # fmt: skip
-    """What `gputrack.track` does where its lattice or its beam are being differentiated."""
+    """`gputrack.track` for a traced lattice or beam."""
     if backwards:
         raise InputError("track: gradients of backwards tracking are not available; track forwards")
     forward = DifferentiatedRun(lattice, beam, turns, monitors, progress, backend, threads, limit)

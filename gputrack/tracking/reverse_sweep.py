@@ -1,9 +1,9 @@
-"""The reverse sweep over turns: undo the maps, and pull cotangents back through them.
+"""Reverse sweep over turns: undo the maps, and pull cotangents back through them.
 
 States are recomputed by inverse maps rather than stored, so that memory does not grow with the number of turns.
-Rounding errors grow while undoing, slowly on regular orbits and exponentially on chaotic ones. Recovered states are
-compared with a few checkpoints, as many for ten turns as for a million; where they differ too much, the stretch between
-two checkpoints is run forwards again, halved, and swept in halves.
+Rounding errors grow on the way back, slowly on regular orbits and exponentially on chaotic ones. Recovered states are
+therefore compared with a few checkpoints, as many for ten turns as for a million; if they differ too much, the stretch
+between two checkpoints is run forwards again to its middle, and swept in halves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOLERANCE = 1e-10  # of the amplitude in each coordinate
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Coordinates before a turn, counted from the beam's first."""
+    """Coordinates before a turn, counted from the start of the run."""
 
     turn: int
     coordinates: Any
@@ -33,15 +33,15 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished forward run, as the sweep needs it.
+    """Data of a finished forward run for its reverse sweep.
 
     Attributes
     ----------
     backend : Backend
     launch : Launch
-        All turns in one, with the monitors' layout.
+        All turns, with the layout of the records.
     particles : Particles
-        After the last turn.
+        State after the last turn.
     checkpoints : list of Checkpoint
         The first one holds the initial coordinates.
     places : list of int, or None each
@@ -69,15 +69,15 @@ def sweep(
     cotangents : array (6, n)
         Derivatives of a scalar with respect to the outgoing coordinates.
     seeds : list of arrays (recorded turns, places, 6, n)
-        Derivatives with respect to recorded coordinates; those of monitors of moments are not read.
+        Derivatives with respect to recorded coordinates; those of monitors of moments are ignored.
     moments : MomentCotangents, optional
         Derivatives with respect to recorded moments.
 
     Returns
     -------
     (array (6, n), array (n_constants + 5,))
-        Derivatives with respect to the incoming coordinates, and to the program's constants followed by the
-        members of `gputrack.elements.map.ReferenceValues`.
+        Derivatives with respect to the incoming coordinates; and to the program's constants, then to the members of
+        `gputrack.elements.map.ReferenceValues`.
     """
     return _Sweep(done, cotangents, seeds, moments).run()
 
@@ -89,7 +89,7 @@ class _Sweep:
         self.cotangents = self.xp.array(cotangents, copy=True, order="C")
         self.gradient: Any = 0.0
         self.memory = done.launch.memory or TurnMemory()
-        self.memory.restore({})  # those of a sweep before this one
+        self.memory.restore({})  # discard states of an earlier sweep
         self.amplitude = amplitude(done)
 
     def run(self) -> tuple[Any, Any]:
@@ -102,7 +102,7 @@ class _Sweep:
         return self.cotangents, self.gradient
 
     def stretch(self, start: Checkpoint, after: Any, end: int) -> None:
-        """Sweep from `end` back to `start`; halve the way where the start is not found again."""
+        """Sweep from `end` back to `start`, in halves if the coordinates at the start are not recovered."""
         before, memory = self.xp.array(self.cotangents, copy=True), self.memory.all_cotangents()
         particles = self._particles(after, end)
         records, seeds = self._records(start.turn, end)
@@ -119,7 +119,7 @@ class _Sweep:
         self.stretch(start, middle.coordinates, middle.turn)
 
     def _forward(self, start: Checkpoint, turns: int) -> Checkpoint:
-        """Run a part again from a checkpoint."""
+        """Run some turns forwards from a checkpoint."""
         particles = self._particles(start.coordinates, start.turn)
         records, _ = self._records(start.turn, start.turn + turns)
         launch = replace(self.done.launch, first_turn=start.turn, turns=turns, records=records)
@@ -127,7 +127,7 @@ class _Sweep:
         return Checkpoint(start.turn + turns, particles.coordinates)
 
     def _particles(self, coordinates: Any, turn: int) -> Particles:
-        """Copies of the particles as they were before a turn: those lost later are alive."""
+        """Particles before a turn, copied; those lost later are restored."""
         p, xp = self.done.particles, self.xp
         later = (p.loss_op >= 0) & (p.loss_turn >= turn)
         return Particles(
@@ -138,7 +138,7 @@ class _Sweep:
         )
 
     def _records(self, first: int, end: int) -> tuple[Records, Any]:
-        """Layout of what is recorded from `first` to `end`, and the seeds in that layout."""
+        """Layout of the records of turns `first` to `end`, and the seeds in that layout."""
         origin = self.done.launch.first_turn
         parts: list[Any] = []
         shapes: list[tuple[int, int] | None] = []
@@ -158,8 +158,8 @@ class _Sweep:
 def amplitude(done: FinishedRun) -> Any:
     """Largest modulus of each coordinate at any checkpoint and at the end, (6, 1).
 
-    Over several turns, since a beam may have a waist at one of them while its momenta are large. Particles that are
-    lost, perhaps at large amplitudes, count only at the start.
+    Several turns are used, since at one of them the beam may have a waist. Lost particles, perhaps of large amplitude,
+    are included only at the start.
     """
     xp = namespace(done.particles.coordinates)
     alive = done.particles.loss_code == 0

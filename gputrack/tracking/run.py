@@ -1,4 +1,4 @@
-"""State of one run: turns in stretches, with monitors, progress and interruption between them."""
+"""Tracking run: stretches of turns, with monitors, progress and interruption in between."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from gputrack.tracking.lost_frames import lost_places
 from gputrack.tracking.memory_check import DeviceMemoryErrors, record_bytes
 from gputrack.tracking.monitor import Record, Recorder
 
-STRETCH_SECONDS = 0.25  # between updates of the progress bar, and looks at Ctrl-C
+STRETCH_SECONDS = 0.25  # between updates of the progress bar and checks for Ctrl-C
 SHORT = 1e5  # passages of particles through maps that take milliseconds
-COPIES = 4  # times as long as the copies of a streamed beam a stretch should take, so that they hardly count
-RECORD_BYTES = 256 * 2**20  # recorded at most in one stretch
-LARGEST_LIMIT = 1e150  # its square is still a number
+COPIES = 4  # least ratio of the time of a stretch to that of the copies of a streamed beam
+RECORD_BYTES = 256 * 2**20  # largest size of the records of one stretch
+LARGEST_LIMIT = 1e150  # its square does not overflow
 
 
 class Tracked(Beam):
-    """The beam after tracking, and what monitors recorded.
+    """Beam after tracking, with the records of monitors.
 
     Attributes
     ----------
@@ -57,10 +57,10 @@ class Run:
         self.pace = 0.0  # seconds per turn
 
     def all(self, turns: int, progress: Progress, until: int | None = None) -> None:
-        """Run all turns, or the first ones `until` a later call, with progress shown.
+        """Run all turns, or the first ones `until` a later call, and show progress.
 
-        Ctrl-C raises `TrackingInterrupted` after a whole stretch, errors `TrackingStopped`. Runs of milliseconds
-        without progress leave Ctrl-C alone.
+        Ctrl-C raises `TrackingInterrupted` after a whole stretch, errors raise `TrackingStopped`. Runs of milliseconds
+        without progress do not handle Ctrl-C.
         """
         until = turns if until is None else until
         with self.partial_result(turns), DeviceMemoryErrors():
@@ -84,18 +84,18 @@ class Run:
                     raise TrackingInterrupted(text, self.result())
 
     def partial_result(self, turns: int) -> PartialResult:
-        """Context in which errors carry the turns that are done."""
+        """Context that attaches the turns done to exceptions."""
         return PartialResult(lambda: self.done, f"{turns} turns", self._partial)
 
     def _partial(self) -> Tracked | None:
-        """The beam as it is now; None where a GPU has no memory to put its records together."""
+        """Present beam with its records; None if GPU memory does not suffice to concatenate these."""
         try:
             return self.result()
         except out_of_memory():
             return None
 
     def stretch(self, turns: int) -> None:
-        """Run as many turns as fit the time between two looks at progress, and the memory for records."""
+        """Run as many turns as fit in the interval between updates of progress and in the memory for records."""
         count = min(turns - self.done, self._turns_per_stretch())
         first = self.beam.turn + self.done if not self.backwards else self.beam.turn - self.done - count
         rows = [recorder.rows(first, count) for recorder in self.recorders]
@@ -105,7 +105,7 @@ class Run:
         start = time.perf_counter()
         try:
             self.backend.step(self.particles, launch)
-        except BaseException:  # somewhere between two turns
+        except BaseException:  # possibly in the middle of a turn
             self.particles = before or self.particles
             raise
         self.pace = (time.perf_counter() - start) / count
@@ -113,19 +113,19 @@ class Run:
         self._record(launch, rows)
 
     def _record(self, launch: Launch, rows: list[list[int]]) -> None:
-        """Hand what a stretch recorded to the recorders."""
+        """Pass the records of a stretch to the recorders."""
         order = slice(None, None, -1 if self.backwards else 1)
         failures = []
         for recorder, buffer, turns in zip(self.recorders, launch.records.views, rows, strict=True):
             try:
                 recorder.take(buffer[order], turns[order], self.beam.weights)
-            except Exception as error:  # the others have these turns all the same
+            except Exception as error:  # the other recorders still receive these turns
                 failures.append(error)
         if failures:
             raise failures[0]
 
     def launch(self, first: int, count: int, shapes: Sequence[tuple[int, int]] = ()) -> Launch:
-        """`count` turns from `first` on, with buffers of the given shapes for the monitors."""
+        """Launch of `count` turns from `first` on, with buffers of the given shapes for the monitors."""
         records = make_records(list(shapes), self.beam.n, self.xp)
         reference = self.lattice.require_reference()
         return Launch(
@@ -142,7 +142,7 @@ class Run:
         return max(1, min(count, int(record_bytes(self.beam.coordinates, count * per_turn, RECORD_BYTES) / per_turn)))
 
     def result(self) -> Tracked:
-        """The beam as it is now, made of the run's own arrays: it must not be run any further."""
+        """Present beam, which shares the run's arrays: the run must not be continued."""
         p, beam = self.particles, self.beam
         coordinates, elements = p.coordinates, beam.loss_element
         fresh = p.loss_op >= 0

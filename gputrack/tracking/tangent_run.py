@@ -1,4 +1,4 @@
-"""A tracking run with tangents: directions of differentiation, and a backend that carries them along."""
+"""Tracking run with tangents: directions of differentiation, and a backend that propagates them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from gputrack.tracking.moment_recorder import pushed_moments
 
 @dataclass(frozen=True)
 class Directions:
-    """Tangents of the arguments of a run; None for what stays as it is.
+    """Tangents of the arguments of a run; None for constant ones.
 
     Attributes
     ----------
     coordinates : array (6, n), or None
     reference : NumPy array (5,), or None
         Of `ReferenceValues`.
-    knobs : list of arrays, or None each
+    knobs : list of (arrays or None)
         For each set of traced knobs.
     """
 
@@ -42,9 +42,9 @@ class Directions:
 
 
 def directions_of(coordinates: Any, reference: Any, *knobs: Any) -> Directions | None:
-    """Tangents of the (traced) arguments of a run in autograd's forward mode; None where it is not in that mode.
+    """Tangents of the (traced) arguments of a run in autograd's forward mode; None in other modes.
 
-    The innermost trace decides, as it does when autograd calls the rules of a primitive.
+    The innermost trace determines the mode, as in autograd's rules of a primitive.
     """
     arguments = [coordinates, reference, *knobs]
     top = max((value._trace for value in arguments if isbox(value)), default=None)
@@ -59,7 +59,7 @@ def directions_of(coordinates: Any, reference: Any, *knobs: Any) -> Directions |
 
 @dataclass
 class Carrier:
-    """A backend that carries tangents along with the particles.
+    """Backend that propagates tangents along with the particles.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Carrier:
     moments : sequence of bool
         Whether each monitor records moments.
     recorded : list of lists of arrays
-        For each stretch of turns and each monitor the tangents of what it recorded.
+        Tangents of each monitor's records in each stretch of turns.
     """
 
     backend: Backend
@@ -98,7 +98,7 @@ class Carrier:
         self.recorded.append(tangents)
 
     def record(self, number: int, places: int) -> Any:
-        """Tangents of one monitor's record: of coordinates (t, p, 6, n), or of moments (t, p, 7, 6)."""
+        """Tangents of a monitor's record: of coordinates (t, p, 6, n), or of moments (t, p, 7, 6)."""
         parts = [parts[number] for parts in self.recorded]
         xp, shape = namespace(self.tangents.coordinates), self.tangents.coordinates.shape
         if self.moments[number]:
@@ -110,7 +110,7 @@ def carrier(
     backend: Backend, program: Program, coordinates: Any, directions: Directions, knobs: Sequence[Knobs],
     moments: Sequence[bool],
 ) -> Carrier:  # fmt: skip
-    """A backend that starts at `coordinates` (6, n) along `directions`; `moments` as of `Carrier`."""
+    """Backend with tangents along `directions`, starting at `coordinates` (6, n); `moments` as in `Carrier`."""
     xp = namespace(coordinates)
     given = directions.coordinates
     start = xp.zeros(coordinates.shape) if given is None else xp.array(given, dtype=xp.float64, copy=True, order="C")

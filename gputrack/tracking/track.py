@@ -1,4 +1,4 @@
-"""Tracking: the loop over stretches of turns, monitors, progress, interruption."""
+"""Tracking of a beam through a lattice."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ def track(
 ) -> Tracked:
     """Track a beam through a lattice; neither is changed.
 
-    Where knobs of the lattice, its reference or the beam are being differentiated, the result is traced as well.
+    The result is traced if knobs of the lattice, its reference or the beam are traced by autograd.
 
     Parameters
     ----------
     lattice : Lattice
     beam : Beam
-        Its arrays' library chooses the backend: NumPy `host`, CuPy `cuda`.
+        Its array library determines the backend: `host` for NumPy, `cuda` for CuPy.
     turns : int
         Passes through the lattice, >= 0.
     monitors : sequence of Monitor
     progress : bool or callable
-        Show a progress bar, or call ``progress(turns_done, turns)`` a few times a second.
-        An error that it raises ends the run, see `TrackingStopped`.
+        Show a progress bar, or call ``progress(turns_done, turns)`` a few times per second; an exception that it
+        raises stops the run, see `TrackingStopped`.
     backend : {"array", "host", "cuda"} or Streamed, optional
-        ``"cuda"`` for a beam of NumPy arrays streams it through the GPU, chunk by chunk, see `gputrack.Streamed`.
+        ``"cuda"`` streams a beam of NumPy arrays through the GPU in chunks, see `gputrack.Streamed`.
     threads : int, optional
-        CPU threads; all cores that the process may use where not given.
+        CPU threads; by default all cores available to the process.
     limit : float
-        Particles beyond it in |x| or |y| [m] are lost; ``math.inf`` for (almost) none.
+        Limit on |x| and |y| [m], beyond which particles are lost; ``math.inf`` disables it.
     backwards : bool
-        Undo the passes: last turn first, from the exit to the entrance, each map inverted. Monitors record in
-        the order of passage, and apertures are not checked. The field of particles that were lost on the way
-        is missing in collective effects on the way back.
+        Undo the passes, last turn first, from the exit to the entrance, with inverse maps. Monitors record in
+        the order of passage, and apertures are not checked. Collective effects do not include the field of particles
+        lost in the forward run.
 
     Returns
     -------
@@ -65,14 +65,14 @@ def track(
     Raises
     ------
     InputError
-        An argument cannot be used.
+        An argument is invalid.
     DeviceMemoryError
-        The run does not fit the GPU's memory; nothing was tracked.
+        The run does not fit in GPU memory; nothing was tracked.
     TrackingInterrupted
         Ctrl-C; its ``result`` is the beam after the last whole stretch of turns.
     TrackingStopped
-        Any other error once some turns are done: a full disk or memory, a wake's table that ends, what `progress`
-        raised. Its ``result`` is the same, or None where a GPU has no memory left for it; its ``__cause__`` the error.
+        Any other error after the first stretch: full disk or memory, a wake table that is too short, an exception from
+        `progress`. Its ``result`` is the same, or None if GPU memory does not suffice; ``__cause__`` is the error.
     """
     if _is_traced(lattice, beam):
         return differentiated_track(
@@ -100,7 +100,7 @@ def track(
 
 
 def _is_traced(lattice: object, beam: object) -> bool:
-    """Whether anything that tracking depends on is being differentiated."""
+    """Whether autograd traces the lattice or the beam."""
     if isinstance(lattice, Lattice) and lattice.traced:
         return True
     return isinstance(beam, Beam) and (is_traced(beam.coordinates) or beam.reference.traced)

@@ -274,7 +274,7 @@ def colliding(reference, opening=None, n=12):
 def test_a_beam_that_dies_in_collisions():
     """Some turns pass until two are left; they are those of a shorter run."""
     sides = colliding(ELECTRON), colliding(POSITRON, gt.Aperture(rectangle=(5e-5, 1.0)))
-    with pytest.raises(TrackingStopped, match=r"the second beam has \d living particles of 12.*3 or more") as caught:
+    with pytest.raises(TrackingStopped, match=r"the second beam has \d surviving particles of 12.*3 or more") as caught:
         gt.collide(*sides, POINT, turns=50)
     result = caught.value.result
     assert 1 < result.turns < 50 and result.beams[1].n - result.beams[1].n_lost < 3
@@ -292,7 +292,7 @@ def test_a_beam_that_dies_in_collisions():
 
 def test_a_beam_dead_from_the_start_is_refused():
     ring, beam = colliding(POSITRON)
-    with pytest.raises(InputError, match="the second beam has 0 living particles of 12"):
+    with pytest.raises(InputError, match="the second beam has 0 surviving particles of 12"):
         gt.collide(colliding(ELECTRON), (ring, beam.replaced(loss_code=np.ones(12, dtype=int))), POINT, turns=3)
 
 

@@ -188,20 +188,20 @@ def rate(beam, *options):
 
 TRACK, SWEEP, TANGENT = memory.Kind.TRACK, memory.Kind.SWEEP, memory.Kind.TANGENT
 ONE = gt.Streamed(chunk=10**6)
-#: a run of a beam on the device, or of one in host memory in one chunk, and what is said of it
+#: a run of a beam on the device, or of one in host memory in one chunk, and its `Work`
 RUNS = {
     "track": (lambda beam: gt.track(LINE, beam, 4), memory.Work(TRACK, resident=True, again=True)),
-    "one_record": (lambda beam: gt.track(LINE, beam, monitors=RECORDS), memory.Work(TRACK, resident=True, kept=1)),
+    "one_record": (lambda beam: gt.track(LINE, beam, monitors=RECORDS), memory.Work(TRACK, resident=True, stored=1)),
     "records": (
-        lambda beam: gt.track(LINE, beam, 4, monitors=RECORDS), memory.Work(TRACK, 0, True, True, kept=4, merged=4)
+        lambda beam: gt.track(LINE, beam, 4, monitors=RECORDS), memory.Work(TRACK, 0, True, True, stored=4, merged=4)
     ),
     "gradient": (lambda beam: gradient(beam, 4), memory.Work(SWEEP, 0, True, True, checkpoints=4)),
     "gradient_of_records": (
-        lambda beam: gradient(beam, 4, SIZES), memory.Work(SWEEP, 1, True, True, kept=4, merged=4, checkpoints=4)
+        lambda beam: gradient(beam, 4, SIZES), memory.Work(SWEEP, 1, True, True, stored=4, merged=4, checkpoints=4)
     ),
     "forward_mode": (lambda beam: rate(beam, 4), memory.Work(TANGENT, 0, True, True)),
     "forward_mode_of_records": (
-        lambda beam: rate(beam, 4, SIZES), memory.Work(TANGENT, 0, True, True, kept=4, merged=4)
+        lambda beam: rate(beam, 4, SIZES), memory.Work(TANGENT, 0, True, True, stored=4, merged=4)
     ),
     "streamed": (lambda beam: gt.track(LINE, beam, 4, backend=ONE), memory.Work(TRACK)),
     "streamed_record": (lambda beam: gt.track(LINE, beam, monitors=RECORDS, backend=ONE), memory.Work(TRACK, 1)),
@@ -212,7 +212,7 @@ RUNS = {
 
 @pytest.mark.parametrize("name", RUNS)
 def test_bytes_per_particle(name, gpu):
-    """What is said to be needed is, exactly for a launch; a run makes a few more arrays like each that it keeps."""
+    """Bytes per particle: exact for a launch; a run needs a few more arrays of the size of each record."""
     run, work = RUNS[name]
     beam = gt.Beam(0.1 * start_of(4000), LINE.reference)
     if work.resident:
@@ -220,10 +220,10 @@ def test_bytes_per_particle(name, gpu):
     gpu.peak = before = gpu.used
     run(beam)
     each = (gpu.peak - before) / beam.n
-    said = memory.bytes_per_particle(work)
-    assert said <= 1.02 * each, (said, each)
+    stated = memory.bytes_per_particle(work)
+    assert stated <= 1.02 * each, (stated, each)
     ways = 0 if not work.resident else 4 if work.kind is TANGENT else 1.5  # forward mode of moments takes most
-    assert each <= 1.02 * said + ways * memory.SIX * (1 + work.kept), (said, each)
+    assert each <= 1.02 * stated + ways * memory.SIX * (1 + work.stored), (stated, each)
 
 
 def test_automatic_chunks(gpu):
@@ -244,12 +244,12 @@ def test_automatic_chunks(gpu):
     with pytest.raises(DeviceMemoryError, match=r"200000 particles at a time .*smaller chunks, or leave chunk="):
         size(10**8, 10**5)
     gpu.total = gpu.used + 1000
-    with pytest.raises(DeviceMemoryError, match=r"2 particles at a time need .* 1 kB are free; free some of it"):
+    with pytest.raises(DeviceMemoryError, match=r"2 particles at a time need .*; 1 kB of .* are free; free some"):
         size(10**8)
 
 
 def test_free_memory(gpu, monkeypatch):
-    """What the driver has and what CuPy's pool holds, up to the limit of the pool."""
+    """Free memory of the driver and of CuPy's pool, up to the limit of the pool."""
     gpu.total = gpu.used + 1000
     assert memory.free_bytes(0)[0] == 1000
     monkeypatch.setattr(Pool, "free_bytes", lambda pool: 500)
@@ -263,7 +263,7 @@ def test_more_than_fit(ring, gpu):
     host, there = beams(ring, 4000)
     expected = gt.track(ring, there, 2)
     gpu.total, seen = gpu.used + 200_000, []
-    text = r"4000 particles .*need 5\d\d kB on GPU 0 \(128 bytes each and .*\), of whose .* 200 kB are free; leave"
+    text = r"4000 particles .*need 5\d\d kB on GPU 0 \(128 bytes each plus .*\); 200 kB of .* are free; leave"
     with pytest.raises(DeviceMemoryError, match=rf"{text} the beam in host memory.*backend='cuda'"):
         gt.track(ring, there, 2, progress=lambda *done: seen.append(done))
     assert not seen
@@ -292,9 +292,9 @@ def test_moving_more_than_fit(gpu):
 
 @pytest.mark.parametrize("resident", [True, False])
 def test_memory_that_others_take_on_the_way(ring, gpu, one_by_one, resident):
-    """What was computed until then is kept, with its records; and tracking can go on from there."""
+    """The partial result and its records are preserved, and tracking can be continued from there."""
     beam = beams(ring)[resident]
-    room = gpu.total
+    total = gpu.total
     monitors = [gt.Monitor("bpm.01*")]
     options = dict(monitors=monitors, backend="cuda" if resident else CHUNKS)
 
@@ -305,11 +305,11 @@ def test_memory_that_others_take_on_the_way(ring, gpu, one_by_one, resident):
     with pytest.raises(TrackingStopped, match=r"stopped after 3 of 9 turns") as caught:
         gt.track(ring, beam, 9, progress=fill, **options)
     assert isinstance(caught.value.__cause__, DeviceMemoryError)
-    text = "memory of the GPU ran out .*stream it" if resident else "32 particles at a time need .* smaller chunks"
+    text = "GPU memory ran out .*stream it" if resident else "32 particles at a time need .* smaller chunks"
     assert re.search(text, str(caught.value))
-    assert resident == (caught.value.result is None)  # put together there, where there is no room
+    assert resident == (caught.value.result is None)  # its records are concatenated on the device
     assert ("no memory left" in str(caught.value)) == resident
-    gpu.total = room
+    gpu.total = total
     if not resident:
         expected = gt.track(ring, beam, 3, **options)
         assert_same(caught.value.result, expected)
@@ -334,7 +334,7 @@ def test_one_chunk_is_on_its_way_while_another_is_worked_on(ring, monkeypatch):
     monkeypatch.setattr(Stream, "wait_event", waits)
     with Stream(non_blocking=True) as own:
         gt.track(ring, beams(ring)[0], backend=CHUNKS)
-    # up, kernel and down of four chunks, the first two behind what the caller's stream has to do
+    # up, kernel and down of four chunks, the first two after the pending work of the caller's stream
     assert waiting.count(4) == 2 and waiting.count(3) == 2 and waited_for == [own, own]
 
 
@@ -351,12 +351,12 @@ def test_second_device(ring):
 
 def test_too_little_page_locked_memory(ring, monkeypatch):
     monkeypatch.setattr("test_streamed.PINNED_LIMIT", PINNED_LIMIT)
-    room, PINNED_LIMIT[0] = PINNED_LIMIT[0], 1000
+    limit, PINNED_LIMIT[0] = PINNED_LIMIT[0], 1000
     try:
         with pytest.raises(BackendError, match=r"page-locked memory for chunks of 16 particles .*Streamed\(chunk="):
             gt.track(ring, beams(ring)[0], backend=CHUNKS)
     finally:
-        PINNED_LIMIT[0] = room
+        PINNED_LIMIT[0] = limit
     assert not any(block() for block in PINNED)
 
 
@@ -452,7 +452,7 @@ def test_space_charge_of_more_than_fit(crowded, gpu, resident):
     beam = beam.to_device("cupy") if resident else beam
     gpu.total = gpu.used + 40_000
     backend = "cuda" if resident else gt.Streamed(chunk=10)
-    text = r"1000 particles at a time need .* kB on GPU 0 .*4\d(\.\d)? kB are free; 'd1' acts on the whole beam"
+    text = r"1000 particles at a time need .* kB on GPU 0 .*4\d(\.\d)? kB of .* are free; 'd1' acts on the whole beam"
     with pytest.raises(DeviceMemoryError, match=text) as caught:
         gt.track(crowded, beam, 3, backend=backend, progress=lambda *done: seen.append(done))
     assert not seen

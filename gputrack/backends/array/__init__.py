@@ -1,1 +1,1 @@
-"""Backend `array`: programs run by array mathematics (NumPy)."""
+"""Backend `array`: programs run by array mathematics in NumPy."""

@@ -1,4 +1,4 @@
-"""Backward sweep of the backend `array`: autograd through the array maps; the reference for the kernels' adjoints."""
+"""Backward sweep of the backend `array`, by autograd: the reference implementation of the kernels' adjoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gputrack.elements.map import ReferenceValues, make_state
 
 
 def sweep_arrays(particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
-    """`step_adjoint` of the backend `array`, of a launch with ops."""
+    """`step_adjoint` of the backend `array`, for a launch with ops."""
     n, gradient = particles.coordinates.shape[1], np.zeros(len(launch.program.constants) + REFERENCE)
     with np.errstate(all="ignore"):
         for first in range(0, n, PARTICLES):
@@ -25,7 +25,7 @@ def sweep_arrays(particles: Particles, cotangents: Cotangents, launch: Launch) -
 
 
 def of_launch(gradient: np.ndarray, launch: Launch) -> np.ndarray:
-    """Derivatives with respect to the constants of the launch's ops and to the reference, of all in the program."""
+    """Part of a program's derivatives: with respect to the constants of the launch's ops and the reference."""
     first, end = launch.constants_range
     return np.concatenate([gradient[first:end], gradient[-REFERENCE:]])
 
@@ -49,7 +49,7 @@ class _Block:
                 self.chunk(turn, max(launch.first_op, end - size), end)
 
     def chunk(self, turn: int, first: int, end: int) -> None:
-        """Some ops: undo them, then pull cotangents back through their Jacobians."""
+        """Undo a range of ops, then pull cotangents back through their Jacobians."""
         before, alive = self.undone(turn, first, end)
         chunk = Chunk(self.launch, first, end, before)
         jacobians, after = chunk.jacobians(), np.zeros(before.shape)
@@ -63,7 +63,7 @@ class _Block:
         chunk.constants_bars(after, self.gradient)
 
     def add_seeds(self, op: Any, turn: int, coordinates: np.ndarray, alive: np.ndarray) -> None:
-        """Add the cotangents of what an op recorded of particles at these coordinates."""
+        """Add the cotangents of the record that an op made at these coordinates."""
         seed = None if self.seeds is None else recorded(self.launch, self.seeds, op, turn)
         if seed is not None:
             self.bar += np.where(alive, seed[:, self.block], 0.0)
@@ -72,7 +72,7 @@ class _Block:
             self.bar += np.where(alive, seeded(coordinates, self.launch.weights[self.block], moments), 0.0)
 
     def undone(self, turn: int, first: int, end: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Coordinates before each op, zero for particles that it does not act on, and on which it acts."""
+        """Coordinates before each op, zero for particles already lost, and the mask of particles on which it acts."""
         before, alive = np.zeros((end - first, *self.coordinates.shape)), []
         for k in reversed(range(first, end)):
             kind, op = self.launch.program.calls[k]
@@ -82,13 +82,13 @@ class _Block:
                 before[k - first] = np.where(self.alive, np.stack(state[:6]), 0.0)
                 self.coordinates[:] = np.where(self.alive, before[k - first], self.coordinates)
             alive.append(self.alive)
-            # particles lost at this op are restored before it
+            # restore particles lost at this op
             self.alive = self.alive | ((self.loss_turn == turn) & (self.loss_op == k))
         return before, alive[::-1]
 
 
 def _moment_seeds(moments: MomentCotangents, op: Any, turn: int) -> np.ndarray | None:
-    """Seeds of the moments that an op records in a turn; None where it records none."""
+    """Seeds of the moments that an op records in a turn; None if it records none."""
     if turn % op.every or moments.starts[op.monitor] < 0:
         return None
     row = (turn // op.every - -(-moments.first_turn // op.every)) * op.places + op.place

@@ -1,4 +1,4 @@
-"""Backend `array`: the array-API maps, on any array library; the reference for the kernels."""
+"""Backend `array`: array-API maps, on any array library; the reference implementation of the kernels."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from gputrack.base.arrays import Array, is_cupy
 from gputrack.base.errors import BackendError
 from gputrack.elements.collective_map import CollectiveKind
 
-BLOCK = 8192  # particles: fewer cost more in calls than larger ones cost in cache
+BLOCK = 8192  # particles: a balance between the overhead of calls and cache misses
 
 
 class ArrayBackend(Segmented):
-    """Blocks of particles on a pool of threads; NumPy releases the interpreter lock."""
+    """Array maps on blocks of particles, on a pool of threads; NumPy releases the interpreter lock."""
 
     name = "array"
     stream = None
 
     def __init__(self, threads: int | None = None) -> None:
-        # Measured: two threads take twice as long as one, they wait for the interpreter between short calls.
+        # Measured: two threads take twice as long as one, since they compete for the interpreter between short calls.
         self.threads = threads or 1
 
     def collective_kernel(self, kind: CollectiveKind) -> None:
-        """None: maps of the whole beam run by their array mathematics, too."""
+        """None: collective maps run by array mathematics as well."""
 
     def segment(self, particles: Particles, launch: Launch) -> None:
         """`step` of a launch without collective maps."""
@@ -64,7 +64,7 @@ class ArrayBackend(Segmented):
         return tangent_adjoint(particles, tangents, cotangents, launch)
 
     def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
-        """Carry rates of transfer matrices through one turn, in place; the rates at the records."""
+        """Propagate rates of transfer matrices through one turn, in place; return the rates at the records."""
         return rates_forward(rates, launch)
 
     def step_rates_adjoint(self, rates: MatrixRates, cotangents: RateCotangents, launch: Launch) -> np.ndarray:
@@ -74,4 +74,4 @@ class ArrayBackend(Segmented):
 
 def _require_numpy(coordinates: Array) -> None:
     if is_cupy(coordinates):
-        raise BackendError("derivatives of backend 'array' need NumPy arrays; move the beam with to_device('numpy')")
+        raise BackendError("derivatives on backend 'array' need NumPy arrays; use beam.to_device('numpy')")

@@ -1,7 +1,7 @@
-"""Derivatives of single maps at the states before them, all ops of one kind at a time.
+"""Local derivatives of maps, at the coordinates before them, for all ops of one kind at a time.
 
 Maps broadcast over ops as they do over particles, so that autograd runs once for each kind of map instead of once for
-each op. Along the program what remains are products of 6 by 6 matrices.
+each op. Derivatives along the program then follow by products of 6 by 6 matrices.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gputrack.backends.launch import Launch
 from gputrack.elements.map import MAPS, MapKind, ReferenceValues, make_state
 
 REFERENCE = len(ReferenceValues._fields)
-#: particles whose derivatives are computed at a time; and ops times particles
+#: largest number of particles at a time, and of ops times particles
 PARTICLES, CHUNK = 2**12, 2**14
 Map = Callable[[Any], Any]
 Scalar = Callable[[Map, Any], Any]  # of a map and the coordinates before it
@@ -29,16 +29,16 @@ _DO_NOT_MOVE = (MAPS["record"].code, MAPS["aperture"].code)
 
 @dataclass(frozen=True)
 class Batch:
-    """Ops of one kind with equal integers.
+    """Ops of one kind with the same integers.
 
     Attributes
     ----------
     kind : MapKind
     integers : dict of str to int
     rows : (m,) int array
-        Ops, counted from the first one of a chunk.
+        Ops, counted from the first one of the chunk.
     places : (constants, m) int array
-        Of their constants in the program's table.
+        Indices of their constants in the program's table.
     constants : (constants, m) array
     """
 
@@ -63,7 +63,7 @@ class Batch:
 
 
 class Chunk:
-    """Consecutive ops of a launch with the states before them.
+    """Consecutive ops of a launch with the coordinates before them.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Chunk:
         self.before, self.reference = before, np.array(ReferenceValues.of(launch.reference))
 
     def jacobians(self) -> np.ndarray:
-        """(ops, 6, 6, n) Derivatives of each op's coordinates after it with respect to those before."""
+        """(ops, 6, 6, n) Derivatives of the coordinates after each op with respect to those before it."""
         found = np.zeros((len(self.before), 6, *self.before.shape[1:]))
         found[:, np.arange(6), np.arange(6)] = 1.0
         for batch, x in self._parts():
@@ -89,7 +89,7 @@ class Chunk:
         return found
 
     def sources(self, constants_tangent: np.ndarray, reference_tangent: np.ndarray) -> np.ndarray:
-        """(ops, 6, n) Derivatives of each op's coordinates after it along constants and reference."""
+        """(ops, 6, n) Derivatives of the coordinates after each op along tangents of constants and reference."""
         found = np.zeros(self.before.shape)
         for batch, x in self._parts():
             along = np.concatenate([constants_tangent[batch.places].reshape(-1), reference_tangent])
@@ -112,8 +112,8 @@ class Chunk:
         Returns
         -------
         (pairs, ops, 6, n) array
-            With respect to the coordinates before each op. Those with respect to the program's constants and to the
-            reference, of all pairs together, are added to `gradient` (n_constants + 5,) if it is given.
+            With respect to the coordinates before each op. The sums over all pairs of the derivatives with respect to
+            the program's constants and the reference are added to `gradient` (n_constants + 5,) if it is given.
         """
         found = np.zeros((len(vectors), *self.before.shape))
         for batch, x in self._parts():
@@ -123,7 +123,7 @@ class Chunk:
         return found
 
     def second_bars(self, v: np.ndarray, d: np.ndarray, bar: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The same of <bar, J'[d] v>, (ops, 6, n)."""
+        """(ops, 6, n) Derivatives of sums over all ops of <bar, J'[d] v>, likewise."""
         found = np.zeros(self.before.shape)
         for batch, x in self._parts():
             own = (np.moveaxis(a[batch.rows], 0, 1) for a in (bar, v, d))
@@ -139,7 +139,7 @@ class Chunk:
     def _bars(
         self, batch: Batch, x: np.ndarray, function: Scalar, gradient: np.ndarray | None
     ) -> np.ndarray:
-        """Derivatives of a scalar ``function(map, coordinates)`` with respect to coordinates; and the others, added."""
+        """Derivatives of a scalar ``function(map, coordinates)``; those with respect to constants are added."""
         scalar, joined = self._scalar(batch, function), self._joined(batch)
         if gradient is None:
             only: np.ndarray = grad(scalar)(x, joined)

@@ -1,4 +1,4 @@
-"""Forward run of a block of particles by array maps: losses, records, the states before each op."""
+"""Run of a block of particles by array maps, with losses and records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gputrack.elements.map import ReferenceValues, State, make_state, refreshed
 
 def run_block(particles: Particles, launch: Launch, block: slice) -> None:
     """All turns for one block of particles."""
-    with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
+    with np.errstate(all="ignore"):  # invalid coordinates become loss codes
         loop = Loop(particles, launch, block)
         turns = list(range(launch.first_turn, launch.first_turn + launch.turns))
         ops = list(range(launch.first_op, launch.end_op))
@@ -34,12 +34,12 @@ def run_block(particles: Particles, launch: Launch, block: slice) -> None:
 
 
 class Loop:
-    """State of one block of particles: coordinates, survivors.
+    """State of one block of particles: coordinates and survivors.
 
     Attributes
     ----------
     state : State
-        Zeros for particles that are lost.
+        Zeros for lost particles.
     alive : bool array (n,)
     """
 
@@ -56,11 +56,11 @@ class Loop:
         return namespace(self.state.x).stack(self.state[:6])
 
     def begin(self, turn: int, k: int) -> None:
-        """Lose particles that start beyond the limits, before the first op that acts."""
+        """Lose particles that start beyond the limits, before the first op."""
         self._check(self.state, turn, k)
 
     def apply(self, turn: int, k: int) -> None:
-        """Act with an op, or undo it."""
+        """Apply an op, or undo it."""
         kind, op = self.launch.program.calls[k]
         if kind.name == "record":
             self._record(op, turn)
@@ -78,7 +78,7 @@ class Loop:
         target[:, self.block] = xp.where(self.alive, self.coordinates, target[:, self.block])
 
     def _check(self, after: State, turn: int, k: int) -> None:
-        """Lose the particles that cannot be tracked on."""
+        """Lose particles that are unphysical or beyond the limits after a map."""
         lost = self.alive & ~acceptable(after, self.launch.limit)
         if lost.any():
             self._lose(after, lost, turn, k, None)
@@ -86,7 +86,7 @@ class Loop:
             self.state = after
 
     def _lose(self, after: State, lost: Array, turn: int, k: int, code: LossCode | None) -> None:
-        """Store the last good coordinates of lost particles; zeros are tracked on in their place."""
+        """Store the last valid coordinates of lost particles; zeros are tracked in their place."""
         p, block = self.particles, self.block
         xp = namespace(lost)
         p.coordinates[:, block] = xp.where(lost, self.coordinates, p.coordinates[:, block])
@@ -105,7 +105,7 @@ class Loop:
 
 
 def recorded(launch: Launch, views: list[Array], op: Any, turn: int) -> Array | None:
-    """(6, n) view of what an op records in a turn, in arrays laid out as the records; None where it records nothing."""
+    """(6, n) View of an op's record in a turn, in arrays laid out as the records; None if it does not record."""
     if turn % op.every or launch.records.starts[op.monitor] < 0:
         return None
     row = turn // op.every - -(-launch.first_turn // op.every)

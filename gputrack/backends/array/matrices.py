@@ -1,7 +1,7 @@
 """Transfer matrices on the backend `array`: adjoint of tangents, rates along displaced orbits and their adjoint.
 
-All go through a turn chunk by chunk. Within a chunk the states before each op come first, one op after the other; then
-derivatives of all ops at once; then products of 6 by 6 matrices, one op after the other.
+All process a turn in chunks of ops: first the coordinates before each op, sequentially; then local derivatives of all
+ops at once; then products of 6 by 6 matrices, sequentially.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def rates_adjoint(rates: MatrixRates, cotangents: RateCotangents, launch: Launch
             v, d = _undone_vectors(jacobians, rates.tangents), _undone_vectors(jacobians, rates.along)
             w = _undone_vectors(jacobians, rates.rates, chunk.second(v, d))
             w_bar = _pulled(jacobians, cotangents.rates, launch, first, seeds)
-            # those of v by <w_bar, J'[d] v>, which is symmetric in v and d, are derivatives of <w_bar, J d>
+            # J'[d] v is symmetric in v and d: derivatives of <w_bar, J'[d] v> for v are those of <w_bar, J d>
             by_v, by_d = chunk.first_bars([d, v], [w_bar, w_bar])
             v_bars = _pulled(jacobians, v_bar, launch, first, None, by_v)
             d_bars = _pulled(jacobians, cotangents.along, launch, first, None, by_d)
@@ -79,7 +79,7 @@ def rates_adjoint(rates: MatrixRates, cotangents: RateCotangents, launch: Launch
 
 
 def _chunks(launch: Launch, coordinates: np.ndarray) -> Iterator[tuple[int, int]]:
-    """First ops and ends of chunks, in the order of passage."""
+    """First op and end of each chunk, in the order of passage."""
     size = max(1, CHUNK // coordinates.shape[1])
     for first in range(launch.first_op, launch.end_op, size):
         yield first, min(launch.end_op, first + size)
@@ -94,7 +94,7 @@ def _moves(launch: Launch, k: int) -> bool:
 
 
 def _done(coordinates: np.ndarray, launch: Launch, first: int, end: int) -> np.ndarray:
-    """(end - first, 6, n) Coordinates before some ops; those after them in place."""
+    """(end - first, 6, n) Coordinates before each op of a range; `coordinates` become those after it."""
     ref = ReferenceValues.of(launch.reference)
     before, state = np.zeros((end - first, *coordinates.shape)), make_state(coordinates, ref)
     for k in range(first, end):
@@ -107,7 +107,7 @@ def _done(coordinates: np.ndarray, launch: Launch, first: int, end: int) -> np.n
 
 
 def _undone(coordinates: np.ndarray, launch: Launch, first: int, end: int) -> np.ndarray:
-    """(end - first, 6, n) Coordinates before some ops, from those after them; the first of them in place."""
+    """(end - first, 6, n) Coordinates before each op of a range, from those after it, which become those before it."""
     ref = ReferenceValues.of(launch.reference)
     before, state = np.zeros((end - first, *coordinates.shape)), make_state(coordinates, ref)
     for k in reversed(range(first, end)):
@@ -120,7 +120,7 @@ def _undone(coordinates: np.ndarray, launch: Launch, first: int, end: int) -> np
 
 
 def _done_vectors(jacobians: np.ndarray, v: np.ndarray, added: np.ndarray | None = None) -> np.ndarray:
-    """(ops, 6, n) Vectors before each op, to which ops add something; those after all of them in place."""
+    """(ops, 6, n) Vectors before each op, which maps them to J v plus `added`; `v` becomes that after all ops."""
     before = np.zeros((len(jacobians), *v.shape))
     for k, jacobian in enumerate(jacobians):
         before[k] = v
@@ -129,7 +129,7 @@ def _done_vectors(jacobians: np.ndarray, v: np.ndarray, added: np.ndarray | None
 
 
 def _undone_vectors(jacobians: np.ndarray, v: np.ndarray, added: np.ndarray | None = None) -> np.ndarray:
-    """(ops, 6, n) Vectors before each op, from those after all of them; the first of them in place."""
+    """(ops, 6, n) Vectors before each op, from `v` after all ops, which becomes that before them."""
     before = np.zeros((len(jacobians), *v.shape))
     inverses = np.moveaxis(np.linalg.inv(np.moveaxis(jacobians, -1, 1)), 1, -1)
     for k in reversed(range(len(jacobians))):
@@ -141,7 +141,7 @@ def _pulled(
     jacobians: np.ndarray, bar: np.ndarray, launch: Launch, first: int, seeds: list[np.ndarray] | None,
     added: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """(ops, 6, n) Cotangents after each op, to which ops and records add something; those before all in place."""
+    """(ops, 6, n) Cotangents after each op, including those of ops and records; `bar` becomes that before all ops."""
     after = np.zeros((len(jacobians), *bar.shape))
     for k in reversed(range(len(jacobians))):
         kind, op = launch.program.calls[first + k]

@@ -1,4 +1,4 @@
-"""Tangents on the backend `array`: a forward run, then the Jacobians of its maps; the reference for the kernels."""
+"""Tangents on the backend `array`, by Jacobians of the maps: the reference implementation of the kernels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gputrack.backends.launch import Launch, Particles, views_of
 
 
 def tangents_by_arrays(particles: Particles, tangents: Tangents, launch: Launch) -> np.ndarray:
-    """`step_tangent` of the backend `array`, of a launch with ops."""
+    """`step_tangent` of the backend `array`, for a launch with ops."""
     records: np.ndarray = np.zeros_like(launch.records.flat)
     n = particles.coordinates.shape[1]
-    with np.errstate(all="ignore"):  # what goes wrong in a particle becomes a loss code
+    with np.errstate(all="ignore"):  # invalid coordinates become loss codes
         for first in range(0, n, PARTICLES):
             _Block(particles, tangents, launch, slice(first, min(n, first + PARTICLES)), records).run()
     return records
@@ -38,7 +38,7 @@ class _Block:
         self.loop.end()
 
     def chunk(self, turn: int, first: int, end: int) -> None:
-        """Some ops: coordinates first, then tangents."""
+        """Apply a range of ops: first to the coordinates, then to the tangents."""
         before, alive = np.zeros((end - first, 6, len(self.loop.alive))), []
         for k in range(first, end):
             before[k - first] = self.loop.coordinates

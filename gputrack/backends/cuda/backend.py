@@ -27,14 +27,14 @@ from gputrack.lattice.program import Program
 THREADS = 128
 OPTIONS = ("-std=c++17", f"-DGT_THREADS={THREADS}")
 SWEEP_BLOCKS = 1024  # four for each of 256 multiprocessors
-ROW_BYTES = 256 * 2**20  # of all blocks' derivatives with respect to the program's constants
+ROW_BYTES = 256 * 2**20  # for all blocks' derivatives with respect to the program's constants
 
 
 @cache
 def module(kinds: frozenset[MapKind]) -> Any:
-    """Kernels whose switch holds only the given kinds of maps; CuPy builds them per device and caches on disk.
+    """Kernels for the given kinds of maps; CuPy builds them for each device and caches them on disk.
 
-    The source is one flattened text: CuPy's cache does not see included files.
+    The source is one flattened text, since CuPy's cache ignores included files.
     """
     import cupy
 
@@ -43,9 +43,9 @@ def module(kinds: frozenset[MapKind]) -> Any:
 
 @cache
 def adjoint_module(kinds: frozenset[MapKind], constants: int) -> Any:
-    """Kernels of the backward sweep, apart because few runs need them.
+    """Kernels of the backward sweep, built separately because few runs need them.
 
-    `constants` is how many an op with series may have: so much of each thread's own memory is set aside.
+    `constants` is the largest number of constants of an op with series, for which each thread has local memory.
     """
     import cupy
 
@@ -55,7 +55,7 @@ def adjoint_module(kinds: frozenset[MapKind], constants: int) -> Any:
 
 @cache
 def tangent_module(kinds: frozenset[MapKind]) -> Any:
-    """Kernels on dual numbers, apart as those of the backward sweep are."""
+    """Kernels on dual numbers, built separately as well."""
     import cupy
 
     return cupy.RawModule(code=flattened("cuda/tangent.h", kinds), options=OPTIONS)
@@ -88,7 +88,7 @@ class CudaBackend(Segmented):
             self._cupy.cuda.get_current_stream().synchronize()
 
     def queue(self, particles: Particles, launch: Launch) -> None:
-        """Have the current stream run one stretch of turns, in place; device and stream are set."""
+        """Queue one stretch of turns, in place, on the current device and stream."""
         n = particles.coordinates.shape[1]
         run = make_run(particles, launch, *self.tables(launch.program), address)
         kernel = module(launch.program.kinds).get_function("gputrack_untrack" if launch.backwards else "gputrack_track")
@@ -105,7 +105,7 @@ class CudaBackend(Segmented):
     def queue_tangent(
         self, particles: Particles, tangents: Tangents, launch: Launch, constants: Any, records: Any
     ) -> None:
-        """Have the current stream carry tangents along, with `dual_constants`; their records are written."""
+        """Queue one stretch of turns with tangents, given `dual_constants`; fills the tangents of the records."""
         program, n = launch.program, particles.coordinates.shape[1]
         run = make_run(particles, launch, *self.tables(program), address)
         reference = REFERENCE.memory(*tangents.reference)
@@ -116,15 +116,15 @@ class CudaBackend(Segmented):
         kernel((-(-n // THREADS),), (THREADS,), TANGENT_RUN.arguments(dual))
 
     def dual_constants(self, program: Program, tangents: Tangents) -> Any:
-        """The program's constants with their tangents, on the current device."""
+        """Constants of a program with their tangents, on the current device."""
         return self._cupy.asarray(np.stack([program.constants, tangents.constants], axis=-1))
 
     def tables(self, program: Program) -> tuple[Any, Any]:
-        """The program's ops and constants on the current device, copied once."""
+        """Ops and constants of a program on the current device, copied once."""
         return _on_device(program, self._cupy.cuda.Device().id, self._cupy)
 
     def segment_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
-        """`step_adjoint` of such a launch; the result alone is copied to the host, where elements' parameters are."""
+        """`step_adjoint` of such a launch; only the result is copied to the host."""
         program = launch.program
         with particles.coordinates.device:
             total = self._cupy.zeros(len(program.constants) + len(ReferenceValues._fields))
@@ -134,16 +134,16 @@ class CudaBackend(Segmented):
         return np.concatenate([result[first:end], result[len(program.constants) :]])
 
     def queue_sweep(self, particles: Particles, cotangents: Cotangents, launch: Launch, total: Array) -> Array:
-        """Have the current stream undo one stretch of turns and write derivatives to `total` (n_constants + 5,).
+        """Queue the backward sweep of one stretch of turns; it writes derivatives to `total` (n_constants + 5,).
 
-        Derivatives with respect to the constants are added up within blocks, then over blocks, always in the same
-        order. Each block has a row of ``n_constants + 5`` numbers; blocks are at most `SWEEP_BLOCKS`, and so many that
-        all rows fit `ROW_BYTES` (one row always fits), a number that depends on particles and constants alone.
+        Derivatives with respect to the constants are summed within blocks, then over blocks, always in the same
+        order. Each block has a row of ``n_constants + 5`` numbers. There are at most `SWEEP_BLOCKS` blocks, at least
+        one, such that all rows fit in `ROW_BYTES`: the order depends only on the numbers of particles and constants.
 
         Returns
         -------
         array
-            The rows, which must live until the stream is done.
+            The rows, to be held until the stream is done.
         """
         program = launch.program
         n, size = particles.coordinates.shape[1], total.shape[0]
@@ -169,7 +169,7 @@ class CudaBackend(Segmented):
             return matrices.sweep_matrices(particles, tangents, cotangents, launch, *self._program(launch.program))
 
     def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
-        """Carry rates of transfer matrices through one turn, in place; the rates at the records."""
+        """Propagate rates of transfer matrices through one turn, in place; return the rates at the records."""
         with rates.rates.device:
             records = matrices.pass_rates(rates, launch, *self._program(launch.program))
             self._cupy.cuda.get_current_stream().synchronize()
@@ -181,7 +181,7 @@ class CudaBackend(Segmented):
             return matrices.sweep_rates(rates, cotangents, launch, *self._program(launch.program))
 
     def _program(self, program: Program) -> tuple[tuple[Array, Array], int]:
-        """Tables of a program on the current device, and what `most_constants` gives."""
+        """Tables of a program on the current device, and `most_constants`."""
         return self.tables(program), most_constants(program)
 
 
@@ -192,7 +192,7 @@ def sweep_blocks(n: int, size: int) -> int:
 
 
 def most_constants(program: Program) -> int:
-    """A power of two that no op's number of constants exceeds: few values, so that few variants are compiled."""
+    """Largest number of constants of an op, rounded up to a power of two, so that few variants are compiled."""
     ends = np.append(program.ops[1:, 1], len(program.constants))
     most = int(np.max(ends - program.ops[:, 1], initial=0))
     return max(8, 1 << (most - 1).bit_length())
@@ -202,7 +202,7 @@ _programs: WeakKeyDictionary[Program, dict[int, tuple[Any, Any]]] = WeakKeyDicti
 
 
 def _on_device(program: Program, device: int, cupy: Any) -> tuple[Any, Any]:
-    """The program's tables on the current device, copied once."""
+    """Tables of a program on the current device, copied once."""
     copies = _programs.setdefault(program, {})
     if device not in copies:
         copies[device] = cupy.asarray(program.ops), cupy.asarray(program.constants)
@@ -210,7 +210,7 @@ def _on_device(program: Program, device: int, cupy: Any) -> tuple[Any, Any]:
 
 
 def devices() -> list[tuple[str, str]]:
-    """What CuPy and the driver say of this machine, as pairs of a name and a description."""
+    """Versions of CuPy and CUDA and the GPUs of this machine, as pairs of a name and a description."""
     try:
         import cupy
     except ImportError:

@@ -1,4 +1,4 @@
-"""One launch of particles in host memory, chunk by chunk: which arrays are copied, and to which rows of records."""
+"""Launch of particles in host memory, chunk by chunk: arrays to copy, and their rows in the records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Queue = Callable[[Particles, Launch, Views], Any]
 
 
 class ChunkedLaunch:
-    """Arrays of one launch on the host, and what is done with a chunk of them on the device.
+    """Arrays of a launch on the host, and the processing of each chunk on the device.
 
     Nothing is recorded in a backward sweep.
 
@@ -33,13 +33,13 @@ class ChunkedLaunch:
     rates : float64 array (6, n), optional
         Tangents or cotangents, changed in place with the coordinates.
     rates_recorded : float64 array, optional
-        Tangents of what is recorded, laid out as ``launch.records.flat``; filled.
+        Filled with the tangents of the records, laid out as ``launch.records.flat``.
     total : float64 array, optional
-        The backward sweep's derivatives: those of each chunk are added, in the order of the chunks.
+        Derivatives from the backward sweep, to which those of each chunk are added in order.
     seeds : float64 array, optional
-        Derivatives with respect to what was recorded, laid out as ``launch.records.flat``.
+        Derivatives with respect to the records, laid out as ``launch.records.flat``.
     weights : float64 array (n,), optional
-        Those of the particles, where the launch needs them.
+        Weights of the particles, if the launch needs them.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class ChunkedLaunch:
         if rates is not None:
             self.moved["rates"] = rates
         written = {"records": (launch.records.flat, np.nan), "rates_recorded": (rates_recorded, 0.0)}
-        kept = total is None and recorded_by(launch) > 0
-        self.written = {name: pair for name, pair in written.items() if kept and pair[0] is not None}
+        records = total is None and recorded_by(launch) > 0
+        self.written = {name: pair for name, pair in written.items() if records and pair[0] is not None}
         self.starts: dict[int, Any] = {}
 
     def run(self, chunk: int, device: int) -> float:
-        """Send all particles through a device, the current one; see `run_chunks`."""
+        """Process all particles on a device, the current one; see `run_chunks`."""
         xp = module_named("cupy")
         self.nothing = xp.empty(0)
         each = self.launch.records.starts // self.n
@@ -92,7 +92,7 @@ class ChunkedLaunch:
     def _work(self, on: Views, size: int) -> Any:
         for name, (_, empty) in self.written.items():
             on[name].fill(empty)
-        # the sweep reads places of records, not what stands there: the seeds have the same ones
+        # the sweep reads positions in the records, not their values; the seeds have the same layout
         flat = on.get("records", on.get("seeds", self.nothing))
         launch = replace(self.launch, records=Records(flat, self.starts[size], []))
         return self.queue(Particles(**{name: on[name] for name in PARTS}), launch, on)
@@ -107,7 +107,7 @@ class ChunkedLaunch:
             self.total += at["total"]
 
     def _rows(self, flat: Any) -> Iterator[tuple[slice, Any]]:
-        """For each monitor its rows in a chunk, and the part (rows, 6, n) of an array laid out as the records are."""
+        """Rows of each monitor in a chunk, and its part (rows, 6, n) of an array laid out as the records."""
         first = 0
         for view, start in zip(self.launch.records.views, self.launch.records.starts.tolist(), strict=True):
             count = view.shape[0] * view.shape[1]
@@ -116,5 +116,5 @@ class ChunkedLaunch:
 
 
 def recorded_by(launch: Launch) -> int:
-    """Passages of a particle through places of monitors that a launch writes down."""
+    """Records of each particle in a launch."""
     return sum(view.shape[0] * view.shape[1] for view in launch.records.views)

@@ -1,7 +1,7 @@
-"""Chunks of a beam on their way to a device and back: one block of memory on each side, copied while others compute.
+"""Transfer of chunks of a beam to a device and back, overlapped with computation: one block of memory on each side.
 
-Blocks on the host are page-locked, so that copies do not wait for each other; there a chunk's part of a strided array
-is put in order. A block on the device is a slot's own for all chunks that pass through it.
+Blocks on the host are page-locked, so that copies are asynchronous; a chunk's part of a strided array is made
+contiguous there. Each slot has one block on the device for all of its chunks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Views = dict[str, Any]
 
 @dataclass(frozen=True)
 class Field:
-    """One array of a chunk: of a shape ``(*lead, particles)``, or ``lead`` where it is not one of particles.
+    """Array of a chunk, of shape ``(*lead, particles)``, or ``lead`` if it is not per particle.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Field:
     per_particle: bool = True
 
     def shape(self, size: int) -> tuple[int, ...]:
-        """The array's shape in a chunk of `size` particles."""
+        """Shape of the array in a chunk of `size` particles."""
         return (*self.lead, size) if self.per_particle else self.lead
 
     def nbytes(self, size: int) -> int:
@@ -54,7 +54,7 @@ class Field:
 
 
 class Layout:
-    """Where the arrays of a chunk lie in a block: what goes up first, what comes down last, both in the middle."""
+    """Positions of a chunk's arrays in a block: arrays copied up first, down last, both ways in the middle."""
 
     def __init__(self, fields: list[Field]) -> None:
         self.fields = sorted(fields, key=lambda field: field.down - field.up)
@@ -64,13 +64,13 @@ class Layout:
         return sum(field.nbytes(size) for field in self.fields)
 
     def span(self, size: int, direction: str) -> tuple[int, int]:
-        """First byte and end of what goes ``"up"`` or comes ``"down"``."""
+        """First byte and end of the arrays copied ``"up"`` or ``"down"``."""
         ends = np.cumsum([field.nbytes(size) for field in self.fields]).tolist()
         own = [i for i, field in enumerate(self.fields) if getattr(field, direction)]
         return ends[own[0]] - self.fields[own[0]].nbytes(size), ends[own[-1]]
 
     def views(self, block: Any, size: int) -> Views:
-        """The arrays in a block of bytes, NumPy's or CuPy's."""
+        """Views of the arrays in a block of bytes of NumPy or CuPy."""
         found, start = {}, 0
         for field in self.fields:
             shape = field.shape(size)
@@ -82,7 +82,7 @@ class Layout:
 
 @cache
 def streams(device: int) -> tuple[Any, ...]:
-    """A stream for each slot of a device, made once: CuPy keeps freed memory apart for each stream."""
+    """Stream of each slot of a device, made once, since CuPy pools memory by stream."""
     cupy = module_named("cupy")
     with cupy.cuda.Device(device):
         return tuple(cupy.cuda.Stream(non_blocking=True) for _ in range(SLOTS))
@@ -90,17 +90,17 @@ def streams(device: int) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Task:
-    """What is done with each chunk.
+    """Processing of each chunk.
 
     Attributes
     ----------
     layout : Layout
     load : callable
-        ``(arrays on the host, slice of particles)``: fill what goes up.
+        ``(arrays on the host, slice of particles)``: fill the arrays to be copied up.
     work : callable
-        ``(arrays on the device, size)``: queue the work on the current stream; what it returns lives until it is done.
+        ``(arrays on the device, size)``: queue the work on the current stream; its result is held until that is done.
     store : callable
-        ``(arrays on the host, slice of particles)``: take what came down; in the order of the chunks.
+        ``(arrays on the host, slice of particles)``: store the arrays copied down; called in the order of the chunks.
     """
 
     layout: Layout
@@ -110,12 +110,12 @@ class Task:
 
 
 def run_chunks(task: Task, n: int, chunk: int, device: int) -> float:
-    """Send `n` particles through a device, the current one, `chunk` at a time; return when all is done.
+    """Process `n` particles on a device, the current one, `chunk` at a time; return when all are done.
 
     Returns
     -------
     float
-        Seconds that copies took on the host.
+        Time of copies on the host [s].
 
     Raises
     ------
@@ -125,7 +125,7 @@ def run_chunks(task: Task, n: int, chunk: int, device: int) -> float:
     cupy = module_named("cupy")
     pairs = zip(streams(device), range(-(-n // chunk)), strict=False)
     slots = [_Slot(task, chunk, stream, cupy) for stream, _ in pairs]
-    # blocks, tables and constants belong to the stream of the caller: what is still going on there comes first
+    # blocks, tables and constants belong to the caller's stream, whose pending work must finish first
     ready = cupy.cuda.get_current_stream().record(cupy.cuda.Event(disable_timing=True))
     try:
         for slot in slots:
@@ -137,19 +137,19 @@ def run_chunks(task: Task, n: int, chunk: int, device: int) -> float:
         behind = -(-n // chunk)
         for number in range(behind, behind + len(slots)):
             slots[number % len(slots)].finish()
-    finally:  # before the blocks are given back, whatever happened
+    finally:  # before the blocks are freed, also after an error
         for slot in slots:
             slot.stream.synchronize()
     return sum(slot.seconds for slot in slots)
 
 
 class _Slot:
-    """A block on each side, and the stream on which it is copied and worked on."""
+    """Block of memory on each side, with the stream for copies and kernels."""
 
     def __init__(self, task: Task, chunk: int, stream: Any, cupy: Any) -> None:
         self.task, self.stream, self.seconds = task, stream, 0.0
         self.part: slice | None = None
-        self.kept: Any = None
+        self.held: Any = None
         size = task.layout.nbytes(chunk)
         self.device = cupy.empty(size, dtype=cupy.uint8)
         self.host = np.frombuffer(_page_locked(size, chunk, cupy), np.uint8, size)
@@ -162,28 +162,28 @@ class _Slot:
         first, end = layout.span(size, "up")
         self.device[first:end].data.copy_from_host_async(self.host.ctypes.data + first, end - first, self.stream)
         with self.stream:
-            self.kept = self.task.work(layout.views(self.device, size), size)
+            self.held = self.task.work(layout.views(self.device, size), size)
         first, end = layout.span(size, "down")
         self.device[first:end].data.copy_to_host_async(self.host.ctypes.data + first, end - first, self.stream)
         self.part = part
 
     def finish(self) -> None:
-        """Wait for the chunk that is on its way, if there is one, and take it."""
+        """Wait for the pending chunk, if any, and store it."""
         if self.part is None:
             return
         self.stream.synchronize()
         start, part = perf_counter(), self.part
-        self.part = self.kept = None
+        self.part = self.held = None
         self.task.store(self.task.layout.views(self.host, part.stop - part.start), part)
         self.seconds += perf_counter() - start
 
 
 def _page_locked(size: int, chunk: int, cupy: Any) -> Any:
-    """Memory that the device reads and writes by itself; few sizes, so that CuPy's pool finds them again."""
+    """Page-locked memory, of sizes that are powers of two, so that CuPy's pool reuses it."""
     try:
         return cupy.cuda.alloc_pinned_memory(1 << (size - 1).bit_length())
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise BackendError(
-            f"{in_words(size)} of page-locked memory for chunks of {chunk} particles cannot be had ({error}); "
-            "take smaller ones: backend=gputrack.Streamed(chunk=...)"
+            f"cannot allocate {in_words(size)} of page-locked memory for chunks of {chunk} particles ({error}); "
+            "use smaller ones: backend=gputrack.Streamed(chunk=...)"
         ) from error

@@ -1,7 +1,7 @@
 """Transfer matrices on a GPU: adjoint of tangents, rates along displaced orbits and their adjoint.
 
-A thread works on each column, and one block on all of them, so that sums over columns have one order. One turn takes
-as long as for a few thousand particles: a GPU pays for many lattices, not for one.
+One thread per column and one block for all columns, so that sums over columns have a fixed order. One turn takes as
+long as for a few thousand particles: a GPU pays off for many lattices, not for one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Tables = tuple[Array, Array]
 
 @cache
 def module(entry: str, kinds: frozenset[MapKind], constants: int) -> Any:
-    """Kernels of an entry file such as ``cuda/matrix_adjoint.h``; `constants` is how many an op may have."""
+    """Kernels of an entry file such as ``cuda/matrix_adjoint.h``; `constants` is the largest number of an op."""
     import cupy
 
     return cupy.RawModule(code=flattened(entry, kinds), options=(*OPTIONS, f"-DGT_CONSTANTS={constants}"))
@@ -88,12 +88,12 @@ def _zeros(launch: Launch, like: Array) -> Array:
 
 
 def _parts(total: Array, launch: Launch) -> tuple[int, int]:
-    """Addresses of both parts."""
+    """Addresses of the derivatives with respect to constants and to the reference."""
     start = address(total)
     return start, start + 8 * len(launch.program.constants)
 
 
 def _of_launch(total: Array, launch: Launch) -> np.ndarray:
-    """Those of the launch's ops, on the host."""
+    """Derivatives with respect to the constants of the launch's ops and the reference, on the host."""
     (first, end), result = launch.constants_range, total.get()
     return np.concatenate([result[first:end], result[len(launch.program.constants) :]])

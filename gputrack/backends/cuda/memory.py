@@ -1,4 +1,4 @@
-"""What a run takes of a GPU's memory: bytes per particle for each kind of run, what is free, the error with both."""
+"""GPU memory: bytes per particle of each kind of run, free memory, and the error if a run does not fit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gputrack.lattice.program import Program
 SIX = 48  # bytes of the coordinates of a particle, or of their derivatives
 LOSS = 4 + 8 + 4  # code, turn, op
 WEIGHT = 8
-SLOTS = 2  # chunks under way at a time: one is copied while the other is worked on
+SLOTS = 2  # chunks on the device: one is copied while the other is processed
 CHUNK = 2**20  # particles that keep any GPU busy
-ALWAYS = 64 * 2**20  # bytes that are not asked about: asking takes as long as tracking a small beam
+ALWAYS = 64 * 2**20  # bytes assumed to be free: the query takes as long as tracking a small beam
 SLOT_BYTES = 256 * 2**20  # of page-locked memory on the host for one chunk, at most
 
 
 class Kind(Enum):
-    """What a run does with the particles."""
+    """Kind of run."""
 
     TRACK = "track"
     TANGENT = "forward mode"
@@ -30,60 +30,61 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Work:
-    """A run, as far as its memory depends on it.
+    """Properties of a run on which its memory depends.
 
     Attributes
     ----------
     kind : Kind
     recorded : int
-        Passages of a particle through places of monitors that one launch writes down.
+        Records of each particle in one launch.
     resident : bool
-        The beam lives on the device, and so does what the run keeps; else launches alone do.
+        Whether the beam, its records and checkpoints are in device memory, not only the arrays of a launch.
     again : bool
-        The particles are there once more while a stretch of turns is run, as they were before it.
-    kept : int
-        Passages that are kept on the device until the end of a run.
+        Whether a copy of the particles is held while a stretch of turns is run.
+    stored : int
+        Records of each particle stored on the device until the end of the run.
     merged : int
-        How many of them are there twice while the parts of a record are put together.
+        Number of those held twice while the parts of a record are concatenated.
     checkpoints : int
-        Copies of the coordinates with which a backward sweep compares.
+        Copies of the coordinates as checkpoints of the backward sweep.
     coupled : int
-        Bytes per particle that maps of the whole beam take.
+        Bytes per particle for collective maps.
     """
 
     kind: Kind = Kind.TRACK
     recorded: int = 0
     resident: bool = False
     again: bool = False
-    kept: int = 0
+    stored: int = 0
     merged: int = 0
     checkpoints: int = 0
     coupled: int = 0
 
 
 def bytes_per_particle(work: Work) -> int:
-    """Bytes on the device for each particle: what cannot be done without, besides a beam that is there already.
+    """Bytes required on the device for each particle, besides a beam that is already there.
 
-    A launch has coordinates, losses and records; with tangents both once more; in the backward sweep cotangents, and
-    those of the records in place of the records. A run of a beam on the device keeps records and checkpoints; its
-    sweep holds cotangents that came in, the beam before and after, and those of all records.
+    A launch holds coordinates, losses and records; with tangents, also those of coordinates and records; in the
+    backward sweep, cotangents of coordinates and records, without the records. A run of a resident beam stores
+    records and checkpoints; its sweep holds the incoming cotangents, the beam before and after, and the cotangents of
+    all records.
     """
     own = SIX + LOSS + SIX * work.recorded + work.coupled
     again = SIX + LOSS if work.again else 0
     if work.kind is Kind.TRACK:
-        return own + SIX * work.kept + max(SIX * work.merged, again)
+        return own + SIX * work.stored + max(SIX * work.merged, again)
     if work.kind is Kind.TANGENT:
-        return own + SIX * (1 + work.recorded + 2 * work.kept) + max(SIX * max(work.kept, work.merged), again)
+        return own + SIX * (1 + work.recorded + 2 * work.stored) + max(SIX * max(work.stored, work.merged), again)
     if not work.resident:
         return own + SIX
-    held = SIX + LOSS + SIX * (work.checkpoints + work.kept)
+    held = SIX + LOSS + SIX * (work.checkpoints + work.stored)
     forwards = held + max(SIX * work.merged, again) + work.coupled
-    backwards = held + own + SIX * work.recorded + SIX * (3 + work.kept)
+    backwards = held + own + SIX * work.recorded + SIX * (3 + work.stored)
     return max(forwards, backwards)
 
 
 def fixed_bytes(program: Program, kind: Kind, n: int, launches: int = 1) -> int:
-    """Bytes that are not of particles: the program, and for each launch of `n` particles at a time what it adds up."""
+    """Bytes independent of the particles: the program, and the sums of each launch of `n` particles."""
     size = len(program.constants) + len(ReferenceValues._fields)
     tables = program.ops.nbytes + program.constants.nbytes
     if kind is Kind.TANGENT:
@@ -92,7 +93,7 @@ def fixed_bytes(program: Program, kind: Kind, n: int, launches: int = 1) -> int:
 
 
 def free_bytes(device: int) -> tuple[int, int]:
-    """Free and total bytes of a device: what the driver has, and what CuPy's pool holds for later, up to its limit."""
+    """Free and total bytes of a device: the driver's, and free blocks of CuPy's pool, up to the pool's limit."""
     cupy = module_named("cupy")
     with cupy.cuda.Device(device) as own:
         free, total = own.mem_info
@@ -104,14 +105,14 @@ def free_bytes(device: int) -> tuple[int, int]:
 
 
 def chunk_size(work: Work, program: Program, n: int, device: int, wanted: int | None = None) -> int:
-    """Particles at a time that a device is sent: as many as are wanted, or else `CHUNK`, or what memory allows.
+    """Particles per chunk: the number wanted, or else `CHUNK`, or as many as fit in memory.
 
-    Powers of two where memory is short, so that sums over chunks seldom depend on what else is on the device.
+    If memory is short it is a power of two, so that sums over chunks seldom depend on other data on the device.
 
     Raises
     ------
     DeviceMemoryError
-        So many do not fit, or not even one.
+        The number wanted does not fit, or not even one particle.
     """
     each, free = bytes_per_particle(work), free_bytes(device)[0]
     if wanted is not None:
@@ -119,26 +120,26 @@ def chunk_size(work: Work, program: Program, n: int, device: int, wanted: int | 
         slots = SLOTS if size < n else 1
         fixed = fixed_bytes(program, work.kind, size, slots)
         if slots * size * each + fixed > free:
-            raise too_large(slots * size, each, fixed, device, "take smaller chunks, or leave chunk= out")
+            raise too_large(slots * size, each, fixed, device, "use smaller chunks, or omit chunk=")
         return size
     fixed = fixed_bytes(program, work.kind, min(n, CHUNK), SLOTS)
-    fit = min((free - fixed) // 2 // (SLOTS * each), SLOT_BYTES // each, CHUNK)  # half of it is left to others
+    fit = min((free - fixed) // 2 // (SLOTS * each), SLOT_BYTES // each, CHUNK)  # at most half of the free memory
     if fit < 1:
-        raise too_large(SLOTS, each, fixed, device, "free some of it, or record at fewer places")
+        raise too_large(SLOTS, each, fixed, device, "free some memory, or record at fewer places")
     return n if n <= fit else 1 << (int(fit).bit_length() - 1)
 
 
-def too_large(n: int, each: int, fixed: int, device: int, mend: str) -> DeviceMemoryError:
-    """The error with the numbers, for so many particles at a time, bytes for each of them and besides."""
+def too_large(n: int, each: int, fixed: int, device: int, remedy: str) -> DeviceMemoryError:
+    """Error for `n` particles at a time, with `each` bytes per particle and `fixed` bytes for all."""
     free, total = free_bytes(device)
     return DeviceMemoryError(
-        f"track: {n} particles at a time need {in_words(n * each + fixed)} on GPU {device} ({each} bytes each and "
-        f"{in_words(fixed)} besides), of whose {in_words(total)} {in_words(free)} are free; {mend}"
+        f"track: {n} particles at a time need {in_words(n * each + fixed)} on GPU {device} ({each} bytes each plus "
+        f"{in_words(fixed)}); {in_words(free)} of {in_words(total)} are free; {remedy}"
     )
 
 
 def in_words(count: int) -> str:
-    """A number of bytes with three digits."""
+    """Number of bytes as text with three digits."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""Maps of the whole beam by CUDA kernels, on the particles' device and its current stream."""
+"""Collective maps by CUDA kernels, on the particles' device and its current stream."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ ENTRY = "cuda/pipe_modes.h"
 
 
 def options(horizontal: int, vertical: int) -> tuple[str, ...]:
-    """What NVRTC is told: numbers of modes are constants of the kernels."""
+    """Options of NVRTC: the numbers of modes are compile-time constants."""
     return "-std=c++17", f"-DGT_THREADS={THREADS}", f"-DGT_HORIZONTAL={horizontal}", f"-DGT_VERTICAL={vertical}"
 
 
 @cache
 def module(horizontal: int, vertical: int) -> Any:
-    """The kernels for numbers of modes that are rounded up."""
+    """Kernels for padded numbers of modes."""
     return module_named("cupy").RawModule(code=flattened_alone(ENTRY), options=options(horizontal, vertical))
 
 
 class PipeKick:
-    """Kicks of `gputrack.PipeModes`, in place. Only sums over all particles cross to the host: a number per mode."""
+    """Kicks of `gputrack.PipeModes`, in place. Only sums over all particles, one per mode, are copied to the host."""
 
     def __init__(self) -> None:
         self._cupy = module_named("cupy")
@@ -75,7 +75,7 @@ class PipeKick:
         return result.reshape(-1, horizontal, vertical)
 
     def _for_all(self, effect: PipeModes, name: str, launch: ctypes.Structure, table: np.ndarray) -> None:
-        """One particle per thread; returns when it is done."""
+        """Run a kernel with one particle per thread, to the end."""
         kx, on_device = self._cupy.asarray(modes(effect)[0]), self._cupy.asarray(table)
         launch.run.kx, launch.run.table = address(kx), address(on_device)
         kernel = module(*map(padded, effect.modes)).get_function(name)
@@ -84,7 +84,7 @@ class PipeKick:
 
 
 def _launch(bunch: Bunch, effect: PipeModes, bar: Any, c: float) -> ctypes.Structure:
-    """`PIPE_LAUNCH` but for tables and results."""
+    """`PIPE_LAUNCH` without tables and results."""
     run = PIPE_RUN.memory(
         coordinates=address(bunch.coordinates), cotangents=None if bar is None else address(bar),
         weights=address(bunch.weights), n=bunch.weights.shape[0], inverse_width=1.0 / effect.pipe[0],

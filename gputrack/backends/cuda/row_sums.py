@@ -1,4 +1,4 @@
-"""Sums over rows on a GPU, in their order."""
+"""Sums over rows on a GPU, in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gputrack.backends.structs import ROW_SUMS
 
 
 def sum_rows(kernels: Any, rows: Any, total: Any, threads: int) -> None:
-    """Have the current stream write ``rows.sum(axis=0)`` to `total`, first row first.
+    """Queue the sum over rows, first row first, on the current stream; `total` receives it.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def sum_rows(kernels: Any, rows: Any, total: Any, threads: int) -> None:
     rows : float64 array (count, size)
     total : float64 array (size,)
     threads : int
-        In each block, as the module was built.
+        Threads per block for which the module was built.
     """
     count, size = rows.shape
     sums = ROW_SUMS.memory(rows.data.ptr, count, size, total.data.ptr)

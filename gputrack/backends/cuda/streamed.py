@@ -1,4 +1,4 @@
-"""Beams in host memory tracked on a GPU in chunks: as many particles as fit the host's memory."""
+"""Tracking of beams in host memory on a GPU in chunks, limited only by the host's memory."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from gputrack.base.errors import BackendError, InputError
 from gputrack.elements.collective_map import CollectiveKind
 from gputrack.elements.map import ReferenceValues
 
-_HOST = {"constants", "reference"}  # of tangents, which kernels take from the host
-_READ = {"records", "record_tangents"}  # of cotangents, which backends do not change
+_HOST = {"constants", "reference"}  # of tangents, read from host memory
+_READ = {"records", "record_tangents"}  # of cotangents, not changed by backends
 
 
 class StreamedBackend:
@@ -39,7 +39,7 @@ class StreamedBackend:
     ----------
     stream : Stream
     copying : float
-        Seconds of the last launch that the host spent on copies, whatever the number of turns.
+        Time [s] of the last launch spent on copies by the host, independent of the number of turns.
     """
 
     name = "cuda"
@@ -69,9 +69,9 @@ class StreamedBackend:
         )
 
     def step_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
-        """Run a launch forwards, in place, with tangents; the tangents of what was recorded."""
+        """Run a launch forwards, in place, with tangents; return the tangents of the records."""
         if launch.program.cuts:
-            raise BackendError("forward mode through collective effects runs on the host; drop backend=, or use grad")
+            raise BackendError("forward mode through collective effects needs the host; omit backend=, or use grad")
         recorded = np.zeros_like(launch.records.flat)
         with self._cupy.cuda.Device(self._device):
             constants = self._inner.dual_constants(launch.program, tangents)
@@ -120,7 +120,7 @@ class StreamedBackend:
             return self._inner.step_tangent_adjoint(p, t, c, self._own(launch, particles.coordinates))
 
     def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
-        """Carry rates of transfer matrices through one turn, in place; the rates at the records."""
+        """Propagate rates of transfer matrices through one turn, in place; return the rates at the records."""
         with self._copied(rates) as (own,):
             return self._inner.step_rates(own, self._own(launch, rates.rates)).get()
 
@@ -131,9 +131,9 @@ class StreamedBackend:
 
     @contextmanager
     def _copied(self, *given: Any) -> Iterator[list[Any]]:
-        """Copies of dataclasses whose arrays (6, n) or (n,) are on the device, copied back at the end.
+        """Copies of dataclasses with their arrays (6, n) or (n,) on the device, copied back at the end.
 
-        Records are only read, constants of tangents stay where they are.
+        Records are only read; constants of tangents stay in host memory.
         """
         xp = self._cupy
         with xp.cuda.Device(self._device):
@@ -146,7 +146,7 @@ class StreamedBackend:
                     each[name][...] = getattr(copy, name).get()
 
     def _own(self, launch: Launch, coordinates: np.ndarray) -> Launch:
-        """The launch with records on the device."""
+        """Launch with records on the device."""
         return replace(launch, records=make_records(shapes_of(launch.records), coordinates.shape[1], self._cupy))
 
     def _chunked(self, kind: Kind, launch: Launch, task: ChunkedLaunch) -> None:
@@ -169,7 +169,7 @@ class StreamedBackend:
         return total
 
     def _whole(self, particles: Particles, launch: Launch, work: Callable[[Particles, Launch], Any]) -> Any:
-        """Copy all particles to the device, work on them, and copy them back."""
+        """Copy all particles to the device, process them, and copy them back."""
         xp, shapes = self._cupy, shapes_of(launch.records)
         with xp.cuda.Device(self._device):
             own = Particles(**{name: xp.asarray(getattr(particles, name)) for name in PARTS})

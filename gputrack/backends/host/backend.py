@@ -37,7 +37,7 @@ def available_threads() -> int:
 
 @cache
 def library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
-    """The compiled kernels with their signatures; built at first use. See `Program.build_kinds`."""
+    """Compiled kernels with their signatures, built at first use."""
     lib = build(flattened("host/track.h", host_kinds(kinds)))
     lib.gputrack_track.argtypes = [ctypes.POINTER(RUN.memory), ctypes.c_int64, ctypes.c_int64, ctypes.c_int]
     lib.gputrack_track.restype = None
@@ -47,7 +47,7 @@ def library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
 
 @cache
 def adjoint_library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
-    """The compiled backward sweep, apart because it takes longer to build and few runs need it."""
+    """Compiled backward sweep, built separately because it takes longer and few runs need it."""
     lib = build(flattened("host/adjoint.h", host_kinds(kinds)))
     lib.gputrack_sweep.argtypes = [ctypes.POINTER(SWEEP.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_sweep.restype = None
@@ -56,7 +56,7 @@ def adjoint_library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
 
 @cache
 def tangent_library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
-    """The compiled kernels on dual numbers, apart as the backward sweep is."""
+    """Compiled kernels on dual numbers, built separately as well."""
     lib = build("#define GT_PARTS 2\n" + flattened("host/tangent.h", host_kinds(kinds)))
     lib.gputrack_tangent.argtypes = [ctypes.POINTER(TANGENT_RUN.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_tangent.restype = None
@@ -74,7 +74,7 @@ class HostBackend(Segmented):
     Parameters
     ----------
     threads : int, optional
-        All cores that the process may use where not given.
+        By default all cores available to the process.
     """
 
     name = "host"
@@ -109,11 +109,11 @@ class HostBackend(Segmented):
         return records
 
     def _over_parts(self, particles: Particles, work: Callable[[tuple[int, int]], None]) -> None:
-        """Do the work for all ranges of particles, on threads."""
+        """Call `work` for all ranges of particles, on threads."""
         self._on_threads(work, self._parts(particles.coordinates.shape[1]))
 
     def _on_threads(self, work: Callable[[Part], None], parts: Sequence[Part]) -> None:
-        """Do the work for all parts; without a pool where one thread does it all."""
+        """Call `work` for all parts; without a thread pool if one thread suffices."""
         if self.threads == 1 or len(parts) == 1:
             for part in parts:
                 work(part)
@@ -155,7 +155,7 @@ class HostBackend(Segmented):
         return sweep_matrices(particles, tangents, cotangents, launch)
 
     def step_rates(self, rates: MatrixRates, launch: Launch) -> Array:
-        """Carry rates of transfer matrices through one turn, in place; the rates at the records."""
+        """Propagate rates of transfer matrices through one turn, in place; return the rates at the records."""
         return pass_rates(rates, launch)
 
     def step_rates_adjoint(self, rates: MatrixRates, cotangents: RateCotangents, launch: Launch) -> np.ndarray:
@@ -163,17 +163,17 @@ class HostBackend(Segmented):
         return sweep_rates(rates, cotangents, launch)
 
     def _adjoint_parts(self, n: int) -> list[tuple[int, int]]:
-        """Ranges of particles that do not depend on the threads: their sums are added in this order."""
+        """Ranges of particles, independent of the number of threads, whose sums are added in this order."""
         size: int = self._library.gputrack_lanes() * max(1, -(-n // (self._library.gputrack_lanes() * ADJOINT_PARTS)))
         return [(i, min(n, i + size)) for i in range(0, n, size)]
 
     def _parts(self, n: int) -> list[tuple[int, int]]:
-        """Ranges of particles, whole packs of the kernel: one per thread, or a few where there are many packs."""
+        """Ranges of particles in whole packs of the kernel: one per thread, or a few if there are many packs."""
         if self.threads == 1:
             return [(0, n)]
         lanes: int = self._library.gputrack_lanes()
         packs = -(-n // lanes)
-        several = 4 * self.threads  # so that no thread waits long for another
+        several = 4 * self.threads  # to balance the load
         count = several if packs >= 8 * several else min(packs, self.threads)
         edges: list[Any] = [min(n, lanes * (packs * i // count)) for i in range(count + 1)]
         return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]

@@ -18,7 +18,7 @@ from gputrack.elements.map import MapKind, ReferenceValues
 
 @cache
 def library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
-    """The compiled sweep; one register wide, since a matrix has six columns, and that builds ten times faster."""
+    """Compiled sweep; one register wide, as a matrix has only six columns, which builds ten times faster."""
     lib = build("#define GT_PARTS 1\n" + flattened("host/matrix_adjoint.h", host_kinds(kinds)))
     lib.gputrack_matrix_sweep.argtypes = [ctypes.POINTER(MATRIX_SWEEP.memory), ctypes.c_int64, ctypes.c_int64]
     lib.gputrack_matrix_sweep.restype = None

@@ -24,7 +24,7 @@ _ENTRIES = {
 
 @cache
 def library(backwards: bool, kinds: frozenset[MapKind]) -> ctypes.CDLL:
-    """The compiled passage, one register wide as there are few columns; the sweep apart: it takes longer to build."""
+    """Compiled passage or sweep, one register wide for few columns; built separately, as the sweep takes longer."""
     header, entry = _ENTRIES[backwards]
     lib = build("#define GT_PARTS 1\n" + flattened(header, host_kinds(kinds)))
     function = getattr(lib, entry)

@@ -1,4 +1,4 @@
-"""Maps of the whole beam by the host compiler's kernels, on CPU threads."""
+"""Collective maps by compiled kernels on CPU threads."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from gputrack.elements.collective_map import Bars, Bunch
 from gputrack.elements.map import ReferenceValues
 
 ENTRY = "host/pipe_modes.h"
-PARTS = 16  # of the particles, whose sums are added up in their order whatever the threads
-UNIT = 64  # particles in a part are whole multiples, as packs and blocks of the kernels are
-WORTH = 1e-3  # seconds of work, roughly, below which threads do not pay
+PARTS = 16  # of the particles; their sums are added in order, independent of the number of threads
+UNIT = 64  # parts have multiples of this number of particles: whole packs and blocks of the kernels
+WORTH = 1e-3  # work per thread [s], approximately, below which threads do not pay off
 RATE = 1e-10  # seconds per particle and pair of modes
 
 
 @cache
 def library(horizontal: int, vertical: int) -> ctypes.CDLL:
-    """The compiled kernels for numbers of modes that are rounded up, with their signatures; built at first use."""
+    """Compiled kernels for padded numbers of modes, with their signatures; built at first use."""
     counts = f"#define GT_HORIZONTAL {horizontal}\n#define GT_VERTICAL {vertical}\n"
     lib = build(flattened_alone(ENTRY, "#define GT_PARTS 1\n" + counts))
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
@@ -60,23 +60,23 @@ class PipeKick:
 
     def step(self, bunch: Bunch, op: Any, ref: ReferenceValues, backwards: bool) -> np.ndarray | None:
         """See `gputrack.backends.protocol.CollectiveKernel`."""
-        run, kept = _run(bunch, op, -strength(op, ref) if backwards else strength(op, ref))
+        run, held = _run(bunch, op, -strength(op, ref) if backwards else strength(op, ref))
         table = kick_table(op.effect, self._deposited(op.effect, run, False)[0], bunch.total)
         lost = np.zeros(run.n, dtype=np.int8)
         run.table, run.lost = _address(table), lost.ctypes.data
         count = self._over(op.effect, run, _library_of(op.effect).pipe_kick)
-        del kept  # until here it was the kernel's
+        del held  # the kernel is done with the arrays
         return lost if count else None
 
     def undo_adjoint(self, bunch: Bunch, op: Any, ref: ReferenceValues, bar: np.ndarray) -> Bars:
         """See `gputrack.backends.protocol.CollectiveKernel`."""
         c = strength(op, ref)
-        run, kept = _run(bunch, op, c)
+        run, held = _run(bunch, op, c)
         run.cotangents = _address(bar)
         table, c_bar = adjoint_table(op.effect, self._deposited(op.effect, run, True), bunch.total, c)
         run.table = _address(table)
         self._over(op.effect, run, _library_of(op.effect).pipe_kick_adjoint)
-        del kept
+        del held
         return Bars(bar, *constant_bars(op, ref, c_bar))
 
     def _deposited(self, effect: PipeModes, run: ctypes.Structure, adjoint: bool) -> np.ndarray:
@@ -93,13 +93,13 @@ class PipeKick:
         return _in_order(sums)
 
     def _over(self, effect: PipeModes, run: ctypes.Structure, function: Any) -> int:
-        """A function of ranges of particles; the sum of what it returns."""
+        """Call a function for ranges of particles; return the sum of its results."""
         return sum(self._on_threads(effect, run.n, run.n, UNIT, lambda *part: function(ctypes.byref(run), *part)))
 
     def _on_threads(
         self, effect: PipeModes, n: int, count: int, unit: int, work: Callable[[int, int, int], Any]
     ) -> list[Any]:
-        """Share `count` things in whole units among threads, each with scratch memory; `n` is that of particles."""
+        """Share `count` items in whole units among threads, each with scratch memory, for `n` particles."""
         seconds = RATE * n * math.prod(map(padded, effect.modes))
         shares = max(1, min(self.threads, int(seconds / WORTH), -(-count // unit)))
         edges = [min(count, _whole(count * i // shares, unit)) for i in range(shares)] + [count]
@@ -117,7 +117,7 @@ def _library_of(effect: PipeModes) -> ctypes.CDLL:
 
 
 def _run(bunch: Bunch, op: Any, c: float) -> tuple[ctypes.Structure, list[np.ndarray]]:
-    """The struct but for the table, and the arrays that must live as long."""
+    """Struct without the table, and the arrays to which it points."""
     kx = modes(op.effect)[0]
     run = PIPE_RUN.memory()
     weights = np.ascontiguousarray(bunch.weights)
@@ -142,7 +142,7 @@ def _in_order(rows: np.ndarray) -> np.ndarray:
 
 
 def _aligned(size: int) -> np.ndarray:
-    """Memory for so many numbers that begins on a cache line."""
+    """Memory for `size` numbers, aligned to a cache line."""
     raw = np.empty(size + 8)
     return raw[-(raw.ctypes.data // 8) % 8 :][:size]
 

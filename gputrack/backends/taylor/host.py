@@ -1,4 +1,4 @@
-"""Maps of a lattice as truncated power series: the kernels on a series number type, built for one space at a time."""
+"""Maps of a lattice as truncated power series on the host: kernels with series as numbers, built for each space."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gputrack.tpsa.space import Space
 def library(space: Space, several: bool, kinds: frozenset[MapKind]) -> ctypes.CDLL:
     """Compiled maps for one space; built at first use, cached on disk.
 
-    `several` maps travel side by side in one vector register: more of them would not fit the first-level cache.
+    With `several`, maps are propagated side by side in one vector register; more would not fit in the L1 cache.
     """
     defines = "#define GT_PARTS 1\n" if several else "#define GT_SCALAR\n"
     lib = build(flattened("host/taylor.h", host_kinds(kinds), defines, series_text(space)))
@@ -44,20 +44,20 @@ def run_series(
     slopes: np.ndarray | None = None,
     threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Carry maps once through programs.
+    """Propagate maps once through programs.
 
     Parameters
     ----------
     space : Space
-        Of 6 variables, and parameters.
+        With 6 variables, and parameters.
     programs : sequence of Program
-        One for all maps, or one for each; equal but for the constants.
+        One for all maps, or one for each; they may differ only in the constants.
     reference : float64 array (5, 1 + parameters)
         Members of `ReferenceValues`, and their derivatives along the parameters.
     maps : float64 array (n, 6, space.size)
         Coefficients of the incoming coordinates.
     places : int
-        Number of places of the one monitor in the programs.
+        Number of places of the programs' only monitor.
     slopes : float64 array (n_constants, parameters) or (n, n_constants, parameters), optional
         Derivatives of the constants along the parameters, for all maps or for each.
     threads : int
@@ -93,21 +93,21 @@ def run_series(
 
 
 def _aligned(size: int) -> np.ndarray:
-    """Memory that begins at a multiple of 64 bytes."""
+    """Memory aligned to 64 bytes."""
     room = np.zeros(size + 64, dtype=np.uint8)
     skip = -room.ctypes.data % 64
     return room[skip : skip + size]
 
 
 def _spread(values: np.ndarray, lanes: int) -> np.ndarray:
-    """The same numbers for all lanes, (n, lanes), lanes together."""
+    """(n, lanes) The same numbers for all lanes, lanes contiguous."""
     out = _aligned(8 * lanes * values.size).view(np.float64).reshape(values.size, lanes)
     out[:] = values.reshape(-1, 1)
     return out
 
 
 def _tiled(values: np.ndarray, tiles: int, lanes: int) -> np.ndarray:
-    """(n, ...) as (tiles, ..., lanes); lanes without a map of their own repeat the last one."""
+    """(n, ...) as (tiles, ..., lanes); excess lanes repeat the last map."""
     rows = np.minimum(np.arange(tiles * lanes), len(values) - 1)
     moved: Any = np.moveaxis(values[rows].reshape(tiles, lanes, *values.shape[1:]), 1, -1)
     out = _aligned(8 * moved.size).view(np.float64).reshape(moved.shape)
@@ -116,6 +116,6 @@ def _tiled(values: np.ndarray, tiles: int, lanes: int) -> np.ndarray:
 
 
 def _untiled(values: np.ndarray, n: int) -> np.ndarray:
-    """The opposite of `_tiled`."""
+    """Inverse of `_tiled`."""
     moved = np.moveaxis(values, -1, 1)
     return np.ascontiguousarray(moved.reshape(len(values) * values.shape[-1], *moved.shape[2:])[:n])

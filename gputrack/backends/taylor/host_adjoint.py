@@ -1,4 +1,4 @@
-"""Derivatives of maps by the kernels: the backward sweep on power series, built for one space at a time."""
+"""Derivatives of power-series maps on the host: kernels of the backward sweep, built for each space."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from gputrack.elements.map import MapKind, ReferenceValues
 from gputrack.lattice.program import Program
 from gputrack.tpsa.space import Space
 
-#: series and functionals that the adjoint of the largest map keeps on the stack, with those of what it calls
+#: series and functionals on the stack in the adjoint of the largest map, including called functions
 _FRAMES = 400
-#: bytes of stack that every thread has
+#: stack size of every thread [bytes]
 _STACK = 2**21
 
 
 @cache
 def library(space: Space, kinds: frozenset[MapKind]) -> ctypes.CDLL:
-    """The compiled sweep for one space without parameters; built at first use, cached on disk."""
+    """Compiled sweep for one space without parameters; built at first use, cached on disk."""
     text = series_text(space) + series_adjoint_text(space)
     lib = build(flattened("host/taylor_adjoint.h", host_kinds(kinds), "#define GT_SCALAR\n", text))
     lib.gputrack_series_sweep.argtypes = [ctypes.POINTER(SERIES_SWEEP.memory), ctypes.c_void_p]
@@ -47,12 +47,12 @@ def sweep_series(
     Parameters
     ----------
     space : Space
-        Of 6 variables, without parameters.
+        With 6 variables, without parameters.
     program : Program
-        With a record, of one monitor, where seeds are added.
+        With the records of one monitor, at which seeds are added.
     reference : ReferenceValues
     maps : float64 array (6, space.size)
-        Coefficients after the program; before it when the call returns.
+        Coefficients after the program, replaced by those before it.
     cotangents : float64 array (6, space.size)
         Derivatives of a scalar with respect to these, likewise.
     seeds : float64 array (places, 6, space.size)
@@ -83,7 +83,7 @@ def sweep_series(
 
 
 def _on_stack(size: int, call: Callable[[], None]) -> None:
-    """Call what needs so many bytes of stack: in a thread of its own where that is more than a thread has anyway."""
+    """Call a function that needs `size` bytes of stack, in a new thread if that exceeds the default."""
     if size < _STACK:
         return call()
     before = threading.stack_size(-(-2 * size // 4096) * 4096)

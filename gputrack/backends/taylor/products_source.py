@@ -1,8 +1,8 @@
-"""Generated text that the series number type of the kernels needs for one space: sizes, products and their adjoints.
+"""Generated text for the series type of the kernels, for one space: sizes, products and their adjoints.
 
-Tracking lists the variables of a space as (delta, x, px, y, py, z), with parameters behind them; monomials of these are
-in the order of `gputrack.tpsa.space`. So delta times all monomials of one degree are the first ones of the next degree,
-and products with series in delta alone, which are frequent, need no tables.
+Tracking orders the variables of a space as (delta, x, px, y, py, z), followed by parameters; monomials of these are
+in the order of `gputrack.tpsa.space`. Then delta times all monomials of one degree are the first ones of the next
+degree, and the frequent products with series in delta alone need no tables.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from gputrack.tpsa.space import Space
 from gputrack.tpsa.sums_source import Sums, terms_text
 from gputrack.tpsa.tables import adjoint_terms, product_terms
 
-#: sums for one degree with more terms than this are loops over tables: straight-line code would take long to compile
+#: largest number of terms of one degree in straight-line code; beyond it, loops over tables compile faster
 STRAIGHT_TERMS = 1500
-#: rows whose sums stay in registers together: of products, of maps side by side in sixteen registers, and of adjoints
+#: rows with sums in registers at the same time: of products, of maps side by side in sixteen registers, of adjoints
 GROUP, ADJOINT_GROUP = 12, 8
 
 
 def series_text(space: Space) -> str:
-    """Sizes, and products of both factors' degrees >= 1, for kernels/taylor/products_by_blocks.h."""
+    """Sizes, and products of terms of degrees >= 1 of both factors, for kernels/taylor/products_by_blocks.h."""
     sums = Sums("series_sums", space, product_terms(space), GROUP, least_left=1, least_right=1)
     squares = Sums("series_squares", space, sums.terms, GROUP, least_left=1, least_right=1, squares=True)
     degrees = range(2, space.order + 1)
@@ -34,7 +34,7 @@ def series_text(space: Space) -> str:
 
 
 def series_adjoint_text(space: Space) -> str:
-    """Adjoints of products with series of degrees >= 1, for kernels/taylor/functional.h."""
+    """Adjoints of products with terms of degrees >= 1, for kernels/taylor/functional.h."""
     sums = Sums("pulled_sums", space, adjoint_terms(space), ADJOINT_GROUP, least_left=1)
     degrees = range(space.order)
     return _functions(sums, degrees, [d for d in degrees if sums.count(d) <= STRAIGHT_TERMS])
@@ -47,7 +47,7 @@ def series_rows_text(space: Space) -> str:
 
 
 def sizes_text(space: Space) -> str:
-    """Sizes, the first row of each degree, and the row in the space of each row of a series."""
+    """Sizes, the first row of each degree, and the row in the space for each row of a series."""
     firsts, rows = (", ".join(str(i) for i in values) for values in (space.first, space_rows(space).tolist()))
     return (
         f"constexpr int SERIES_ORDER = {space.order}, SERIES_SIZE = {space.size};\n"
@@ -65,7 +65,7 @@ def space_rows(space: Space) -> np.ndarray:
 
 
 def _functions(sums: Sums, degrees: range | list[int], straight: list[int]) -> str:
-    """The sums of some degrees: as straight-line code, or through tables, which are named as the sums in capitals."""
+    """Sums of some degrees: straight-line code, or loops over tables named as the sums, in capitals."""
     prefix = sums.name.upper()
     bodies = {d: sums.call(d) if d in straight else sums.table_call(d, prefix) for d in degrees}
     tables = terms_text(prefix, sums.terms) if len(straight) < len(degrees) else ""

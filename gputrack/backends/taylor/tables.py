@@ -1,4 +1,4 @@
-"""What a run of maps through programs is given, for all maps or for each: ops, constants, their slopes, reference."""
+"""Tables of programs for power-series maps, common to all maps or for each: ops, constants, slopes, reference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gputrack.tpsa.space import Space
 
 @dataclass(frozen=True)
 class SeriesTables:
-    """Tables of programs that are equal but for their constants.
+    """Tables of programs that differ only in their constants.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class SeriesTables:
     members : float64 array (5 + 5 parameters,)
         Members of `ReferenceValues`, then their derivatives.
     most : int
-        Number of constants of the op that has most.
+        Largest number of constants of an op.
     """
 
     ops: np.ndarray
@@ -56,10 +56,10 @@ class SeriesTables:
 
     @property
     def own_constants(self) -> int:
-        """From one map's constants to the next one's; 0 where all have the same."""
+        """Stride of the constants from map to map; 0 if all share them."""
         return self.constants.shape[1] if len(self.constants) > 1 else 0
 
     @property
     def own_slopes(self) -> int:
-        """The same of the slopes."""
+        """Stride of the slopes from map to map; 0 if all share them."""
         return self.slopes[0].size if len(self.slopes) > 1 else 0
