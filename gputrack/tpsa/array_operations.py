@@ -1,7 +1,7 @@
 """Operations on truncated power series in array mathematics: the reference implementation of the kernels.
 
-For any array library. Coefficients are (tiles, rows, lanes), see `gputrack.tpsa.layout`. All rows of a degree gather
-their factors at once, padded with products by 0. autograd differentiates all of it.
+For any array library, differentiable by autograd. Coefficients are (tiles, rows, lanes), see `gputrack.tpsa.layout`.
+The factors of all rows of a degree are gathered at once, padded with products by 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gputrack.tpsa.tables import Terms, adjoint_terms, parents, product_terms, t
 
 @cache
 def _factors(space: Space, degree: int, adjoint: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (rows of the degree, most terms) of left and right factors; padded with row `size`, which holds 0."""
+    """Rows of left and right factors, (rows of the degree, most terms); padded with row `size`, which is 0."""
     terms: Terms = (adjoint_terms if adjoint else product_terms)(space)
     rows = slice(space.first[degree], space.first[degree + 1])
     begin, end = terms.starts[rows, 0], terms.starts[rows, -1]
@@ -30,7 +30,7 @@ def _factors(space: Space, degree: int, adjoint: bool) -> tuple[np.ndarray, np.n
 
 
 def _sums(space: Space, degree: int, x: Array, y: Array, skip: int = 0, adjoint: bool = False) -> Array:
-    """Sums of products x_i y_j of all rows of a degree, without the first `skip` terms of each row."""
+    """Sums of products x_i y_j for all rows of a degree, without the first `skip` terms of each row."""
     left, right = (beside(rows, x) for rows in _factors(space, degree, adjoint))
     return (x[:, left[:, skip:]] * y[:, right[:, skip:]]).sum(axis=2)
 
@@ -47,7 +47,7 @@ def product(space: Space, a: Array, b: Array, order: int) -> Array:
 
 
 def product_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
-    """c_i = sum of b_j g_{i+j}: the derivative of the sum of g times the product, with respect to the other factor."""
+    """c_i = sum of b_j g_{i+j}: derivative of <g, a b> with respect to a."""
     b, g = padded(b, space.size + 1), padded(g, space.size)
     return _joined([_sums(space, d, b, g, adjoint=True) for d in range(order + 1)])
 
@@ -100,14 +100,14 @@ def compose(space: Space, a: Array, b: Array, order: int) -> Array:
 
 
 def compose_adjoint(space: Space, g: Array, b: Array, order: int) -> Array:
-    """c_m = sum over k of g_k (b^m)_k: the derivative of the sum of g times a(b), with respect to a."""
+    """c_m = sum over k of g_k (b^m)_k: derivative of <g, a(b)> with respect to a."""
     powers = _powers(space, b, space.order_of[g.shape[2]], order)
     xp = namespace(g, b)
     return xp.concatenate([(g * power).sum(axis=2)[:, :, None] for power in powers], axis=2)
 
 
 def _powers(space: Space, b: Array, order: int, degree: int) -> list[Array]:
-    """b^m up to an order, for all monomials m up to a degree; each from its parent."""
+    """b^m up to an order, for all monomials m up to a degree, each computed from its parent."""
     one = padded(0.0 * b[0, :, :1] + 1.0, space.first[order + 1])
     powers = [one]
     lasts = np.zeros(space.size, dtype=np.int64)
@@ -118,6 +118,6 @@ def _powers(space: Space, b: Array, order: int, degree: int) -> list[Array]:
 
 
 def _weighted(space: Space, a: Array) -> Array:
-    """E a: each coefficient times its degree, with a row of 0 at the end."""
+    """E a: each coefficient times its degree, with a row of zeros at the end."""
     weights = space.degrees[: a.shape[1], None].astype(float)
     return padded(a * beside(weights, a), space.size + 1)

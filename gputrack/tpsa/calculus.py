@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def derivative(a: Series, variable: int) -> Series:
-    """Partial derivative with respect to a variable or parameter, known to one order less.
+    """Partial derivative with respect to a variable or parameter, of one order less.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def poisson(a: Series, b: Series) -> Series:
     Raises
     ------
     InputError
-        The space has an odd number of variables, or the two live in different ones.
+        The space has an odd number of variables, or the spaces differ.
     """
     if a.space.variables % 2:
         raise InputError(f"poisson: variables must come in pairs (q, p), got {a.space.variables} of them")

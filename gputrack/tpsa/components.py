@@ -1,4 +1,4 @@
-"""Operations on the components of maps: sequences of series of one space, which know nothing of maps."""
+"""Operations on the components of maps, given as sequences of series of one space."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def without_constant(series: Sequence[Series]) -> list[Series]:
 
 
 def composed(outer: Sequence[Series], inner: Sequence[Series], order: int | None = None) -> list[Series]:
-    """Series with others substituted for their variables: outer_i(inner(x)).
+    """Composition of series: outer_i(inner(x)).
 
     Parameters
     ----------
     outer : sequence of Series
     inner : sequence of Series
-        One for each variable; parameters are unchanged. Where its constant part is not 0, the polynomials of `outer`
-        are evaluated there as they are.
+        One for each variable; parameters are unchanged. If constant parts are not 0, the truncated polynomials of
+        `outer` are evaluated there.
     order : int, optional
         Highest order of the result; by default that of the space.
 
     Raises
     ------
     InputError
-        The series live in different spaces.
+        The series belong to different spaces.
     """
     space, own = inner[0].space, inner[0].batch
     if any(c.space is not space and c.space != space for c in outer):
-        raise InputError(f"compose: the maps live in different spaces, {outer[0].space} and {space}")
+        raise InputError(f"compose: the maps belong to different spaces, {outer[0].space} and {space}")
     highest = space.order if order is None else min(require_integer("compose", "order", order, at_least=0), space.order)
     given = (*outer, *inner)
     same = all(c.batch == own for c in given)
@@ -84,14 +84,14 @@ def stacked(series: Sequence[Series]) -> Array:
 
 
 def transformed(matrix: Array, series: Sequence[Series]) -> list[Series]:
-    """Linear combinations of series: matrix (*batch, n, len(series)), or one for all of the batch."""
+    """Linear combinations of series: matrix (*batch, n, len(series)), or one for the whole batch."""
     batch, data = series[0].batch, stacked(series)
     sums = combined(lane_matrix(matrix, batch, data), data)
     return [Series(series[0].space, sums[i], batch) for i in range(matrix.shape[-2])]
 
 
 def lane_matrix(matrix: Array, batch: tuple[int, ...], data: Array) -> Array:
-    """(tiles, n, m, lanes) Matrices (*batch, n, m) as the coefficients lie; `data` says on which device."""
+    """(tiles, n, m, lanes) Matrices (*batch, n, m) in the layout and on the device of the coefficients `data`."""
     n, m = matrix.shape[-2:]
     xp, zero = namespace(data), np.zeros((*batch, n, m))
     if matrix.shape != zero.shape:
@@ -106,11 +106,11 @@ def combined(matrix: Array, data: Array) -> Array:
 
 
 def require_no_constant(name: str, series: Sequence[Series]) -> None:
-    """Raise an `InputError` where a constant part is not 0: the origin is not a fixed point."""
+    """Raise `InputError` if a constant part is not 0: the origin is not a fixed point."""
     constant = untraced(constant_part(series))
     if bool((constant != 0).any()):
         worst = np.abs(constant).max()
         raise InputError(
-            f"{name}: the constant part must be 0, its largest entry is {worst:.3g}; take map.without_constant(), "
-            "the map about the orbit on either side"
+            f"{name}: the constant part must be 0, its largest entry is {worst:.3g}; use map.without_constant(), "
+            "the map relative to the outgoing orbit"
         )

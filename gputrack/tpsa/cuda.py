@@ -15,13 +15,13 @@ from gputrack.tpsa.tables import adjoint_terms, by_length, product_terms, tree
 
 THREADS = 128
 OPTIONS = ("-std=c++17", f"-DGT_THREADS={THREADS}")
-#: what CUDA kernels offer; the rest is array mathematics
+#: operations with CUDA kernels; others use array mathematics
 NAMES = ("product", "product_adjoint", "quotient", "exp", "square_root", "sine_cosine")
 
 
 @cache
 def kernels(space: Space) -> Kernels:
-    """The kernels of a space."""
+    """Kernels of a space."""
     return Kernels(space)
 
 
@@ -85,7 +85,7 @@ class Kernels:
         return of[a.shape[1]] | (0 if b is None else of[b.shape[1]] << 8) | order << 16
 
     def _launch(self, name: str, a: Array, b: Array, order: int, orders: int, *values: Array) -> list[Array]:
-        """Run a kernel; `values` are the constant parts of results that the kernel does not set."""
+        """Run a kernel; `values` are the constant parts of the results, which the kernel does not set."""
         xp = self._xp
         a, b = xp.ascontiguousarray(a), xp.ascontiguousarray(b)
         maps = a.shape[0] * a.shape[2]

@@ -15,18 +15,18 @@ from gputrack.tpsa.tables import parents, tree
 if TYPE_CHECKING:
     from gputrack.tpsa.series import Series
 
-CHUNK = 2048  # points whose monomials are held at a time
+CHUNK = 2048  # points evaluated at a time
 
 
 def evaluate(series: tuple[Series, ...], points: Array) -> Array:
-    """Values at points, one matrix product of coefficients and monomials.
+    """Values at points, by matrix products of coefficients and monomials.
 
     Parameters
     ----------
     series : tuple of Series
         Of one space and batch.
     points : (variables, n) or (dimensions, n) array
-        Parameters that are not given are 0.
+        Parameters are 0 if not given.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def evaluate(series: tuple[Series, ...], points: Array) -> Array:
     Raises
     ------
     InputError
-        The points have another shape.
+        The shape of the points is wrong.
     """
     space = series[0].space
     points = points if is_traced(points) else namespace(points).asarray(points)
@@ -51,7 +51,7 @@ def evaluate(series: tuple[Series, ...], points: Array) -> Array:
 
 
 def _monomials(space: Space, order: int, points: Any) -> Any:
-    """(rows, n) All monomials up to an order, each from its parent."""
+    """(rows, n) All monomials up to an order, each computed from its parent."""
     xp = namespace(points)
     lasts = np.zeros(space.size, dtype=np.int64)
     lasts[tree(space).rows] = tree(space).lasts

@@ -1,4 +1,4 @@
-"""Maps in files: NumPy's .npz, without pickled objects."""
+"""Files of maps, in NumPy's .npz format without pickled objects."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ VERSION = 1
 
 
 def save_coefficients(path: str | os.PathLike[str], space: Space, coefficients: Array) -> None:
-    """Write the coefficients (*batch, variables, size) of a map; an old file is replaced once the new one is complete.
+    """Write the coefficients (*batch, variables, size) of a map; an existing file is replaced atomically.
 
-    The file holds ``coefficients`` (*batch, variables, size), the ``exponents`` (size, dimensions) of each, and the
-    numbers of the space: variables, order, parameters, parameter_order.
+    The file holds ``coefficients`` (*batch, variables, size), their ``exponents`` (size, dimensions), and the numbers
+    of the space: variables, order, parameters, parameter_order.
 
     Raises
     ------
@@ -41,12 +41,12 @@ def save_coefficients(path: str | os.PathLike[str], space: Space, coefficients: 
 
 
 def load_coefficients(path: str | os.PathLike[str]) -> tuple[Space, np.ndarray]:
-    """Space and coefficients (*batch, variables, rows) of a map, from a file that `save_coefficients` wrote.
+    """Space and coefficients (*batch, variables, rows) of a map, from a file of `save_coefficients`.
 
     Raises
     ------
     InputError
-        The file cannot be read, or holds no map.
+        The file cannot be read, or does not contain a map.
     """
     source = Path(path)
     try:
@@ -55,8 +55,8 @@ def load_coefficients(path: str | os.PathLike[str]) -> tuple[Space, np.ndarray]:
     except OSError as error:
         raise InputError(f"cannot read map file {source}: {error.strerror or error}") from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
-        raise InputError(f"{source} holds no map: {error}") from error
+        raise InputError(f"{source} contains no map: {error}") from error
     if numbers.shape != (5,) or numbers[0] != VERSION:
-        raise InputError(f"{source} holds no map of version {VERSION}: {numbers.tolist()}")
+        raise InputError(f"{source} contains no map of version {VERSION}: {numbers.tolist()}")
     variables, order, parameters, parameter_order = (int(n) for n in numbers[1:])
     return Space(variables, order, parameters, parameter_order), coefficients

@@ -1,4 +1,4 @@
-"""Operations on truncated power series by the host compiler's kernels, built at first use and kept on disk."""
+"""Operations on truncated power series by compiled kernels on the host, built at first use and cached on disk."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _SIGNATURES = {
     "tpsa_product": 3, "tpsa_product_adjoint": 3, "tpsa_quotient": 3, "tpsa_exponential": 2, "tpsa_sine_cosine": 3,
     "tpsa_square_root": 2,
 }  # fmt: skip
-#: where an array keeps the address of its data: NumPy's own members, behind those of any object, begin with it
+#: offset of the address of an array's data in the array object: the first member after the object header
 _HEADER = object.__basicsize__
 _REAL = np.dtype(np.float64)
 _Parts = list[tuple[np.ndarray, int]]  # arrays, and the orders up to which they have rows
 
 
 def has_kernels() -> bool:
-    """Whether there is a compiler, and arrays are laid out as the kernels read them."""
+    """Whether there is a compiler, and array objects have the layout that the kernels assume."""
     return find_compiler() is not None and _places_are_known()
 
 
 @cache
 def kernels(space: Space) -> Kernels:
-    """The kernels of a space."""
+    """Kernels of a space."""
     return Kernels(space, is_straight(space))
 
 
@@ -56,7 +56,7 @@ class Kernels:
     ----------
     space : Space
     straight : bool
-        Whether they are built for this space alone: faster, after some seconds of building, once.
+        Whether they are built for this space only: faster, after compilation for some seconds at first use.
     """
 
     def __init__(self, space: Space, straight: bool) -> None:
@@ -135,7 +135,7 @@ class Kernels:
         return _merged(self._run_compose(first, second, a.shape[1], a.shape[3], order, adjoint, 2))
 
     def compose_parts(self, a: list[np.ndarray], b: list[np.ndarray], order: int, adjoint: bool = False) -> np.ndarray:
-        """The same of real series (tiles, rows, lanes), contiguous, each with rows up to an order of its own."""
+        """`compose` for contiguous real series (tiles, rows, lanes), each of its own order."""
         orders, (tiles, _, lanes) = self.space.order_of, b[0].shape
         first, second = ([(x, orders[x.shape[1]]) for x in parts] for parts in (a, b))
         return self._run_compose(first, second, tiles, lanes, order, adjoint, 0)
@@ -143,7 +143,7 @@ class Kernels:
     def _run_compose(
         self, a: _Parts, b: _Parts, tiles: int, lanes: int, order: int, adjoint: bool, kind: int
     ) -> np.ndarray:
-        """`kind`: 0 for real series, 2 for complex ones, whose parts lie in rows of their own."""
+        """`kind`: 0 for real series, 2 for complex ones with separate rows of real and imaginary parts."""
         rows = self.space.first[order + 1] << (kind >> 1)
         c = _empty(len(a) * tiles, rows, lanes).reshape(len(a), tiles, rows, lanes)
         given = array("q", [len(a), order, adjoint])
@@ -155,9 +155,9 @@ class Kernels:
         return c
 
     def inverse(self, a: list[np.ndarray], order: int) -> np.ndarray | None:
-        """(variables, tiles, rows, lanes) Inverse of a map of real series (tiles, rows, lanes), contiguous.
+        """(variables, tiles, rows, lanes) Inverse of a map of contiguous real series (tiles, rows, lanes).
 
-        Up to an order >= 1; None where a constant part is not 0, or a linear part singular.
+        Up to an order >= 1; None if a constant part is not 0 or a linear part is singular.
         """
         space, (tiles, _, lanes) = self.space, a[0].shape
         rows = space.first[order + 1]
@@ -172,7 +172,7 @@ class Kernels:
     def _of_one(
         self, function: Any, a: np.ndarray, order: int, values: tuple[Any, ...], flag: bool = False
     ) -> list[np.ndarray]:
-        """Functions, by those of their constant parts."""
+        """Elementary functions, given their values for the constant parts."""
         tiles, rows, lanes = a.shape
         plain = a.dtype is _REAL
         own = _whole(a) if plain else _split(a)
@@ -187,7 +187,7 @@ class Kernels:
 
 
 def _alike(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of one type, both contiguous."""
+    """Both arrays contiguous and of the same type."""
     if a.dtype != b.dtype:
         kind = np.result_type(a, b)
         a, b = a.astype(kind), b.astype(kind)
@@ -199,7 +199,7 @@ def _whole(a: np.ndarray) -> np.ndarray:
 
 
 def _empty(tiles: int, rows: int, lanes: int) -> np.ndarray:
-    """A new array; one of tiles begins on a cache line, as vectors load fastest."""
+    """New array; several lanes are aligned to a cache line, for fast vector loads."""
     if lanes == 1:
         return np.empty((tiles, rows, 1))
     count = tiles * rows * lanes
@@ -210,26 +210,26 @@ def _empty(tiles: int, rows: int, lanes: int) -> np.ndarray:
 
 
 def place(data: np.ndarray) -> int:
-    """Address of what holds the address of an array's data: many times faster than asking for that itself."""
+    """Address of the member with the address of an array's data, many times faster to get than that itself."""
     return id(data) + _HEADER
 
 
 @cache
 def _places_are_known() -> bool:
-    """Whether the address of an array's data stands where it is read."""
+    """Whether array objects have the address of their data at the assumed offset."""
     sample = np.empty(3)
     return ctypes.c_void_p.from_address(place(sample)).value == sample.ctypes.data
 
 
 def _split(a: np.ndarray) -> np.ndarray:
-    """Real parts and imaginary parts in rows of their own, (..., 2 rows, lanes), from complex numbers."""
+    """Separate rows of real and imaginary parts, (..., 2 rows, lanes), from complex numbers."""
     *more, rows, lanes = a.shape
     parts = np.ascontiguousarray(a, dtype=np.complex128).view(np.float64).reshape(*more, rows, lanes, 2)
     return np.ascontiguousarray(parts.swapaxes(-1, -2)).reshape(*more, 2 * rows, lanes)
 
 
 def _merged(a: np.ndarray) -> np.ndarray:
-    """Complex numbers from their parts, the inverse of `_split`."""
+    """Complex numbers from separate parts: inverse of `_split`."""
     *more, rows, lanes = a.shape
     parts = np.ascontiguousarray(a.reshape(*more, rows // 2, 2, lanes).swapaxes(-1, -2))
     return parts.view(np.complex128)[..., 0]

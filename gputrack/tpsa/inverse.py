@@ -1,4 +1,4 @@
-"""Inverses of maps, of their components."""
+"""Inverses of maps, given by their components."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from gputrack.tpsa.layout import beside, namespace, padded
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 
-#: largest entry of a matrix times that of its inverse, beyond which no digit of the inverse is correct
+#: product of the largest entries of a matrix and its inverse beyond which the inverse has no correct digit
 _SINGULAR = 1e15
 
 
 def inverse(given: Sequence[Series]) -> list[Series]:
     """Components of the map X with given(X(y)) = y, for components `given` of one batch.
 
-    With the linear part L and the rest N, X = L^-1 (y - N(X)). A guess correct up to some order gives one that is
-    correct to one order more: as many rounds as there are orders give the inverse to the order of the space.
+    With the linear part L and the remainder N, X = L^-1 (y - N(X)). Each iteration adds one correct order, up to the
+    order of the space.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def inverse(given: Sequence[Series]) -> list[Series]:
     back = lane_matrix(_inverted(linear_part(given)), batch, data)
     unit = stacked([x._spread(batch) for x in variables_like(given[0])])
     own, parameters = unit[: space.variables], unit[space.variables :]
-    # Terms linear in the parameters belong to y: they do not depend on X.
+    # Terms linear in the parameters are added to y, since they do not depend on X.
     start = combined(back, own - _only(data[:, :, : space.rows(1)], _is_parameter(space)))
     rest = _only(data, space.degrees > 1)
     answer, xp = start, namespace(start)
@@ -68,7 +68,7 @@ def _is_parameter(space: Space) -> np.ndarray:
 
 
 def _only(data: Any, rows: np.ndarray) -> Any:
-    """Data (series, tiles, rows, lanes) with zeros in all but some rows."""
+    """Data (series, tiles, rows, lanes) with zeros in all other rows."""
     return data * beside(rows[: data.shape[2], None].astype(float), data)
 
 

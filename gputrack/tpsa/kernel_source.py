@@ -1,4 +1,4 @@
-"""Source text of the kernels of the algebra: for one space as straight-line code, or with tables for all spaces."""
+"""Source text of the kernels of power series: straight-line code for one space, or tables for all spaces."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from gputrack.tpsa.structs import STRUCTS
 from gputrack.tpsa.sums_source import Sums
 from gputrack.tpsa.tables import product_terms
 
-#: most products for which text is written: 6 variables have 6188 at order 5 (some seconds to build), 18564 at order 6
-#: (15 s, once, for products three to four times as fast)
+#: largest number of products in straight-line code: 6 variables have 6188 at order 5 (some seconds to build), 18564 at
+#: order 6 (15 s, once, for products three to four times as fast)
 MOST_PRODUCTS = 20000
-#: the same on GPUs, where text of more than the instruction cache holds is read again by every warp (not measured)
+#: the same on GPUs, where every warp reloads code that exceeds the instruction cache (not measured)
 MOST_GPU_PRODUCTS = 500
 
 
 def is_straight(space: Space) -> bool:
-    """Whether the kernels of a space are built for it alone, rather than read its tables.
+    """Whether the kernels of a space are built for it as straight-line code, instead of using tables.
 
-    So it is up to `MOST_PRODUCTS` products, or ``$GPUTRACK_TPSA_PRODUCTS``; 0 builds none.
+    True up to `MOST_PRODUCTS` products, or ``$GPUTRACK_TPSA_PRODUCTS``; 0 disables straight-line code.
     """
     most = int(os.environ.get("GPUTRACK_TPSA_PRODUCTS", MOST_PRODUCTS))
     return len(product_terms(space).left) <= most
 
 
 def kernel_text(entry: str, space: Space | None) -> str:
-    """Source with an entry file such as ``host/tpsa.h``, for one space or (None) for all that use tables."""
+    """Source with an entry file such as ``host/tpsa.h``, for one space, or (None) for all spaces with tables."""
     seen: set[Path] = set()
     target, own = (flatten(kernel_folder() / name, seen) for name in ("target.h", entry))
     text = _straight_text(space) + own
@@ -37,7 +37,7 @@ def kernel_text(entry: str, space: Space | None) -> str:
 
 
 def _straight_text(space: Space | None) -> str:
-    """``straight_sums``, and whether it is there."""
+    """Text of ``straight_sums``, and of the constant STRAIGHT, true if it exists."""
     if space is None:
         return (
             "constexpr bool STRAIGHT = false;\n"

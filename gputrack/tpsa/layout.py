@@ -1,7 +1,7 @@
-"""How the coefficients of many series lie in memory: tiles of eight maps side by side.
+"""Memory layout of the coefficients of many series: tiles of eight maps side by side.
 
-Users see (..., rows). Kernels see (tiles, rows, lanes): one lane for a single map, eight on a CPU, as many as there
-are maps on a GPU. Lanes beyond the last map repeat it, so that nothing unusual is computed there.
+Public arrays are (..., rows). Kernels use (tiles, rows, lanes): one lane for a single map, eight on a CPU, as many as
+there are maps on a GPU. Excess lanes repeat the last map, so that no invalid numbers occur there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TILE = 8
 
 
 def namespace(*values: Any) -> Any:
-    """`gputrack.base.arrays.namespace`; at once where all are NumPy's, as small series are soon worked out."""
+    """`gputrack.base.arrays.namespace`, with a shortcut for NumPy, since operations on small series are short."""
     for value in values:
         if type(value) is not np.ndarray:
             return arrays.namespace(*values)
@@ -26,12 +26,12 @@ def namespace(*values: Any) -> Any:
 
 
 def beside(table: np.ndarray, data: Any) -> Any:
-    """A table of the host's where the data are: rows to gather, factors."""
+    """Table from the host (rows to gather, factors) on the device of the data."""
     return arrays.namespace(data).asarray(table) if is_cupy(data) else table
 
 
 def lanes_of(batch: tuple[int, ...], on_gpu: bool) -> tuple[int, int]:
-    """Tiles and lanes for so many maps."""
+    """Number of tiles and lanes for a batch of maps."""
     count = math.prod(batch)
     if count == 1:
         return 1, 1
@@ -59,12 +59,12 @@ def unpacked(data: Array, batch: tuple[int, ...]) -> Array:
 
 
 def contiguous(data: Any) -> Any:
-    """Rows one after the other in memory; traced arrays are left to the kernels' door."""
+    """Contiguous array; traced arrays are unchanged and made contiguous when kernels are called."""
     return data if is_traced(data) else namespace(data).ascontiguousarray(data)
 
 
 def padded(data: Array, rows: int) -> Array:
-    """Data (..., rows, lanes) with zeros up to so many rows, or cut to them."""
+    """Data (..., rows, lanes) padded with zeros, or truncated, to a number of rows."""
     have = data.shape[-2]
     if have == rows:
         return data

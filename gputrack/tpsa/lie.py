@@ -34,13 +34,13 @@ def exponential_map(f: Series) -> Map:
     Raises
     ------
     InputError
-        The space has an odd number of variables, or the series of the exponential does not converge.
+        The space has an odd number of variables, or the exponential series does not converge.
     """
     return Map(time_one_map(hamiltonian_field(f)))
 
 
 def lie_logarithm(given: Map) -> Map:
-    """The vector field whose exponential, applied to the variables, is a map with linear part 1; order by order.
+    """Vector field whose exponential, applied to the variables, is a given map with linear part 1; order by order.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from gputrack.tpsa.space import Space
 
 
 class Map(Sequence[Series]):
-    """A map of the variables of a space; parameters go through it unchanged.
+    """Map of the variables of a space; parameters are unchanged.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Map(Sequence[Series]):
     Raises
     ------
     InputError
-        Another number of components, or they live in different spaces.
+        The number of components is wrong, or their spaces differ.
     """
 
     __slots__ = ("batch", "components", "space")
@@ -52,7 +52,7 @@ class Map(Sequence[Series]):
             same = all(c.batch == given[0].batch for c in given)
             batch = given[0].batch if same else np.broadcast_shapes(*(c.batch for c in given))
         except ValueError:
-            raise InputError(f"Map: batches {[c.batch for c in given]} do not go together") from None
+            raise InputError(f"Map: batches {[c.batch for c in given]} cannot be broadcast together") from None
         self.space, self.batch = space, batch
         self.components = tuple(c._spread(batch) for c in given)
 
@@ -68,7 +68,7 @@ class Map(Sequence[Series]):
 
     @classmethod
     def _made(cls, space: Space, components: Sequence[Series], batch: tuple[int, ...]) -> Map:
-        """Map of components already known to agree in space and batch."""
+        """Map of components of one space and batch, without checks."""
         made = object.__new__(cls)
         made.space, made.batch, made.components = space, batch, tuple(components)
         return made
@@ -123,7 +123,7 @@ class Map(Sequence[Series]):
         return Map([c.truncated(order) for c in self.components])
 
     def without_constant(self) -> Map:
-        """The map less its constant part, so that the origin is a fixed point."""
+        """Map without its constant part, so that the origin is a fixed point."""
         return Map(without_constant(self.components))
 
     def evaluate(self, points: Array) -> Array:
@@ -147,7 +147,7 @@ class Map(Sequence[Series]):
         Parameters
         ----------
         inner : Map
-            Where its constant part is not 0, the polynomials of this map are evaluated there as they are.
+            If its constant part is not 0, the truncated polynomials of this map are evaluated there.
         order : int, optional
             Highest order of the result; by default that of the space.
         """
@@ -155,7 +155,7 @@ class Map(Sequence[Series]):
         return Map._made(inner.space, components, components[0].batch)
 
     def inverse(self) -> Map:
-        """Inverse map, by fixed-point iteration: each round adds one correct order.
+        """Inverse map, by fixed-point iteration: each step adds one correct order.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Map(Sequence[Series]):
         Raises
         ------
         InputError
-            A number is out of range or repeated, the constant part is not 0, or the y cannot be exchanged.
+            A number is out of range or repeated, the constant part is not 0, or the exchange is singular.
         """
         return Map(inverse.partial_inverse(self.components, selected))
 
@@ -193,12 +193,12 @@ class Map(Sequence[Series]):
         Returns
         -------
         (*batch, order) array
-            For degrees 0 to order - 1: brackets are known to one order less than the map.
+            For degrees 0 to order - 1: brackets are of one order less than the map.
         """
         return symplectic.symplectic_defect(self.components)
 
     def symplectified(self) -> Map:
-        """A symplectic map nearby, see `gputrack.tpsa.symplectic.symplectified`.
+        """Nearby symplectic map, see `gputrack.tpsa.symplectic.symplectified`.
 
         Raises
         ------
@@ -227,12 +227,12 @@ class Map(Sequence[Series]):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Map:
-        """Read a file that `save` wrote.
+        """Read a file written by `save`.
 
         Raises
         ------
         InputError
-            The file cannot be read, or holds no map.
+            The file cannot be read, or does not contain a map.
         """
         return cls.of(*files.load_coefficients(path))
 

@@ -1,8 +1,8 @@
-"""Nonlinear normal form of a map about its fixed point: tunes as power series in the actions, and the way there.
+"""Nonlinear normal form of a map about its fixed point: tunes as power series in the actions, and the transformation.
 
-Order by order (E. Forest, M. Berz, J. Irwin, Part. Accel. 24 (1989) 91): the linear part is diagonalised, then of each
-degree everything that is not a rotation by an amplitude-dependent angle is removed by a change of variables. What
-is left in the plane j of phasors u_j, of eigenvalue exp(2 pi i q_j), is u_j exp(2 pi i Q_j(J, delta, ...)).
+Order by order (E. Forest, M. Berz, J. Irwin, Part. Accel. 24 (1989) 91): the linear part is diagonalised, then terms of
+each degree other than rotations by an amplitude-dependent angle are removed by a change of variables. In plane j the
+phasor u_j, of eigenvalue exp(2 pi i q_j), is then mapped to u_j exp(2 pi i Q_j(J, delta, ...)).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from gputrack.tpsa.vector_field import time_one_map
 if TYPE_CHECKING:
     from gputrack.tpsa.map import Map
 
-#: |eigenvalue| above 1 by more than this is motion that grows
+#: motion is unstable where |eigenvalue| - 1 exceeds this
 _GROWTH = 1e-8
-#: nearer to a resonance than this, in units of 2 pi, no change of variables removes a term
+#: least distance from a resonance, in units of 2 pi, at which terms are removed
 _RESONANT = 1e-9
 
 
@@ -40,12 +40,12 @@ class NormalForm:
     Attributes
     ----------
     planes : int
-        Planes that oscillate: 2 where delta is constant, else 3.
+        Number of oscillating planes: 2 if delta is constant, else 3.
     tunes : tuple of Series
-        Q_j, between 0 and 1, in phasors and their conjugates: even powers only, of u_j conj(u_j) = J_j, the actions
-        (x^2 = 2 beta J cos^2), and of delta and the parameters.
+        Q_j, between 0 and 1, as series in the products u_j conj(u_j) = J_j, the actions (x^2 = 2 beta J cos^2), in
+        delta and in the parameters.
     transformation : Map
-        From phasors (u_1, conj u_1, u_2, ...) to the coordinates of the map, complex coefficients.
+        From phasors (u_1, conj u_1, u_2, ...) to the coordinates of the map; complex coefficients.
     map : Map
         The map in phasors.
     """
@@ -56,21 +56,21 @@ class NormalForm:
     map: Map
 
     def tune(self, plane: int, powers: tuple[int, ...] = (), delta: int = 0) -> Any:
-        """Coefficient of Q of a plane: of J_1^a J_2^b ... delta^d, in derivatives' terms divided by a! b! d!.
+        """Coefficient of J_1^a J_2^b ... delta^d in Q of a plane: the derivative divided by a! b! ... d!.
 
         Parameters
         ----------
         plane : int
             0, 1, ...
         powers : tuple of int
-            (a, b, ...), zeros where not given.
+            (a, b, ...), by default zeros.
         delta : int
             d; with three planes delta oscillates and d must be 0.
 
         Raises
         ------
         InputError
-            The map does not reach that order: Q to a degree needs the map to one degree more.
+            The order of the map is too low: Q to some degree needs the map to one degree more.
         """
         if plane not in range(self.planes) or len(powers) > self.planes or (delta and self.planes == 3):
             raise InputError(f"NormalForm.tune: no term of plane {plane}, powers {powers}, delta {delta}")
@@ -95,13 +95,13 @@ def normal_form(given: Map) -> NormalForm:
     Parameters
     ----------
     given : Map
-        Of six variables (x, px, y, py, z, delta), not a batch, without a constant part (z apart). Where delta goes
-        through unchanged it is a parameter, and closed orbits follow it; z, on which nothing depends, is left out.
+        With six variables (x, px, y, py, z, delta), not a batch, without constant part (except in z). If delta is
+        constant, it is treated as a parameter on which the closed orbit depends, and z is ignored.
 
     Raises
     ------
     InputError
-        The map is none of those, its motion is not stable, or it is on a resonance that keeps a term.
+        The map is of another kind, its motion is unstable, or it is on a resonance.
     """
     if given.space.variables != 6 or given.batch:
         raise InputError(f"normal_form: the map must be one of six variables, got {short(given)}")
@@ -126,7 +126,7 @@ def _chain(outer: Sequence[Series], middle: Sequence[Series], inner: Sequence[Se
 
 
 def _coasts(given: Map) -> bool:
-    """Whether delta is constant and nothing depends on z."""
+    """Whether delta is constant and the map does not depend on z."""
     own = np.array(untraced(given[5].coefficients))
     own[given.space.row(_unit(given.space, 5))] -= 1.0
     others = np.array(untraced(given.coefficients))[[0, 1, 2, 3, 5]]
@@ -144,14 +144,14 @@ def _without_time(given: Map) -> list[Series]:
 
 
 def _fixed_point(given: Sequence[Series]) -> list[Series]:
-    """(x, px, y, py) + closed orbit(delta, parameters): each round adds one correct order."""
+    """(x, px, y, py) plus the closed orbit as a function of delta and parameters; each step adds one correct order."""
     space = given[0].space
     own = variables(space)
     try:
         turned = np.eye(4) - linear_part(given[:4])[:, :4]
         back = namespace(turned).linalg.inv(turned)
     except np.linalg.LinAlgError:
-        raise InputError("normal_form: the linear motion is not stable, or a tune is an integer") from None
+        raise InputError("normal_form: the linear motion is unstable, or a tune is an integer") from None
     orbit = [0.0 * own[0]] * 4
     for _ in range(space.order):
         moved = composed(given[:4], [*orbit, own[4], own[5]])
@@ -169,7 +169,7 @@ def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
     if np.abs(np.abs(untraced(values)) - 1.0).max() > _GROWTH or np.abs(norm).min() < 1e-12:
         spectrum = np.round(untraced(values), 6).tolist()
         raise InputError(
-            f"normal_form: the linear motion is not stable, or is damped by radiation, eigenvalues {spectrum}"
+            f"normal_form: the linear motion is unstable or damped by radiation, eigenvalues {spectrum}"
         )
     chosen = np.flatnonzero(norm > 0)
     order = [int(chosen[j]) for j in _by_plane(np.abs(found[:, chosen]) ** 2, planes)]
@@ -185,14 +185,14 @@ def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
 
 
 def _normalised(v: Array, plane: int) -> Array:
-    """v^H S v = i, and the plane's position real: without a choice of phase there is no derivative."""
+    """v^H S v = i, with a real position of the plane: a fixed phase makes it differentiable."""
     xp, head = namespace(v), v[2 * plane]
     norm = xp.imag(xp.dot(xp.conj(v), xp.dot(form(len(v)), v)))
     return v * (xp.abs(head) / (head * xp.sqrt(norm)))
 
 
 def _by_plane(shares: np.ndarray, planes: int) -> list[int]:
-    """Which mode has most of its motion in each plane."""
+    """Number of the mode with the largest share of its motion in each plane."""
     left, found = list(range(planes)), []
     for plane in range(planes):
         best = max(left, key=lambda m: shares[2 * plane, m] + shares[2 * plane + 1, m])
@@ -206,10 +206,10 @@ def _linear_map(space: Space, matrix: Array) -> list[Series]:
 
 
 def _removing(current: Sequence[Series], values: Array, degree: int, planes: int) -> Array:
-    """(6, size) The field b(u) of one degree, whose exponential leaves only rotations of that degree.
+    """(6, size) Field b(u) of one degree, whose exponential leaves only rotations of that degree.
 
     A term c u^m of component j is removed by b = c / (lambda^m - lambda_j). The exponential is as symplectic as the
-    map; u + b(u) would be up to this degree only, and u_j conj(u_j) no action any more.
+    map, whereas u + b(u) is so only up to this degree, and u_j conj(u_j) would no longer be an action.
     """
     space, xp = current[0].space, namespace(values)
     first, end = space.first[degree], space.first[degree + 1]
@@ -219,7 +219,7 @@ def _removing(current: Sequence[Series], values: Array, degree: int, planes: int
     rows = []
     for j in range(2 * planes):
         found = current[j].coefficients[first:end]
-        # what turns as u_j whatever the tunes: equal powers of each phasor and its conjugate, but one of u_j
+        # terms that rotate as u_j for any tunes: equal powers of each phasor and its conjugate, times u_j
         balance = exponents[:, 0 : 2 * planes : 2] - exponents[:, 1 : 2 * planes : 2]
         own = np.zeros(planes, dtype=int)
         own[j // 2] = 1 if j % 2 == 0 else -1
@@ -235,7 +235,7 @@ def _removing(current: Sequence[Series], values: Array, degree: int, planes: int
 
 
 def _tune(current: Sequence[Series], plane: int, values: Array) -> Series:
-    """From u' = u lambda (1 + ...): the series in brackets is u'/(u lambda), its logarithm the phase."""
+    """Tune from u' = u lambda (1 + ...): the logarithm of u'/(u lambda) gives the phase."""
     space, xp = current[0].space, namespace(values)
     lowered = space.find(space.exponents + np.array(_unit(space, 2 * plane)))
     coefficients = current[2 * plane].coefficients / values[2 * plane]

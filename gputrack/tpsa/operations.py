@@ -1,7 +1,7 @@
-"""Operations on coefficients (tiles, rows, lanes): each chooses kernels or array mathematics, and knows its derivative.
+"""Operations on coefficients (tiles, rows, lanes), by kernels or array mathematics, with their derivatives.
 
-The derivative of a product is a product with tables permuted, `product_adjoint`; that of a function f(a) pulls back
-through a product with f'(a). Both are made of operations of this file, so that derivatives of any order follow.
+The adjoint of a product is a product with permuted tables, `product_adjoint`; that of a function f(a) is the adjoint of
+a product with f'(a). Both consist of operations of this file, so that derivatives of any order are available.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gputrack.tpsa.tables import derivative_rows
 
 
 def _run(name: str, space: Space, *arguments: Any) -> Any:
-    """Compiled where arrays are NumPy's and there is a compiler, or CuPy's and real; else in array mathematics."""
+    """Run a kernel for NumPy arrays, given a compiler, and real CuPy arrays; else array mathematics."""
     if type(arguments[0]) is np.ndarray and has_kernels():
         return getattr(kernels(space), name)(*arguments)
     if is_cupy(arguments[0]) and name in cuda.NAMES and all(a.dtype.kind == "f" for a in arguments if is_cupy(a)):
@@ -37,7 +37,7 @@ _REAL = np.dtype(np.float64)
 
 
 def plain(parts: list[Any]) -> bool:
-    """Whether the kernels take these series as they are: NumPy's, real, contiguous."""
+    """Whether the kernels accept these series unchanged: NumPy arrays, real, contiguous."""
     for part in parts:
         if type(part) is not np.ndarray or part.dtype is not _REAL or not part.flags.c_contiguous:
             return False
@@ -45,7 +45,7 @@ def plain(parts: list[Any]) -> bool:
 
 
 def _quick(traced: Any) -> Any:
-    """A primitive that is left out where nothing is traced: it costs as much as a small product."""
+    """Bypass a primitive if no argument is traced, since it costs as much as a small product."""
     plain = traced.fun
 
     @wraps(plain)
@@ -136,7 +136,7 @@ def _reciprocal(space: Space, a: Any, order: int, numerator: float = 1.0) -> Any
 
 
 def _pull(space: Space, cotangent: Any, factor: Any, a: Any) -> Any:
-    """What a has of a cotangent of its product with a factor; real where a is."""
+    """Cotangent of a, given that of its product with a factor; real if a is real."""
     return _as_kind(product_adjoint(space, cotangent, factor, _order(space, a)), a)
 
 
@@ -242,7 +242,7 @@ def _derivatives(space: Space, a: Any, variable: int) -> Any:
 
 
 def _pull_compose_inner(answer: Any, space: Space, a: Any, b: Any, order: int) -> Pull:
-    """b_v gets the sum over the series of g times the derivative of a with respect to v, at b."""
+    """Cotangent of b_v: sum over the series of g times the derivative of a with respect to v, at b."""
 
     def pull(g: Any) -> Any:
         slopes, xp = _slopes(space, a, b, order), namespace(g, a, b)
@@ -276,7 +276,7 @@ defjvp(
     _push_compose_inner,
     argnums=(1, 2),
 )
-# sum of h times the pulled back g is the sum of g times h(b): its derivative with respect to b is that of h(b).
+# <h, adjoint(g)> = <g, h(b)>: its derivative with respect to b is that of h(b).
 defvjp(
     compose_adjoint.traced,
     lambda answer, space, g, b, order: lambda h: _as_kind(compose(space, h, b, _order(space, g)), g),

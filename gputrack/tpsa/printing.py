@@ -1,4 +1,4 @@
-"""Power series as text."""
+"""Text of power series."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_TERMS = 8
 
 
 def series_text(series: Series) -> str:
-    """The first terms of a series, or of the first of a batch."""
+    """First terms of a series, or of the first one of a batch."""
     values = to_numpy(untraced(series.coefficients)).reshape(-1, series.space.size)[0]
     rows = np.flatnonzero(values)
     terms = [_term(values[row], series.space.exponents[row], series.space.names()) for row in rows[:MOST_TERMS]]
@@ -25,7 +25,7 @@ def series_text(series: Series) -> str:
 
 
 def _term(value: Any, powers: np.ndarray, names: tuple[str, ...]) -> str:
-    """As ``0.5 x^2 px``."""
+    """Text of a term, such as ``0.5 x^2 px``."""
     factors = [f"{names[v]}^{p}" if p > 1 else names[v] for v, p in enumerate(powers) if p]
     number = f"({value:.6g})" if isinstance(value, complex) and value.imag else f"{value.real:.6g}"
     if number == "1" and factors:

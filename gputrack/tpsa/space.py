@@ -1,8 +1,8 @@
-"""Spaces of truncated power series: which monomials there are, and in which order they are stored.
+"""Spaces of truncated power series: their monomials and the order of these.
 
-Monomials are graded: all of degree 0, then of degree 1, 2, ...; within a degree the first variable's powers fall
-first (x^2, x y, x z, y^2, ...). So the coefficients up to any lower order are the first ones, whatever the order
-of the space, and truncation is a prefix.
+Monomials are graded: all of degree 0, then of degree 1, 2, ...; within a degree, powers of the first variable decrease
+first (x^2, x y, x z, y^2, ...). The coefficients up to a lower order are therefore the first ones, whatever the order
+of the space, and truncation takes a prefix.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 from gputrack.base.checks import require_integer, short
 from gputrack.base.errors import InputError
 
-#: names of the first variables where there are six: those of the coordinates
+#: names of the variables of spaces of six: those of the coordinates
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 MOST_MONOMIALS = 2**20
-MOST_ORDER = 63  # as many as the kernels have buffers for
+MOST_ORDER = 63  # limited by buffers of the kernels
 
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Power series in some variables up to some order.
+    """Space of power series in some variables, truncated at some order.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ class Space:
     order : int
         Highest total degree, 0 to 63.
     parameters : int
-        Further variables, behind the first ones, that maps leave unchanged.
+        Number of further variables, after the first ones, which maps leave unchanged.
     parameter_order : int, optional
-        Highest degree in the parameters alone; that of the space where not given.
+        Highest degree in the parameters; by default that of the space.
 
     Raises
     ------
     InputError
-        A number is not an integer in its range (the order: 0 to 63), or there would be more than 2^20 monomials.
+        A number is not an integer in its range, or there would be more than 2^20 monomials.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Space:
         return self is other or (isinstance(other, Space) and self._numbers == other._numbers)
 
     def __hash__(self) -> int:
-        return self._hash  # tables are looked up by it in each operation
+        return self._hash  # needed in each operation to look up tables
 
     @cached_property
     def _hash(self) -> int:
@@ -87,7 +87,7 @@ class Space:
         return self.variables, self.order, self.parameters, self.parameter_order
 
     def _count(self) -> int:
-        """Number of monomials, by the degree in the parameters."""
+        """Number of monomials, as a sum over the degree in the parameters."""
         assert self.parameter_order is not None
         n, p = self.variables, self.parameters
         return sum(
@@ -107,7 +107,7 @@ class Space:
 
     @cached_property
     def first(self) -> tuple[int, ...]:
-        """(order + 2,) Number of monomials below each degree, 0 to order + 1: where that degree begins."""
+        """(order + 2,) Number of monomials below each degree, 0 to order + 1: its first row."""
         return _first(self)
 
     @cached_property
@@ -126,21 +126,21 @@ class Space:
 
     @cached_property
     def order_of(self) -> dict[int, int]:
-        """Order up to which a series has coefficients, by the number of these."""
+        """Order of a series, by its number of coefficients."""
         return {rows: order for order, rows in enumerate(self.first[1:])}
 
     def names(self) -> tuple[str, ...]:
-        """Names of variables and parameters, as they are printed."""
+        """Names of variables and parameters for printing."""
         own = COORDINATES if self.variables == 6 else tuple(f"x{i + 1}" for i in range(self.variables))
         return own + tuple(f"k{i + 1}" for i in range(self.parameters))
 
     def row(self, exponents: Sequence[int]) -> int:
-        """Place of a monomial by its exponents.
+        """Row of a monomial, by its exponents.
 
         Raises
         ------
         InputError
-            Not one exponent >= 0 for each variable, or the space has no such monomial.
+            The number of exponents is wrong, one is negative, or the space has no such monomial.
         """
         try:
             powers = tuple(require_integer("Space", "exponents", e, at_least=0) for e in exponents)
@@ -151,22 +151,22 @@ class Space:
         row = _rows_by_exponents(self).get(powers)
         if row is None:
             text = f"order {self.order}" + (f", {self.parameter_order} in parameters" if self.parameters else "")
-            raise InputError(f"Space: exponents {powers} lie beyond {text}; ask a space of higher order")
+            raise InputError(f"Space: exponents {powers} lie beyond {text}; use a space of higher order")
         return row
 
     def find(self, exponents: np.ndarray) -> np.ndarray:
-        """Places of monomials (..., dimensions); -1 where there is none of that kind, or a power is negative."""
+        """Rows of monomials (..., dimensions); -1 if the space has no such monomial, or a power is negative."""
         inside = (exponents >= 0).all(axis=-1) & (exponents.sum(axis=-1) <= self.order)
-        keys, kept = _keys(self, np.where(inside[..., None], exponents, 0)), _kept_keys(self)
-        rows = np.minimum(np.searchsorted(kept, keys), self.size - 1)
-        return np.where(inside & (kept[rows] == keys), rows, -1)
+        keys, allowed = _keys(self, np.where(inside[..., None], exponents, 0)), _allowed_keys(self)
+        rows = np.minimum(np.searchsorted(allowed, keys), self.size - 1)
+        return np.where(inside & (allowed[rows] == keys), rows, -1)
 
 
 def _keys(space: Space, exponents: np.ndarray) -> np.ndarray:
-    """Place of monomials among all of their number of variables, without a limit on the parameters.
+    """Rank of monomials among all monomials in these variables, without a limit on parameters.
 
-    With r_v the degree in the variables from v on, and m = n - v of them, those before it that share the powers
-    before v and differ there are C(m + r_v - 1, m) less those counted at v + 1: the terms add up over v.
+    With r_v the degree in the variables from v on, and m = n - v of these, the preceding monomials that share the
+    powers before v and differ at v number C(m + r_v - 1, m) minus those counted at v + 1; sum over v.
     """
     n = space.dimensions
     keys = np.zeros(exponents.shape[:-1], dtype=np.int64)
@@ -180,7 +180,7 @@ def _keys(space: Space, exponents: np.ndarray) -> np.ndarray:
 
 @cache
 def _exponents(space: Space) -> np.ndarray:
-    """Degree by degree: each monomial times the variables from its last one on."""
+    """All exponents, degree by degree: each monomial times the variables from its last one on."""
     n = space.dimensions
     degrees = [np.zeros((1, n), dtype=np.int64)]
     lasts = np.zeros(1, dtype=np.int64)
@@ -209,7 +209,7 @@ def _first(space: Space) -> tuple[int, ...]:
 
 
 @cache
-def _kept_keys(space: Space) -> np.ndarray:
+def _allowed_keys(space: Space) -> np.ndarray:
     return _frozen(_keys(space, space.exponents))
 
 

@@ -1,4 +1,4 @@
-"""Structs that kernels of power series are given: the tables of their members."""
+"""Structs passed to the kernels of power series: tables of their members."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TABLES = Struct(
     Member("dimensions", INT),
     Member("first", _INTS, "rows below each degree, 0 to order + 1"),
     Member("degrees", _INTS, "of each row"),
-    Member("by_length", _INTS, "rows of each degree by the number of their terms: loops become predictable"),
-    Member("starts", _INTS, "of row k and degree d at k (order + 2) + d"),
+    Member("by_length", _INTS, "rows of each degree, sorted by number of terms for predictable loops"),
+    Member("starts", _INTS, "first term of row k and degree d at k (order + 2) + d"),
     Member("left", _INTS),
     Member("right", _INTS),
     Member("adjoint_starts", _INTS, "the same for the adjoint of a product"),
@@ -36,5 +36,5 @@ OPERATION = Struct(
     Member("d", pointer("double"), "second result"),
 )
 
-#: both; the kernels' text of those that it names is generated, none is written by hand
+#: both structs; their C text is generated for kernels that use them, never written by hand
 STRUCTS = (TABLES, OPERATION)

@@ -1,4 +1,4 @@
-"""Deviation of a map from symplecticity, and a symplectic map nearby; maps by their components."""
+"""Deviation of a map from symplecticity, and a nearby symplectic map; maps are given by their components."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def symplectic_defect(given: Sequence[Series]) -> Array:
 
 
 def symplectified(given: Sequence[Series]) -> list[Series]:
-    """Components of a symplectic map nearby: linear part by Newton's iteration, the rest through its Lie generator.
+    """Components of a nearby symplectic map: linear part by Newton's iteration, the remainder by its Lie generator.
 
-    With M = L N, N is the exponential of a vector field, which is projected onto Hamiltonian ones. The constant part
+    With M = L N, N is the exponential of a vector field, which is projected onto Hamiltonian fields. The constant part
     is unchanged.
 
     Raises
@@ -53,7 +53,7 @@ def symplectified(given: Sequence[Series]) -> list[Series]:
 
 
 def symplectic_matrix(matrix: np.ndarray) -> np.ndarray:
-    """Symplectic matrix near a matrix (..., n, n): L <- L (3 - A) / 2 with A = -S L^T S L, which is 1 in the end."""
+    """Symplectic matrix near a matrix (..., n, n): L <- L (3 - A) / 2 with A = -S L^T S L, which converges to 1."""
     s, unit = form(matrix.shape[-1]), np.eye(matrix.shape[-1])
     for _ in range(_ROUNDS):
         matrix = matrix @ (3.0 * unit + s @ np.swapaxes(matrix, -1, -2) @ s @ matrix) / 2.0

@@ -1,6 +1,6 @@
 """Tables of a space: terms of products and of their adjoints, derivatives, integrals, and the tree of monomials.
 
-Both the algebra of series and the tracking of series read them. Built once for each space, by NumPy, and read-only.
+Shared by the algebra of series and the tracking of series; built once for each space by NumPy, and read-only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class Terms(NamedTuple):
     Attributes
     ----------
     starts : int32 array (size, order + 2)
-        For each row k, the first of its terms whose left factor is at least of degree 0, 1, ..., order + 1.
+        For each row k, its first term with a left factor of degree at least 0, 1, ..., order + 1.
     left, right : int32 arrays (terms,)
-        Rows i, j of the two factors; within a row k, the left ones ascend.
+        Rows i, j of the two factors; within a row k, sorted by i.
     """
 
     starts: np.ndarray
@@ -44,7 +44,7 @@ def adjoint_terms(space: Space) -> Terms:
 
 
 def _triples(space: Space) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows (i, j, k) of all products that stay within the space."""
+    """Rows (i, j, k) of all products within the space."""
     found = []
     for degree in range(space.order + 1):
         own = np.arange(space.first[degree], space.first[degree + 1])
@@ -60,7 +60,7 @@ def _by_row(space: Space, row: np.ndarray, left: np.ndarray, right: np.ndarray) 
     order = np.lexsort((left, row))
     row, left, right = row[order], left[order], right[order]
     width = space.order + 2
-    # Keys ascend by row, then by degree of the left factor.
+    # sort by row, then by degree of the left factor
     keys = row * width + space.degrees[left]
     starts = np.searchsorted(keys, np.arange(space.size * width)).reshape(space.size, width)
     return Terms(*(_frozen(np.ascontiguousarray(a, dtype=np.int32)) for a in (starts, left, right)))
@@ -68,7 +68,7 @@ def _by_row(space: Space, row: np.ndarray, left: np.ndarray, right: np.ndarray) 
 
 @cache
 def by_length(space: Space) -> np.ndarray:
-    """(size,) Rows, degree by degree, in order of the number of their terms in a product."""
+    """(size,) Rows, degree by degree, sorted by their number of terms in a product."""
     starts = product_terms(space).starts
     lengths = starts[:, -1] - starts[:, 0]
     return _frozen(np.lexsort((lengths, space.degrees)).astype(np.int32))
@@ -76,7 +76,7 @@ def by_length(space: Space) -> np.ndarray:
 
 @cache
 def derivative_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of a derivative the row one power higher, and its power (size, 1); 0 where there is none."""
+    """For each row of a derivative, the row one power higher and its power (size, 1); 0 if there is none."""
     source = _shifted(space, variable, 1)
     factor = np.where(source >= 0, space.exponents[:, variable] + 1.0, 0.0)
     return _frozen(np.maximum(source, 0)), _frozen(factor[:, None])
@@ -84,7 +84,7 @@ def derivative_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray
 
 @cache
 def integral_rows(space: Space, variable: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of an integral the row one power lower, and 1/power (size, 1); 0 where there is none."""
+    """For each row of an integral, the row one power lower and 1/power (size, 1); 0 if there is none."""
     source = _shifted(space, variable, -1)
     factor = np.where(source >= 0, 1.0 / np.maximum(space.exponents[:, variable], 1), 0.0)
     return _frozen(np.maximum(source, 0)), _frozen(factor[:, None])
@@ -97,7 +97,7 @@ def _shifted(space: Space, variable: int, step: int) -> np.ndarray:
 
 
 class Tree(NamedTuple):
-    """Monomials depth first: each after its parent, which has one power less of its last variable.
+    """Monomials in depth-first order, each after its parent, which has one power less of its last variable.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class Tree(NamedTuple):
 
 @cache
 def tree(space: Space) -> Tree:
-    """Sorted by the lists of their variables, x1 before x1 x1 before x1 x2 before x2."""
+    """Monomials sorted by the lists of their variables: x1 before x1 x1 before x1 x2 before x2."""
     n, order = space.dimensions, space.order
     words = np.full((space.size, max(order, 1)), -1, dtype=np.int64)
     for row, powers in enumerate(space.exponents):

@@ -1,8 +1,8 @@
-"""Vector fields by their components: exponentials and logarithms, and the Hamiltonians that generate them.
+"""Vector fields, given by their components: exponentials, logarithms, and the Hamiltonians that generate them.
 
-A vector field F acts on functions as F . grad. That of a function f is F_i = [f, x_i] = :f: x_i, so that exp(:f:) is
-the exponential of its field (A. Dragt, Lie methods for nonlinear dynamics, ch. 7). Fields of a map of order n come
-from functions of order n + 1, which live in `raised` spaces.
+A vector field F acts on functions as F . grad. The field of a function f is F_i = [f, x_i] = :f: x_i, so that exp(:f:)
+is the exponential of its field (A. Dragt, Lie methods for nonlinear dynamics, ch. 7). Fields of a map of order n follow
+from functions of order n + 1, which belong to `raised` spaces.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from gputrack.tpsa.layout import beside, namespace
 from gputrack.tpsa.series import Series
 from gputrack.tpsa.space import Space
 
-#: terms of an exponential that does not end by itself: |F| up to about 15
+#: largest number of terms of an infinite exponential series: sufficient for |F| up to about 15
 MOST_TERMS = 100
-#: deviation from 1 below which a linear part counts as 1
+#: tolerance of a linear part of 1
 _IDENTITY = 1e-9
 
 
@@ -44,9 +44,9 @@ def hamiltonian_field(f: Series) -> list[Series]:
 
 
 def hamiltonian(field: Sequence[Series]) -> Series:
-    """The function that generates a vector field, in the space one order higher; other fields are projected.
+    """Hamiltonian of a vector field, in the space one order higher; non-Hamiltonian parts are projected out.
 
-    With df/dq = F_p and df/dp = -F_q, sum of q F_p - p F_q is f times the degree of each term in the variables.
+    With df/dq = F_p and df/dp = -F_q, the sum of q F_p - p F_q is each term of f times its degree in the variables.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def lie_derivative(field: Sequence[Series], g: Series) -> Series:
 def lie_exponential(field: Sequence[Series], targets: Sequence[Series]) -> list[Series]:
     """exp(F . grad) g = g + F . grad g + ..., for each g of `targets`; both are maps or sequences of series.
 
-    For fields that begin at order 2 the sum is finite; others are summed until the terms vanish to rounding.
+    For fields of order 2 and higher the sum is finite; otherwise it ends when terms vanish to rounding.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def logarithm(given: Sequence[Series]) -> list[Series]:
     linear = untraced(coefficient_rows(given, 1, 1 + space.dimensions))
     defect = float(abs(linear - beside(np.eye(*linear.shape[-2:]), linear)).max())
     if defect > _IDENTITY:
-        raise InputError(f"lie_logarithm: the linear part must be 1, it is off by {defect:.3g}; factor it out first")
+        raise InputError(f"lie_logarithm: the linear part must be 1, but differs by {defect:.3g}; factor it out first")
     unit = [x._spread(given[0].batch) for x in variables_like(given[0])[: len(given)]]
     field = [0.0 * x for x in unit]
     for order in range(2, space.order + 1):

@@ -25,7 +25,7 @@ TOLERANCE = 1e-10  # of the amplitude in each coordinate
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Coordinates before a turn, counted from the start of the run."""
+    """Coordinates before a turn, numbered as `Beam.turn`."""
 
     turn: int
     coordinates: Any

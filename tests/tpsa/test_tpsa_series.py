@@ -298,7 +298,7 @@ X, Y = tp.variables(Space(2, 3))
         (lambda: Space(6, 3, 2, 4), "parameter_order must be <= order = 3, got 4"),
         (lambda: Space(20, 12), "monomials, more than"),
         (lambda: X.coefficient((1,)), "exponents must be 2 integers"),
-        (lambda: X.coefficient((4, 0)), "ask a space of higher order"),
+        (lambda: X.coefficient((4, 0)), "use a space of higher order"),
         (lambda: X.coefficient((-1, 0)), "must be an integer >= 0, got -1"),
         (lambda: X < Y, "have no order and no truth"),
         (lambda: X == 1.0, "have no order and no truth"),

@@ -118,7 +118,7 @@ def test_errors(beam):
     line = gt.Lattice([STRONG, gt.Drift("d", length=1.0), STRONG.replaced(name="other")], ELECTRON)
     assert gt.luminosity(line, beam, "other") == gt.luminosity(STRONG, beam)
     for words, call in {
-        "2 BeamBeam elements are named": lambda: gt.luminosity(line, beam),
+        "2 BeamBeam elements match": lambda: gt.luminosity(line, beam),
         "0 BeamBeam elements": lambda: gt.luminosity(line, beam, "d"),
         "must have particles and charge": lambda: gt.luminosity(STRONG.replaced(particles=0.0), beam),
         "beam must be a Beam": lambda: gt.luminosity(STRONG, beam.coordinates),
