@@ -20,12 +20,12 @@ from gputrack.tpsa.layout import namespace
 if TYPE_CHECKING:
     from gputrack.tpsa.series import Series
 
-NEAR = 2.0  # constant parts below which sin(a)/a is expanded about 0
+NEAR = 2.0  # largest constant part for which sin(a)/a is expanded about 0
 _TERMS = 24  # of that expansion: 2^48/49! is below rounding
 
 
 class Elementary:
-    """Functions that series have as methods, so that ``gputrack.base.arrays.sqrt`` and NumPy's find them."""
+    """Elementary functions as methods of series, called by ``gputrack.base.arrays.sqrt`` and NumPy's functions."""
 
     __slots__ = ()
 
@@ -103,7 +103,7 @@ class Elementary:
     def arctan2(self: Any, other: Any) -> Series:
         """Angle of (other, self) between -pi and pi; real, and not both constant parts 0.
 
-        From the angle of the constant parts, by which the plane is turned, and an arc tangent about 0.
+        Sum of the angle of the constant parts and an arc tangent about 0 in the frame rotated by that angle.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Elementary:
     def arccosh(self: Any) -> Series:
         """Inverse hyperbolic cosine; the constant part must be > 1."""
         _require(self, "arccosh", "> 1", lambda c: c > 1)
-        # Two roots, so that the branch is the function's own for complex numbers as well.
+        # Two roots give the principal branch for complex numbers as well.
         return _integrated(self, lambda c, xp: xp.arccosh(c), (self - 1.0).sqrt() * (self + 1.0).sqrt())
 
     def arctanh(self: Any) -> Series:
@@ -151,12 +151,12 @@ class Elementary:
         return quotient
 
     def taylor(self: Any, coefficients: Any) -> Series:
-        """Any analytic function, by the coefficients of its expansion about the constant part.
+        """Analytic function, given the coefficients of its expansion about the constant part.
 
         Parameters
         ----------
         coefficients : sequence of numbers, or of arrays of the shape of the batch
-            f^(n)(a_0) / n! for n = 0, 1, ... up to the order of the space or less; the rest counts as 0.
+            f^(n)(a_0) / n! for n = 0, 1, ... up to the order of the space; missing ones are 0.
 
         Returns
         -------
@@ -174,7 +174,7 @@ class Elementary:
 
 
 def _integrated(a: Series, value: Callable[[Any, Any], Any], slope: Series) -> Series:
-    """The function f with E f = E a / slope, and the value at the constant part."""
+    """Function f with E f = E a / slope, and a given value at the constant part."""
     xp = namespace(a._data)
     order = a._full
     weights = xp.asarray(a.space.degrees[:, None], dtype=float)
@@ -184,13 +184,13 @@ def _integrated(a: Series, value: Callable[[Any, Any], Any], slope: Series) -> S
     return a._like(xp.concatenate([value(a._data[:, :1], xp), rest], axis=1))
 
 
-def _require(a: Series, name: str, what: str, holds: Callable[[Any], Any], singular: float = 0.0) -> None:
-    """Raise where a real constant part lies outside the domain, or a complex one is singular."""
+def _require(a: Series, name: str, domain: str, holds: Callable[[Any], Any], singular: float = 0.0) -> None:
+    """Raise `InputError` if a real constant part lies outside the domain, or a complex one is singular."""
     constant = untraced(a._data)[:, 0]
     good = holds(constant) if constant.dtype.kind == "f" else constant != singular
     if not bool(good.all()):
         worst = constant[~good].ravel()[0].item()
-        wanted = what if constant.dtype.kind == "f" else f"other than {singular:g}"
+        wanted = domain if constant.dtype.kind == "f" else f"other than {singular:g}"
         raise InputError(f"Series.{name}: the constant part must be {wanted}, got {worst!r}")
 
 
@@ -214,7 +214,7 @@ def _cardinal(a: Series, sign: int) -> list[Any]:
     return [xp.where(near, first, second) for first, second in zip(ahead, away, strict=True)]
 
 
-#: NumPy's functions of one argument, by the name of the method
+#: methods by the names of NumPy's functions of one argument
 UNARY = {
     getattr(np, name): name
     for name in (

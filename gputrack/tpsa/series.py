@@ -1,4 +1,4 @@
-"""Truncated power series, one or a batch of them: the numbers that maps are made of."""
+"""Truncated power series, single or in batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gputrack.tpsa.printing import series_text
 from gputrack.tpsa.space import Space
 
 _NUMBERS = (int, float, complex, np.number)
-#: NumPy's arithmetic: the method where a series stands on the left, and where it stands on the right alone
+#: methods for NumPy's arithmetic, with a series as the left operand, or as the right one only
 _BINARY = {
     np.add: ("__add__", "__radd__"), np.subtract: ("__sub__", "__rsub__"), np.multiply: ("__mul__", "__rmul__"),
     np.true_divide: ("__truediv__", "__rtruediv__"), np.power: ("__pow__", "__rpow__"),
@@ -30,11 +30,11 @@ _COMPARISONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.g
 
 
 class Series(Elementary):
-    """A batch of power series with real or complex coefficients, truncated at the order of their space.
+    """Batch of power series with real or complex coefficients, truncated at the order of their space.
 
     Made by `variables`, `constant` and `Series.of`. Operations return new series; an operand may be a number, or an
-    array of the shape of the batch, or of one that broadcasts with it. A series keeps no coefficients above the
-    order up to which it has some: products of nearly linear ones cost what they contain.
+    array whose shape broadcasts with that of the batch. Only coefficients up to the series' own order are stored, so
+    that products of low-order series are cheap.
 
     Attributes
     ----------
@@ -75,11 +75,11 @@ class Series(Elementary):
             array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
         return cls(space, packed(array), tuple(array.shape[:-1]))
 
-    # -- what is inside ------------------------------------------------------------------------------------------------
+    # -- coefficients --------------------------------------------------------------------------------------------------
 
     @property
     def order(self) -> int:
-        """Order up to which there are coefficients; those above are 0."""
+        """Order up to which coefficients are stored; higher ones are 0."""
         return self.space.order_of[self._data.shape[1]]
 
     @property
@@ -106,7 +106,7 @@ class Series(Elementary):
         return unpacked(self._data[:, row : row + 1], self.batch)[..., 0]
 
     def __getitem__(self, place: Any) -> Series:
-        """Some of the batch, as of an array of its shape."""
+        """Part of the batch, indexed as an array of its shape."""
         xp = namespace(self._data)
         try:
             numbers = np.arange(math.prod(self.batch)).reshape(self.batch)[place]
@@ -117,7 +117,7 @@ class Series(Elementary):
         return Series(self.space, packed(kept), numbers.shape)
 
     def __iter__(self) -> NoReturn:
-        raise InputError("Series: is not a sequence; its coefficients are series.coefficients")
+        raise InputError("Series: not a sequence; its coefficients are series.coefficients")
 
     def __repr__(self) -> str:
         return series_text(self)
@@ -206,7 +206,7 @@ class Series(Elementary):
     # -- calculus ------------------------------------------------------------------------------------------------------
 
     def derivative(self, variable: int) -> Series:
-        """Partial derivative; it is known to one order less."""
+        """Partial derivative, of one order less."""
         return derivative(self, variable)
 
     def integral(self, variable: int) -> Series:
@@ -222,12 +222,12 @@ class Series(Elementary):
         return evaluate((self,), points)[0]
 
     def truncated(self, order: int) -> Series:
-        """Without the coefficients above an order."""
+        """Copy without the coefficients above an order."""
         require_integer("Series", "order", order, at_least=0)
         return self._like(self._data[:, : self.space.rows(order)]) if order < self.order else self
 
     def to(self, space: Space) -> Series:
-        """The same polynomial in a space of another order; what this has no room for is dropped.
+        """The same polynomial in a space of another order, truncated if that is lower.
 
         Raises
         ------
@@ -237,7 +237,7 @@ class Series(Elementary):
         if space == self.space:
             return self
         if (space.variables, space.parameters) != (self.space.variables, self.space.parameters):
-            raise InputError(f"Series: {self.space} and {space} have other variables")
+            raise InputError(f"Series: {self.space} and {space} differ in their variables or parameters")
         order = min(self.order, space.order)
         rows = self.space.find(space.exponents[: space.first[order + 1]])
         inside = rows >= 0
@@ -255,20 +255,20 @@ class Series(Elementary):
         return self._like(namespace(self._data).imag(self._data) * 1.0)
 
     def conjugate(self) -> Series:
-        """With conjugate coefficients."""
+        """Series with conjugate coefficients."""
         return self._like(namespace(self._data).conj(self._data))
 
-    # -- what cannot be done -------------------------------------------------------------------------------------------
+    # -- unsupported operations ----------------------------------------------------------------------------------------
 
     def _refused(self, *_: Any) -> NoReturn:
-        raise InputError("Series: power series have no order and no truth; compare series.constant or .coefficients")
+        raise InputError("Series: power series cannot be compared or converted; use series.constant or .coefficients")
 
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _refused
     __bool__ = __float__ = __int__ = __complex__ = __abs__ = _refused
     __hash__ = object.__hash__
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise InputError("Series: is not an array; its coefficients are series.coefficients")
+        raise InputError("Series: not an array; its coefficients are series.coefficients")
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's functions of one argument, and its arithmetic with arrays on the left."""
@@ -291,7 +291,7 @@ class Series(Elementary):
         raise InputError(f"numpy.{function.__name__}: is not defined for power series")
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
-        """What autograd asks of the other operand of a traced number; the rest is refused."""
+        """Functions that autograd calls for the other operand of a traced number; others raise."""
         answers = {np.shape: self.batch, np.ndim: len(self.batch), np.iscomplexobj: self._kind == "c"}
         if function in answers:
             return answers[function]
@@ -299,7 +299,7 @@ class Series(Elementary):
             return np.dtype(np.complex128 if self._kind == "c" else np.float64)
         raise InputError(f"numpy.{function.__name__}: is not defined for power series")
 
-    # -- inside --------------------------------------------------------------------------------------------------------
+    # -- internals -----------------------------------------------------------------------------------------------------
 
     @property
     def _full(self) -> int:
@@ -326,10 +326,10 @@ class Series(Elementary):
         return a._like(first + second if sign > 0 else first - second)
 
     def _pair(self, other: Any) -> tuple[Series, Any]:
-        """Both operands with one batch; the other is a number, (tiles, 1, lanes), or a series."""
+        """Both operands with a common batch; the other is a number, (tiles, 1, lanes), or a series."""
         if type(other) is Series:
             if other.space is not self.space and other.space != self.space:
-                raise InputError(f"Series: operands live in different spaces, {self.space} and {other.space}")
+                raise InputError(f"Series: operands belong to different spaces, {self.space} and {other.space}")
             if other.batch == self.batch:
                 return self, other
             shape = _common(self.batch, other.batch)
@@ -343,11 +343,11 @@ class Series(Elementary):
         return self._spread(shape), own
 
     def _spread(self, batch: tuple[int, ...]) -> Series:
-        """The same for a larger batch."""
+        """Series broadcast to a larger batch."""
         if batch == self.batch:
             return self
         rows = self._data.shape[1]
-        if math.prod(self.batch) == 1:  # the commonest: one series for many
+        if math.prod(self.batch) == 1:  # most frequent: one series for many
             tiles, lanes = lanes_of(batch, not isinstance(untraced(self._data), np.ndarray))
             return Series(self.space, _broadcast(self._data, (tiles, rows, lanes)), batch)
         whole = unpacked(self._data, self.batch)
@@ -365,7 +365,7 @@ def _common(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(first, second)
     except ValueError:
-        raise InputError(f"Series: batches of shapes {first} and {second} do not go together") from None
+        raise InputError(f"Series: batches of shapes {first} and {second} cannot be broadcast together") from None
 
 
 def _as_numbers(value: Any) -> Array:
@@ -377,12 +377,12 @@ def _as_numbers(value: Any) -> Array:
 
 
 def _plain(value: Any) -> Any:
-    """A number out of an array without axes, as NumPy's scalars become in its functions."""
+    """Number from a zero-dimensional array, to which NumPy's functions convert its scalars."""
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def _with_constant(data: Array, value: Any) -> Array:
-    """A number, or one for each series, added to the constant parts."""
+    """Add a number, or one for each series, to the constant parts."""
     if type(data) is np.ndarray and data.dtype == np.float64 and isinstance(value, (int, float)):
         result = data.copy()
         result[:, 0] += value
@@ -399,7 +399,7 @@ def _require_divisor(value: Any) -> None:
     if isinstance(value, _NUMBERS):
         good = value != 0
     elif type(value) is np.ndarray and value.size == 1:
-        good = value.item() != 0  # at once: small series are soon worked out
+        good = value.item() != 0  # shortcut, since operations on small series are short
     else:
         good = untraced(value).all()
     if not good:
@@ -407,7 +407,7 @@ def _require_divisor(value: Any) -> None:
 
 
 def constant(space: Space, value: Any) -> Series:
-    """Series without variables.
+    """Constant series.
 
     Parameters
     ----------
@@ -420,13 +420,13 @@ def constant(space: Space, value: Any) -> Series:
 
 
 def variables(space: Space, at: Any = None) -> tuple[Series, ...]:
-    """The variables, and the parameters behind them, as series.
+    """Variables, followed by parameters, as series.
 
     Parameters
     ----------
     space : Space
     at : (dimensions, ...) or (variables, ...) array, optional
-        Constant parts, for example the closed orbit; 0 where not given. Further axes are a batch.
+        Constant parts, for example the closed orbit; by default 0. Further axes are a batch.
 
     Returns
     -------
@@ -445,7 +445,7 @@ def variables(space: Space, at: Any = None) -> tuple[Series, ...]:
     1 + 0.5 x1 x2 + ...
     """
     if space.order == 0:
-        raise InputError("variables: a space of order 0 has constants alone")
+        raise InputError("variables: a space of order 0 has only constants; use order >= 1")
     return _deviations(space) if at is None else _variables(space, _as_numbers(at))
 
 

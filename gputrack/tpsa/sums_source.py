@@ -22,21 +22,21 @@ _PARAMETERS = "const A& at, {} const D& degrees, typename A::Factors x, typename
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums of products to be written as text.
+    """Sums of products to be generated as text.
 
     Attributes
     ----------
     name : str
-        Of the functions.
+        Name of the functions.
     space : Space
     terms : Terms
     group : int
-        Rows whose sums stay in registers together; a left factor is loaded once for all of them that it divides.
+        Number of rows with sums in registers at the same time; a left factor is loaded once for all that it divides.
     least_left, least_right : int
-        Lowest degrees of the factors; terms of lower ones are left out.
+        Lowest degrees of the factors; other terms are omitted.
     squares : bool
-        Whether the factors are the same series: each pair of unlike factors once and half of each square, which add up
-        to half of the sums.
+        Whether both factors are the same series: each pair of different terms once, and half of each square, give half
+        of the sums.
     """
 
     name: str
@@ -60,17 +60,17 @@ class Sums:
         return f"{head} {{\n{''.join(groups)}}}\n"
 
     def switch(self, bodies: dict[int, str]) -> str:
-        """The function of all degrees, by the statement of each one."""
+        """Function for all degrees, given the statement of each one."""
         cases = " ".join(f"case {degree}: {body} break;" for degree, body in bodies.items())
         head = f"template <class A, class D> GT_INLINE void {self.name}({_PARAMETERS.format('int degree,')})"
         return f"{head} {{ switch (degree) {{ {cases} }} }}\n"
 
     def call(self, degree: int) -> str:
-        """Statement that calls what `straight` writes."""
+        """Statement that calls the function of `straight`."""
         return f"{self.name}_{degree}(at, degrees, x, y, out);"
 
     def table_call(self, degree: int, prefix: str) -> str:
-        """Statement that reads the tables of `terms_text` instead, all terms of them."""
+        """Statement that uses all terms of the tables of `terms_text` instead."""
         first, end = self.space.first[degree : degree + 2]
         tables = f"{self.space.order + 2}, {prefix}_STARTS, {prefix}_LEFT, {prefix}_RIGHT"
         return f"table_rows(at, degrees, {first}, {end}, {tables}, x, y, out);"
@@ -87,7 +87,7 @@ class Sums:
             yield i[wanted], j[wanted]
 
     def _group(self, first: int, rows: list[tuple[np.ndarray, np.ndarray]]) -> str:
-        """A few rows, from row `first` on."""
+        """Text for a few rows, from row `first` on."""
         steps: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         pairs = [(i, j, n) for n, row in enumerate(rows) for i, j in zip(*(f.tolist() for f in row), strict=True)]
         for i, j, n in sorted(pairs, key=lambda pair: pair[0]):
@@ -103,7 +103,7 @@ class Sums:
 
 
 def terms_text(prefix: str, terms: Terms, kind: str = "int") -> str:
-    """Tables of terms as constants of the text: ``{prefix}_STARTS``, ``_LEFT`` and ``_RIGHT``, the latter of a type."""
+    """Text of tables of terms: ``{prefix}_STARTS``, and ``_LEFT`` and ``_RIGHT`` of the integer type `kind`."""
     kinds = ("int", kind, kind)
     return "".join(
         f"GT_CONSTANT {own} {prefix}_{name}[{values.size}] = {{{', '.join(map(str, values.ravel().tolist()))}}};\n"

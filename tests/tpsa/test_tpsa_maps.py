@@ -276,7 +276,7 @@ X, Y = tp.variables(Space(2, 3))
         (lambda: tp.lie_logarithm(Map([2.0 * X, Y])), "the linear part must be 1, but differs by 1"),
         (lambda: tp.lie_exponential(Map([99.0 * X, Y]), [X]), "no convergence after 100 terms"),
         (lambda: tp.field_of(tp.variables(Space(3, 2))[0]), "must come in pairs (q, p), got 3"),
-        (lambda: X.to(Space(3, 3)), "have other variables"),
+        (lambda: X.to(Space(3, 3)), "differ in their variables"),
     ],
 )  # fmt: skip
 def test_argument_validation(action, message):
