@@ -1,4 +1,4 @@
-"""Pictures, by matplotlib without a window: each function draws into the axes that it is given."""
+"""Plots by matplotlib, without a window; functions draw into given axes or return figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def losses(axes: Axes, lattice: Lattice, beam: Beam) -> None:
-    """Lost particles over the position of the element in which they were lost."""
+    """Plot lost particles over the position of the element in which they were lost."""
     places = to_numpy(beam.loss_element)[to_numpy(beam.lost)]
     found, counts = np.unique(places[places >= 0], return_counts=True)
     s = lattice.s
@@ -40,12 +40,12 @@ def losses(axes: Axes, lattice: Lattice, beam: Beam) -> None:
 
 
 def _smooth(optics: Twiss) -> Twiss:
-    """With rows inside elements, so close that straight lines between them look like curves."""
+    """Optics with additional rows inside elements, for smooth curves."""
     return optics.refined(Slices(8, longest=float(optics.s[-1]) / 1500.0)) if optics.whole is None else optics
 
 
 def beta_functions(axes: Axes, optics: Twiss, lattice: Lattice, end: float | None = None) -> None:
-    """beta_x, beta_y and ten times the dispersion, up to a position [m]."""
+    """Plot beta_x, beta_y and ten times the dispersion, up to a position [m]."""
     fine = _smooth(optics)
     for values, color, label in (
         (fine.betx, BLUE, r"$\beta_x$"), (fine.bety, ORANGE, r"$\beta_y$"), (10.0 * fine.dx, GREEN, r"$10\,D_x$"),
@@ -58,7 +58,7 @@ def beta_functions(axes: Axes, optics: Twiss, lattice: Lattice, end: float | Non
 
 
 def strip(axes: Axes, lattice: Lattice) -> None:
-    """The lattice as boxes, see `gputrack.elements.symbol`: quadrupoles and sextupoles are up or down by their sign."""
+    """Draw the lattice as boxes, see `gputrack.elements.symbol`; magnets of negative strength are drawn downwards."""
     for element, s in zip(lattice, lattice.s[:-1], strict=True):
         symbol = element.SYMBOL
         if symbol is None or element.length == 0.0:
@@ -73,7 +73,7 @@ def strip(axes: Axes, lattice: Lattice) -> None:
 
 
 def twiss_figure(optics: Twiss) -> Figure:
-    """The lattice as a strip, beta functions below it, dispersions at the bottom; of a whole lattice or of a range."""
+    """Drawing of the lattice, beta functions and dispersions from top to bottom, for a lattice or a range of it."""
     figure = Figure(figsize=(12.0, 7.0), layout="constrained")
     grid: Any = figure.add_gridspec(3, 1, height_ratios=(0.14, 1.0, 0.6))
     bottom = figure.add_subplot(grid[2])
@@ -95,7 +95,7 @@ def twiss_figure(optics: Twiss) -> Figure:
 
 
 def driving_figure(terms: DrivingTerms) -> Figure:
-    """The lattice as a strip, and |h| along the ring: a panel for each order j + k + l + m and power of delta."""
+    """Drawing of the lattice and |h| along the ring, one panel for each order j + k + l + m and power of delta."""
     groups: dict[tuple[int, int], dict[str, Any]] = {}
     for name in terms:
         size = np.abs(terms.along(name))
@@ -123,12 +123,12 @@ def driving_figure(terms: DrivingTerms) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a picture; the ending of the name chooses the format.
+    """Write a figure to a file; the suffix determines the format.
 
     Raises
     ------
     InputError
-        The file cannot be written, or the ending is not one of a picture.
+        The file cannot be written, or the suffix is not that of an image format.
     """
     try:
         figure.savefig(path, dpi=130)

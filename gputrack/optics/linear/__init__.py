@@ -1,1 +1,1 @@
-"""Closed orbit, transfer matrices, Twiss parameters and what follows from them along a lattice."""
+"""Closed orbit, transfer matrices, Twiss parameters and derived quantities along a lattice."""

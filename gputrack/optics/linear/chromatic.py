@@ -26,7 +26,7 @@ from gputrack.optics.maps.matrix_derivatives import matrix_rates
 from gputrack.optics.maps.taylor_map import pass_maps
 from gputrack.tpsa.space import Space
 
-#: tunes [rad] that differ by less, and coupling below it, are rounding
+#: differences of tunes [rad], and coupling, below this are rounding errors
 _EQUAL = 1e-7
 
 
@@ -39,15 +39,15 @@ class ChromaticFunctions:
     wx, wy : (n + 1,) arrays
         Montague's W = sqrt(a^2 + b^2), b = (d beta/d delta)/beta, a = d alpha/d delta - alpha b.
     phix, phiy : (n + 1,) arrays
-        Their phases atan2(a, b) [2 pi], between -1/2 and 1/2.
+        Phases atan2(a, b) of W [2 pi], between -1/2 and 1/2.
     dmux, dmuy : (n + 1,) arrays
         d mu/d delta [2 pi].
     ddx, ddpx, ddy, ddpy : (n + 1,) arrays
-        Second-order dispersion d^2 (x, px, y, py)/d delta^2 [m, 1]: twice what MAD-X prints.
+        Second-order dispersion d^2 (x, px, y, py)/d delta^2 [m, 1]: twice the values of MAD-X.
 
     Notes
     -----
-    B. W. Montague, LEP Note 165 (1979). Of the mode nearest to each plane, as it shows there (Mais and Ripken).
+    B. W. Montague, LEP Note 165 (1979). For the mode closest to each plane, in the form of Mais and Ripken.
     """
 
     wx: Array
@@ -68,12 +68,12 @@ def chromaticities(
     """(2,) First derivatives of the tunes of a ring with its cavities off, about a closed orbit.
 
     With M the one-turn matrix, M' its derivative along the dispersive orbit and M N = N R, R the rotation of the modes,
-    the angle of mode k changes by the antisymmetric part of block k of R^-1 N^-1 M' N, (first-order perturbation).
+    the angle of mode k changes by the antisymmetric part of block k of R^-1 N^-1 M' N (first-order perturbation).
 
     Parameters
     ----------
     lattice : Lattice
-        Knobs that are being differentiated, and a traced reference, are followed.
+        Its knobs and reference may be traced.
     orbit : (6,) array
         Closed orbit at the start.
     bases : (2, 4, 4) array
@@ -84,7 +84,7 @@ def chromaticities(
     Raises
     ------
     UnstableMotionError
-        Two modes have the same tune, and are coupled.
+        Two coupled modes have the same tune.
     """
     along = anp.concatenate([periodic_dispersion(one_turn), anp.array([0.0, 1.0])])
     rates = matrix_rates(lattice, turn_program(lattice), orbit, along, 4, backend)[0, :4]
@@ -94,7 +94,7 @@ def chromaticities(
 
 
 def _require_distinct(matrix: np.ndarray, turned: np.ndarray) -> None:
-    """Raise where a change of momentum mixes modes of equal tunes: these have no derivative then."""
+    """Raise if a change of momentum couples modes of equal tunes, which then have no derivative."""
     angles = np.angle(np.linalg.eigvals(matrix))
     gaps = np.abs(np.diff(np.sort(angles[angles > 0.0])))
     if gaps.size and gaps.min() < _EQUAL and np.abs([turned[:2, 2:], turned[2:, :2]]).max() > _EQUAL:
@@ -102,7 +102,7 @@ def _require_distinct(matrix: np.ndarray, turned: np.ndarray) -> None:
 
 
 def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
-    """(2, order + 1) Coefficients of the tunes (their fractions) as power series in delta, about a closed orbit.
+    """(2, order + 1) Coefficients of the fractional tunes as power series in delta, about a closed orbit.
 
     Parameters
     ----------
@@ -121,18 +121,18 @@ def tunes_of_momentum(lattice: Lattice, orbit: np.ndarray, order: int) -> Array:
 def chromatic_functions(
     lattice: Lattice, orbit: Array, matrices: Array, start: tuple[Array, Array] | None, backend: Choice = None
 ) -> ChromaticFunctions:
-    """Derivatives of Twiss parameters with respect to momentum, all along a lattice with its cavities off.
+    """Derivatives of Twiss parameters with respect to momentum along a lattice with its cavities off.
 
     Parameters
     ----------
     lattice : Lattice
-        Knobs that are being differentiated, and a traced reference, are followed.
+        Its knobs and reference may be traced.
     orbit : (6,) array
         At the start.
     matrices : (n + 1, 6, 6) array
         Matrices from the start.
     start : (normal modes (4, 4), dispersion (4,)), optional
-        Of a beam line, where they do not depend on momentum; those of a ring where not given.
+        Initial values of a beam line, independent of momentum; by default the periodic ones of a ring.
     backend : str or Streamed, optional
     """
     ring = start is None
@@ -158,13 +158,13 @@ def _constant(basis: Array) -> Array:
 
 
 def _plane_columns(bases: Array, name: str) -> dict[str, Array]:
-    """Of blocks (places, 2, 2, 2): rows position and momentum, columns cosine and sine, order in delta."""
+    """Columns of one plane from blocks (places, 2, 2, 2): position and momentum, cosine and sine, order in delta."""
     (x, p), (dx, dp) = (bases[:, 0, :, 0], bases[:, 1, :, 0]), (bases[:, 0, :, 1], bases[:, 1, :, 1])
     beta, alpha = anp.sum(x * x, axis=1), -anp.sum(x * p, axis=1)
     b = 2.0 * anp.sum(x * dx, axis=1) / beta
     a = -anp.sum(x * dp + dx * p, axis=1) - alpha * b
     squared = a * a + b * b
-    still = np.asarray(untraced(squared)) == 0.0  # where there is no direction, and a root no derivative
+    still = np.asarray(untraced(squared)) == 0.0  # W = 0: no phase, and no derivative of the root
     turned = (x[:, 0] * dx[:, 1] - x[:, 1] * dx[:, 0]) / beta
     return {
         f"w{name}": anp.where(still, 0.0, anp.sqrt(anp.where(still, 1.0, squared))),

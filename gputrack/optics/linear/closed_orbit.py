@@ -17,16 +17,16 @@ from gputrack.optics.maps.transfer_matrices import closed_orbits_and_matrices
 
 _ITERATIONS = 20
 _ROUNDING = 1e-14  # steps below rounding
-_TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, what remains is rounding
+_TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, so that the remaining error is rounding
 
 
 def closed_orbit(
     lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None, *, backend: Choice = None
 ) -> Any:
-    """Coordinates that repeat after one turn, by Newton's method.
+    """Closed orbit, by Newton's method.
 
-    With a cavity switched on all six repeat, and `delta` is where the search starts. Otherwise x, px, y and
-    py repeat at fixed `delta`, and z is 0.
+    With a cavity on, all six coordinates are periodic, and the search starts at `delta`. Otherwise x, px, y and
+    py are periodic at constant `delta`, and z is 0.
 
     Parameters
     ----------
@@ -34,19 +34,19 @@ def closed_orbit(
     delta : float
         Relative momentum deviation.
     guess : (6,) array, optional
-        Where to start; (0, 0, 0, 0, 0, delta) where not given.
+        Start of the search; by default (0, 0, 0, 0, 0, delta).
     backend : {"array", "host", "cuda"} or Streamed, optional
-        What runs the maps; where not given `host`, and without a compiler `array`.
+        Backend of the maps; by default `host`, or without a compiler `array`.
 
     Returns
     -------
     (6,) array
-        Orbit at the start of the lattice; traced where the lattice is.
+        Orbit at the start of the lattice; traced if the lattice is.
 
     Raises
     ------
     InputError
-        There is no closed orbit near the guess; or particles radiate, and no cavity is on.
+        There is no closed orbit near the guess; or particles radiate and no cavity is on.
     BackendError
         The backend cannot run on this machine.
     """
@@ -56,9 +56,9 @@ def closed_orbit(
 def closed_trajectory(
     lattice: Lattice, delta: Any = 0.0, guess: np.ndarray | None = None, backend: Choice = None
 ) -> Any:
-    """The closed orbit and the matrices about it along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`.
+    """Closed orbit and matrices about it along the lattice, (len(lattice) + 1, 6, 7); see `trajectory`.
 
-    Differentiable in the knobs and the reference of the lattice, and in `delta`.
+    Differentiable with respect to the knobs and the reference of the lattice, and to `delta`.
     """
     require_single_particles(lattice)
     if lattice.traced or is_traced(delta):
@@ -79,7 +79,7 @@ def closed_trajectory(
             break
         first = passed[-1, :, 1:] if first is None else first
         miss = (passed[-1, :, 0] - orbit)[:free]
-        if closed or not miss.any():  # a straight line: every orbit on the axis closes
+        if closed or not miss.any():  # without focusing, every orbit on the axis is closed
             return passed
         try:
             step = np.linalg.solve(np.eye(free) - passed[-1, :free, 1 : 1 + free], miss)
@@ -94,14 +94,14 @@ def closed_trajectory(
 
 
 def _traced_trajectory(lattice: Lattice, delta: Any, guess: np.ndarray | None, backend: Choice) -> Any:
-    """The same as a function of what is being differentiated."""
+    """`closed_trajectory` of a traced lattice or delta."""
     plain = untraced_lattice(lattice) if lattice.traced else lattice
     found, free = closed_trajectory(plain, float(untraced(delta)), guess, backend), 6 if has_rf(plain) else 4
     return closed_orbits_and_matrices(lattice, recording_program(lattice), found, delta, free, backend)
 
 
 def untraced_lattice(lattice: Lattice) -> Lattice:
-    """The lattice with its present values, not traced."""
+    """Copy with the present values, untraced."""
     plain = lattice.with_reference(lattice.require_reference().plain).with_traces(())
     share_program(lattice, plain)
     return plain

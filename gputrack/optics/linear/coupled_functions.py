@@ -28,48 +28,48 @@ class MaisRipken:
     """
 
     def scale(self, bases: Array, plane: int) -> Any:
-        """What beta and alpha of the plane's own mode are divided by."""
+        """Divisor of beta and alpha of the plane's own mode: 1."""
         return 1.0
 
 
 @dataclass(frozen=True)
 class EdwardsTeng:
-    """Courant and Snyder's functions of the decoupled modes, as in MAD-X's `twiss`: betx is beta_1, bety is beta_2.
+    """Courant-Snyder functions of the decoupled modes, as in MAD-X's `twiss`: betx is beta_1, bety is beta_2.
 
     They are Mais and Ripken's beta_x1 and beta_y2 divided by g^2, the determinant of the block of the basis (D. Sagan
-    and D. Rubin, PRST-AB 2 (1999) 074001, eq. 47). Where g^2 <= 0, a mode has more of its action in the other plane
-    than in its own, and the functions, which do not exist, are NaN.
+    and D. Rubin, PRST-AB 2 (1999) 074001, eq. 47). Where g^2 <= 0, the larger part of a mode's action is in the other
+    plane; the functions do not exist and are NaN.
     """
 
     def scale(self, bases: Array, plane: int) -> Any:
-        """What beta and alpha of the plane's own mode are divided by."""
+        """Divisor of beta and alpha of the plane's own mode: g^2."""
         squared = coupling_factor(bases, plane)
         return anp.where(squared > 0.0, squared, math.nan)
 
 
 def coupling_factor(bases: Array, plane: int = 0) -> Array:
-    """g^2 (places,): the determinant of the block of a plane and its own mode; 1 without coupling."""
+    """(places,) g^2, the determinant of the block of a plane and its own mode; 1 without coupling."""
     p = 2 * plane
     result: Array = bases[:, p, p] * bases[:, p + 1, p + 1] - bases[:, p, p + 1] * bases[:, p + 1, p]
     return result
 
 
 def beta(bases: Array, plane: int, mode: int) -> Array:
-    """Mais and Ripken's beta [m] of a mode in a plane, (places,)."""
+    """(places,) Mais and Ripken's beta [m] of a mode in a plane."""
     p, m = 2 * plane, 2 * mode
     return bases[:, p, m] ** 2 + bases[:, p, m + 1] ** 2
 
 
 def alpha(bases: Array, plane: int, mode: int) -> Array:
-    """Mais and Ripken's alpha of a mode in a plane, minus the product of position and momentum, (places,)."""
+    """(places,) Mais and Ripken's alpha of a mode in a plane: minus the correlation of position and momentum."""
     p, m = 2 * plane, 2 * mode
     return -(bases[:, p, m] * bases[:, p + 1, m] + bases[:, p, m + 1] * bases[:, p + 1, m + 1])
 
 
 def phase(cosines: Array, sines: Array) -> Array:
-    """Phase advance of a mode in a plane [2 pi], 0 at the start, (places,), from the position in that plane.
+    """(places,) Phase advance of a mode from the start [2 pi], from its position in a plane.
 
-    The phase advance between neighbouring places must be less than 1/2.
+    The phase advance between adjacent places must be less than 1/2.
     """
     (c, c_next), (s, s_next) = ([part(a, slice(-1)), part(a, slice(1, None))] for a in (cosines, sines))
     turned = anp.arctan2(c * s_next - s * c_next, c * c_next + s * s_next)
@@ -77,7 +77,7 @@ def phase(cosines: Array, sines: Array) -> Array:
 
 
 def plane_columns(bases: Array, plane: int, form: Any) -> dict[str, Array]:
-    """Columns betx, alfx, mux, or those of y."""
+    """Columns betx, alfx, mux; or bety, alfy, muy."""
     name, scale, own = PLANES[plane], form.scale(bases, plane), slice(2 * plane, 2 * plane + 2)
     block = anp.transpose(part(bases, np.s_[:, own, own]), (1, 2, 0))  # contiguous arrays of its four entries
     (c, s), (pc, ps) = ([part(block, (i, j)) for j in range(2)] for i in range(2))
@@ -89,17 +89,17 @@ def plane_columns(bases: Array, plane: int, form: Any) -> dict[str, Array]:
 
 
 def periodic_dispersion(one_turn: Array) -> Array:
-    """d(x, px, y, py)/d delta of the closed orbit without cavities, (4,), from the one-turn matrix (6, 6)."""
+    """(4,) d(x, px, y, py)/d delta of the closed orbit without cavities, from the one-turn matrix (6, 6)."""
     return anp.linalg.solve(anp.eye(4) - one_turn[:4, :4], one_turn[:4, 5])
 
 
 def dispersion_along(matrices: Array, start: Array) -> Array:
-    """Dispersion at all places (places, 4), from the dispersion at the start."""
+    """(places, 4) Dispersion at all places, from the dispersion at the start."""
     return anp.dot(part(matrices, np.s_[:, :4, :4]), start) + part(matrices, np.s_[:, :4, 5])
 
 
 def dispersion_of_mode(bases: Array) -> Array:
-    """Dispersion with cavities on (places, 4): the ratio of (x, px, y, py) to delta in the synchrotron mode."""
+    """(places, 4) Dispersion with cavities on: the ratio of (x, px, y, py) to delta in the synchrotron mode."""
     pair, deltas = bases[:, :4, 4:], bases[:, 5, 4:]
     return anp.einsum("kim,km->ki", pair, deltas) / anp.sum(deltas**2, axis=1)[:, None]
 

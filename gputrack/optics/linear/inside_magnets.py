@@ -1,4 +1,4 @@
-"""Normal modes and dispersion inside magnets: closed formulas of the linear motion in their bodies."""
+"""Normal modes and dispersion inside magnets, by closed formulas of the linear motion in their bodies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gputrack.base.special.smooth import cos_sinc, trig_halvings
 from gputrack.elements.quadrupole import cos_sinc_parts
 from gputrack.optics.linear.magnets import Magnets
 
-#: nodes per magnet: with phase advances below 1 in a magnet, sums are good to 1e-14
+#: nodes per magnet: for phase advances below 1 rad in a magnet, integrals are accurate to 1e-14
 NODES = 8
 
 
@@ -27,7 +27,7 @@ class Inside:
         Normal modes, see `normal_modes`.
     dispersion : (n, nodes, 4) array
     weights : (n, nodes) array
-        Their sum over nodes is the magnet's length [m]; 1 in all for thin magnets.
+        Quadrature weights; their sum is the magnet's length [m], or 1 for thin magnets.
     """
 
     bases: Array
@@ -36,10 +36,10 @@ class Inside:
 
 
 def inside(magnets: Magnets, bases: Array, dispersion: Array, delta: Array, nodes: int = NODES) -> Inside:
-    """Optics inside magnets from those at their entrances.
+    """Optics inside magnets, from those at their entrances.
 
     In the frame of the magnet x'' + kx x - a y = h delta and y'' + ky y - a x = 0, kx = h^2 + k1, ky = -k1, a the skew
-    gradient (left out in bends), after the kick of the entrance face (K. L. Brown, SLAC-75). Fields are those on the
+    gradient (neglected in bends), after the kick of the entrance face (K. L. Brown, SLAC-75). Fields are taken on the
     reference orbit.
 
     Parameters
@@ -48,7 +48,7 @@ def inside(magnets: Magnets, bases: Array, dispersion: Array, delta: Array, node
     bases, dispersion : (n, 4, 4) and (n, 4) arrays
         At their entrances.
     delta : (n,) array
-        Momentum there.
+        Momentum deviation there.
     nodes : int
     """
     points, weights = np.polynomial.legendre.leggauss(nodes)
@@ -77,13 +77,13 @@ def faces(magnets: Magnets, leaving: bool = False) -> Array:
 
 
 def _rotation(angle: Array) -> Array:
-    """(n, 4, 4) Coordinates in a frame that is rolled by an angle."""
+    """(n, 4, 4) Transformation to a frame rolled by an angle."""
     c, s, zero = anp.cos(angle), anp.sin(angle), 0.0 * angle
     return _assembled([[c, zero, s, zero], [zero, c, zero, s], [-s, zero, c, zero], [zero, -s, zero, c]])
 
 
 def _body(magnets: Magnets, length: Array, opd: Array) -> tuple[Array, Array]:
-    """Matrices (n, nodes, 4, 4), and terms to be added to five columns, the last of which is the dispersion.
+    """Matrices (n, nodes, 4, 4), and terms to add to five columns, the last one of which is the dispersion.
 
     With the gradients G = ((kx, -a), (-a, ky)), C = cos(sqrt(G/opd) l) and S = sin(sqrt(G/opd) l)/sqrt(G/opd).
     """

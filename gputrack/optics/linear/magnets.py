@@ -20,7 +20,7 @@ _COLUMNS = tuple(field.name for field in fields(Magnet))
 
 @dataclass(frozen=True, eq=False)
 class Magnets:
-    """Magnets in the order of their places, arrays (n, ...).
+    """Magnets in beam order, as arrays (n, ...).
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Magnets:
     offset : (n,) complex array
         dx + i dy [m].
     traced : (n,) bool array
-        Whether parameters of such magnets are being differentiated: fields that are 0 now count too.
+        Whether parameters of the magnets are traced, so that fields of 0 must be included.
     """
 
     places: np.ndarray
@@ -49,12 +49,12 @@ class Magnets:
     traced: np.ndarray
 
     def chosen(self, rows: np.ndarray) -> Magnets:
-        """Some of them, by a mask or by numbers."""
+        """Selected magnets, by a mask or by indices."""
         return Magnets(**{name: value[rows] for name, value in self.__dict__.items()})
 
     @property
     def curvature(self) -> Array:
-        """Angle over length [1/m]; 0 for thin ones."""
+        """Angle over length [1/m]; 0 for thin magnets."""
         thick = np.asarray(untraced(self.length)) > 0.0
         return anp.where(thick, self.angle / anp.where(thick, self.length, 1.0), 0.0)
 
@@ -63,10 +63,7 @@ _MAGNETS: Entry[Magnets] = Entry("magnets")
 
 
 def magnets_of(lattice: Lattice) -> Magnets:
-    """All magnets with fields of their own: straight ones, bends and thin multipoles.
-
-    Their parameters are traced where they are being differentiated.
-    """
+    """All straight magnets, bends and thin multipoles of a lattice, with traced parameters if the lattice is traced."""
     return lattice.cache.get(_MAGNETS, lambda: _gathered(lattice))
 
 

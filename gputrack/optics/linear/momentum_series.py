@@ -1,9 +1,9 @@
 """Closed orbit, matrices and tunes of a ring as power series in the momentum deviation, from its one-turn map.
 
 The map is a power series about the closed orbit at one momentum. Its fixed point at other momenta is a power series
-x*(delta), found order by order by Newton's method; its derivative there is the one-turn matrix as a power series, and
-the angles by which that turns are the tunes. Nothing is differenced, and any order is exact to the map's. Coefficients
-are along the last axis, of delta^0, delta^1, ...; all is differentiable in the map's coefficients.
+x*(delta), found order by order by Newton's method; its derivative there is the one-turn matrix as a power series, whose
+rotation angles are the tunes. There are no finite differences: all orders are exact, up to that of the map.
+Coefficients of delta^0, delta^1, ... are along the last axis. Differentiable with respect to the map's coefficients.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def monomials(space: Space, orbit: Array) -> Array:
 
 
 def dispersive_orbit(space: Space, turn: Array, order: int) -> Array:
-    """(6, order + 1) Deviation of the closed orbit, with z = 0, from the one about which the map is expanded.
+    """(6, order + 1) Deviation of the closed orbit, with z = 0, from the orbit about which the map is expanded.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def dispersive_orbit(space: Space, turn: Array, order: int) -> Array:
     """
     matrix = turn[:4, 1:5]
     orbit = start_orbit(anp.zeros((4, order)))
-    for _ in range(order):  # each step makes one more coefficient right
+    for _ in range(order):  # each step adds one correct coefficient
         miss = (anp.dot(turn, monomials(space, orbit)) - orbit)[:4, 1:]
         orbit = start_orbit(orbit[:4, 1:] + anp.linalg.solve(anp.eye(4) - matrix, miss))
     return orbit
@@ -78,7 +78,7 @@ def start_orbit(rates: Array) -> Array:
 def matrices_on(space: Space, maps: Array, orbit: Array) -> Array:
     """(..., 4, 4, order + 1) Transverse matrices of maps (..., 6, size) on an orbit (6, order + 1)."""
     order = orbit.shape[-1] - 1
-    count = space.rows(order)  # what is of higher degree is of higher order in delta
+    count = space.rows(order)  # terms of higher degree are of higher order in delta
     values = monomials(Space(6, order), orbit)
     columns = []
     for j in range(4):
@@ -101,7 +101,7 @@ def tune_series(matrix: Array) -> Array:
 
 
 def _angle(cosine: Any, sine: Any, order: int) -> Array:
-    """Angle of a cosine and a sine."""
+    """Angle from its cosine and sine, as power series."""
     c, s = cosine.constant, sine.constant
     turned = (sine * c - cosine * s).arcsin()
     first = anp.reshape(anp.arctan2(s, c), (1,))

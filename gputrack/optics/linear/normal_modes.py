@@ -26,7 +26,7 @@ Rows = list[list[Any]]
 
 
 class UnstableMotionError(ValueError):
-    """The matrix has no stable normal modes."""
+    """A matrix without stable normal modes."""
 
 
 def transverse_basis(matrix: Any) -> Rows:

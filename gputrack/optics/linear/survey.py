@@ -24,7 +24,7 @@ class Survey:
     x, y, z : (n + 1,) arrays
         Position [m]; the orbit starts at 0 along z, x to its left and y up.
     theta, phi, psi : (n + 1,) arrays
-        Azimuth, elevation and roll of the frame [rad]; theta is continuous, and a bend of angle > 0 turns to -x.
+        Azimuth, elevation and roll of the frame [rad]; theta is continuous, and a bend with angle > 0 turns towards -x.
     """
 
     name: tuple[str, ...]
@@ -42,12 +42,12 @@ class Survey:
 
 
 def survey(lattice: Lattice) -> Survey:
-    """Floor coordinates along a lattice; without gradients, for which it raises InputError.
+    """Floor coordinates along a lattice; not differentiable, raises `InputError` for a traced lattice.
 
-    Each element is one rigid motion; all products from the start come from log2(n) products of all elements at once.
+    Each element is a rigid motion; the products from the start are computed for all elements at once in log2(n) steps.
     """
     if lattice.traced:
-        raise InputError(f"Lattice {lattice.name!r}: a survey has no gradient; give it a lattice of plain numbers")
+        raise InputError(f"Lattice {lattice.name!r}: survey is not differentiable; use a lattice that is not traced")
     frames = _scanned(_motions(lattice))
     frames = np.concatenate([np.eye(4)[None], frames])
     turn, place = frames[:, :3, :3], frames[:, :3, 3]
@@ -60,7 +60,7 @@ def survey(lattice: Lattice) -> Survey:
 
 
 def _motions(lattice: Lattice) -> np.ndarray:
-    """(n, 4, 4) Motion of the frame through each element, in its own frame at the entrance."""
+    """(n, 4, 4) Motion of the frame through each element, relative to the frame at its entrance."""
     motions = np.tile(np.eye(4), (len(lattice), 1, 1))
     for group in recording_program(lattice).groups:
         motion, places = group.reference_motion(), np.array(group.places)
@@ -74,7 +74,7 @@ def _motions(lattice: Lattice) -> np.ndarray:
 
 
 def _arcs(length: np.ndarray, angle: np.ndarray, tilt: np.ndarray) -> np.ndarray:
-    """Arcs in planes that are rolled by tilt."""
+    """Arcs in planes rolled by tilt."""
     half = 0.5 * angle
     chord = length * np.sinc(half / np.pi)
     roll, arc = np.tile(np.eye(4), (2, len(angle), 1, 1))
@@ -86,7 +86,7 @@ def _arcs(length: np.ndarray, angle: np.ndarray, tilt: np.ndarray) -> np.ndarray
 
 
 def _scanned(motions: np.ndarray) -> np.ndarray:
-    """Products of all motions up to each one."""
+    """Cumulative products of motions."""
     done, reach = motions, 1
     while reach < len(done):
         done = np.concatenate([done[:reach], done[:-reach] @ done[reach:]])

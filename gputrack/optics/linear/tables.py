@@ -1,4 +1,4 @@
-"""Twiss tables as text: comma-separated values and MAD-X's TFS format."""
+"""Twiss tables as text, in comma-separated values and in MAD-X's TFS format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gputrack.optics.linear.twiss import Twiss
 
 
 def csv_text(optics: Twiss) -> str:
-    """Table of all columns as comma-separated values, with the names of the columns in the first line."""
+    """Table of all columns as comma-separated values, with their names in the first line."""
     rows = zip(*optics.columns.values(), strict=True)
     lines = [",".join(optics.columns), *(",".join(_plain(value) for value in row) for row in rows)]
     return "\n".join(lines) + "\n"
@@ -40,7 +40,7 @@ def write(text: str, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InputError
-        It cannot be written.
+        The file cannot be written.
     """
     try:
         with open(path, "w", encoding="utf-8") as file:
@@ -56,7 +56,7 @@ def _head(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Shortest text that represents a number exactly; names with a comma or a quote are quoted."""
+    """Shortest text that represents a number exactly; names with commas or quotes are quoted."""
     if not isinstance(value, str):
         return repr(float(np.asarray(value)))
     quoted = value.replace('"', '""')

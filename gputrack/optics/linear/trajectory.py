@@ -28,7 +28,7 @@ _ROW_NAMES: Entry[tuple[str, ...]] = Entry("names of rows")
 
 
 def has_rf(lattice: Lattice) -> bool:
-    """Whether a cavity is switched on, so that the energy of particles can change."""
+    """Whether a cavity is on, so that the energy of particles can change."""
     if lattice.setting is not None and not lattice.setting.changes("voltage"):
         return has_rf(lattice.origin)
     return lattice.cache.get(_HAS_RF, lambda: _has_rf(lattice))
@@ -42,7 +42,7 @@ def _has_rf(lattice: Lattice) -> bool:
 
 
 def coasting(lattice: Lattice) -> Lattice:
-    """The lattice with its cavities switched off; itself where none is on."""
+    """Lattice with its cavities off; itself if none is on."""
     return lattice.cache.get(_COASTING, lambda: _switched_off(lattice)) if has_rf(lattice) else lattice
 
 
@@ -52,18 +52,18 @@ def _switched_off(lattice: Lattice) -> Lattice:
     voltages = cache.get(_VOLTAGES, lambda: _voltages(lattice.origin))
     if setting is not None:
         quiet = quiet.based_on(*setting.without(voltages), lattice.reference)
-    # nothing depends on these voltages any more
+    # results no longer depend on these voltages
     return quiet.with_traces((*lattice.traces, (voltages, None)) if lattice.traces else ())
 
 
 def _voltages(lattice: Lattice) -> Knobs:
-    """The voltages of all cavities."""
+    """Voltages of all cavities."""
     places = [i for i, element in enumerate(lattice.elements) if isinstance(element, (RFCavity, CrabCavity))]
     return Knobs((Knob("voltage", tuple(places), "voltage", 0.0),))
 
 
 def _without_voltage(lattice: Lattice) -> Lattice:
-    """Elements with the voltages of all cavities at 0."""
+    """Lattice of elements with the voltages of all cavities at 0."""
     elements = [
         element.replaced(voltage=0.0) if isinstance(element, (RFCavity, CrabCavity)) and element.voltage else element
         for element in lattice.elements
@@ -72,14 +72,14 @@ def _without_voltage(lattice: Lattice) -> Lattice:
 
 
 def optics_groups(lattice: Lattice) -> tuple[LoweredGroup, ...]:
-    """Elements with their parameters as arrays, in groups; traced where knobs are being differentiated."""
+    """Groups of elements with their parameters as arrays, traced if knobs drive them."""
     program = recording_program(lattice)
     traces = effective_traces(lattice)
     return traced_groups(program, traces) if traces else program.groups
 
 
 def positions(lattice: Lattice) -> Any:
-    """Entrances of elements and the end [m], (n + 1,); read-only, or traced where lengths are being differentiated."""
+    """Entrances of elements and the end [m], (n + 1,); read-only, or traced if lengths are."""
     if not any(changes_lengths(knobs) for knobs, _ in effective_traces(lattice)):
         return lattice.positions
     return lattice.cache.get(_POSITIONS, lambda: _traced_positions(lattice))
@@ -105,19 +105,19 @@ def trajectory(
     Parameters
     ----------
     lattice : Lattice
-        Apertures are left out.
+        Apertures are ignored.
     orbit : (6,) array
         At the start.
     points : ObservationPoints, optional
-        Places inside elements, too; rows are in the order of passage.
+        Additional places inside elements; rows are in the order of passage.
     backend : {"array", "host", "cuda"} or Streamed, optional
         See `gputrack.backends.choose_backend`.
 
     Returns
     -------
     array (len(lattice) + 1 + points, 6, 7)
-        Traced where the lattice or the orbit is. ``[:, :, 0]`` the orbit, ``[:, :, 1:]``
-        d(coordinates)/d(coordinates at the start).
+        ``[:, :, 0]`` is the orbit, ``[:, :, 1:]`` d(coordinates)/d(coordinates at the start). Traced if the lattice or
+        the orbit is.
 
     Raises
     ------

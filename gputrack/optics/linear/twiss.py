@@ -42,25 +42,25 @@ from gputrack.optics.linear.trajectory import coasting as without_rf
 from gputrack.optics.linear.trajectory import has_rf, positions, row_names, trajectory
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
-#: fields of Twiss that are no columns
+#: fields of `Twiss` other than columns
 NO_COLUMNS = ("qx", "qy", "qs", "matrices", "bases", "lattice", "periodic", "form", "element", "whole", "backend")
-#: of chromaticities: maps go one order further
+#: largest order of chromaticities: that of the maps is one higher
 MOST_ORDER = 11
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Twiss:
-    """Optics at the entrance of every element and, in the last row, at the end of the lattice; or where asked for.
+    """Optics at the entrance of every element and, in the last row, at the end of the lattice; or at given places.
 
     Parameters
     ----------
     name : tuple of str
-        Name of the element at whose entrance, or inside which, a row stands; "end" for the last one.
+        Name of the element at whose entrance, or inside which, each row is; "end" for the last one.
     s : (n + 1,) array
         Positions [m].
     betx, alfx, mux, bety, alfy, muy : (n + 1,) arrays
-        beta [m], alpha, and phase advance from the start in units of 2 pi, of the mode nearest to each plane, in
-        the form asked for (`MaisRipken` or `EdwardsTeng`); the same where the planes are not coupled.
+        beta [m], alpha, and phase advance from the start [2 pi] of the mode closest to each plane, in the given form
+        (`MaisRipken` or `EdwardsTeng`); both forms agree if the planes are not coupled.
     dx, dpx, dy, dpy : (n + 1,) arrays
         Dispersion, d(x, px, y, py)/d delta [m, 1]; with cavities on, that of the synchrotron mode.
     x, px, y, py, z, delta : (n + 1,) arrays
@@ -79,16 +79,16 @@ class Twiss:
     form : MaisRipken or EdwardsTeng
         Form of the columns of both modes.
     element : (n + 1,) int array
-        Place in the lattice of the element of each row.
+        Index in the lattice of the element of each row.
     whole : Twiss, optional
-        Where rows were chosen: that of all of them, to which figures of the whole lattice belong.
+        For selected rows, the optics of all rows, to which quantities of the whole lattice refer.
     backend : {"array", "host", "cuda"} or Streamed, optional
-        What runs the maps for it, and for all that is computed from it.
+        Backend of the maps, also for quantities computed later.
 
     Notes
     -----
-    Further figures are computed when they are first asked for: `dqx`, `dqy`, `chromaticity`, `chromatic`,
-    `momentum_compaction`, `slip`, and the functions of coupled motion.
+    Further quantities are computed at first use: `dqx`, `dqy`, `chromaticity`, `chromatic`, `momentum_compaction`,
+    `slip`, and the functions of coupled motion.
     """
 
     name: tuple[str, ...]
@@ -125,11 +125,11 @@ class Twiss:
 
     @cached_property
     def columns(self) -> dict[str, Array]:
-        """Columns by name, the names of places first."""
+        """Columns by name; the names of the rows come first."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NO_COLUMNS}
 
     def rows(self, where: str | Range) -> np.ndarray:
-        """Rows whose names match a glob pattern, as in ``tw.betx[tw.rows("bpm*")]``, or that stand in a `Range`.
+        """Rows with names that match a glob pattern, as in ``tw.betx[tw.rows("bpm*")]``, or rows in a `Range`.
 
         Raises
         ------
@@ -139,18 +139,18 @@ class Twiss:
         return rows_matching(where, self.name, self.element)
 
     def chosen(self, rows: Any) -> Twiss:
-        """Some of the rows, in any order; figures of the whole lattice stay what they are."""
+        """Selected rows, in any order; quantities of the whole lattice are unchanged."""
         columns = {name: np.array(self.name)[rows] if name == "name" else c[rows] for name, c in self.columns.items()}
         columns["name"] = tuple(columns["name"].tolist())
         more = {name: getattr(self, name)[rows] for name in ("matrices", "bases", "element")}
         return replace(self, **columns, **more, whole=self.whole or self)
 
     def between(self, first: str, last: str) -> Twiss:
-        """From the entrance of the first element that matches a glob to the exit of the last that matches another."""
+        """From the entrance of the first element that matches glob `first` to the exit of the last matching `last`."""
         return self.chosen(self.rows(Range(first, last)))
 
     def refined(self, at: Slices | Positions) -> Twiss:
-        """The same optics at places inside elements; see `twiss`."""
+        """Optics at places inside elements; see `twiss`."""
         if self.whole is not None:
             return self.whole.refined(at)
         points, rows = require_places(at).places(self.lattice)
@@ -168,9 +168,9 @@ class Twiss:
         return fine if rows is None else fine.chosen(rows)
 
     def at(self, row: int | str) -> InitialTwiss:
-        """Twiss parameters at a row, or at the first one of a name: beams are made of them, and lines begin with them.
+        """Twiss parameters at a row, or at the first row of a name, from which beams are made and lines start.
 
-        Planes that are coupled there have more parameters than these.
+        Coupling of the planes is not included.
         """
         row = int(self.rows(row)[0]) if isinstance(row, str) else row
         return InitialTwiss(**{f.name: getattr(self, f.name)[row] for f in fields(InitialTwiss)})
@@ -182,7 +182,7 @@ class Twiss:
 
     @property
     def matrix(self) -> Array:
-        """(6, 6) Matrix from start to end: the one-turn matrix of a ring."""
+        """(6, 6) Matrix from start to end, the one-turn matrix of a ring."""
         return (self.whole or self).matrices[-1]
 
     @property
@@ -208,23 +208,23 @@ class Twiss:
 
     @property
     def gamma_squared(self) -> Array:
-        """(n + 1,) Edwards and Teng's g^2: 1 where the planes are not coupled."""
+        """(n + 1,) Edwards and Teng's g^2; 1 without coupling."""
         return coupling_factor(self.bases)
 
     # -- momentum ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def coasting(self) -> Twiss:
-        """The same ring with its cavities off, at the momentum of the orbit at the start."""
+        """Optics of the ring with its cavities off, at the momentum of the orbit at the start."""
         self._require_periodic("momentum compaction and chromaticities")
         if self.whole is not None:
             return self.whole.coasting
         quiet = without_rf(self.lattice)
         return self if quiet is self.lattice else twiss(quiet, delta=self.delta[0], backend=self.backend)
 
-    def _require_periodic(self, what: str) -> None:
+    def _require_periodic(self, quantities: str) -> None:
         if not self.periodic:
-            raise InputError(f"Twiss: {what} are those of rings; this one began with given values")
+            raise InputError(f"Twiss: {quantities} are defined for rings only, not with start=")
 
     @property
     def slip(self) -> Any:
@@ -238,14 +238,14 @@ class Twiss:
         return self.slip + self.lattice.require_reference().gamma0 ** -2
 
     def chromaticity(self, order: int = 1) -> Array:
-        """(2,) Derivatives d^order (qx, qy)/d delta^order, of a coasting beam about the orbit's momentum.
+        """(2,) Derivatives d^order (qx, qy)/d delta^order of a coasting beam, at the momentum of the orbit.
 
-        From the one-turn map of order + 1 about the closed orbit: exact, with the dispersive orbit of all orders.
+        Computed exactly from the one-turn map to order + 1, including the dispersive orbit to all orders.
 
         Raises
         ------
         InputError
-            The order is not 1 to 11; or this is not a ring.
+            The order is not from 1 to 11; or this is not a ring.
         """
         if require_integer("chromaticity", "order", order, at_least=1) > MOST_ORDER:
             raise InputError(f"chromaticity: order must be <= {MOST_ORDER}, got {order}")
@@ -260,7 +260,7 @@ class Twiss:
         return self._tunes[order]
 
     def _tune_derivatives(self, order: int) -> dict[int, Array]:
-        """Those of a coasting beam up to an order."""
+        """Derivatives of the tunes of a coasting beam up to an order."""
         if order == 1:
             ends = anp.stack([self.bases[0], self.bases[-1]])
             return {1: chromaticities(self.lattice, self.orbit, ends, self.matrix, self.backend)}
@@ -269,7 +269,7 @@ class Twiss:
 
     @cached_property
     def _tunes(self) -> dict[int, Array]:
-        """Derivatives of the tunes that are known."""
+        """Derivatives of the tunes computed so far, by order."""
         return {}
 
     @property
@@ -289,7 +289,7 @@ class Twiss:
 
     @cached_property
     def chromatic(self) -> ChromaticFunctions:
-        """W functions, d mu/d delta and second-order dispersion, of a coasting beam; at the ends of all elements."""
+        """W functions, d mu/d delta and second-order dispersion of a coasting beam, at the ends of all elements."""
         if self.periodic:
             coasting: Twiss = self.coasting
             return coasting._chromatic(None)
@@ -305,7 +305,7 @@ class Twiss:
 
     @cached_property
     def summary(self) -> dict[str, float]:
-        """Figures of the whole lattice by name."""
+        """Quantities of the whole lattice by name."""
         names = ["qx", "qy", "qs"]
         if self.periodic:
             names += ["dqx", "dqy", "momentum_compaction", "slip"]
@@ -323,7 +323,7 @@ class Twiss:
         return "\n".join([*lines, f"  at the start         {start}>"])
 
     def to_pandas(self) -> Any:
-        """The columns as a `pandas.DataFrame`.
+        """Columns as a `pandas.DataFrame`.
 
         Raises
         ------
@@ -333,7 +333,7 @@ class Twiss:
         return data_frame(self.columns)
 
     def plot(self) -> Any:
-        """Beta functions and dispersion under a strip of the lattice, as a `matplotlib.figure.Figure`."""
+        """Beta functions and dispersion below a drawing of the lattice, as a `matplotlib.figure.Figure`."""
         from gputrack.optics import plotting  # matplotlib takes half a second to import
 
         return plotting.twiss_figure(self)
@@ -351,27 +351,27 @@ def twiss(
 ) -> Twiss:
     """Twiss parameters: the periodic ones of a ring, or those of a beam line from given initial values.
 
-    Matrices are exact derivatives of the tracking maps around the (closed) orbit. A part of a ring is
-    ``gt.twiss(ring).between("q1", "q9")``; a part as a line with values of its own is a slice of the lattice:
+    Matrices are exact derivatives of the tracking maps about the (closed) orbit. For a part of a ring use
+    ``gt.twiss(ring).between("q1", "q9")``, or a slice of the lattice as a beam line with initial values:
     ``gt.twiss(ring[10:90], start=tw.at(10))``.
 
     Parameters
     ----------
     lattice : Lattice
     start : InitialTwiss, optional
-        Values at the start of a beam line, or any object with its attributes; a ring where not given.
+        Initial values of a beam line, or any object with these attributes; by default periodic optics of a ring.
     delta : float
-        Relative momentum deviation; with cavities on, where the search for the closed orbit starts.
+        Relative momentum deviation; with cavities on, the start of the search for the closed orbit.
     orbit : (6,) array, optional
-        Orbit at the start of a beam line; (0, 0, 0, 0, 0, delta) where not given. For a ring, where the search starts.
+        Orbit at the start of a beam line, by default (0, 0, 0, 0, 0, delta); for a ring, the start of the search.
     form : MaisRipken or EdwardsTeng
-        Which beta functions of coupled motion; `MaisRipken` where not given.
+        Form of the beta functions of coupled motion; by default `MaisRipken`.
     at : Slices or Positions, optional
-        Rows at the ends of all elements where not given; ``gt.Slices(10)`` for rows inside elements, too,
-        ``gt.Positions([1.5, 20.0])`` for rows there alone. Inside an element its maps are cut: behind its
-        entrance face, a part of its body. Momenta in solenoids are canonical ones. A cavity acts in its middle.
+        Places of the rows: by default the ends of all elements; ``gt.Slices(10)`` adds rows inside elements,
+        ``gt.Positions([1.5, 20.0])`` gives rows only there. Inside an element the optics are those after its entrance
+        face and a part of its body. Momenta in solenoids are canonical. A cavity acts in its middle.
     backend : {"array", "host", "cuda"} or Streamed, optional
-        What runs the maps, also for gradients and for figures computed later. Where not given `host`, and without a
+        Backend of the maps, also for gradients and quantities computed later; by default `host`, or without a
         compiler `array`.
 
     Returns
@@ -381,7 +381,7 @@ def twiss(
     Raises
     ------
     InputError
-        There is no closed orbit, or the motion around it is unstable (the message names the plane and its trace); an
+        There is no closed orbit, or the motion about it is unstable (the message gives the plane and its trace); a
         particle on the orbit of a line is lost; or particles radiate, see `damping`.
     BackendError
         The backend cannot run on this machine.
@@ -402,7 +402,7 @@ def twiss(
 
 
 def linear_optics(lattice: Lattice, delta: Any = 0.0, backend: Choice = None) -> Twiss:
-    """The periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta, backend=backend)``."""
+    """Periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta, backend=backend)``."""
     return twiss(lattice, delta=delta, backend=backend)
 
 
@@ -429,7 +429,7 @@ def basis_of(matrix: Array) -> Array:
 
 
 def _turn(start: Array, end: Array, mode: int) -> tuple[Any, Any]:
-    """Sine and cosine of the angle by which a mode turned."""
+    """Sine and cosine of the rotation angle of a mode."""
     inverse = anp.linalg.inv(start)
     turned = anp.dot(inverse, end)[2 * mode : 2 * mode + 2, 2 * mode : 2 * mode + 2]
     return turned[0, 1], turned[0, 0]

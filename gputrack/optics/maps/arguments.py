@@ -1,4 +1,4 @@
-"""What transfer maps are asked of: one lattice or several, one orbit or several, on the host or on a GPU."""
+"""Arguments of transfer maps: lattices and orbits, single or in batches, on the host or on a GPU."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gputrack.lattice.lattice import Lattice
 
 
 def lattices_of(given: Lattice | Sequence[Lattice]) -> list[Lattice]:
-    """The lattices of a batch, with one reference particle; one lattice is a batch of itself.
+    """List of the lattices of a batch with a common reference particle; of length 1 for a single lattice.
 
     Raises
     ------
     InputError
-        Neither a lattice nor a sequence of some, or their reference particles differ.
+        The argument is neither a lattice nor a sequence of lattices, or their reference particles differ.
     """
     found = [given] if isinstance(given, Lattice) else list(given) if isinstance(given, (list, tuple)) else []
     if not found or not all(isinstance(one, Lattice) for one in found):
@@ -26,21 +26,21 @@ def lattices_of(given: Lattice | Sequence[Lattice]) -> list[Lattice]:
     for one in found[1:]:
         if one.require_reference() != found[0].require_reference():
             raise InputError(
-                f"transfer map: lattices of a batch need one reference particle, got {found[0].reference} and "
-                f"{one.reference}; ask for their maps one by one"
+                f"transfer map: lattices of a batch need the same reference particle, got {found[0].reference} and "
+                f"{one.reference}; compute their maps one by one"
             )
     return found
 
 
 def orbits_of(given: Any, backend: str | None) -> tuple[Array, str]:
-    """Orbits (..., 6) where their maps are to be, and the backend's name.
+    """Orbits (..., 6) on the device of the maps, and the name of the backend.
 
     Raises
     ------
     InputError
         They are not six finite numbers each, or see `gputrack.backends.choose_map_backend`.
     BackendError
-        There is no GPU, or no CuPy.
+        There is no GPU, or CuPy is not installed.
     """
     name = choose_map_backend(backend, given)
     xp = namespace(given) if is_cupy(given) else module_named("cupy" if name == "cuda" else "numpy")
@@ -60,7 +60,7 @@ def batch_of(given: Lattice | Sequence[Lattice], orbits: Array) -> tuple[int, ..
     Raises
     ------
     InputError
-        There are several lattices and another number of orbits.
+        The numbers of lattices and orbits differ.
     """
     several = not isinstance(given, Lattice)
     if orbits.ndim == 2 and several and len(orbits) != len(given):

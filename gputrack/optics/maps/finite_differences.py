@@ -1,4 +1,4 @@
-"""Transfer matrices by finite differences of tracked particles: an independent way, for checks."""
+"""Transfer matrices by finite differences of tracked particles, as an independent check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import map_program
 from gputrack.optics.maps.single_pass import Pass
 
-#: steps in x, px, y, py, z, delta: where truncation (step^4) and rounding (1/step) are both far below 1e-8
+#: steps in x, px, y, py, z, delta for which truncation (step^4) and rounding (1/step) errors are far below 1e-8
 STEPS = np.array([3e-6, 3e-7, 3e-6, 3e-7, 1e-5, 1e-5])
 _OFFSETS = (-2.0, -1.0, 1.0, 2.0)
 _WEIGHTS = (1.0 / 12.0, -2.0 / 3.0, 2.0 / 3.0, -1.0 / 12.0)
@@ -21,12 +21,12 @@ def finite_difference_matrix(lattice: Lattice, orbit: np.ndarray | None = None) 
     ----------
     lattice : Lattice
     orbit : (6,) array, optional
-        Where to differentiate; the reference orbit where not given.
+        Orbit at the start; by default the reference orbit.
 
     Returns
     -------
     (6, 6) array
-        d(final)/d(initial) of (x, px, y, py, z, delta), good to about 1e-9 of its entries.
+        d(final)/d(initial) of (x, px, y, py, z, delta), accurate to about 1e-9 of its entries.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def finite_difference_matrix(lattice: Lattice, orbit: np.ndarray | None = None) 
 
 
 def _bunch_around(orbit: np.ndarray) -> np.ndarray:
-    """The orbit, and four particles displaced from it along each coordinate, shape (6, 25)."""
+    """(6, 25) The orbit, and four particles displaced from it along each coordinate."""
     bunch = np.repeat(orbit[:, None], 25, axis=1)
     for j in range(6):
         bunch[j, 1 + 4 * j : 5 + 4 * j] += np.array(_OFFSETS) * STEPS[j]

@@ -1,7 +1,7 @@
-"""Derivatives of transfer matrices along displaced orbits, as one primitive of autograd.
+"""Derivatives of transfer matrices along displaced orbits, as a primitive of autograd.
 
-Chromaticity and all that follows from the first derivatives of matrices with respect to momentum needs J'[d], the
-derivative of the matrices along the dispersive orbit d. See `gputrack.backends.derivatives.MatrixRates`.
+Chromaticity and other first derivatives of the optics with respect to momentum need J'[d], the derivative of the
+matrices along the dispersive orbit d. See `gputrack.backends.derivatives.MatrixRates`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def matrix_rates(
     Parameters
     ----------
     lattice : Lattice
-        Knobs that are being differentiated, and a traced reference, are followed.
+        Its knobs and reference may be traced.
     program : Program
-        Of the lattice, and its knobs in it: with a record after every element, or none.
+        Program of the lattice, with its knobs in the maps, and with a record after every element or none.
     orbit, along : (6,) arrays
         Orbit and displacement at the start; may be traced.
     columns : int
@@ -43,7 +43,7 @@ def matrix_rates(
     Returns
     -------
     array (places, 6, columns)
-        At the records, or at the end alone where the program has none. Traced where an argument is.
+        At the records, or only at the end if the program has none. Traced if an argument is.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def matrix_rates(
 
 
 class _Rates:
-    """A pass forwards, with its end for the backward sweep."""
+    """Forward pass, with its final state for the backward sweep."""
 
     def __init__(self, single: Pass, columns: int) -> None:
         self.single, self.columns = single, columns
@@ -70,7 +70,7 @@ class _Rates:
         return recorded if self.single.places else np.array(self.end.rates)[None]
 
     def backward(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Derivatives with respect to the orbit, to the displacement, and to constants and reference."""
+        """Derivatives with respect to the orbit, the displacement, and constants and reference."""
         if self.single.places:
             return self.single.rates_adjoint(self.end, np.zeros((6, self.columns)), bar)
         return self.single.rates_adjoint(self.end, bar[0])

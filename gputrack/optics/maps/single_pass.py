@@ -12,7 +12,7 @@ from gputrack.elements.map import ReferenceValues
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.program import Program
 
-#: on |x| and |y| [m]: no limit, but finite, so that its square is a number
+#: limit on |x| and |y| [m]: practically none, but with a finite square
 LIMIT = 1e100
 
 
@@ -22,19 +22,19 @@ class Pass:
     Parameters
     ----------
     lattice : Lattice
-        For its reference particle, and its name in messages.
+        Provides the reference particle, and the name for messages.
     program : Program
-        Without apertures and maps of the whole beam.
+        Without apertures and collective maps.
     places : int
-        How many places are recorded, by the program's only monitor.
+        Number of places recorded by the program's only monitor.
     backend : {"array", "host", "cuda"} or Streamed, optional
         See `gputrack.backends.choose_backend`; arrays are NumPy's.
 
     Attributes
     ----------
     gradient_size : int
-        Constants of the program and members of `ReferenceValues`: derivatives with respect to them are arrays of so
-        many numbers, in this order.
+        Number of constants of the program and members of `ReferenceValues`: length of arrays of derivatives with
+        respect to these, in this order.
     """
 
     def __init__(self, lattice: Lattice, program: Program, places: int = 0, backend: Choice = None) -> None:
@@ -67,7 +67,7 @@ class Pass:
         Returns
         -------
         (array (places, 6, 7), array (6, 7))
-            ``[..., 0]`` the orbit, ``[..., 1:]`` the matrix.
+            ``[..., 0]`` is the orbit, ``[..., 1:]`` the matrix.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Pass:
     def matrices_adjoint(
         self, end: np.ndarray, end_bar: np.ndarray, bar: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives of a function of what `matrices` gives.
+        """Derivatives of a function of the results of `matrices`.
 
         Parameters
         ----------
@@ -102,11 +102,11 @@ class Pass:
         Returns
         -------
         (array (6,), array (gradient_size,))
-            Derivatives with respect to the orbit at the start; to constants and reference.
+            Derivatives with respect to the orbit at the start; and to constants and reference.
         """
         n = end.shape[1] - 1
         particles, tangents = Particles.alive(np.repeat(end[:, :1], n, axis=1)), self._tangents(end[:, 1:])
-        # all columns have the same orbit: one of them carries its cotangents
+        # all columns have the same orbit, whose cotangents are added to one of them
         orbit_bar, record_bars = np.zeros((6, n)), np.zeros((2, self.places, 6, n))
         orbit_bar[:, 0] = end_bar[:, 0]
         if bar is not None:
@@ -127,7 +127,7 @@ class Pass:
         Returns
         -------
         (array (places, 6, columns), MatrixRates)
-            At the recorded places; and all that is known at the end.
+            Rates at the recorded places; and the state at the end.
 
         Raises
         ------
@@ -147,12 +147,12 @@ class Pass:
     def rates_adjoint(
         self, end: MatrixRates, end_bar: np.ndarray, bar: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Derivatives of a function of what `rates` gives.
+        """Derivatives of a function of the results of `rates`.
 
         Parameters
         ----------
         end : MatrixRates
-            At the end; unchanged.
+            State at the end; unchanged.
         end_bar : (6, columns) array
             Derivatives with respect to ``end.rates``.
         bar : (places, 6, columns) array, optional
@@ -161,7 +161,7 @@ class Pass:
         Returns
         -------
         (array (6,), array (6,), array (gradient_size,))
-            Derivatives with respect to orbit and displacement at the start; to constants and reference.
+            Derivatives with respect to orbit and displacement at the start; and to constants and reference.
         """
         shape = end.rates.shape
         seeds = None if bar is None else np.ascontiguousarray(bar).reshape(-1)

@@ -1,4 +1,4 @@
-"""Transfer maps of lattices as truncated power series, by the kernels on a series number type."""
+"""Transfer maps of lattices as truncated power series, by kernels with series as numbers."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Passage:
     Attributes
     ----------
     space : Space
-        Of the six coordinates, and of the knobs' deviations as parameters.
+        Variables are the six coordinates; parameters are the deviations of the knobs.
     orbit : (..., 6) array
-        The orbit at the start, about which the maps are expanded: variables are deviations from it.
+        Orbit at the start, about which the maps are expanded: variables are deviations from it.
     final : (..., 6, space.size) array
         Coefficients of the outgoing coordinates; constant parts are the orbit.
     at : (..., places, 6, space.size) array
-        Those at the exits of chosen elements.
+        Coefficients at the exits of selected elements.
     """
 
     space: Space
@@ -62,43 +62,44 @@ def pass_maps(
     backend: str | None = None,
     threads: int = 1,
 ) -> Passage:
-    """Carry the identity map through a lattice, or one through each of several that differ in parameters alone.
+    """Propagate the identity map through a lattice, or through each of several lattices that differ in parameters.
 
-    Where the lattice has knobs or a reference that are being differentiated, or the orbit is, so are the maps: by one
-    backward sweep, `gputrack.optics.maps.taylor_map_adjoint`.
+    The maps are traced if knobs or the reference of the lattice, or the orbit, are traced; see
+    `gputrack.optics.maps.taylor_map_adjoint`.
 
     Parameters
     ----------
     lattice : Lattice or sequence of Lattice
-        A sequence of n, or n orbits, give a batch: arrays with n in front.
+        A sequence of n lattices, or n orbits, give a batch: arrays with a leading axis of n.
     order : int
         Highest total degree, 1 to 12.
     orbit : (6,) or (n, 6) array, optional
-        About which to expand, at the start; the reference orbit where not given.
+        Orbit at the start, about which to expand; by default the reference orbit.
     places : sequence of int
-        Elements at whose exits maps are kept.
+        Elements at whose exits maps are recorded.
     knobs : Knobs, optional
         Further variables: their deviations from the present values, to `knob_order`.
     knob_order : int
         Highest degree in the knobs.
     program : Program, optional
-        That of `map_program`, for whoever passes many times; not used where something is being differentiated.
+        Result of `map_program`, to be reused in many passes; ignored if anything is traced.
     backend : {"array", "host", "cuda"}, optional
-        See `gputrack.backends.choose_map_backend`; coefficients stay where they are computed.
+        Backend and device of the maps, see `gputrack.backends.choose_map_backend`.
     threads : int
         CPU threads, for batches on the host.
 
     Raises
     ------
     InputError
-        An argument cannot be used, or an orbit cannot be tracked through the lattice; there are `knobs`, several
-        lattices or orbits, or the backend is `cuda`, in what is being differentiated.
+        An argument is invalid, or a particle on an orbit is lost; or, for a traced lattice or orbit, there are `knobs`,
+        several lattices or orbits, or the backend is `cuda`.
     BackendError
         The backend cannot run on this machine.
 
     Notes
     -----
-    Constants of maps (sines of angles, ...) are taken to first order in the knobs: exact where `knob_order` is 1.
+    Constants of maps (sines of angles, ...) are expanded to first order in the knobs, which is exact for
+    `knob_order` = 1.
     """
     require_integer("transfer map", "order", order, at_least=1)
     if knobs is not None and knob_order != 1:
@@ -130,7 +131,7 @@ def _slopes(programs: Sequence[Program], knobs: Knobs) -> np.ndarray:
 
 
 def _require_passed(lattices: Sequence[Lattice], start: Array, final: Array) -> None:
-    """Raise where a map is not finite."""
+    """Raise `InputError` if a map is not finite."""
     xp = namespace(final)
     good = to_numpy(xp.isfinite(final).all(axis=(1, 2)))
     if not good.all():
@@ -138,7 +139,7 @@ def _require_passed(lattices: Sequence[Lattice], start: Array, final: Array) -> 
         orbit = to_numpy(start).reshape(-1, 6)[place if start.ndim == 2 else 0].tolist()
         lattice = lattices[place if len(lattices) > 1 else 0]
         which = f" of map {place}" if len(good) > 1 else ""
-        raise InputError(f"Lattice {lattice.name!r}: the orbit {orbit}{which} does not reach the end")
+        raise InputError(f"Lattice {lattice.name!r}: a particle on the orbit {orbit}{which} is lost before the end")
 
 
 def _traced_passage(
@@ -150,12 +151,12 @@ def _traced_passage(
     backend: str | None,
 ) -> Passage:
     if not isinstance(lattice, Lattice):
-        raise InputError("transfer map: a batch cannot be differentiated; ask for the maps one by one")
+        raise InputError("transfer map: a batch cannot be differentiated; compute the maps one by one")
     if knobs:
-        raise InputError("transfer map: knobs= cannot be given where the lattice or the orbit is differentiated")
+        raise InputError("transfer map: knobs= is not available if the lattice or the orbit is being differentiated")
     name = choose_map_backend(backend, orbit)
     if name == "cuda":
-        raise InputError("transfer map: derivatives are on the backends 'array' and 'host', with NumPy orbits")
+        raise InputError("transfer map: gradients need backend='host' or 'array', and NumPy orbits")
     space, start = Space(6, order), np.zeros(6) if orbit is None else orbit
     maps = (traced_maps if name == "host" else traced_array_maps)(lattice, space, start, places)
     return Passage(space, start, maps[-1], maps[:-1])

@@ -1,10 +1,9 @@
-"""Coefficients of transfer maps as one primitive of autograd.
+"""Coefficients of transfer maps as a primitive of autograd.
 
-Forwards the maps run on power series; backwards their adjoints do, with linear functionals on series as cotangents, so
-that one sweep gives the derivative of any function of all coefficients with respect to all magnets, to the reference
-momentum and to the orbit. Nothing is kept from the way forwards but the last map: the sweep undoes the maps. That
-loses nothing but rounding: after 5550 elements the identity comes back to 2e-13 of the largest coefficient of each
-degree.
+The forward pass propagates power series; the backward sweep propagates cotangents, which are linear functionals on
+series. One sweep gives the derivative of any function of all coefficients with respect to all magnets, the reference
+momentum and the orbit. Only the last map of the forward pass is stored: the sweep undoes the maps, with rounding errors
+only: after 5550 elements the identity is recovered to 2e-13 of the largest coefficient of each degree.
 """
 
 from __future__ import annotations
@@ -38,22 +37,22 @@ def traced_maps(lattice: Lattice, space: Space, orbit: Any, places: Sequence[int
     Parameters
     ----------
     lattice : Lattice
-        Knobs that are being differentiated, and a traced reference, are followed.
+        Its knobs and reference may be traced.
     space : Space
-        Of the six coordinates.
+        With the six coordinates as variables.
     orbit : (6,) array
-        At the start; may be traced.
+        Orbit at the start; may be traced.
     places : sequence of int
 
     Returns
     -------
     array (len(places) + 1, 6, space.size)
-        Coefficients; those to the end come last. Traced where the lattice or the orbit is.
+        Coefficients; those of the map to the end come last. Traced if the lattice or the orbit is.
 
     Raises
     ------
     InputError
-        The orbit does not reach the end.
+        A particle on the orbit is lost before the end.
     """
     run = _Maps(lattice, space, places)
     values = traced_values(lattice, run.program)
@@ -77,7 +76,7 @@ def traced_array_maps(lattice: Lattice, space: Space, orbit: Any, places: Sequen
 
 
 class _Maps:
-    """A passage forwards, remembered for its sweep."""
+    """Forward pass, with the data for its backward sweep."""
 
     def __init__(self, lattice: Lattice, space: Space, places: Sequence[int]) -> None:
         self.name, self.space, self.places = lattice.name, space, len(places)
@@ -92,12 +91,12 @@ class _Maps:
         start = identity_map(self.space, orbit)[None]
         final, at = run_series(self.space, [self.program], reference, start, self.places)
         if not np.isfinite(final).all():
-            raise InputError(f"Lattice {self.name!r}: the orbit {orbit.tolist()} does not reach the end")
+            raise InputError(f"Lattice {self.name!r}: a particle on the orbit {orbit.tolist()} is lost before the end")
         self.final: np.ndarray = final[0]
         return np.concatenate([at[0], final])
 
     def backward(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives with respect to the orbit; to the program's constants, then the reference's values."""
+        """Derivatives with respect to the orbit; and to the program's constants, then `ReferenceValues`."""
         cotangents = np.array(bar[-1], order="C")
         maps = np.array(self.final, order="C")
         gradient = sweep_series(self.space, self.program, self.reference, maps, cotangents, bar[:-1])
@@ -105,7 +104,7 @@ class _Maps:
 
 
 def recording_at(program: Program, places: Sequence[int]) -> Program:
-    """A program that records after every element, with the records at some places alone, in their order."""
+    """Program that records only at some places, in their order, from one that records after every element."""
     number = {place: i for i, place in enumerate(places)}
     records = program.ops[:, 0] == MAPS["record"].code
     kept = ~records | np.isin(program.elements, list(number))

@@ -1,9 +1,9 @@
-"""Orbit and transfer matrices along a lattice as one primitive of autograd.
+"""Orbit and transfer matrices along a lattice as a primitive of autograd.
 
-Everything in linear optics follows from the orbit and the matrices from the start to each element. This primitive
-gives both as differentiable functions of knobs, of the reference momentum and of the orbit at the start: forwards
-the maps run on dual numbers, backwards their adjoints do, so that one sweep gives the derivative of any function
-of all matrices with respect to all magnets.
+Linear optics follow from the orbit and the matrices from the start to each element. This primitive gives both as
+differentiable functions of knobs, of the reference momentum and of the orbit at the start. The forward pass and the
+adjoint use dual numbers, so that one sweep gives the derivative of any function of all matrices with respect to all
+magnets.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from gputrack.optics.maps.single_pass import Pass
 def orbits_and_matrices(
     lattice: Lattice, program: Program, orbit: Any, places: int, backend: Choice = None
 ) -> Any:
-    """Orbit, and derivatives with respect to that at the start, at the start and at all recorded places.
+    """Orbit and matrices from the start, at the start and at all recorded places.
 
     Parameters
     ----------
     lattice : Lattice
-        Knobs that are being differentiated, and a traced reference, are followed.
+        Its knobs and reference may be traced.
     program : Program
-        Of the lattice, and its knobs in it, with records.
+        Program of the lattice, with its knobs in the maps, and with records.
     orbit : (6,) array
-        At the start; may be traced.
+        Orbit at the start; may be traced.
     places : int
-        How many are recorded.
+        Number of recorded places.
     backend : str or Streamed, optional
         See `gputrack.backends.choose_backend`.
 
     Returns
     -------
     array (1 + places, 6, 7)
-        ``[:, :, 0]`` the orbit, ``[:, :, 1:]`` the matrix from the start. Traced where an argument is.
+        ``[:, :, 0]`` is the orbit, ``[:, :, 1:]`` the matrix from the start. Traced if an argument is.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def orbits_and_matrices(
 
 
 class _Matrices:
-    """A pass forwards, with its end for the backward sweep."""
+    """Forward pass, with its final state for the backward sweep."""
 
     def __init__(self, single: Pass) -> None:
         self.single = single
@@ -73,12 +73,12 @@ class _Matrices:
         return np.concatenate([start[None], recorded])
 
     def backward(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives with respect to the orbit at the start; to constants and reference.
+        """Derivatives with respect to the orbit at the start; and to constants and reference.
 
         Parameters
         ----------
         bar : (1 + places, 6, 7) array
-            Those with respect to orbits and matrices.
+            Derivatives with respect to orbits and matrices.
         """
         if not bar[1:].any():
             return bar[0, :, 0], np.zeros(self.single.gradient_size)
@@ -111,23 +111,23 @@ defvjp_argnums(_passed, _pull_back)
 def closed_orbits_and_matrices(
     lattice: Lattice, program: Program, found: np.ndarray, delta: Any, free: int, backend: Choice = None
 ) -> Any:
-    """What `orbits_and_matrices` gives for a closed orbit, as a function of knobs, reference and momentum.
+    """Closed orbit and matrices about it, as `orbits_and_matrices`, as a function of knobs, reference and momentum.
 
-    The orbit at the start is the implicit function x = F(x, p): dx = (1 - dF/dx)^-1 dF/dp. Backwards, the cotangent
-    of x by all orbits and matrices is first found, then that of the orbit after a turn: (1 - dF/dx)^-T times it.
+    The orbit at the start is the implicit function x = F(x, p): dx = (1 - dF/dx)^-1 dF/dp. The adjoint first sums the
+    cotangents of x from all orbits and matrices; (1 - dF/dx)^-T times it is the cotangent of the orbit after a turn.
 
     Parameters
     ----------
     lattice : Lattice
-        Being differentiated.
+        Traced.
     program : Program
-        Of the lattice, and its knobs in it, with a record after every element.
+        Program of the lattice, with its knobs in the maps, and with a record after every element.
     found : (len(lattice) + 1, 6, 7) array
         Its closed orbit and the matrices about it.
     delta : float
         Momentum deviation, which may be traced.
     free : int
-        How many coordinates repeat after a turn: 4 at this delta, or all 6, whatever delta.
+        Number of periodic coordinates: 4 at constant delta, or all 6.
     backend : str or Streamed, optional
     """
     run = _Closed(lattice, program, found, free, backend)
@@ -135,7 +135,7 @@ def closed_orbits_and_matrices(
 
 
 class _Closed:
-    """A pass about a closed orbit, and its backward sweep."""
+    """Pass about a closed orbit, and its backward sweep."""
 
     def __init__(self, lattice: Lattice, program: Program, found: np.ndarray, free: int, backend: Choice) -> None:
         self.name, self.found, self.free = lattice.name, found, free
@@ -144,9 +144,9 @@ class _Closed:
         self.turn = Pass(lattice, without_records(program), 0, backend)
 
     def backward(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives with respect to delta; to constants and reference."""
+        """Derivatives with respect to delta; and to constants and reference."""
         orbit_bar, gradient = self.along.backward(bar)
-        # dx/dp needs the orbit at the end alone; the sweep carries one column of the matrix along
+        # dx/dp needs only the orbit at the end; the sweep includes one column of the matrix
         end_bar = np.zeros((6, 2))
         end_bar[: self.free, 0] = self._solved(orbit_bar[: self.free])
         again, more = self.turn.matrices_adjoint(self.found[-1, :, :2], end_bar)
@@ -154,13 +154,13 @@ class _Closed:
         return np.asarray(delta_bar), gradient + more
 
     def _solved(self, orbit_bar: np.ndarray) -> np.ndarray:
-        """(1 - M)^-T times cotangents of the closed orbit, M the matrix of a turn (free, free)."""
+        """(1 - M)^-T times cotangents of the closed orbit, with the one-turn matrix M (free, free)."""
         turn = self.found[-1, : self.free, 1 : 1 + self.free]
         try:
             return np.linalg.solve(np.eye(self.free) - turn.T, orbit_bar)
         except np.linalg.LinAlgError:
             raise InputError(
-                f"Lattice {self.name!r}: its closed orbit has no gradient, since it is not unique"
+                f"Lattice {self.name!r}: the closed orbit is not unique and has no gradient: a tune is an integer"
             ) from None
 
 
