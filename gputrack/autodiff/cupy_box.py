@@ -144,7 +144,7 @@ def sealed(value: Any) -> Any:
 
 
 def unsealed(value: Any) -> Any:
-    """Unwrap what `sealed` wrapped."""
+    """Unwrap the result of `sealed`."""
     return _map_leaves(value, opened)
 
 

@@ -101,7 +101,7 @@ MOMENT_SEEDS = 6 + 6 + 36
 
 
 def moment_seeds(bar: np.ndarray, answer: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """What the cotangents of recorded moments leave to do for each particle, see `seeded`.
+    """Numbers from cotangents of recorded moments, from which those of each particle follow, see `seeded`.
 
     Parameters
     ----------

@@ -145,7 +145,7 @@ class Element:
         model : Model
             How it is tracked.
         active : frozenset of str
-            Parameters (``"k1"``, ``"knl[2]"``) that keep their place in the maps even where they are zero.
+            Parameters (``"k1"``, ``"knl[2]"``) included in the maps even if they are zero.
         """
         return ElementForm(type(self), self.statics(model, active))
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Declaration:
-    """What an element class states about one of its fields, see `parameter`, `series` and `option`."""
+    """Declared properties of a field of an element class, see `parameter`, `series` and `option`."""
 
     unit: str = ""
     valid: Interval = ANY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-#: arrays that describe what a map has left behind in one turn
+#: arrays with the state of a map after one turn
 Arrays = tuple[np.ndarray, ...]
 
 

@@ -84,7 +84,7 @@ def track(
 
 
 class _Track(torch.autograd.Function):  # type: ignore[misc]
-    """One run; the context holds what its backward sweep needs."""
+    """Tracking run as a function of torch; the context holds the data for its backward sweep."""
 
     @staticmethod
     def forward(ctx: Any, run: Pass, needs_gradient: bool, values: torch.Tensor, coordinates: torch.Tensor) -> Any:

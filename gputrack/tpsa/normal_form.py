@@ -223,13 +223,13 @@ def _removing(current: Sequence[Series], values: Array, degree: int, planes: int
         balance = exponents[:, 0 : 2 * planes : 2] - exponents[:, 1 : 2 * planes : 2]
         own = np.zeros(planes, dtype=int)
         own[j // 2] = 1 if j % 2 == 0 else -1
-        kept = (balance == own).all(axis=1)
+        rotations = (balance == own).all(axis=1)
         distance = untraced(turned - phase[j])
         near = np.abs(distance - np.round(distance)) < _RESONANT
-        if (near & ~kept & (np.abs(untraced(found)) > 1e-12)).any():
+        if (near & ~rotations & (np.abs(untraced(found)) > 1e-12)).any():
             raise InputError(f"normal_form: the tunes are on a resonance of order {degree + 1}; change them")
-        gap = xp.where(kept | near, 1.0, xp.exp(2.0j * np.pi * turned) - values[j])
-        field = xp.where(kept | near, 0.0, found / gap)
+        gap = xp.where(rotations | near, 1.0, xp.exp(2.0j * np.pi * turned) - values[j])
+        field = xp.where(rotations | near, 0.0, found / gap)
         rows.append(xp.concatenate([np.zeros(first), field, np.zeros(space.size - end)]))
     return xp.stack(rows + [np.zeros(space.size, dtype=complex)] * (6 - 2 * planes))
 

@@ -84,8 +84,8 @@ def run_series(
     width = lib.gputrack_constant_bytes()
 
     def work(tile: int) -> None:
-        room = _aligned(max(most, 1) * width)
-        lib.gputrack_series(ctypes.byref(run), tile, tile + 1, room.ctypes.data)
+        scratch = _aligned(max(most, 1) * width)
+        lib.gputrack_series(ctypes.byref(run), tile, tile + 1, scratch.ctypes.data)
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         list(pool.map(work, range(tiles)))
@@ -94,9 +94,9 @@ def run_series(
 
 def _aligned(size: int) -> np.ndarray:
     """Memory aligned to 64 bytes."""
-    room = np.zeros(size + 64, dtype=np.uint8)
-    skip = -room.ctypes.data % 64
-    return room[skip : skip + size]
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    skip = -raw.ctypes.data % 64
+    return raw[skip : skip + size]
 
 
 def _spread(values: np.ndarray, lanes: int) -> np.ndarray:

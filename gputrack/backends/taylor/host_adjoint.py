@@ -66,7 +66,7 @@ def sweep_series(
     lib, count = library(space, program.build_kinds), len(program.constants)
     gradient = np.zeros(count + len(reference))
     most = int(np.diff(program.ops[:, 1], append=count).max(initial=0))
-    room = np.zeros(max(1, most) * lib.gputrack_functional_bytes(), dtype=np.uint8)
+    scratch = np.zeros(max(1, most) * lib.gputrack_functional_bytes(), dtype=np.uint8)
     ops, constants, members, given = (
         np.ascontiguousarray(a) for a in (program.ops, program.constants, np.array(reference), seeds)
     )
@@ -78,7 +78,7 @@ def sweep_series(
         run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:])
     )
     size = _FRAMES * lib.gputrack_functional_bytes()
-    _on_stack(size, lambda: lib.gputrack_series_sweep(ctypes.byref(sweep), room.ctypes.data))
+    _on_stack(size, lambda: lib.gputrack_series_sweep(ctypes.byref(sweep), scratch.ctypes.data))
     return gradient
 
 

@@ -107,11 +107,11 @@ def recording_at(program: Program, places: Sequence[int]) -> Program:
     """Program that records only at some places, in their order, from one that records after every element."""
     number = {place: i for i, place in enumerate(places)}
     records = program.ops[:, 0] == MAPS["record"].code
-    kept = ~records | np.isin(program.elements, list(number))
-    ops = program.ops[kept]
-    elements = program.elements[kept]
+    selected = ~records | np.isin(program.elements, list(number))
+    ops = program.ops[selected]
+    elements = program.elements[selected]
     column = 2 + MAPS["record"].integers.index("place")
-    for row in np.flatnonzero(records[kept]):
+    for row in np.flatnonzero(records[selected]):
         ops[row, column] = number[int(elements[row])]
     return replace(program, ops=ops, elements=elements)
 

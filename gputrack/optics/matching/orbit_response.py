@@ -81,8 +81,8 @@ class OrbitResponse:
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"|d{p}| <= {float(np.abs(getattr(self, p)).max()):.4g} m" for p in "xy")
-        what = f"{len(self.x)} monitors, {len(self.knobs)} knobs"
-        return f"<OrbitResponse of {self.twiss.lattice.name!r}: {what}, {sizes}>"
+        numbers = f"{len(self.x)} monitors, {len(self.knobs)} knobs"
+        return f"<OrbitResponse of {self.twiss.lattice.name!r}: {numbers}, {sizes}>"
 
 
 def orbit_response(
