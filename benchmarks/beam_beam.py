@@ -1,10 +1,10 @@
-"""Weak-strong beam-beam collisions beside xfields: ns per particle and slice, forward and with the gradient.
+"""Weak-strong beam-beam collisions compared with xfields: ns per particle and slice, forward and with the gradient.
 
     python benchmarks/beam_beam.py [--particles 20000] [--slices 11] [--repeats 7]
 
-The same strong bunch, cut into the same slices, for flat, nearly round and round beams, head on and with a crossing
-angle; one thread each. Minima over the repeats. The gradient is that of an emittance with respect to particles' number,
-emittances and beta functions of the strong bunch and to all coordinates: forward run and backward sweep together.
+The same strong bunch and slices for flat, nearly round and round beams, head on and with a crossing angle; one thread
+each. Minima over the repeats. The gradient is that of an emittance with respect to the number of particles, emittances
+and beta functions of the strong bunch and to all coordinates: forward run and backward sweep together.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHAPES = {"flat, 29:1": 2e-10, "nearly round, 1.2:1": 1.2e-7, "round": 1e-8 / 0.
 
 
 def collisions(slices: int) -> dict[str, gt.BeamBeam]:
-    """What is measured."""
+    """Collisions to measure."""
     heads = {
         name: gt.BeamBeam("ip", emit_y=emit, slicing=gt.EqualCharge(slices), **BASE) for name, emit in SHAPES.items()
     }
@@ -41,14 +41,14 @@ def collisions(slices: int) -> dict[str, gt.BeamBeam]:
 
 
 def start_of(element: gt.BeamBeam, n: int) -> np.ndarray:
-    """A beam of the strong beam's size."""
+    """Coordinates of a beam with the size of the strong beam."""
     x, y = math.sqrt(element.emit_x * element.beta_x), math.sqrt(element.emit_y * element.beta_y)
     sizes = [x, 1e-5, y, 1e-5, 0.01, 1e-4]
     return np.random.default_rng(1).normal(size=(6, n)) * np.array(sizes)[:, None]
 
 
 def fastest(call: Callable[[], Any], repeats: int) -> float:
-    """Seconds of the fastest call, after one that may compile."""
+    """Time [s] of the fastest call, after one that may compile."""
     call()
     seconds = []
     for _ in range(repeats):
@@ -59,7 +59,7 @@ def fastest(call: Callable[[], Any], repeats: int) -> float:
 
 
 def ours(element: gt.BeamBeam, start: np.ndarray, repeats: int) -> tuple[float, float]:
-    """Seconds of a forward run, and of value and gradient."""
+    """Times [s] of a forward run, and of value and gradient."""
     line, beam = gt.Lattice([element], REFERENCE), gt.Beam(start, REFERENCE)
     knobs = line.knobs("ip.particles", "ip.emit_x", "ip.emit_y", "ip.beta_x", "ip.beta_y")
 
@@ -72,7 +72,7 @@ def ours(element: gt.BeamBeam, start: np.ndarray, repeats: int) -> tuple[float, 
 
 
 def theirs(element: gt.BeamBeam, start: np.ndarray, repeats: int) -> float:
-    """Seconds of xfields' element on one thread."""
+    """Time [s] of xfields' element on one thread."""
     with compiling():
         collision = xfields_peer.collision_of(element, REFERENCE)
         names = ("x", "px", "y", "py", "zeta", "delta")

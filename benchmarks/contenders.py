@@ -1,7 +1,7 @@
-"""The codes that are compared: each is prepared, warmed up, then run for a number of turns.
+"""Codes to compare: each is prepared, warmed up, then run for a number of turns.
 
-A contender is a function ``run(turns) -> (seconds, coordinates)``: `seconds` for `turns` turns of all particles
-without setup and compilation, coordinates (6, n) in our convention.
+A contender is a function ``run(turns) -> (seconds, coordinates)``: time for `turns` turns of all particles
+without setup and compilation, and coordinates (6, n) in our convention.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Run = Callable[[int], tuple[float, np.ndarray]]
 
 @dataclass(frozen=True)
 class Work:
-    """What all codes do: particles at `coordinates` through `lattice`, drift-kick of order 4; no path: bundled."""
+    """Task of all codes: track `coordinates` through `lattice` by drift-kick of order 4; no path: the bundled ring."""
 
     path: Path | None
     lattice: gt.Lattice
@@ -35,7 +35,7 @@ class Work:
     slices: int
 
     def tracked(self, arcs: bool) -> gt.Lattice:
-        """The lattice with our equivalent of the others' integrators.
+        """Lattice with the equivalents of the other codes' integrators.
 
         Bends are split into drifts in the curved frame and kicks (PTC's model 1), or with `arcs` into exact arcs
         and kicks of their gradients (xtrack, pyAT).
@@ -60,14 +60,14 @@ def ours(work: Work, backend: str, threads: int, arcs: bool = False) -> Run:
     once(1)
 
     def run(turns: int) -> tuple[float, np.ndarray]:
-        """Without lowering the lattice."""
+        """Run without lowering of the lattice."""
         return less_setup(once, turns)[0], once(turns)[1]
 
     return run
 
 
 def with_ptc(work: Work) -> Run:
-    """MAD-X PTC, reading the file itself where there is one; without setting up, as for us."""
+    """MAD-X PTC, which reads the file itself if there is one; without setup, as for gputrack."""
     reference = work.lattice.reference
     layout = ptc.Layout(exact=True, model=1, method=4, nst=work.slices)
     madx = processes.madx(source(work.lattice, work.path and work.path.resolve()))
@@ -119,7 +119,7 @@ def with_at(work: Work) -> Run:
     return run
 
 
-#: name of a peer -> (title, setting, whether bends are arcs, how to prepare it)
+#: name of a peer -> (title, setting, whether bends are arcs, function that prepares it)
 PEERS: dict[str, tuple[str, str, bool, Callable[[Work], Run]]] = {
     "ptc": ("MAD-X PTC", "model=1 method=4 exact time", False, with_ptc),
     "xtrack": ("xtrack", "drift-kick-drift-exact, rot-kick-rot; yoshida-4", True, with_xtrack),

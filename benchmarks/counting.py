@@ -1,10 +1,10 @@
-"""Floating-point operations of the CUDA kernels, counted by running their text on a host with numbers that count.
+"""Floating-point operations of the CUDA kernels, counted by running their source on a host with a counting number type.
 
     python benchmarks/counting.py [--lattice esr.madx] [--slices 10]
 
-The text is the one that NVRTC gets; ``double`` in it is a class whose operators count. A product that is added to
-something within one expression counts as one fused multiply-add, as compilers for GPUs make of it; products that are
-kept in a variable do not. What does not depend on the particle is counted where every thread works it out.
+The source is that of NVRTC, with ``double`` replaced by a class whose operators count. A product that is added within
+one expression counts as a fused multiply-add, as compiled for GPUs; products stored in a variable do not. Operations
+that do not depend on the particle are counted if every thread computes them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from support.emulation import fake_cupy
 from support.emulation.emulated_cuda import RawModule, host_source
 
 KINDS = ("sums", "products", "fused", "quotients", "roots", "functions", "comparisons")
-#: instructions of the double-precision pipe for one: a quotient and a root as sm_90's listings show them (reciprocal's
-#: start, Newton's steps, rounding), other functions roughly
+#: instructions of the double-precision pipe for each kind: quotients and roots as in listings for sm_90 (start of
+#: the reciprocal, Newton's steps, rounding), other functions approximately
 INSTRUCTIONS = dict(sums=1, products=1, fused=1, quotients=9, roots=9, functions=25, comparisons=1)
 
 NUMBER = """
@@ -127,13 +127,13 @@ using counting::Counted;
 
 @dataclass(frozen=True)
 class Counts:
-    """How many operations of each of `KINDS`, per particle and turn."""
+    """Number of operations of each of `KINDS` per particle and turn."""
 
     numbers: dict[str, float]
 
     @property
     def operations(self) -> float:
-        """Floating-point operations as peaks count them: two for a fused one, one for each other."""
+        """Floating-point operations as in quoted peaks: two for a fused one, one for any other."""
         return sum(n * (2 if kind == "fused" else 1) for kind, n in self.numbers.items() if kind != "comparisons")
 
     @property
@@ -143,7 +143,7 @@ class Counts:
 
 
 class CountingModule(RawModule):
-    """The stand-in's `RawModule`, built of numbers that count."""
+    """`RawModule` of the stand-in for CuPy, with the counting number type."""
 
     built: ClassVar[list[ctypes.CDLL]] = []
 
@@ -164,7 +164,7 @@ def taken() -> dict[str, int]:
 
 
 def measured(ring: gt.Lattice, particles: int) -> dict[str, Counts]:
-    """Of one turn of small particles: tracked, and swept back with all constants' derivatives."""
+    """Counts of one turn at small amplitudes: tracking, and the backward sweep with derivatives of all constants."""
     start = np.random.default_rng(1).normal(size=(6, particles)) * SPREAD[:, None]
     beam = gt.Beam(start, ring.require_reference()).to_device("cupy")
     knobs = all_knobs(ring)
@@ -178,7 +178,7 @@ def measured(ring: gt.Lattice, particles: int) -> dict[str, Counts]:
 
 
 def in_child(lattice: Path | None, slices: int) -> dict[str, Counts]:
-    """`measured` in a process of its own, which has the stand-in in the place of CuPy."""
+    """`measured` in a separate process with the stand-in for CuPy."""
     path = ["--lattice", str(lattice)] if lattice else []
     command = [sys.executable, __file__, *path, "--slices", str(slices), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -199,7 +199,7 @@ def table(counts: dict[str, Counts]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--slices", type=int, default=10, help="of order 4 in every magnet")
     parser.add_argument("--particles", type=int, default=THREADS, help="full blocks, whose sums are part of a sweep")
     parser.add_argument("--json", action="store_true", help="print numbers for another program")

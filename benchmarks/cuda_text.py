@@ -1,13 +1,13 @@
-"""What the CUDA kernels' machine code says without a GPU: registers, spills, occupancy, instructions; bounds from them.
+"""Analysis of the CUDA kernels' machine code without a GPU: registers, spills, occupancy, instructions, speed limits.
 
     pip install nvidia-cuda-nvrtc-cu12 nvidia-cuda-nvdisasm
     python benchmarks/cuda_text.py [--lattice esr.madx] [--slices 10] [--architectures sm_80,sm_90]
 
-NVRTC compiles the kernels as the library does. Occupancy is what registers and shared memory leave of a multiprocessor.
-Where NVIDIA's disassembler is at hand (on the PATH, or its package), loops are listed with their instructions: of
-all and of the double-precision pipe, straight through, taken branches or not. Bounds follow from operations that
-benchmarks/counting.py counts for the whole lattice and from the devices' published rates, but for what divisions, roots
-and functions cost, which is estimated. No device has been measured here.
+NVRTC compiles the kernels as in the library. Occupancy follows from registers and shared memory. If NVIDIA's
+disassembler is installed (on the PATH, or its package), loops are listed with their instructions: all, and those of the
+double-precision pipe, of all branches whether taken or not. Speed limits follow from operations counted by
+benchmarks/counting.py for the whole lattice and from the devices' published rates, with estimated costs of divisions,
+roots and functions. No device is measured.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ RATES = {"A100": 9.7e12, "H100 SXM, H200": 34e12}  # [1/s] of double precision, 
 LAUNCH_BOUNDS = re.compile(r"__launch_bounds__\(GT_THREADS, [^)]*\)")
 PARTICLES = ("gputrack_track", "gputrack_sweep", "gputrack_tangent")
 BLOCKS = (3, 4, 5, 6)  # for which launch bounds are tried
-BODIES = ("straight", "dipole")  # whose loops over slices are listed
-LEAST = 24  # instructions of double precision of a loop that is listed: those over terms of fields have fewer
+BODIES = ("straight", "dipole")  # maps with loops over slices to be listed
+LEAST = 24  # double-precision instructions of a loop to be listed: loops over terms of fields have fewer
 _INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)([^;]*);")
 _LABEL = re.compile(r"^(\.L_x_\d+):")
 _DOUBLE = re.compile(r"D(ADD|MUL|FMA|SETP|MNMX)\b")
@@ -93,7 +93,7 @@ def resources(arch: str, kinds: frozenset[MapKind], constants: int) -> Iterator[
 
 
 def bounded(arch: str, kinds: frozenset[MapKind], constants: int) -> Iterator[str]:
-    """The three kernels of particles, made to leave registers for more blocks on a multiprocessor."""
+    """The three kernels of particles, compiled with register limits for more blocks on a multiprocessor."""
     for (name, text, options), kernel in zip(sources(kinds, constants), PARTICLES, strict=False):
         for blocks in BLOCKS:
             tried = LAUNCH_BOUNDS.sub(f"__launch_bounds__(GT_THREADS, {blocks})", text)
@@ -110,7 +110,7 @@ def disassembler() -> str | None:
 
 
 def listing(program: str, cubin: bytes, kernel: str) -> tuple[list[str], dict[str, int]]:
-    """Instructions of a kernel, and its labels' places among them."""
+    """Instructions of a kernel, and the positions of its labels among them."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
@@ -127,7 +127,7 @@ def listing(program: str, cubin: bytes, kernel: str) -> tuple[list[str], dict[st
 
 
 def loops(rows: list[str], labels: dict[str, int]) -> list[Loop]:
-    """Those with instructions of double precision, in their order."""
+    """Loops with double-precision instructions, in order."""
     ends: dict[int, int] = {}
     for place, row in enumerate(rows):
         target = re.search(r"\.L_x_\d+", row) if row.startswith("BRA") else None
@@ -168,7 +168,7 @@ def bounds(counts: dict[str, Counts]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--slices", type=int, default=10, help="of order 4 in every magnet")
     parser.add_argument("--architectures", default=",".join(SHARED), help="comma-separated")
     arguments = parser.parse_args()

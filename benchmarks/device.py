@@ -1,21 +1,21 @@
-"""All that is to be measured on an NVIDIA GPU, in one go; the record names the device, the driver and the versions.
+"""All measurements on an NVIDIA GPU in one run; the record gives the device, the driver and the versions.
 
     python benchmarks/device.py [--lattice esr.madx] [--parts tracking,gradient] [--output record.txt]
 
-Without arguments: the bundled ring, all parts, and a record benchmarks/results/device_NAME_DATE.txt. A part that fails
-says why and the others go on; what is measured is written at once. Parts:
+Without arguments: the bundled ring, all parts, and a record benchmarks/results/device_NAME_DATE.txt. If a part fails,
+the reason is recorded and the others are run; results are written immediately. Parts:
 
-peaks         operations and bytes per second by simple kernels, beside what the clocks say
-kernels       registers, memory, occupancy of those of the lattice
+peaks         operations and bytes per second by simple kernels, and according to the clocks
+kernels       registers, memory, occupancy of the kernels of the lattice
 tracking      1e3 ... 1e7 particles, drift-kick of order 4, exact: particle-turns/s, share of the peaks
 launch        threads per block and bounds on registers
-streamed      the same from host memory, in chunks of several sizes, beside a beam on the device
-gradient      of all strengths and lengths, for several turns: over forward, memory, the same to the bit
+streamed      tracking of a beam in host memory in chunks of several sizes, and of a beam on the device
+gradient      of all strengths and lengths, for several turns: ratio to forward, memory, reproducibility
 space_charge  kick and its adjoint; beam_beam: a collision, and with gradient
 tpsa          power series and maps of many
 xtrack        on the same GPU and lattice (ContextCupy); cheetah: the same line, forward and backward (PyTorch)
 
-Operations are counted by running the kernels' text with numbers that count (benchmarks/counting.py), which needs g++.
+Operations are counted by running the kernels' source with a counting number type (benchmarks/counting.py): needs g++.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def peaks(setup: Setup) -> Iterator[str]:
-    """What simple kernels reach; the shares below are of these."""
+    """Peaks reached by simple kernels, to which the shares below refer."""
     facts, small = setup.facts, setup.options.small
     setup.peak = measured_peak(facts, setup.seconds, 2 if small else 20_000)
     setup.bandwidth = measured_bandwidth(facts, setup.seconds, 1000 if small else 2**27)
@@ -75,7 +75,7 @@ def tracking(setup: Setup) -> Iterator[str]:
             f"{n:>10} {turns:>6} {1e6 * each:>10.1f} {rate:>17.4g} {1e9 / rate / elements:>20.4g} "
             f"{flops:>13} {pipe:>8} {moved:>13} {1e3 * besides:>16.2f}"
         )
-    yield "all turns are one launch: a graph of launches could only save of what a call takes besides"
+    yield "all turns are one launch: a graph of launches could only reduce the overhead of a call"
 
 
 def share(part: float | None, whole: float | None) -> str:
@@ -84,7 +84,7 @@ def share(part: float | None, whole: float | None) -> str:
 
 
 def everything() -> dict[str, Part]:
-    """All parts in their order; those in files of their own are imported here."""
+    """All parts in order; those in separate files are imported here."""
     import device_effects
     import device_kernels
     import device_peers
@@ -105,14 +105,14 @@ def everything() -> dict[str, Part]:
 
 
 def run(parts: dict[str, Part], setup: Setup, say: Callable[[str], None]) -> list[str]:
-    """Each part in turn; names of those that failed, which say why in the record."""
+    """Run each part in turn; return the names of those that failed, with the reason in the record."""
     failed = []
     for name, part in parts.items():
         say(f"\n== {name}: {(part.__doc__ or '').strip().splitlines()[0]}")
         try:
             for line in part(setup):
                 say(line)
-        except Exception as error:  # whatever it is: what the other parts measure must not be lost
+        except Exception as error:  # any error: results of the other parts must not be lost
             failed.append(name)
             say(f"{name} failed: {type(error).__name__}: {error}")
             traceback.print_exc(limit=-3)
@@ -120,7 +120,7 @@ def run(parts: dict[str, Part], setup: Setup, say: Callable[[str], None]) -> lis
 
 
 def prepared(options: argparse.Namespace, facts: Facts, say: Callable[[str], None]) -> Setup:
-    """The lattice, and its operations where they can be counted."""
+    """Setup with the lattice, and its operations if they can be counted."""
     plain = gt.load(options.lattice) if options.lattice else gt.demo_ring()
     ring = Work(options.lattice, plain, np.zeros((6, 1)), options.slices).tracked(arcs=False)
     setup = Setup(options, facts, plain, ring, facts.peak, facts.bandwidth)
@@ -139,7 +139,7 @@ def numbers(text: str) -> list[int]:
 
 def parse(known: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--slices", type=int, default=10)
     parser.add_argument("--particles", type=numbers, default=[10**k for k in range(3, 8)], help="for tracking")
     parser.add_argument("--gradient-particles", type=int, default=100_000)

@@ -1,4 +1,4 @@
-"""Parts of benchmarks/device.py about space charge, collisions of beams, and power series."""
+"""Parts of benchmarks/device.py for space charge, beam-beam collisions, and power series."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What CuPy and the driver say of a GPU and of compiled kernels; what they do not say is None.
+"""Properties of a GPU and of compiled kernels according to CuPy and the driver; None if unknown.
 
-On the stand-in for CuPy that tests use most of it is not known: nothing is made up for it.
+On the stand-in for CuPy used by tests, most of them are unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 MISSING = "not available here"
 #: double-precision lanes of a multiprocessor by compute capability, from NVIDIA's tables of arithmetic throughput
 LANES = {"60": 32, "70": 32, "75": 2, "80": 32, "86": 2, "89": 2, "90": 64, "100": 64, "103": 2, "120": 2}
-#: eight chains of fused multiply-adds in each thread: what the pipe gives where nothing else limits
+#: eight chains of fused multiply-adds in each thread, limited only by the double-precision pipe
 PEAK_TEXT = """
 extern "C" __global__ void __launch_bounds__(256) gputrack_peak(double* out, int rounds) {
   double a[8];
@@ -31,7 +31,7 @@ extern "C" __global__ void __launch_bounds__(256) gputrack_peak(double* out, int
 
 
 def known(question: Callable[[], Any]) -> Any:
-    """The answer, or None where this CuPy, or its stand-in, has none."""
+    """Result of a query, or None if CuPy or its stand-in does not support it."""
     try:
         return question()
     except (AttributeError, KeyError, NotImplementedError):
@@ -39,7 +39,7 @@ def known(question: Callable[[], Any]) -> Any:
 
 
 def shown(value: Any, form: str = "") -> str:
-    """The value as text, or that there is none."""
+    """Value as text, or `MISSING`."""
     return MISSING if value is None else format(value, form)
 
 
@@ -89,7 +89,7 @@ class Facts:
 
 
 def version_of_cupy() -> str:
-    """Of the installed package, whatever its name."""
+    """Version of the installed CuPy package, whatever its name."""
     owners = metadata.packages_distributions().get("cupy", [])
     return ", ".join(f"{owner} {metadata.version(owner)}" for owner in owners) or MISSING
 
@@ -100,7 +100,7 @@ def tera(value: float | None) -> float | None:
 
 
 def kernel_line(facts: Facts, kernel: Any, threads: int) -> str:
-    """Registers, memory of each thread and of a block, and how many threads of a multiprocessor it leaves at work."""
+    """Registers, memory of each thread and of a block, and the resulting occupancy."""
     registers, local, shared = (
         known(lambda n=n: getattr(kernel, n)) for n in ("num_regs", "local_size_bytes", "shared_size_bytes")
     )
@@ -118,7 +118,7 @@ def kernel_line(facts: Facts, kernel: Any, threads: int) -> str:
 
 @contextmanager
 def used_memory(cupy: Any) -> Iterator[Callable[[], int | None]]:
-    """How many bytes CuPy's pool took from the device since here: its largest use, as long as nothing is freed."""
+    """Bytes that CuPy's pool has taken from the device in this context: its largest use, if nothing is freed."""
     pool = known(lambda: cupy.get_default_memory_pool())
     if pool is not None:
         pool.free_all_blocks()

@@ -1,4 +1,4 @@
-"""Parts of benchmarks/device.py about the lattice's own kernels: what they occupy, how they are launched, gradients."""
+"""Parts of benchmarks/device.py for the kernels of the lattice: resources, launch parameters, streaming, gradients."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TARGET = 2.5  # gradient over forward
 
 
 def kernels(setup: Setup) -> Iterator[str]:
-    """What the compiled kernels of this lattice occupy."""
+    """Resources of the compiled kernels of this lattice."""
     program = compile_program(setup.ring)
     modules = {
         "gputrack_track": cuda.module(program.kinds), "gputrack_untrack": cuda.module(program.kinds),
@@ -43,7 +43,7 @@ def kernels(setup: Setup) -> Iterator[str]:
 @contextmanager
 def launched(threads: int, blocks: int) -> Iterator[Callable[[frozenset[MapKind]], Any]]:
     """Tracking with other threads per block and another bound on registers."""
-    honest, usual, options = cuda.module, cuda.THREADS, cuda.OPTIONS
+    original, usual, options = cuda.module, cuda.THREADS, cuda.OPTIONS
     built: dict[frozenset[MapKind], Any] = {}
 
     def module(kinds: frozenset[MapKind]) -> Any:
@@ -59,11 +59,11 @@ def launched(threads: int, blocks: int) -> Iterator[Callable[[frozenset[MapKind]
     try:
         yield module
     finally:
-        cuda.module, cuda.THREADS = honest, usual
+        cuda.module, cuda.THREADS = original, usual
 
 
 def launch(setup: Setup) -> Iterator[str]:
-    """Tracking with other threads per block, and made to leave registers for more blocks."""
+    """Tracking with other threads per block, and with register limits for more blocks."""
     kinds = compile_program(setup.ring).kinds
     amounts = setup.options.particles
     for threads, blocks in LAUNCHES:
@@ -76,7 +76,7 @@ def launch(setup: Setup) -> Iterator[str]:
 
 
 def streamed(setup: Setup) -> Iterator[str]:
-    """A beam in host memory, sent through the device in chunks, beside the same one that lives there."""
+    """A beam in host memory, streamed through the device in chunks, and the same beam in device memory."""
     n = setup.options.particles[-1]
     there = setup.beam(n)
     here = there.to_device("numpy")

@@ -1,4 +1,4 @@
-"""Parts of benchmarks/device.py that run other codes on the same GPU, where they are installed."""
+"""Parts of benchmarks/device.py that run other codes on the same GPU, if they are installed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def xtrack(setup: Setup) -> Iterator[str]:
         context = xobjects.ContextCupy()
         with xtrack_peer.compiling():
             line.build_tracker(_context=context)
-    except NameError as error:  # this is what it raises where it cannot import CuPy
+    except NameError as error:  # raised by xtrack if it cannot import CuPy
         yield str(error)
         return
     yield f"xtrack {version('xtrack')}; us per turn of all particles; largest difference after the last run"

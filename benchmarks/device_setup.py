@@ -1,4 +1,4 @@
-"""What all parts of benchmarks/device.py share: lattice, beams, clocks, peaks of the device."""
+"""Setup common to all parts of benchmarks/device.py: lattice, beams, timing, peaks of the device."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import gputrack as gt
 
 @dataclass
 class Setup:
-    """What all parts share.
+    """Setup common to all parts.
 
     Attributes
     ----------
     ring : Lattice
-        With the model that is measured.
+        With the model to be measured.
     peak, bandwidth : float or None
-        The best that is known: measured, else by the clocks.
+        Measured values, else those according to the clocks.
     counts : dict
-        Operations per particle and turn, "forward" and "sweep"; empty where they could not be counted.
+        Operations per particle and turn, "forward" and "sweep"; empty if they could not be counted.
     """
 
     options: argparse.Namespace
@@ -53,7 +53,7 @@ class Setup:
         return median(times)
 
     def turn_seconds(self, ring: gt.Lattice, beam: gt.Beam) -> tuple[float, float, int]:
-        """Of one turn more, and of what a call takes besides; the turns are doubled until their time is enough."""
+        """Time of an additional turn, and overhead of a call; the turns are doubled until they take long enough."""
         turns = 1
         one = self.seconds(lambda: gt.track(ring, beam))
         while True:

@@ -1,10 +1,10 @@
-"""Driving terms at one and at all places, beside pyAT's `get_rdts` and MAD-NG's `trkrdt`, in one run.
+"""Driving terms at one and at all places, compared with pyAT's `get_rdts` and MAD-NG's `trkrdt`, in one run.
 
     python benchmarks/driving_terms.py --peers at,madng [--lattice ../shared/lattices/spear3.madx]
 
-The ring is 100 FODO cells of 10 elements, 700 of them thick magnets; with --lattice, a file, on our side alone. Times
-are minima over repeated calls of the whole work, optics included; what takes minutes is left out. Figures that all
-should share are printed behind: |h21000| at the start, |f21000|, and the detuning d Qx/d Jx.
+The ring consists of 100 FODO cells of 10 elements, 700 of them thick magnets; with --lattice, a file is used, for
+gputrack only. Times are minima over repeated calls including optics; cases that take minutes are omitted. Common
+results are printed for comparison: |h21000| at the start, |f21000|, and the detuning d Qx/d Jx.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def ours(ring: gt.Lattice, method: Any, repeats: int) -> Row:
 
 
 def gradient(ring: gt.Lattice, method: Any, repeats: int) -> str:
-    """Of the sum of |f21000| over all places, with respect to the gradients and sextupoles of all magnets."""
+    """Gradient of the sum of |f21000| over all places, with respect to gradients and sextupoles of all magnets."""
     kinds = {gt.Quadrupole: "k1", gt.Sextupole: "k2"}
     names = {f"{e.name}.{kinds[type(e)]}" for e in ring if type(e) in kinds}
     knobs = ring.knobs(*sorted(names), each=True)
@@ -87,7 +87,7 @@ def at(ring: gt.Lattice, second: bool, repeats: int) -> Row:
 
 
 def mad_ng(ring: gt.Lattice, order: int, repeats: int) -> Row:
-    """Terms up to j + k + l + m = order + 1, for which its maps are of one order more; with its default slices."""
+    """Terms up to j + k + l + m = order + 1, which need maps of one order more; with its default slices."""
     mad, names = madng.start(ring), ["f2100", "f3000", "f1011", "f1002", "f1020"]
     if order > 2:
         names += ["f3100", "f4000", "f2011", "f1120", "f2002", "f2020", "f0031", "f0040"]
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="some of at,madng")
     parser.add_argument("--lattice", type=Path, help="MAD-X file")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--output", type=Path, help="write the record here, too")
+    parser.add_argument("--output", type=Path, help="also write the record to this file")
     options = parser.parse_args()
     ring = gt.load(options.lattice) if options.lattice else fodo()
     methods = (gt.FirstOrder(), gt.SecondOrder(), gt.FromMap(2), gt.FromMap(3), gt.FromMap(4))

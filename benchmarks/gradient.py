@@ -2,10 +2,10 @@
 
     python benchmarks/gradient.py --lattice esr.madx --particles 1000 --turns 1,10,100
 
-For each number of turns: a forward run, value and gradient (medians of repeated calls, both with the lattice's
-changes and its lowering), their ratio, the largest resident memory of the process so far, what the same gradient would
-cost by one-sided differences (parameters times forward), and twice that: at about 2 differences' cost JuTrack's
-authors report their automatic differentiation, for their own examples.
+For each number of turns: a forward run, value and gradient (medians of repeated calls, both with the changes of the
+lattice and its lowering), their ratio, the largest resident memory of the process so far, the cost of the same gradient
+by one-sided differences (parameters times forward), and twice that: JuTrack's authors report about twice the cost of
+differences for their automatic differentiation, for their own examples.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PARAMETERS = {
 
 
 def all_knobs(ring: gt.Lattice) -> gt.Knobs:
-    """One knob for each strength and length of each magnet, place by place."""
+    """One knob for each strength and length of each magnet."""
     knobs = []
     for place, element in enumerate(ring):
         for parameter in PARAMETERS.get(type(element).__name__, ()):
@@ -41,7 +41,7 @@ def all_knobs(ring: gt.Lattice) -> gt.Knobs:
 
 
 def timed(function: Callable[[], object], repeats: int) -> float:
-    """Median of the seconds that calls take, after one to warm up."""
+    """Median time of calls [s], after one to warm up."""
     function()
     seconds = []
     for _ in range(repeats):
@@ -58,7 +58,7 @@ def peak() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--particles", type=int, default=1000)
     parser.add_argument("--turns", default="1,10,100", help="comma-separated numbers of turns")
     parser.add_argument("--slices", type=int, help="drift-kick of order 4 with so many slices; else the defaults")

@@ -1,18 +1,18 @@
-"""Gradient with respect to all quadrupole strengths, beside Cheetah's (PyTorch on the CPU), same physics, same run.
+"""Gradient with respect to all quadrupole strengths, compared with Cheetah (PyTorch on the CPU): same physics and run.
 
     pip install cheetah-accelerator
     python benchmarks/gradient_cheetah.py --particles 10000,100000 --passes 1,10,100
 
 A line of FODO cells with bends, passed several times; the scalar is the sum of squares of the transverse coordinates
-over their initial rms. Both codes track it with the same maps in double precision: Cheetah by its
-"drift_kick_drift" method (the name is Bmad-X's: exact drifts, quadrupoles linear at each particle's momentum, exact
-bends with linear edges), we by models to match; values and gradients agree, which is asserted.
-Cheetah's "linear" method, which merges the line into one matrix without chromatic effects, is timed beside them.
+relative to their initial rms. Both codes use the same maps in double precision: Cheetah by its "drift_kick_drift"
+method (named after Bmad-X: exact drifts, quadrupoles linear at each particle's momentum, exact bends with linear
+edges), gputrack by equivalent models; agreement of values and gradients is asserted. Cheetah's "linear" method, which
+merges the line into one matrix without chromatic effects, is timed as well.
 
-Each measurement has a process of its own: seconds are the median over repeated calls of value and gradient, the line's
-construction included, after one to warm up; memory is the largest resident one less that before the first call. PyTorch
-remembers every intermediate array; where that would exceed the machine's memory, by proportion to shorter runs, it is
-not tried.
+Each measurement runs in a separate process: times are medians over repeated calls of value and gradient, including the
+construction of the line, after one to warm up; memory is the largest resident size minus that before the first call.
+PyTorch stores all intermediate arrays; runs that would exceed the machine's memory, by extrapolation of shorter runs,
+are omitted.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def cheetah_gradient(count: int, passes: int, threads: int, method: str) -> Grad
 
 
 def cheetah_coordinates(c: np.ndarray) -> np.ndarray:
-    """Ours as Cheetah's, (n, 7): x, px, y, py, tau = c (lateness), (E - E0)/(p0 c), 1."""
+    """Coordinates in Cheetah's convention, (n, 7): x, px, y, py, tau = c (delay), (E - E0)/(p0 c), 1."""
     momentum = (1.0 + c[5]) * REFERENCE.p0c
     energy = np.hypot(momentum, REFERENCE.mass)
     late = -c[4] * energy / momentum
@@ -145,7 +145,7 @@ def measure(code: str, count: int, passes: int, threads: int) -> dict[str, objec
 
 
 def in_child(code: str, count: int, passes: int, threads: int) -> dict:
-    """`measure` in a new process, whose peak of memory is its own."""
+    """`measure` in a new process, for its own peak of memory."""
     command = [sys.executable, __file__, "--child", json.dumps([code, count, passes, threads])]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -163,7 +163,7 @@ def memory() -> float:
 
 
 def too_much(tried: list[tuple[int, int, float]], count: int, passes: int, limit: float) -> float | None:
-    """Memory [MB] by proportion to the largest run so far, where it is more than `limit`."""
+    """Memory [MB] extrapolated from the largest run so far, if it exceeds `limit`."""
     if not tried:
         return None
     largest = max(tried, key=lambda run: run[0] * run[1])

@@ -1,4 +1,4 @@
-"""What a record must name: processor, versions, date."""
+"""Heading of records: processor, versions, date."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def compiler() -> str:
 
 
 def version(package: str) -> str | None:
-    """Installed version, None where it is not installed."""
+    """Version of a package, None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -49,7 +49,7 @@ def version(package: str) -> str | None:
 
 
 def heading() -> str:
-    """Lines that open a record."""
+    """First lines of a record."""
     versions = ", ".join(f"{p} {v}" for p in PACKAGES if (v := version(p)))
     return "\n".join(
         [

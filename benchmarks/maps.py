@@ -3,10 +3,10 @@
     python benchmarks/maps.py [--lattice esr.madx] [--orders 1,2,3,4] [--maps 64] [--device cuda --maps 1024]
 
 A ring of 100 FODO cells (1000 elements: quadrupoles, sextupoles, bends, drifts; default models), and a file's if given.
-Least processor time (on a GPU: time) of a few calls, per map; `program` is that of compiling the program, once and
-beforehand. MAD-NG, through pymadng where it is installed, tracks one map through the FODO ring in the same run, in one
-slice for each element: fewer steps than our default models make.
-On a GPU times include copying the constants there; the maps start and stay there, and the kernel is built beforehand.
+Least processor time (on a GPU: elapsed time) of a few calls, per map; `program` is the time to compile the program,
+once in advance. MAD-NG, through pymadng if installed, tracks one map through the FODO ring in the same run, with one
+slice per element: fewer steps than our default models. On a GPU times include copies of the constants to the device;
+the maps are in device memory, and the kernel is built in advance.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gputrack.tpsa.space import Space
 
 
 def fodo_ring(cells: int = 100) -> gt.Lattice:
-    """Ten elements a cell."""
+    """Ring of FODO cells with ten elements each."""
     drift = gt.Drift("d", length=0.3)
     bend = gt.SectorBend("b", length=1.0, angle=np.pi / cells)
     cell = [
@@ -44,7 +44,7 @@ def fodo_ring(cells: int = 100) -> gt.Lattice:
 
 
 def least(function: Callable[[], object], repeats: int, clock: Callable[[], float] = time.process_time) -> float:
-    """Milliseconds."""
+    """Least time of a few calls [ms]."""
     function()
     found = []
     for _ in range(repeats):
@@ -55,7 +55,7 @@ def least(function: Callable[[], object], repeats: int, clock: Callable[[], floa
 
 
 def milliseconds(ring: gt.Lattice, order: int, maps: int, repeats: int, device: str) -> float:
-    """For one call, per map."""
+    """Time of one call per map [ms]."""
     space = Space(6, order)
     reference = np.array(ReferenceValues.of(ring.require_reference()))[:, None]
     program, orbits = map_program(ring), module_named("cupy" if device == "cuda" else "numpy").zeros((maps, 6))
@@ -65,7 +65,7 @@ def milliseconds(ring: gt.Lattice, order: int, maps: int, repeats: int, device: 
 
 
 def device_text(device: str) -> str:
-    """What runs the maps; ends the program with one line where that is missing."""
+    """Description of the device of the maps; exits with a message if it is missing."""
     if device == "host":
         return "one thread"
     try:

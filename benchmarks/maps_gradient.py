@@ -1,12 +1,11 @@
-"""What gradients of maps cost beside the maps: all strengths of a ring at once, by one backward sweep.
+"""Cost of gradients of maps relative to the maps: all strengths of a ring at once, by one backward sweep.
 
     python benchmarks/maps_gradient.py [--lattice esr.madx] [--orders 2,3,4]
 
-A ring of 100 FODO cells (1000 elements, default models), and a file's if given. Best of several, in time of the
-processor, which neighbours disturb least. First the kernels: forwards, and their backward sweep, which gives the
-derivatives of one function of all coefficients with respect to all constants. Then the whole of a call: a coefficient
-of the one-turn map about the closed orbit, alone and with its derivatives with respect to all strengths; programs that
-are kept between calls are not counted.
+A ring of 100 FODO cells (1000 elements, default models), and that of a file if given. Least processor time of several
+calls, which depends least on other processes. First the kernels: forwards, and the backward sweep, which gives the
+derivatives of one function of all coefficients with respect to all constants. Then whole calls: a coefficient of the
+one-turn map about the closed orbit, alone and with its derivatives with respect to all strengths, with cached programs.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ STRENGTHS = {gt.Quadrupole: "k1", gt.Sextupole: "k2", gt.SectorBend: "angle", gt
 
 
 def best(call: Callable[[], Any], repeats: int) -> float:
-    """Milliseconds of the processor for the fastest of several calls, after one."""
+    """Processor time [ms] of the fastest of several calls, after one to warm up."""
     call()
     seconds = []
     for _ in range(repeats):
@@ -43,7 +42,7 @@ def best(call: Callable[[], Any], repeats: int) -> float:
 
 
 def kernels(ring: gt.Lattice, order: int, repeats: int) -> tuple[float, float]:
-    """Forwards and backwards."""
+    """Times of the forward pass and of the backward sweep."""
     space, program, reference = Space(6, order), map_program(ring), ReferenceValues.of(ring.require_reference())
     members, start = np.array(reference)[:, None], identity_map(space, np.zeros(6))[None]
     final = run_series(space, [program], members, start)[0][0]
@@ -54,7 +53,7 @@ def kernels(ring: gt.Lattice, order: int, repeats: int) -> tuple[float, float]:
 
 
 def whole(ring: gt.Lattice, order: int, repeats: int) -> tuple[int, float, float]:
-    """Number of strengths; one value, one value with its gradient."""
+    """Number of strengths, and times of a value and of a value with its gradient."""
     names = {e.name: STRENGTHS[type(e)] for e in ring if type(e) in STRENGTHS}
     knobs = ring.knobs(*(f"{name}.{parameter}" for name, parameter in names.items()), each=True)
     powers = [0, order, 0, 0, 0, 0]

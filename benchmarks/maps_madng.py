@@ -1,4 +1,4 @@
-"""MAD-NG, as benchmarks/maps.py runs it: one map through the FODO ring, as thick elements of one slice (method 4)."""
+"""MAD-NG for benchmarks/maps.py: one map through the FODO ring of thick elements with one slice each (method 4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 
 
 def madng_milliseconds(cells: int, orders: list[int], repeats: int) -> list[float] | None:
-    """Least processor time for one map through `fodo_ring` of maps.py at each order; None where it is not installed."""
+    """Least processor time for one map through `fodo_ring` of maps.py at each order; None if it is not installed."""
     try:
         from pymadng import MAD
     except ImportError:

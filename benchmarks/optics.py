@@ -1,12 +1,12 @@
-"""Optics beside MAD-X, MAD-NG, xtrack and pyAT in one run: Twiss parameters, driving terms, gradients, responses.
+"""Optics compared with MAD-X, MAD-NG, xtrack and pyAT in one run: Twiss parameters, driving terms, gradients, response.
 
     python benchmarks/optics.py --peers madx,madng,xtrack,at
     python benchmarks/optics.py --peers madx,xtrack,at --lattice ../shared/lattices/esr.madx
 
-The ring is 100 FODO cells of 10 elements, 700 of them thick magnets; with --lattice, a file. Each code has the ring
-ready; times are minima over repeated calls of the whole work, figures of each stand beside them. Gradients are those
-of qx + qy + betx in the middle + dqx with respect to every strength and length of every magnet: here by one backward
-sweep; the others would take two of their calls for each knob, by differences, and that is what is printed for them.
+The ring consists of 100 FODO cells of 10 elements, 700 of them thick magnets; with --lattice, a file is used. Each code
+has the ring loaded; times are minima over repeated calls, with the results of each code for comparison. Gradients are
+those of qx + qy + betx in the middle + dqx with respect to every strength and length of every magnet: here by one
+backward sweep; for other codes the time of differences, two calls per knob, is printed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEXTUPOLE = ["f2100", "f3000", "f1011", "f1002", "f1020"]
 
 
 def milliseconds(call: Call, repeats: int) -> tuple[float, Any]:
-    """Minimum, after one call that is not counted; calls of more than five seconds are made once."""
+    """Minimum, after one call to warm up; calls of more than five seconds are made once."""
     start = time.perf_counter()
     found, times = call(), []
     first = 1e3 * (time.perf_counter() - start)
@@ -52,7 +52,7 @@ def milliseconds(call: Call, repeats: int) -> tuple[float, Any]:
 
 
 def twiss_rows(codes: dict[str, Calls], repeats: int) -> tuple[list[str], dict[str, float]]:
-    """Times and figures of all codes, and the times with chromaticities."""
+    """Times and results of all codes, and the times with chromaticities."""
     lines = [f"{'twiss':<22} {'linear [ms]':>12} {'with dq [ms]':>13} {'qx':>12} {'qy':>12} {'dqx':>10} {'dqy':>10}"]
     chromatic_times = {}
     for name, (linear, chromatic) in codes.items():
@@ -97,7 +97,7 @@ def driving_rows(ring: gt.Lattice, peers: set[str], repeats: int) -> list[str]:
 
 
 def gradient_rows(ring: gt.Lattice, times: dict[str, float], repeats: int) -> list[str]:
-    """Gradients by one sweep, and what differences of the codes' Twiss parameters would cost."""
+    """Gradients by one sweep, and the cost of differences of the codes' Twiss parameters."""
     knobs = all_knobs(ring)
     middle = len(ring) // 2
     figures: dict[str, Callable[[gt.Twiss], Any]] = {
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="some of madx,madng,xtrack,at; madng not with a file")
     parser.add_argument("--lattice", type=Path, help="MAD-X file")
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--output", type=Path, help="add the record to this file, too")
+    parser.add_argument("--output", type=Path, help="also append the record to this file")
     options = parser.parse_args()
     ring = gt.load(options.lattice) if options.lattice else fodo()
     peers = set(filter(None, options.peers.split(",")))

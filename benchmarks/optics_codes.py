@@ -1,4 +1,4 @@
-"""Rings, and the Twiss parameters of each code as calls that answer with (qx, qy, dqx, dqy), for optics.py."""
+"""Rings, and the Twiss parameters of each code as calls that return (qx, qy, dqx, dqy), for optics.py."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def at(lattice: gt.Lattice) -> Calls:
 
 
 def mad_ng(lattice: gt.Lattice) -> Calls:
-    """With its default slices; it works out chromaticities in any case."""
+    """MAD-NG with its default slices; it always computes chromaticities."""
     mad = madng.start(lattice)
 
     def run(chrom: bool) -> Figures:

@@ -1,11 +1,11 @@
-"""Gradients of optics with respect to all magnets: how many times the optics themselves they cost.
+"""Cost of gradients of optics with respect to all magnets, relative to the optics.
 
     python benchmarks/optics_gradient.py [--lattice ../shared/lattices/esr.madx]
 
 Two objectives: qx, qy and a beta function in one scalar, and these with a chromaticity. Knobs are the strengths and
-lengths of all magnets, each by itself. Times are those of `gt.twiss` of a lattice that has been asked before, of the
-objective with new values of all knobs, and of value and gradient: medians of CPU times of this process; and what
-differences would take. The gradient is checked along one direction.
+lengths of all magnets, one each. Times are those of `gt.twiss` for a lattice with cached programs, of the objective
+with new values of all knobs, and of value and gradient: medians of CPU times of this process; and the time of
+differences. The gradient is checked along one direction.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def difference(objective: Callable[[Any], Any], knobs: gt.Knobs, gradient: np.nd
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X file; a ring of 1000 elements where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X file; default: a ring of 1000 elements")
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--output", type=Path, help="append the record to this file, too")
+    parser.add_argument("--output", type=Path, help="also append the record to this file")
     options = parser.parse_args()
     ring = gt.load(options.lattice) if options.lattice else fodo()
     knobs = all_knobs(ring)

@@ -1,10 +1,10 @@
-"""What a call costs beside the kernels: gradients, short tracking and Twiss with new values of knobs.
+"""Overhead of calls besides the kernels: gradients, short tracking and Twiss with new values of knobs.
 
     python benchmarks/overhead.py --lattice ../shared/lattices/spear3.madx --before ../before
 
-Kernels are timed by themselves, at the boundary of the compiled libraries; what is left of a call is Python's. With
---before, another checkout is measured in turn with this one, each in processes of its own, and ratios are of the
-medians over all rounds. One thread.
+Kernels are timed at the boundary of the compiled libraries; the remaining time of a call is that of Python. With
+--before, another checkout is measured alternately with this one, each in separate processes, and ratios are those of
+the medians over all rounds. One thread.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from machine import heading
 Call = Callable[[], Any]
 
 TRACK_MICROSECONDS = 80.0  # of Python in a call of track, at most
-GRADIENT_RATIO = 4.0  # by which Python's part of value_and_grad is shorter than before, at least
-TWISS_SPREAD = 0.10  # by which the two ways to set a number may differ
+GRADIENT_RATIO = 4.0  # least reduction of Python's part of value_and_grad
+TWISS_SPREAD = 0.10  # largest relative difference of the two ways to set a number
 GRADIENT, TRACK, TWISS = "value_and_grad, 10 knobs", "track, 1 turn", "twiss after"
 
 
 class Cost(NamedTuple):
-    """Seconds of one call, and those of them in kernels."""
+    """Time of one call [s], and its part in kernels."""
 
     total: float
     kernels: float
@@ -44,17 +44,17 @@ class Cost(NamedTuple):
         return self.total - self.kernels
 
 
-# -- in a process of its own -----------------------------------------------------------------------------------------
+# -- in a separate process -------------------------------------------------------------------------------------------
 
 
 class Clock:
-    """Seconds spent in functions of compiled libraries."""
+    """Time spent in functions of compiled libraries [s]."""
 
     seconds = 0.0
 
 
 class TimedFunction:
-    """A function of a compiled library that tells a clock how long it took."""
+    """Function of a compiled library that adds its time to a clock."""
 
     def __init__(self, function: Any) -> None:
         object.__setattr__(self, "function", function)
@@ -83,7 +83,7 @@ class TimedLibrary(ctypes.CDLL):
 
 
 def costs_of(call: Call, seconds: float) -> Cost:
-    """Medians over calls within a time, after some that are not counted."""
+    """Medians over calls during some time, after a few to warm up."""
     for _ in range(3):
         call()
     found: list[Cost] = []
@@ -97,7 +97,7 @@ def costs_of(call: Call, seconds: float) -> Cost:
 
 
 def cases(gt: Any, name: str, ring: Any) -> dict[str, Call]:
-    """Calls by what they do."""
+    """Calls to measure, by description."""
     import autograd.numpy as anp
 
     rng = np.random.default_rng(1)
@@ -132,22 +132,22 @@ def cases(gt: Any, name: str, ring: Any) -> dict[str, Call]:
 
 
 def measure(lattice: str | None, seconds: float) -> dict[str, Cost]:
-    """All cases of the checkout that Python finds."""
+    """Costs of all cases with the checkout on Python's path."""
     ctypes.CDLL = TimedLibrary  # type: ignore[misc] # before the first library is loaded
     import gputrack as gt
 
     rings = {"bundled ring": gt.demo_ring()}
     if lattice:
         rings[Path(lattice).stem] = gt.load(lattice)
-    every = {what: call for name, ring in rings.items() for what, call in cases(gt, name, ring).items()}
-    return {what: costs_of(call, seconds) for what, call in every.items()}
+    every = {case: call for name, ring in rings.items() for case, call in cases(gt, name, ring).items()}
+    return {case: costs_of(call, seconds) for case, call in every.items()}
 
 
 # -- around it -------------------------------------------------------------------------------------------------------
 
 
 def child(checkout: Path, arguments: argparse.Namespace) -> dict[str, Cost]:
-    """Measure a checkout in a process of its own, which finds no other one."""
+    """Measure a checkout in a separate process with only this one on its path."""
     command = [sys.executable, __file__, "--child", "--seconds", str(arguments.seconds)]
     if arguments.lattice:
         command += ["--lattice", str(Path(arguments.lattice).resolve())]
@@ -159,19 +159,19 @@ def child(checkout: Path, arguments: argparse.Namespace) -> dict[str, Cost]:
         )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{checkout}: {done.stderr[-2000:]}")
-    return {what: Cost(*cost) for what, cost in json.loads(done.stdout.splitlines()[-1]).items()}
+    return {case: Cost(*cost) for case, cost in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
 def medians(rounds: list[dict[str, Cost]]) -> dict[str, Cost]:
-    """For each case the medians over all rounds."""
+    """Medians of each case over all rounds."""
     return {
-        what: Cost(median(r[what].total for r in rounds), median(r[what].kernels for r in rounds)) for what in rounds[0]
+        case: Cost(median(r[case].total for r in rounds), median(r[case].kernels for r in rounds)) for case in rounds[0]
     }
 
 
-def row(what: str, now: Cost, before: Cost | None) -> str:
-    """One line of the table: milliseconds of a call, Python's share, and the same before."""
-    text = f"{what:<56} {1e3 * now.total:>9.3f} {1e3 * now.python:>9.3f} {100 * now.python / now.total:>6.0f} %"
+def row(case: str, now: Cost, before: Cost | None) -> str:
+    """Line of the table: time of a call [ms], Python's share, and those of the other checkout."""
+    text = f"{case:<56} {1e3 * now.total:>9.3f} {1e3 * now.python:>9.3f} {100 * now.python / now.total:>6.0f} %"
     if before is None:
         return text
     text += f" {1e3 * before.total:>9.3f} {1e3 * before.python:>9.3f} {100 * before.python / before.total:>6.0f} %"
@@ -179,22 +179,22 @@ def row(what: str, now: Cost, before: Cost | None) -> str:
 
 
 def verdicts(now: dict[str, Cost], before: dict[str, Cost] | None) -> list[str]:
-    """Figures beside their targets."""
+    """Results with their targets."""
     lines = []
-    for what, cost in now.items():
-        if what.startswith(TRACK):
-            lines.append(f"{what}: {1e6 * cost.python:.0f} us of Python, at most {TRACK_MICROSECONDS:.0f}")
-        if what.startswith(GRADIENT) and before is not None:
-            ratio = before[what].python / cost.python
-            lines.append(f"{what}: Python {ratio:.1f} times less than before, at least {GRADIENT_RATIO:.0f}")
-        if what.startswith(f"{TWISS} with_changes"):
-            spread = cost.total / now[what.replace("with_changes", "with_knobs")].total - 1.0
-            lines.append(f"{what}: {100 * spread:+.0f} % of with_knobs, at most {100 * TWISS_SPREAD:.0f}")
+    for case, cost in now.items():
+        if case.startswith(TRACK):
+            lines.append(f"{case}: {1e6 * cost.python:.0f} us of Python, at most {TRACK_MICROSECONDS:.0f}")
+        if case.startswith(GRADIENT) and before is not None:
+            ratio = before[case].python / cost.python
+            lines.append(f"{case}: Python {ratio:.1f} times less than before, at least {GRADIENT_RATIO:.0f}")
+        if case.startswith(f"{TWISS} with_changes"):
+            spread = cost.total / now[case.replace("with_changes", "with_knobs")].total - 1.0
+            lines.append(f"{case}: {100 * spread:+.0f} % of with_knobs, at most {100 * TWISS_SPREAD:.0f}")
     return lines
 
 
 def main() -> None:
-    """Measure, print, and write a record where asked to."""
+    """Measure, print, and optionally write a record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lattice", help="MAD-X file, beside the bundled ring")
     parser.add_argument("--before", type=Path, help="another checkout to compare with")
@@ -207,14 +207,14 @@ def main() -> None:
         print(json.dumps(measure(arguments.lattice, arguments.seconds)))
         return
     rounds: dict[str, list[dict[str, Cost]]] = {"now": [], "before": []}
-    for _ in range(arguments.rounds):  # in turn, so that both see what else the machine does
+    for _ in range(arguments.rounds):  # alternately, so that both see the same load of the machine
         rounds["now"].append(child(Path(__file__).resolve().parents[1], arguments))
         if arguments.before:
             rounds["before"].append(child(arguments.before.resolve(), arguments))
     now, before = medians(rounds["now"]), medians(rounds["before"]) if arguments.before else None
     columns = f"{'':<56} {'now [ms]':>9} {'Python':>9} {'share':>8}"
     columns += f" {'before':>9} {'Python':>9} {'share':>8} {'ratio':>7} {'Python':>7}" if before else ""
-    table = [row(what, cost, before[what] if before else None) for what, cost in now.items()]
+    table = [row(case, cost, before[case] if before else None) for case, cost in now.items()]
     lines = [heading(), f"one thread; medians of {arguments.rounds} rounds", "", columns, *table, ""]
     text = "\n".join([*lines, *verdicts(now, before)])
     print(text)

@@ -1,10 +1,10 @@
-"""Turns of a ring whose particles radiate, their gradient, damping and envelope, beside pyAT in one run.
+"""Tracking with radiation, its gradient, damping and envelope, compared with pyAT in one run.
 
     python benchmarks/radiation.py [--peers at] [--particles 2000] [--turns 5]
 
-The ring is the bundled one, with its cavity; one thread on either side. Our maps are the defaults: exact, bends in one
-arc between kicks. pyAT's are its radiating passes with so many slices as it takes by default, 10; its envelope is
-`ohmi_envelope`, of which radiation and the closed orbit are parts as in ours. Times are minima of repeated calls.
+The ring is the bundled one, with its cavity; one thread for both codes. gputrack uses its default maps: exact, bends as
+single arcs between kicks. pyAT uses its radiating passes with its default number of slices, 10; its envelope is
+`ohmi_envelope`, which includes radiation and the closed orbit as in gputrack. Times are minima of repeated calls.
 """
 
 from __future__ import annotations

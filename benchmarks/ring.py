@@ -1,11 +1,11 @@
-"""Time per particle and turn around a ring: gputrack beside MAD-X PTC, xtrack and pyAT.
+"""Time per particle and turn in a ring: gputrack compared with MAD-X PTC, xtrack and pyAT.
 
     python benchmarks/ring.py --lattice esr.madx --particles 64 --turns 4 --slices 10 --peers ptc,xtrack,at
     python benchmarks/ring.py --lattice esr.madx --table1 --fraction 0.001
 
-All codes do the same work: exact drifts, kicks, Forest-Ruth's fourth order, so many slices per magnet, in one
-thread unless a row says otherwise. The largest coordinate difference to our row with the same splitting of bends
-(all field in the kicks as in PTC; or exact arcs as in xtrack and pyAT) shows that they do.
+All codes do the same work: exact drifts, kicks, the fourth-order scheme of Forest and Ruth, the same number of slices
+per magnet, in one thread unless stated otherwise. This is verified by the largest difference of coordinates from those
+of gputrack with the same splitting of bends (all field in the kicks as in PTC; or exact arcs as in xtrack and pyAT).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """What came out: median time per particle and turn, and coordinates."""
+    """Result: median time per particle and turn, and coordinates."""
 
     entry: Entry
     microseconds: float
@@ -49,7 +49,7 @@ class Row:
 
 
 def measured(entries: list[Entry], particles: int, turns: int, repeats: int) -> list[Row]:
-    """Medians; the codes take turns, so that all see the same state of the machine."""
+    """Medians; codes alternate, so that all see the same load of the machine."""
     rounds = [[entry.run(turns) for entry in entries] for _ in range(repeats)]
     rows = []
     for entry, results in zip(entries, zip(*rounds, strict=True), strict=True):
@@ -64,7 +64,7 @@ def start_of(particles: int) -> np.ndarray:
 
 
 def own_entries(work: Work, options: argparse.Namespace) -> list[Entry]:
-    """One per backend, and of `host` per number of threads; the first again with exact arcs."""
+    """One entry per backend, for `host` one per number of threads; the first one again with exact arcs."""
     counts = [int(n) for n in options.threads.split(",")]
     settings = [(b, n, False) for b in options.backends.split(",") for n in (counts if b == "host" else counts[:1])]
     entries = []
@@ -113,10 +113,10 @@ def ring(options: argparse.Namespace, lattice: gt.Lattice) -> str:
 
 @dataclass(frozen=True)
 class Table1:
-    """The published workload as measured here: seconds for all of it by name, PTC's first.
+    """The published workload as measured here: times [s] by name, PTC first.
 
-    `passes` (particles, turns) of PTC and of gputrack are what was run, scaled up; `difference` is the largest one of
-    coordinates to PTC's after PTC's turns.
+    Times are extrapolated from `passes` (particles, turns) of PTC and of gputrack; `difference` is the largest
+    difference of coordinates from PTC after PTC's turns.
     """
 
     seconds: dict[str, float]
@@ -125,9 +125,9 @@ class Table1:
 
 
 def measure_table1(options: argparse.Namespace, lattice: gt.Lattice, more: int = 1) -> Table1:
-    """PTC does few particles for several turns, so that setting it up weighs little; ours all, `more` times the turns.
+    """PTC tracks few particles for several turns, to make setup negligible; gputrack all, for `more` times the turns.
 
-    Medians of rounds in which the codes take turns.
+    Medians of rounds in which the codes alternate.
     """
     passes = max(10, round(options.fraction * TABLE1_PARTICLES * TABLE1_TURNS))
     particles = min(TABLE1_PARTICLES, passes // 10)
@@ -149,7 +149,7 @@ def measure_table1(options: argparse.Namespace, lattice: gt.Lattice, more: int =
 
 
 def table1(lattice: gt.Lattice, found: Table1) -> str:
-    """The table: what was measured, and JuTrack's times by their published ratios to PTC's."""
+    """Table of measured times, and of JuTrack's times by their published ratios to PTC's."""
     (peer, of_peer), *own = found.seconds.items()
     rows = [(peer, of_peer, f"{TABLE1['PTC']:g}")]
     for name, published in list(TABLE1.items())[1:]:
@@ -181,7 +181,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--backends", default="host", help="some of host,array,cuda")
     parser.add_argument("--table1", action="store_true", help="the published workload")
     parser.add_argument("--fraction", type=float, default=0.001, help="of the published workload")
-    parser.add_argument("--output", type=Path, help="write the record here, too")
+    parser.add_argument("--output", type=Path, help="also write the record to this file")
     options = parser.parse_args()
     unknown = set(filter(None, options.peers.split(","))) - set(PEERS)
     if unknown:

@@ -1,13 +1,13 @@
-"""Space charge: nanoseconds per particle and kick, forward and with the derivatives that a backward sweep needs.
+"""Space charge: nanoseconds per particle and kick, forward and with the derivatives of a backward sweep.
 
     python benchmarks/space_charge.py --particles 10000,100000,1000000 --modes 12,32 --threads 1,2
 
-Spectral kicks in a pipe by our kernels, beside the same formulas in NumPy (matrix products by its BLAS, arrays of
-particles times modes), xfields' solver on a grid of 64 x 64 (x 16 slices; another method: Poisson's equation by FFT),
-and Cheetah's SpaceChargeKick on its default grid where cheetah-accelerator is installed. "adjoint" undoes the kick and
-pulls cotangents back through it. Each figure is the smallest of repeated calls: time that passed, and behind it in
-parentheses time of the process on all its cores, which is the figure of one thread where other processes share the
-machine. Memory is what NumPy held at most on top of the particles during a call, by tracemalloc.
+Spectral kicks in a pipe by our kernels, compared with the same formulas in NumPy (matrix products by its BLAS, arrays
+of particles times modes), xfields' solver on a grid of 64 x 64 (x 16 slices; another method: Poisson's equation by
+FFT), and Cheetah's SpaceChargeKick on its default grid if cheetah-accelerator is installed. "adjoint" undoes the kick
+and pulls cotangents back through it. Each number is the smallest of repeated calls: elapsed time, and in parentheses
+the processor time on all cores, which is relevant for one thread if other processes share the machine. Memory is
+NumPy's largest allocation in addition to the particles during a call, by tracemalloc.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def op_of(modes: int) -> SimpleNamespace:
 
 
 def fastest(call: Callable[[], object]) -> tuple[float, float]:
-    """Seconds that passed, and of the processor, of the fastest call, after one to warm up."""
+    """Elapsed and processor time [s] of the fastest call, after one to warm up."""
     call()
     times: list[tuple[float, float]] = []
     while len(times) < 3 or sum(passed for passed, _ in times) < SECONDS:
@@ -57,7 +57,7 @@ def fastest(call: Callable[[], object]) -> tuple[float, float]:
 
 
 def peak(call: Callable[[], object]) -> float:
-    """MB that NumPy held at most on top of what was there."""
+    """Largest additional memory of NumPy during a call [MB]."""
     tracemalloc.start()
     call()
     most = tracemalloc.get_traced_memory()[1]
@@ -80,7 +80,7 @@ def numpys(count: int, modes: int) -> list[Callable[[], object]]:
 
 
 def xfields_kick(count: int) -> Callable[[], object] | None:
-    """Deposition, solution and kicks on a grid; None where xfields is not installed."""
+    """Deposition, solution and kicks on a grid; None if xfields is not installed."""
     try:
         import xfields
         import xtrack
@@ -98,7 +98,7 @@ def xfields_kick(count: int) -> Callable[[], object] | None:
 
 
 def cheetah_kicks(count: int) -> list[Callable[[], object]] | None:
-    """Forward, and with gradients of all coordinates; None where Cheetah is not installed."""
+    """Forward, and with gradients of all coordinates; None if Cheetah is not installed."""
     try:
         import cheetah
         import torch

@@ -1,24 +1,23 @@
-"""Times of turns without what setting up takes."""
+"""Times of turns without setup."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-FEWEST_SETUPS = 2.0  # turns count once they and the setting up take so many times what the latter takes
+FEWEST_SETUPS = 2.0  # least ratio of the time of turns and setup to that of setup
 LARGEST_STEP = 64
 
 
 def less_setup(once: Callable[[int], tuple[float, Any]], turns: int) -> tuple[float, Any]:
-    """Seconds for `turns` turns: those of more turns less those of one, with what came out.
+    """Time for `turns` turns [s], from the difference of runs of many turns and of one; and the result of the run.
 
-    A difference of nearly equal times is noise, of either sign. Where few turns take less than setting them up, more
-    are timed, and scaled down.
+    If turns take less time than setup, more are run and the time is scaled, since the difference would be noise.
 
     Parameters
     ----------
     once : callable
-        ``once(turns) -> (seconds, anything)``, setting up included.
+        ``once(turns) -> (seconds, result)``, including setup.
     turns : int
         >= 1.
     """

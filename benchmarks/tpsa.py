@@ -1,11 +1,11 @@
-"""Cost of truncated power series in 6 variables, at 1, 64 and 1024 maps, beside GTPSA and DACE in the same run.
+"""Cost of truncated power series in 6 variables, for 1, 64 and 1024 maps, compared with GTPSA and DACE in the same run.
 
     python benchmarks/tpsa.py --orders 2,3,4,5
 
-Times are the least processor times of a few rounds, per map, on one thread. `call` is all that a Python user waits for;
-`kernel` and `GTPSA C` are called in a loop of C. `GTPSA py` and `DACE py` are calls from Python, of `madng-tpsa`
-and `daceypy`. The last columns are GTPSA's C over our kernel at one map and at 64.
-Kernels up to order 6 are built for their space (some seconds, once; order 6 takes 15).
+Times are the least processor times of a few rounds, per map, on one thread. `call` is a complete call from Python;
+`kernel` and `GTPSA C` are called in a loop in C. `GTPSA py` and `DACE py` are calls from Python, of `madng-tpsa`
+and `daceypy`. The last columns are ratios of GTPSA's C to our kernel for one map and for 64.
+Kernels up to order 6 are built for their space (some seconds, once; 15 s for order 6).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OPERATIONS = ("multiply", "div", "exp", "sincos", "compose", "inverse")
 
 
 def seconds(function: Callable[[], object], budget: float) -> float:
-    """Least seconds of processor time that a call takes, in a few rounds of as many calls as the budget allows."""
+    """Least processor time of a call [s], in a few rounds of as many calls as the budget allows."""
 
     def loop(times: int) -> None:
         for _ in range(times):
@@ -37,8 +37,8 @@ def seconds(function: Callable[[], object], budget: float) -> float:
 
 
 def loop_seconds(loop: Callable[[int], object], budget: float) -> float:
-    """The same for what repeats itself."""
-    loop(1)  # builds what there is to build
+    """Least processor time [s] of one call in a function that repeats it."""
+    loop(1)  # builds kernels if necessary
     start = time.process_time()
     loop(1)
     once = time.process_time() - start
@@ -54,7 +54,7 @@ def loop_seconds(loop: Callable[[int], object], budget: float) -> float:
 
 
 def coefficients(space: Space, batch: int, seed: int) -> np.ndarray:
-    """Maps (batch, 6, size) near the identity, coefficients falling with the degree; the origin fixed."""
+    """Maps (batch, 6, size) near the identity, without constant part; coefficients decrease with the degree."""
     values = np.random.default_rng(seed).uniform(-0.3, 0.3, (batch, 6, space.size)) * 0.5**space.degrees
     values[..., 0] = 0.0
     values[..., 1:7] += np.eye(6)
@@ -62,7 +62,7 @@ def coefficients(space: Space, batch: int, seed: int) -> np.ndarray:
 
 
 def our_calls(space: Space, batch: int) -> tuple[dict[str, Callable[[], object]], dict[str, Callable[[int], object]]]:
-    """What users call; and the kernels by themselves."""
+    """Public calls; and the kernels alone."""
     a, b = (Map.of(space, coefficients(space, batch, seed)) for seed in (1, 2))
     x, y = a[0] + 1.3, b[0] + 1.3
     calls = {
@@ -74,10 +74,10 @@ def our_calls(space: Space, batch: int) -> tuple[dict[str, Callable[[], object]]
     first, second, result, other = (place(s._data) for s in (x, y, *out))
     kind, o = int(lanes > 1), space.order
     two, one = kind | o << 8 | o << 16 | o << 24, kind | o << 8 | o << 16
-    kept = (a, b, x, y, out)
+    held = (a, b, x, y, out)
 
     def loop(name: str, *arguments: int) -> Callable[[int], object]:
-        return repeated(getattr(own.library, f"tpsa_{name}"), (own.tables, *arguments), kept)
+        return repeated(getattr(own.library, f"tpsa_{name}"), (own.tables, *arguments), held)
 
     loops = {
         "multiply": loop("product", two, tiles, first, second, result),
@@ -87,12 +87,12 @@ def our_calls(space: Space, batch: int) -> tuple[dict[str, Callable[[], object]]
     }
     inverse, composition = np.empty((2, 6, tiles, space.size, lanes))
     series = [[v for c in m.components for v in (place(c._data), c.order)] for m in (a, b)]
-    kept = (*kept, inverse, composition)
+    held = (*held, inverse, composition)
     given = np.array([6, o, 0, *series[0], *series[1], place(composition)])
-    loops["compose"] = repeated(own.library.tpsa_compose, (own.tables, kind, tiles, given.ctypes.data), (kept, given))
+    loops["compose"] = repeated(own.library.tpsa_compose, (own.tables, kind, tiles, given.ctypes.data), (held, given))
     backward = np.array([6, o, *series[0], place(inverse)])
     loops["inverse"] = repeated(
-        own.library.tpsa_inverse, (own.tables, kind, tiles, backward.ctypes.data), (kept, backward)
+        own.library.tpsa_inverse, (own.tables, kind, tiles, backward.ctypes.data), (held, backward)
     )
     return calls, loops
 
@@ -140,7 +140,7 @@ def main() -> None:
 
 
 def ratio(theirs: float | None, ours: float | None) -> str:
-    """How many times ours is faster."""
+    """Ratio of the times, as text."""
     return f"{theirs / ours:>8.1f}" if theirs and ours else f"{'-':>8}"
 
 

@@ -1,4 +1,4 @@
-"""GTPSA and DACE, as benchmarks/tpsa.py runs them; and functions of C, called many times without Python in between."""
+"""GTPSA and DACE for benchmarks/tpsa.py; and functions in C, called many times without Python in between."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Loops = dict[str, Callable[[int], object]]
 
 
 def dace_calls(space: Space, a: np.ndarray, b: np.ndarray) -> Calls:
-    """Operations of `daceypy`; empty where it is not installed."""
+    """Operations of `daceypy`; empty if it is not installed."""
     try:
         from daceypy import DA, array
     except ImportError:
@@ -43,7 +43,7 @@ def dace_calls(space: Space, a: np.ndarray, b: np.ndarray) -> Calls:
 
 
 def gtpsa_calls(space: Space, a: np.ndarray, b: np.ndarray) -> tuple[Calls, Loops]:
-    """Operations of `madng-tpsa` from Python, and those of its C library; empty where it is not installed."""
+    """Operations of `madng-tpsa` from Python, and those of its C library; empty if it is not installed."""
     try:
         import madng_tpsa
     except ImportError:
@@ -62,7 +62,7 @@ def gtpsa_calls(space: Space, a: np.ndarray, b: np.ndarray) -> tuple[Calls, Loop
         "multiply": lambda: x * y, "div": lambda: x / y, "exp": lambda: x.exp(), "sincos": lambda: x.sincos(),
     }  # fmt: skip
     out = [descriptor.zero() for _ in first]
-    library, kept = ctypes.CDLL(str(madng_tpsa.core_library())), (first, second, x, y, out)
+    library, held = ctypes.CDLL(str(madng_tpsa.core_library())), (first, second, x, y, out)
 
     def pointer(one: Any) -> int:
         return int(madng_tpsa.ffi.cast("uintptr_t", one.ptr))
@@ -71,7 +71,7 @@ def gtpsa_calls(space: Space, a: np.ndarray, b: np.ndarray) -> tuple[Calls, Loop
         return (ctypes.c_void_p * len(many))(*map(pointer, many))
 
     def call(name: str, *arguments: Any) -> Callable[[int], object]:
-        return repeated(getattr(library, f"mad_tpsa_{name}"), arguments, kept)
+        return repeated(getattr(library, f"mad_tpsa_{name}"), arguments, held)
 
     n, first_row, second_row, out_row = len(first), pointers(first), pointers(second), pointers(out)
     c = {
@@ -87,7 +87,7 @@ def gtpsa_calls(space: Space, a: np.ndarray, b: np.ndarray) -> tuple[Calls, Loop
 
 @cache
 def _repeat() -> Any:
-    """A loop around a function of C with up to six integers or addresses as arguments."""
+    """Loop around a C function with up to six integers or addresses as arguments."""
     source = """
         extern "C" void repeat(long (*f)(long, long, long, long, long, long), long n, const long* a) {
           for (long i = 0; i < n; ++i) f(a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -95,9 +95,9 @@ def _repeat() -> Any:
     return build(source).repeat
 
 
-def repeated(function: Any, arguments: tuple[Any, ...], kept: object = None) -> Callable[[int], object]:
-    """What calls a function of C so many times; `kept` must live as long."""
+def repeated(function: Any, arguments: tuple[Any, ...], held: object = None) -> Callable[[int], object]:
+    """Function that calls a C function a number of times; `held` is referenced as long as it exists."""
     values = [v if isinstance(v, int) else ctypes.addressof(v) for v in arguments]
     array = (ctypes.c_long * 6)(*values)
     address = ctypes.cast(function, ctypes.c_void_p)
-    return lambda times: (_repeat()(address, ctypes.c_long(times), array), kept, arguments)
+    return lambda times: (_repeat()(address, ctypes.c_long(times), array), held, arguments)
