@@ -2,22 +2,23 @@
 
     python examples/aperture_by_gradient.py [--lattice spear3.madx] [--steps 60] [--seed 1] [--device cuda]
 
-The proxy: particles start on rays, next to the rim of the present aperture, on and off momentum; over 32 turns the
-variance of their linear actions, over the square of the mean, saturated. One backward sweep gives its derivatives with
-respect to all families. Both chromaticities are held: steps are taken in the null space of their derivatives, which is
-exact, as they are linear in the sextupoles. Every few steps the aperture itself is measured: particles follow
-its rim, and the best setting is kept.
+The proxy: particles start on rays near the boundary of the present aperture, on and off momentum. It is the variance of
+their linear actions over 32 turns, divided by the square of the mean, saturated. One backward sweep gives its
+derivatives with respect to all families. Both chromaticities are constant: steps are in the null space of their
+derivatives, which is exact since they are linear in the sextupoles. Every few steps the aperture is computed, particles
+start near its new boundary, and the best setting is stored.
 
-The bundled ring begins with the sextupoles of every fifth cell switched off, the others stronger, and ten families.
-SPEAR3 begins with the least that corrects its chromaticities, two families; eighteen, those that its symmetry leaves
-alike, are free. In the end apertures are measured anew, with more turns and on finer rays.
+The bundled ring starts with the sextupoles of every fifth cell off, the others stronger, and ten families. SPEAR3
+starts with two families that correct its chromaticities; the eighteen families compatible with its symmetry are varied.
+Finally apertures are computed with more turns and finer rays.
 
-What the proxy cannot do: particles well inside say little about the rim, and those beyond it nothing, as derivatives of
-chaotic orbits grow exponentially: they are sorted out by a neighbour that starts 1e-9 away, or the gradient would be
-noise. It sees few turns, and no resonance that takes thousands. Lower is not always larger: next to the rim that is
-found in the bundled ring, the design has the higher proxy (both are printed), and twice the aperture. Only measured
-apertures decide, and the best of them is kept. They are rough too: the rim is chaotic, and another integrator moves
-areas by some per cent, no less than what SPEAR3 gains or lacks beside its design.
+Limits of the proxy: particles well inside contain little information about the boundary, and those beyond it none,
+since derivatives of chaotic orbits grow exponentially: they are identified by a neighbour that starts 1e-9 away and
+excluded, since the gradient would be noise. It covers few turns, and no resonances that act over thousands. A lower
+proxy does not always mean a larger aperture: near the boundary found in the bundled ring, the design has the higher
+proxy (both are printed), and twice the aperture. Therefore the best computed aperture is selected. Apertures are
+uncertain too: the boundary is chaotic, and another integrator changes areas by some per cent, as much as the difference
+between SPEAR3's design and the result.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ import gputrack as gt
 
 MOMENTA = (-0.02, 0.0, 0.02)
 RADIUS = 0.05  # of the apertures [m]
-TURNS, RAYS, LOOK = 32, 16, 4  # of the proxy, of one step; steps between two looks at the aperture
-NEAR, CHAOS, HALF = (0.8, 1.0), 300.0, 0.3  # of the rim; growth of a distance; spread at half of the saturation
+TURNS, RAYS, LOOK = 32, 16, 4  # of the proxy, of one step; steps between two computations of the aperture
+NEAR, CHAOS, HALF = (0.8, 1.0), 300.0, 0.3  # fractions of the boundary; growth of a distance; spread at half saturation
 MEMORY = 0.7  # share of the earlier directions in a step
 
 
 @dataclass(frozen=True)
 class Study:
-    """A ring, places by families (places, n), strengths [m^-3], and length of a step."""
+    """Ring, families as a matrix (places, n), strengths [m^-3], and length of a step."""
 
     ring: gt.Lattice
     knobs: gt.Knobs
@@ -60,7 +61,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Look:
-    """An aperture on the way: step, strengths and scans at all momenta."""
+    """Aperture during the optimisation: step, strengths and scans at all momenta."""
 
     step: int
     strengths: np.ndarray
@@ -73,11 +74,11 @@ class Look:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="spear3.madx; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="spear3.madx; default: the bundled ring")
     parser.add_argument("--steps", type=int, default=60, help="along gradients")
-    parser.add_argument("--turns", type=int, default=256, help="of the apertures on the way")
-    parser.add_argument("--check", type=int, default=1000, help="turns of the apertures in the end")
-    parser.add_argument("--angles", type=int, default=13, help="rays of the apertures, twice as many in the end")
+    parser.add_argument("--turns", type=int, default=256, help="turns of apertures during the optimisation")
+    parser.add_argument("--check", type=int, default=1000, help="turns of the final apertures")
+    parser.add_argument("--angles", type=int, default=13, help="rays of apertures; twice as many for the final ones")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of the apertures")
     parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "pictures" / "aperture_by_gradient.png")
@@ -123,7 +124,7 @@ def spear3(path: Path) -> Study:
 
 
 def bare(ring: gt.Lattice) -> gt.Lattice:
-    """Magnets alone: no chamber, and momentum stays."""
+    """Magnets only: no vacuum chamber, constant momentum."""
     magnets = [element.replaced(aperture=None) for element in ring]
     return gt.Lattice(magnets, ring.reference, name=ring.name, model=ring.model).with_changes("rf", voltage=0.0)
 
@@ -151,7 +152,7 @@ def scans_of(study: Study, strengths: np.ndarray, turns: int, angles: int, devic
 
 
 def starts(study: Study, look: Look, rng: np.random.Generator) -> np.ndarray:
-    """Fresh particles (6, n) next to the rim, about the orbit of each momentum; regular ones only."""
+    """New particles (6, n) near the boundary, about the orbit of each momentum; only regular ones."""
     angles, beams = np.sort(rng.uniform(0.0, np.pi, RAYS)), []
     nearness = rng.uniform(*NEAR, 3)
     for scan in look.scans:
@@ -166,7 +167,7 @@ def starts(study: Study, look: Look, rng: np.random.Generator) -> np.ndarray:
 
 
 def regular(study: Study, strengths: np.ndarray, beam: np.ndarray) -> np.ndarray:
-    """Whose neighbours stay near."""
+    """Mask of particles whose neighbours stay near."""
     ring, aside = study.at(strengths), 1e-9 * np.array([1.0, 0.1, 1.0, 0.1, 0.0, 0.0])[:, None]
     out = gt.track(ring, gt.Beam(np.concatenate([beam, beam + aside], axis=1), ring.reference), TURNS)
     alive = np.logical_and(*np.split(out.alive, 2))
@@ -177,7 +178,7 @@ def regular(study: Study, strengths: np.ndarray, beam: np.ndarray) -> np.ndarray
 
 
 def action(tw: Any, q: Any) -> Any:
-    """Twice the actions in x and y, (2, ...), of distances (4, ...) at the start, where both alphas are 0."""
+    """(2, ...) Twice the actions in x and y, for distances (4, ...) at the start, where both alphas are 0."""
     betx, bety = tw.betx[0], tw.bety[0]
     return anp.stack([q[0] ** 2 / betx + q[1] ** 2 * betx, q[2] ** 2 / bety + q[3] ** 2 * bety])
 
@@ -200,7 +201,7 @@ def proxy(study: Study, beam: np.ndarray) -> Callable[[Any], Any]:
 
 
 def check_gradient(study: Study, arguments: Any) -> None:
-    """Beside central differences, and what it costs."""
+    """Compare the gradient with central differences, and print its cost."""
     scans = scans_of(study, study.start, arguments.turns, arguments.angles, arguments.device)
     beam = starts(study, Look(0, study.start, scans), np.random.default_rng(arguments.seed))
     goal, derivative = proxy(study, beam), gt.value_and_grad(proxy(study, beam))
@@ -223,7 +224,7 @@ def timed(function: Callable[[Any], Any], strengths: np.ndarray) -> float:
 
 
 def enlarged(study: Study, arguments: Any) -> list[Look]:
-    """Steps of one length along averaged gradients of fresh particles; back to the best after two looks in vain."""
+    """Steps of constant length along averaged gradients of new particles; restart from the best after two failures."""
     rng = np.random.default_rng(arguments.seed)
     free = null_space(gt.jacobian(chromaticities(study))(study.start))
     strengths, step, mean, vain = study.start, study.step, np.zeros(free.shape[1]), 0
@@ -249,7 +250,7 @@ def enlarged(study: Study, arguments: Any) -> list[Look]:
 
 
 def checked(study: Study, found: np.ndarray, arguments: Any) -> dict[str, list[gt.DynamicAperture]]:
-    """More turns, finer rays: start, found, and the ring as designed."""
+    """Apertures with more turns and finer rays: at the start, found, and of the design."""
     ends, angles = {}, 2 * arguments.angles - 1
     print(f"\nareas [mm^2] after {arguments.check} turns, {angles} rays, at delta = {MOMENTA}")
     for label, strengths in (("start", study.start), ("found", found), ("design", study.design)):

@@ -1,13 +1,13 @@
-"""Two bunches that cross at an angle, with crab cavities and without: luminosity, and its gradient.
+"""Luminosity of two bunches that cross at an angle, with and without crab cavities, and its gradient.
 
     python examples/beam_beam.py [--particles 8192] [--picture examples/pictures/beam_beam.png]
 
-Protons of 275 GeV (the weak beam) meet a bunch of electrons at 25 mrad, as in an electron-ion collider. A crab cavity a
-quarter of an oscillation before the point of crossing tilts the protons; the electrons come tilted. Printed and
-asserted: the loss of luminosity by the crossing against Piwinski's formula; the luminosity with hourglass against its
-integral; that crab cavities win back what is lost; and its derivatives, from one backward sweep through cavity, line
-and collision, against differences. The picture: the bunches as they meet, and the luminosity over the cavity's voltage
-with the slopes that the sweep gives.
+Protons of 275 GeV (the weak beam) collide with a bunch of electrons at 25 mrad, as in an electron-ion collider. A crab
+cavity a quarter of an oscillation before the crossing point tilts the protons; the electrons are tilted already.
+Printed and asserted: the luminosity loss by the crossing compared with Piwinski's formula; the luminosity with
+hourglass effect compared with its integral; its recovery by crab cavities; and its derivatives, from one backward sweep
+through cavity, line and collision, compared with differences. The picture shows the bunches at the collision, and the
+luminosity as a function of the cavity's voltage with the slopes from the sweep.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PHI = 0.5 * CROSSING
 PROTONS, ELECTRONS = 6.9e10, 1.7e11
 SIZES, PROTON_LENGTH, ELECTRON_LENGTH = (95e-6, 8.5e-6), 60e-3, 7e-3  # at the crossing, of both beams
 PROTON_BETAS, ELECTRON_BETAS = (0.8, 0.072), (0.45, 0.056)
-LEVER = 32.0  # from kick in the cavity to place at the crossing [m]
+LEVER = 32.0  # position at the crossing per kick in the cavity [m]
 VOLTAGE = math.tan(PHI) * SPEED_OF_LIGHT * PROTON.p0c / (2.0 * math.pi * FREQUENCY * LEVER)
 KNOBS = ("crab.voltage", "ip.crossing_x", "ip.crab_x", "ip.emit_x", "ip.beta_y", "ip.sigma_z", "ip.dx", "lens.knl[1]")
 
@@ -48,7 +48,7 @@ def collider(**changes: float) -> gt.Lattice:
 
 
 def protons(n: int) -> gt.Beam:
-    """At the cavity, so that they are at their waist at the crossing when it is off; evenly spread, without noise."""
+    """Beam at the cavity with its waist at the crossing if the cavity is off; quasi-random, without noise."""
     sizes = [SIZES[0], SIZES[0] / PROTON_BETAS[0], SIZES[1], SIZES[1] / PROTON_BETAS[1], PROTON_LENGTH, 6e-4]
     normal = qmc.MultivariateNormalQMC(np.zeros(6), rng=np.random.default_rng(1)).random(n)
     waist = gt.Beam(normal.T * np.array(sizes)[:, None], PROTON, weights=np.full(n, PROTONS / n))
@@ -56,7 +56,7 @@ def protons(n: int) -> gt.Beam:
 
 
 def arriving(ring: gt.Lattice, beam: gt.Beam) -> gt.Beam:
-    """The protons just before they meet the electrons."""
+    """The protons just before the collision."""
     record = gt.track(ring, beam, monitors=[gt.Monitor("before")]).records[0]
     return gt.Beam(record.coordinates[0, 0], PROTON, weights=beam.weights)
 
@@ -67,7 +67,7 @@ def luminosity(ring: gt.Lattice, beam: gt.Beam) -> Any:
 
 
 def expected(tilt: float) -> float:
-    """Integral over the place s where slices meet, a Gaussian of half the bunches' length, 2 s tilt apart in x."""
+    """Integral over the collision points s of slices, Gaussian with half the bunches' length, 2 s tilt apart in x."""
     length = 0.5 * math.hypot(PROTON_LENGTH, ELECTRON_LENGTH)
     s = np.linspace(-6.0, 6.0, 2001) * length
     sizes = []
@@ -79,7 +79,7 @@ def expected(tilt: float) -> float:
 
 
 def report(beam: gt.Beam) -> None:
-    """Luminosities with and without crossing and crabs, beside formulas."""
+    """Print luminosities with and without crossing and crab cavities, compared with formulas."""
     ring = collider()
     uncrabbed = collider(crab_x=0.0).with_changes("crab", voltage=0.0)
     head_on = collider(crab_x=0.0, crossing_x=0.0).with_changes("crab", voltage=0.0)
@@ -96,11 +96,11 @@ def report(beam: gt.Beam) -> None:
     thin = thin_factor(beam)
     print(f"bunches without hourglass: {thin:.4f}")
     assert abs(thin * math.hypot(1.0, piwinski) - 1.0) <= 0.01, "Piwinski's formula"
-    assert 0.9 < found["crabbed"] / found["head on"] < 1.0, "crabs win back all but what their wave bends"
+    assert 0.9 < found["crabbed"] / found["head on"] < 1.0, "curvature of the wave"
 
 
 def thin_factor(beam: gt.Beam) -> float:
-    """Ratio of luminosities with crossing and without, for beams so long that their sizes stay the same."""
+    """Ratio of luminosities with and without crossing, without hourglass effect."""
     long = {name: getattr(collider()[-1], name) for name in ("emit_x", "emit_y", "beta_x", "beta_y")}
     long = {name: value * (1e6 if name.startswith("beta") else 1e-6) for name, value in long.items()}
     flat = np.array(arriving(collider().with_changes("crab", voltage=0.0), beam).coordinates)
@@ -112,7 +112,7 @@ def thin_factor(beam: gt.Beam) -> float:
 
 
 def gradients(beam: gt.Beam) -> np.ndarray:
-    """At part of the voltage: derivatives by one sweep, beside differences."""
+    """Derivatives by one sweep at a part of the voltage, compared with differences."""
     ring = collider(dx=2e-5).with_changes("crab", voltage=0.8 * VOLTAGE)
     knobs = ring.knobs(*KNOBS)
 
@@ -133,7 +133,7 @@ def gradients(beam: gt.Beam) -> np.ndarray:
 
 
 def draw(beam: gt.Beam, picture: Path) -> None:
-    """Bunches from above in the frame in which they meet, and luminosity over voltage."""
+    """Draw the bunches from above in the frame of the collision, and the luminosity over the voltage."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
     ring = collider()
     for factor, colour in ((0.0, "tab:grey"), (1.0, "tab:blue")):
@@ -142,7 +142,7 @@ def draw(beam: gt.Beam, picture: Path) -> None:
         left.plot(1e3 * c[4], x, ".", ms=2, color=colour, label=f"protons, crab cavity {'on' if factor else 'off'}")
     left.plot([-14, 14], [0, 0], color="tab:red", lw=4, label="electrons, tilted")
     ends = 14 * math.tan(PHI) * np.array([1, -1])  # their heads are on the left
-    left.plot([-14, 14], ends, color="tab:orange", lw=3, label="electrons, not tilted")
+    left.plot([-14, 14], ends, color="tab:orange", lw=3, label="electrons, without tilt")
     left.set(xlabel="z [mm], head to the right", ylabel="x in the frame of the collision [mm]", xlim=(-180, 180))
     left.legend(fontsize=8, loc="upper left")
     knobs = ring.knobs("crab.voltage")
@@ -156,7 +156,7 @@ def draw(beam: gt.Beam, picture: Path) -> None:
     right.plot([], [], color="tab:orange", lw=2, label="slopes by the backward sweep")
     right.axhline(expected(0.0) / 1e29, ls="--", color="tab:grey", label="head on, integral")
     right.axhline(expected(math.tan(PHI)) / 1e29, ls=":", color="tab:grey", label="neither beam tilted, integral")
-    right.set(xlabel="voltage of the protons' crab cavity / that which undoes the crossing",
+    right.set(xlabel="voltage of the protons' crab cavity / voltage that compensates the crossing",
               ylabel="luminosity per crossing [1e29 / m$^2$]", ylim=(0.0, None))  # fmt: skip
     right.legend(fontsize=8, loc=(0.02, 0.62))
     figure.savefig(picture, dpi=120)

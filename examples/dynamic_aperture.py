@@ -1,10 +1,10 @@
-"""Dynamic aperture of a storage ring, on and off momentum: magnets alone, and with the vacuum chamber.
+"""Dynamic aperture of a storage ring, on and off momentum: of the magnets only, and with the vacuum chamber.
 
     python examples/dynamic_aperture.py [--lattice ring.madx] [--turns 1000] [--angles 25] [--steps 40] [--device cuda]
 
-Particles start on rays from the closed orbit of each momentum, all at once; the lost ones cost nothing afterwards.
-What is printed and asserted: the area that survives, that fewer turns were worked out than asked for, that linear
-acceptance limits what the chamber lets live, and that a particle next to the closed orbit lives.
+Particles start on rays from the closed orbit of each momentum, all at once; lost particles are no longer tracked.
+Printed and asserted: the area of survival; the saving in turns of lost particles; the linear acceptance as a limit with
+the chamber; and the survival of particles near the closed orbit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COLOURS = ("tab:orange", "tab:blue", "tab:green")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--turns", type=int, default=1000)
     parser.add_argument("--angles", type=int, default=25)
     parser.add_argument("--steps", type=int, default=40)
@@ -53,13 +53,13 @@ def momenta(arguments: Any) -> tuple[float, float, float]:
 
 
 def scanned(ring: gt.Lattice, delta: float, radius: Any, arguments: Any) -> gt.DynamicAperture:
-    """One scan, with what must hold for each."""
+    """One scan, with its assertions."""
     shape = gt.Polar(radius=tuple(radius), steps=arguments.steps, angles=arguments.angles)
     xp = "cupy" if arguments.device == "cuda" else "numpy"
     scan = gt.dynamic_aperture(ring, shape, turns=arguments.turns, delta=delta, xp=xp, progress=True)
     share = scan.particle_turns / (scan.survived.size * arguments.turns)
-    print(f"{scan}; {100 * share:.1f} % of the turns were worked out")
-    assert scan.connected.reshape(shape.shape)[:, 0].all(), "particles next to the closed orbit live"
+    print(f"{scan}; {100 * share:.1f} % of the turns were tracked")
+    assert scan.connected.reshape(shape.shape)[:, 0].all(), "particles next to the closed orbit survive"
     assert share < 1.0 and scan.area > 0.0
     left = int((~scan.columns["survived"] & (scan.columns["loss_turn"] > 0)).sum())
     assert share <= (scan.survived.sum() + left) / scan.survived.size + 1.0 / arguments.turns, "the lost cost nothing"
@@ -82,7 +82,7 @@ def draw(axis: Any, scans: list[gt.DynamicAperture]) -> None:
 
 
 def draw_acceptance(axis: Any, ring: gt.Lattice) -> None:
-    """What the narrowest gap leaves by the linear optics, each plane by itself."""
+    """Draw and print the linear acceptance of the narrowest gap, for each plane."""
     tw = gt.twiss(ring)
     halves = np.array([e.aperture.rectangle if e.aperture else (np.inf, np.inf) for e in ring])
     ends = [np.maximum(beta[:-1], beta[1:]) for beta in (tw.betx, tw.bety)]
@@ -93,7 +93,7 @@ def draw_acceptance(axis: Any, ring: gt.Lattice) -> None:
     shape = gt.Polar(radius=1.1 * float(y), steps=44, angles=(0.5 * np.pi,))
     found = float(gt.dynamic_aperture(ring, shape, turns=100).boundary[0, 1])
     print(f"largest surviving y: {1e3 * found:.2f} mm")
-    assert 0.9 * y < found <= 1.05 * y, "the gap of the insertion devices limits y as linear optics say"
+    assert 0.9 * y < found <= 1.05 * y, "the gap of the insertion devices limits y as in linear optics"
     axis.legend(framealpha=0.9, edgecolor="none", fontsize=8, ncols=2, loc="upper center")
 
 

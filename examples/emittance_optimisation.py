@@ -1,11 +1,11 @@
-"""Lower the natural emittance of a light source by its quadrupoles, with tunes, beta and dispersion kept in bounds.
+"""Reduce the natural emittance of a light source by its quadrupoles, at constant tunes and bounded beta, dispersion.
 
     python examples/emittance_optimisation.py [--lattice spear3.madx] [--lower 0.9] [--picture PICTURE.png]
 
-A design task from start to end, for the bundled ring or for SPEAR3: all families of quadrupoles vary, the tunes stay,
-beta at every place stays below a limit in each plane, and so does the dispersion where the ring starts, which pays for
-the rest. Sequential quadratic programming (SLSQP of scipy) has exact derivatives of the emittance, by radiation
-integrals inside the bends, and of every constraint. Sextupoles then bring chromaticities back.
+A complete design task, for the bundled ring or for SPEAR3: all families of quadrupoles vary, the tunes are constant,
+and beta at every place and the dispersion at the start of the ring are limited; the larger dispersion there is the
+price. Sequential quadratic programming (SLSQP of scipy) uses exact derivatives of the emittance, by radiation integrals
+inside the bends, and of all constraints. Sextupoles then restore the chromaticities.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from scipy.optimize import minimize
 
 import gputrack as gt
 
-BETA = 1.15  #: how far beta may rise above its largest value before
-INSIDE = gt.Slices(6)  #: where beta is looked at in each element
-DISPERSION = 0.15  #: largest dispersion where the ring starts, in a straight section [m]
+BETA = 1.15  #: limit of beta relative to its initial maximum
+INSIDE = gt.Slices(6)  #: places in each element at which beta is limited
+DISPERSION = 0.15  #: largest dispersion at the start of the ring, in a straight section [m]
 MOST_K1 = 15.0  #: change of any family [%]
 
 
 @dataclass(frozen=True)
 class Design:
-    """A ring, its families of quadrupoles, those of sextupoles, and its optics before."""
+    """Ring, its families of quadrupoles and of sextupoles, and its initial optics."""
 
     ring: gt.Lattice
     knobs: gt.Knobs
@@ -39,7 +39,7 @@ class Design:
     before: gt.Twiss
 
     def lattice(self, change: Any) -> gt.Lattice:
-        """With the families changed by so many per cent."""
+        """Lattice with changes of the families [%]."""
         return self.ring.with_knobs(self.knobs, self.knobs.values * (1.0 + 0.01 * change))
 
     def emittance(self, change: Any) -> Any:
@@ -47,12 +47,12 @@ class Design:
         return 1e9 * gt.radiation(self.lattice(change)).emittance[0]
 
     def tunes(self, change: Any) -> Any:
-        """What tunes are too much."""
+        """Deviations of the tunes."""
         tw = gt.twiss(self.lattice(change))
         return anp.stack([tw.qx - self.before.qx, tw.qy - self.before.qy])
 
-    def room(self, change: Any) -> Any:
-        """Not negative where the largest beta in each plane, and the dispersion at the start, are within limits."""
+    def margins(self, change: Any) -> Any:
+        """Distances of the largest beta in each plane, and of the dispersion at the start, from their limits, >= 0."""
         tw = gt.twiss(self.lattice(change), at=INSIDE)
         beta = [
             1.0 - anp.max(getattr(tw, name)) / (BETA * getattr(self.before, name).max()) for name in ("betx", "bety")
@@ -94,7 +94,7 @@ def designed(ring: gt.Lattice, quadrupoles: tuple[str, ...], sextupoles: tuple[s
 
 
 def check_gradient(design: Design) -> None:
-    """The exact gradient of the emittance beside central differences."""
+    """Compare the exact gradient of the emittance with central differences."""
     zero = np.zeros(len(design.knobs))
     exact, step = gt.grad(design.emittance)(zero), 1e-3
     sides = step * np.eye(len(zero))
@@ -111,7 +111,7 @@ def optimise(design: Design) -> tuple[np.ndarray, list[float]]:
     history = [float(design.emittance(np.zeros(size)))]
     constraints = [
         {"type": "eq", "fun": design.tunes, "jac": gt.jacobian(design.tunes)},
-        {"type": "ineq", "fun": design.room, "jac": gt.jacobian(design.room)},
+        {"type": "ineq", "fun": design.margins, "jac": gt.jacobian(design.margins)},
     ]
     relative = gt.value_and_grad(lambda change: design.emittance(change) / history[0])
     found = minimize(
@@ -122,12 +122,12 @@ def optimise(design: Design) -> tuple[np.ndarray, list[float]]:
     print(f"SLSQP: {found.message}, {found.nit} iterations, {found.nfev} evaluations")
     assert found.success, found.message
     np.testing.assert_allclose(design.tunes(found.x), 0.0, atol=1e-6)
-    assert design.room(found.x).min() > -1e-6
+    assert design.margins(found.x).min() > -1e-6
     return found.x, history
 
 
 def chromatic(design: Design, ring: gt.Lattice) -> gt.Lattice:
-    """With the chromaticities of before."""
+    """Ring with the initial chromaticities."""
     targets = [gt.Target(name, float(getattr(design.before, name))) for name in ("dqx", "dqy")]
     found = gt.match(ring, design.sextupoles, targets)
     assert found.success, found.failure
@@ -135,7 +135,7 @@ def chromatic(design: Design, ring: gt.Lattice) -> gt.Lattice:
 
 
 def report(design: Design, ring: gt.Lattice, change: np.ndarray) -> None:
-    """Figures before and after."""
+    """Print quantities before and after."""
     rows: list[tuple[str, Callable[[gt.Twiss, gt.Radiation], Any]]] = [
         ("natural emittance [nm]", lambda tw, r: 1e9 * r.emittance[0]),
         ("energy spread [1e-3]", lambda tw, r: 1e3 * r.energy_spread),
@@ -151,8 +151,8 @@ def report(design: Design, ring: gt.Lattice, change: np.ndarray) -> None:
     sides = [(gt.twiss(lattice, at=INSIDE), gt.radiation(lattice)) for lattice in (design.ring, ring)]
     before, after = sides[0][0], sides[1][0]
     for name in ("betx", "bety"):
-        assert getattr(after, name).max() <= 1.150001 * getattr(before, name).max(), "beta rises by 15 % at most"
-    assert abs(after.qx - before.qx) + abs(after.qy - before.qy) < 1e-6, "the tunes stay"
+        assert getattr(after, name).max() <= 1.150001 * getattr(before, name).max(), "beta increases by at most 15 %"
+    assert abs(after.qx - before.qx) + abs(after.qy - before.qy) < 1e-6, "the tunes are constant"
     print(f"{'':<24} {'before':>12} {'after':>12}")
     for name, figure in rows:
         print(f"{name:<24} {figure(*sides[0]):>12.5f} {figure(*sides[1]):>12.5f}")
@@ -161,7 +161,7 @@ def report(design: Design, ring: gt.Lattice, change: np.ndarray) -> None:
 
 
 def draw(design: Design, ring: gt.Lattice, change: np.ndarray, history: list[float], picture: Path) -> None:
-    """Optics of a part of the ring before and after; the emittance at each iteration; families."""
+    """Draw the optics of a part of the ring before and after, the emittance at each iteration, and the families."""
     figure = plt.figure(figsize=(13.0, 6.6), layout="constrained")
     grid = figure.add_gridspec(2, 3)
     length = min(36.0, ring.length)

@@ -1,12 +1,12 @@
-"""Set the phase advance between two crab cavities, by plain descent and by a match that keeps the ring as it was.
+"""Set the phase advance between two crab cavities, by steepest descent and by a match that preserves the optics.
 
     python examples/esr_crab_phase.py [--lattice esr.madx] [--picture examples/pictures/esr_crab_phase.png]
 
-With the lattice of the EIC's electron storage ring: the advance from one crab cavity past interaction point 6 to the
-other should be 2 pi, by seven quadrupoles. The published study takes fixed steps along the gradient; its figures are
-asserted. It stops next to an integer tune, with optics that are ruined, and its next step has none. `gt.match` asks
-for the advance, both tunes, and the optics at the start of the ring and outside of the insertion at once. Without a
-lattice the same is done on the bundled ring, between straight sections 19 and 3.
+With the lattice of the EIC's electron storage ring: the phase advance from one crab cavity past interaction point 6 to
+the other is set to 2 pi by seven quadrupoles. The published study takes fixed steps along the gradient; its numbers are
+asserted. It ends near an integer tune with distorted optics, and a further step would be unstable. `gt.match` requires
+the advance, both tunes, and the optics at the start of the ring and outside the insertion at once. Without a lattice
+the same is done in the bundled ring, between straight sections 19 and 3.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from matplotlib.ticker import NullFormatter
 import gputrack as gt
 from gputrack.base.errors import InputError
 
-#: of the ESR: what is too much at each step [rad], and its derivatives at the start [rad m^2]
+#: of the ESR: excess of the phase advance at each step [rad], and its derivatives at the start [rad m^2]
 STEPS = [0.085363, 0.082633, 0.079703, 0.076534, 0.073073, 0.069246, 0.064943, 0.059992, 0.054092, 0.046642, 0.036051]
 STEPS += [0.012581]
 SLOPES = [2.34639, 0.608572, 0.154673, 1.598417, 1.234561, 2.616084, 3.164613]
-CLOSE = 0.015  # rad, where the published descent stops
+CLOSE = 0.015  # rad, at which the published descent ends
 Steps = list[tuple[np.ndarray, float, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A phase advance across the start of a ring.
+    """Phase advance across the start of a ring.
 
-    The descent has `knobs`, from `start` on with fixed `step`; the match has `further` ones. The advance is that from
-    the exit of element `first` to that of `last`, in the next turn, less `turns`. Three rows are `held` but for
-    `limit`: the start, and both ends of what is outside of the insertion.
+    The descent varies `knobs` from `start` with a fixed `step`; the match also varies `further` ones. The advance is
+    that from the exit of element `first` to that of `last` in the next turn, minus `turns`. The optics at three rows
+    are `held` within `limit`: at the start, and at both ends of the part outside the insertion.
     """
 
     ring: gt.Lattice
@@ -54,11 +54,11 @@ class Task:
     limit: float
 
     def excess(self, tw: gt.Twiss) -> Any:
-        """Phase advance less what it should be [rad]."""
+        """Phase advance minus its goal [rad]."""
         return 2.0 * math.pi * (tw.mux[self.last + 1] + tw.qx - tw.mux[self.first + 1] - self.turns)
 
     def at(self, values: Any) -> Any:
-        """The same as a function of the knobs of the descent."""
+        """Excess as a function of the knobs of the descent."""
         return self.excess(gt.twiss(self.ring.with_knobs(self.knobs, values)))
 
 
@@ -96,7 +96,7 @@ def bundled() -> Task:
 
 
 def esr(path: Path) -> Task:
-    """Elements counted from 1 as published: cavities 35 and 5533, seven quadrupoles that are off but for a trifle."""
+    """Elements counted from 1 as published: cavities 35 and 5533, seven quadrupoles that are nearly off."""
     ring = gt.load(path)
     inner = ring.knobs(*(f"{ring[number - 1].name}.k1" for number in (9, 13, 17, 23, 27, 31, 5537)))
     straight = ring.knobs("q[2-9]er_6.k1", "q1[0-5]er_6.k1", "q[2-9]ef_6.k1", "q1[01]ef_6.k1", each=True)
@@ -120,7 +120,7 @@ def descend(task: Task) -> Steps:
 
 
 def next_step(task: Task, last: tuple[np.ndarray, float, np.ndarray]) -> str:
-    """What one step more gives: an excess, or the reason why there is none."""
+    """Result of one step more: the excess, or the reason for which there is none."""
     try:
         return f"excess {task.at(last[0] - task.step * last[2]):.6f} rad"
     except InputError as error:
@@ -128,7 +128,7 @@ def next_step(task: Task, last: tuple[np.ndarray, float, np.ndarray]) -> str:
 
 
 def check_gradient(task: Task, first: tuple[np.ndarray, float, np.ndarray]) -> None:
-    """Exact derivatives beside central differences with several steps."""
+    """Compare exact derivatives with central differences for several steps."""
     values, _, exact = first
     print("derivatives by", ", ".join(knob.handle for knob in task.knobs), "\n  exact   ", np.round(exact, 6))
     errors = []
@@ -145,11 +145,11 @@ def differences(task: Task, values: np.ndarray, step: float) -> np.ndarray:
 
 
 def matched(task: Task) -> gt.Match:
-    """Advance and tunes, with the optics at rows held within limits."""
+    """Match of advance and tunes, with limits on the optics at three rows."""
     before = gt.twiss(task.ring)
 
     def apart(tw: gt.Twiss) -> Any:
-        """Relative changes of beta, and of alpha beside what goes with them."""
+        """Relative changes of beta, and the corresponding changes of alpha."""
         parts = []
         for beta, alpha in (("betx", "alfx"), ("bety", "alfy")):
             ratio = getattr(tw, beta)[task.held] / getattr(before, beta)[task.held]
@@ -168,28 +168,28 @@ def matched(task: Task) -> gt.Match:
 
 
 def compare(task: Task, plain: gt.Lattice, found: gt.Match) -> None:
-    """Figures before, after the descent, and after the match, which must keep the ring."""
+    """Print quantities before, after the descent, and after the match, which must preserve the optics."""
     print(f"match: {len(found.knobs)} knobs, {found.steps} evaluations")
     print(f"{'':<18} {'excess [rad]':>12} {'qx':>11} {'qy':>11} {'betx, bety at start':>22} {'largest':>20}")
     optics = [gt.twiss(lattice) for lattice in (task.ring, plain, found.lattice)]
     for label, tw in zip(("before", "steepest descent", "match"), optics, strict=True):
         betas = f"{tw.betx[0]:>11.5f} {tw.bety[0]:>10.5f} {tw.betx.max():>10.2f} {tw.bety.max():>9.2f}"
         print(f"{label:<18} {task.excess(tw):>12.8f} {tw.qx:>11.7f} {tw.qy:>11.7f} {betas}")
-    before, ruined, kept = optics
-    assert abs(task.excess(kept)) < 1e-8 and abs(kept.qx - before.qx) + abs(kept.qy - before.qy) < 1e-8
+    before, distorted, preserved = optics
+    assert abs(task.excess(preserved)) < 1e-8 and abs(preserved.qx - before.qx) + abs(preserved.qy - before.qy) < 1e-8
     for name in ("betx", "bety"):
-        assert abs(getattr(kept, name)[0] / getattr(before, name)[0] - 1.0) <= task.limit + 1e-8
-    assert abs(ruined.qx - before.qx) > 1e-3
-    assert beat(kept, before, task).max() < 0.5 * beat(ruined, before, task).max()
+        assert abs(getattr(preserved, name)[0] / getattr(before, name)[0] - 1.0) <= task.limit + 1e-8
+    assert abs(distorted.qx - before.qx) > 1e-3
+    assert beat(preserved, before, task).max() < 0.5 * beat(distorted, before, task).max()
 
 
 def beat(tw: gt.Twiss, before: gt.Twiss, task: Task) -> np.ndarray:
-    """Relative change of beta_x outside of the insertion."""
+    """Relative change of beta_x outside the insertion."""
     return np.abs(tw.betx / before.betx - 1.0)[task.held[1] : task.held[2] + 1]
 
 
 def draw(task: Task, steps: Steps, plain: gt.Lattice, found: gt.Match, picture: Path) -> None:
-    """Excess over steps, and what became of beta all around the ring."""
+    """Draw the excess at each step, and the change of beta around the ring."""
     figure, (left, middle, right) = plt.subplots(
         1, 3, figsize=(14.0, 4.6), layout="constrained", width_ratios=(1, 1.6, 1)
     )
@@ -207,7 +207,7 @@ def draw(task: Task, steps: Steps, plain: gt.Lattice, found: gt.Match, picture: 
     middle.set(
         xlabel="s [m]",
         ylabel=r"$\beta_x$ / $\beta_x$ before",
-        title="what became of the ring",
+        title="change of the optics",
         xlim=(0.0, before.s[-1]),
     )
     if beat(gt.twiss(plain), before, task).max() > 1.0:

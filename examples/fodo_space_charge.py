@@ -1,11 +1,11 @@
-"""How the growth of an emittance by space charge depends on a FODO cell: all seven derivatives from one backward sweep.
+"""Derivatives of emittance growth by space charge in a FODO cell: all seven parameters by one backward sweep.
 
     python examples/fodo_space_charge.py [--particles 5000] [--device cuda] [--picture fodo_space_charge.png]
 
-200 A of protons of 1 GeV pass one cell in a square pipe, matched to its optics without current. The emittance behind
-the cell over that before it, and its derivatives with respect to three drifts' lengths, two quadrupoles' lengths and
-their strengths, are printed beside central differences over steps from 1e-2 to 1e-11 of each parameter: these get
-better with the square of the step until round-off takes over. The picture shows both.
+200 A of protons of 1 GeV pass one cell in a square pipe, matched to its optics without current. The ratio of final to
+initial emittance, and its derivatives with respect to the lengths of three drifts and the lengths and strengths of two
+quadrupoles, are compared with central differences for steps from 1e-2 to 1e-11 of each parameter: their errors decrease
+with the square of the step until round-off dominates. The picture shows both.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def fodo() -> gt.Lattice:
-    """The cell, whose phase advance without current is 87 degrees."""
+    """The cell, with a phase advance of 87 degrees without current."""
     elements = [
         gt.Drift("d1", length=0.2), gt.Quadrupole("q1", length=0.1, k1=29.6), gt.Drift("d2", length=0.4),
         gt.Quadrupole("q2", length=0.1, k1=-29.6), gt.Drift("d3", length=0.2),
@@ -70,7 +70,7 @@ def matched(cell: gt.Lattice, particles: int) -> gt.Beam:
 
 
 def growth(line: gt.Lattice, beam: gt.Beam, plane: str) -> float:
-    """Emittance behind the line over that before it."""
+    """Ratio of final to initial emittance."""
     return gt.track(line, beam).emittance(plane) / beam.emittance(plane)
 
 
@@ -95,14 +95,14 @@ def study(line: gt.Lattice, beam: gt.Beam, plane: str) -> tuple[np.ndarray, np.n
 
 
 def central(ratio: Callable[[np.ndarray], float], values: np.ndarray, i: int, step: float) -> float:
-    """Difference over a step, relative to the parameter, to either side."""
+    """Central difference for a step relative to the parameter."""
     far = np.zeros_like(values)
     far[i] = step * abs(values[i])
     return (ratio(values + far) - ratio(values - far)) / (2.0 * far[i])
 
 
 def report(gradient: np.ndarray, differences: np.ndarray) -> None:
-    """The derivatives, and how far differences over each step are from them."""
+    """Print the derivatives, and the errors of differences for each step."""
     errors = np.abs(differences / gradient - 1.0)
     print(f"{'':>10}" + "".join(f"{name:>12}" for name in PARAMETERS))
     print(f"{'gradient':>10}" + "".join(f"{g:12.3e}" for g in gradient))
@@ -117,7 +117,7 @@ def report(gradient: np.ndarray, differences: np.ndarray) -> None:
 
 
 def draw(picture: Path, gradients: tuple[np.ndarray, ...], differences: tuple[np.ndarray, ...]) -> None:
-    """Bars of the derivatives, and errors of differences over their steps."""
+    """Draw the derivatives as bars, and errors of differences as a function of the step."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.9), layout="constrained")
     places = np.arange(len(PARAMETERS))
     scales = np.array([1.0 if name.endswith("L") else 100.0 for name in PARAMETERS])

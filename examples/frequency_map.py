@@ -1,11 +1,12 @@
-"""Frequency map of a storage ring: which amplitudes move regularly, and which resonances make the others wander.
+"""Frequency map of a storage ring: regular amplitudes, and the resonances that cause diffusion of others.
 
     python examples/frequency_map.py [--lattice ring.madx] [--points 80] [--turns 256] [--device cuda]
 
-Particles start on a grid; the tunes of each are found in two successive spans of turns. Their difference is the
-diffusion, the colour of the picture: at the left over the place of the start, at the right over the tunes, with the
-resonances up to fifth order. Near the closed orbit the tunes are those of the Twiss parameters, and their slopes over
-the actions those of the one-turn map's normal form; the motion is regular there, and chaotic at the rim.
+Particles start on a grid; the tunes of each are computed in two successive intervals of turns. Their difference is the
+diffusion, shown as colour: on the left as a function of the initial position, on the right of the tunes, with
+resonances up to fifth order. Near the closed orbit the tunes agree with the Twiss parameters, and their derivatives
+with respect to the actions with the normal form of the one-turn map; the motion is regular there, and chaotic near the
+boundary.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ import gputrack as gt
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--points", type=int, default=80, help="in x, half as many in y")
     parser.add_argument("--turns", type=int, default=256, help="in each span")
     parser.add_argument("--size", type=float, nargs=2, default=(0.03, 0.015), help="of the grid [m]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--file", type=Path, help="keeps the state; a scan that was interrupted goes on from it")
+    parser.add_argument("--file", type=Path, help="file of the scan, from which an interrupted one is resumed")
     parser.add_argument("--picture", type=Path, default=Path("frequency_map.png"))
     arguments = parser.parse_args()
     ring = coasting_without_apertures(gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring())
@@ -40,14 +41,14 @@ def main() -> None:
 
 
 def coasting_without_apertures(ring: gt.Lattice) -> gt.Lattice:
-    """The magnets alone: what limits the motion is their fields."""
+    """Magnets only, so that motion is limited only by their fields."""
     plain = [element.replaced(aperture=None) for element in ring]
     quiet = [element.replaced(voltage=0.0) if isinstance(element, gt.RFCavity) else element for element in plain]
     return gt.Lattice(quiet, ring.reference, name=ring.name, model=ring.model)
 
 
 def check(ring: gt.Lattice, scan: gt.FrequencyMap) -> None:
-    """Tunes at the smallest amplitude against the normal form; regular inside, chaotic outside."""
+    """Check tunes at the smallest amplitude with the normal form; regular motion inside, chaotic motion outside."""
     form = gt.one_turn_map(ring, order=3).normal_form()
     coordinates = np.zeros((6, 1))
     coordinates[[0, 2], 0] = scan.shape.offsets()[:, 0]

@@ -1,13 +1,13 @@
-"""What a gradient costs: power series, tracking, optics and space charge; and how far differences are from it.
+"""Cost of gradients: power series, tracking, optics and space charge; and errors of finite differences.
 
     python examples/gradient_cost.py [--lattice esr.madx] [--particles 1000] [--device cuda] [--picture cost.png]
 
-Four functions of all strengths and lengths of all magnets: a coefficient of a turn's map of third order (arithmetic on
-truncated power series), the size of a beam after a turn, tunes with a beta function, and the growth of an emittance
-by space charge in a channel of FODO cells. One backward sweep gives all derivatives of each. Printed: its time over the
-function's; that of differences, which take one more call for each parameter; and twice that, the published cost of
-JuTrack's automatic differentiation ("about twice the finite difference"). All calls set new values of all parameters.
-The error of differences, with the step for the parameter that matters most, shows what the sweep's digits are worth.
+Four functions of all strengths and lengths of all magnets: a coefficient of the one-turn map of third order (truncated
+power series), the size of a beam after a turn, tunes with a beta function, and the emittance growth by space charge in
+a channel of FODO cells. One backward sweep gives all derivatives of each. Printed: its time relative to that of the
+function; that of differences, which need one more call per parameter; and twice that, the published cost of JuTrack's
+automatic differentiation ("about twice the finite difference"). All calls set new values of all parameters. The error
+of differences as a function of the step, for the parameter with the largest effect, shows the accuracy of the sweep.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COLOURS = ("#1f5fa8", "#d9730d", "#3a8f3a", "#8a4fbf")
 
 @dataclass(frozen=True)
 class Case:
-    """A function of the values of knobs."""
+    """Function of the values of knobs."""
 
     name: str
     knobs: gt.Knobs
@@ -47,7 +47,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a call of the function and of value and gradient; errors of differences (steps,), relative."""
+    """Times [s] of the function and of value and gradient; relative errors of differences (steps,)."""
 
     case: Case
     function: float
@@ -56,13 +56,13 @@ class Cost:
 
     @property
     def calls(self) -> int:
-        """How many calls one-sided differences take."""
+        """Number of calls for one-sided differences."""
         return len(self.case.knobs) + 1
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--particles", type=int, default=1000)
     parser.add_argument("--order", type=int, default=3, help="of the map")
     parser.add_argument("--repeats", type=int, default=5)
@@ -117,7 +117,7 @@ def on_device(beam: gt.Beam, device: str) -> gt.Beam:
 
 
 def cost(case: Case, repeats: int) -> Cost:
-    """Times, and errors of central differences for the parameter that matters most."""
+    """Times, and errors of central differences for the parameter with the largest effect."""
     both = gt.value_and_grad(case.function)
     values = case.knobs.values
     _, gradient = both(values)
@@ -133,7 +133,7 @@ def cost(case: Case, repeats: int) -> Cost:
 
 
 def report(ring: gt.Lattice, particles: int, costs: list[Cost]) -> None:
-    """The tables, asserted."""
+    """Print the tables and assert their claims."""
     print(heading())
     print(f"{ring.name}: {len(ring)} elements, {particles} particles; ms of calls with new values of all parameters")
     titles = f"{'function':<24} {'parameters':>10} {'function':>9} {'gradient':>9} {'ratio':>6}"
@@ -146,7 +146,7 @@ def report(ring: gt.Lattice, particles: int, costs: list[Cost]) -> None:
             f"{c.both / c.function / n:>34.4f}"
         )
         assert c.both < c.calls * c.function, f"{c.case.name}: a sweep costs less than differences"
-    print("\nrelative error of central differences for the parameter that matters most; best step:")
+    print("\nrelative error of central differences for the parameter with the largest effect; best step:")
     print(f"{'step':<24}" + "".join(f"{step:>9.0e}" for step in STEPS))
     for c in costs:
         print(f"{c.case.name.replace(chr(10), ' '):<24}" + "".join(f"{error:>9.1e}" for error in c.errors))
@@ -155,7 +155,7 @@ def report(ring: gt.Lattice, particles: int, costs: list[Cost]) -> None:
 
 
 def draw(ring: gt.Lattice, costs: list[Cost], picture: Path) -> None:
-    """Costs in calls of the function, and errors over steps."""
+    """Draw costs in units of the function, and errors as a function of the step."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12.0, 4.8), layout="constrained")
     places = np.arange(len(costs))
     bars = (

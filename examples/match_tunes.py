@@ -2,9 +2,9 @@
 
     python examples/match_tunes.py [--qx 15.28] [--qy 6.36] [--picture examples/pictures/match_tunes.png]
 
-Two families of quadrupoles and two of sextupoles are varied together. Chromaticities depend on all four, and each
-derivative comes from a backward sweep through the ring: Newton's method, whose miss squares itself from step to step.
-The second match keeps beta below a limit at every place of the ring, by three families more.
+Two families of quadrupoles and two of sextupoles are varied together. Chromaticities depend on all four; derivatives
+come from backward sweeps through the ring, so that Newton's method converges quadratically. The second match also
+limits beta at every place of the ring, with three further families.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     assert plain.steps <= 7, "Newton's method needs few steps"
     peak = gt.twiss(plain.lattice).bety.max()
 
-    print("\nthe same, with beta_y below what that gave, everywhere:")
+    print("\nwith a limit on beta_y everywhere, below the result of the first match:")
     more = families + ring.knobs("qfc.*.k1", "bend.*.e1", "bend.*.e2")
     below = gt.Target("bety", maximum=0.97 * peak, at="*")
     bounds = [(-np.inf, np.inf)] * 5 + [(-0.1, 0.1)] * 2
@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def check(found: gt.Match, qx: float, qy: float) -> None:
-    """The matched lattice has what was asked, computed anew."""
+    """Check that the matched lattice meets the targets."""
     assert found.success, found.failure
     tw = gt.twiss(found.lattice)
     np.testing.assert_allclose([tw.qx, tw.qy, tw.dqx, tw.dqy], [qx, qy, 2.0, 3.0], atol=1e-8)
 
 
 def draw(ring: gt.Lattice, found: Sequence[gt.Match], picture: Path) -> None:
-    """Beta functions of one cell before and after, and the largest miss of each step."""
+    """Draw beta functions of one cell before and after, and the largest deviation at each step."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12.0, 4.5), layout="constrained", width_ratios=(1.6, 1.0))
     last = gt.Slices(20)
     labels = ("before", "matched", "matched, with a limit")
@@ -73,7 +73,7 @@ def draw(ring: gt.Lattice, found: Sequence[gt.Match], picture: Path) -> None:
         numbers, misses = zip(*((step.number, max(step.miss, 1e-16)) for step in match.history), strict=True)
         right.semilogy(numbers, misses, f"{mark}-", label=label)
     right.xaxis.get_major_locator().set_params(integer=True)
-    right.set(xlabel="evaluation of the optics", ylabel="largest miss of a target", title="exact Jacobian")
+    right.set(xlabel="evaluation of the optics", ylabel="largest deviation from a target", title="exact Jacobian")
     right.grid(alpha=0.3)
     right.legend()
     figure.savefig(picture, dpi=110)

@@ -1,11 +1,11 @@
-"""Beta functions and dispersion around a ring, beside MAD-X and PTC at every element.
+"""Beta functions and dispersion around a ring, compared with MAD-X and PTC at every element.
 
     python examples/optics_esr.py [--lattice esr.madx] [--picture optics_esr.png]
 
 MAD-X's `twiss` gives the mode functions of Edwards and Teng, PTC those of Mais and Ripken: where solenoids couple the
-planes, as between the spin rotators of EIC's electron storage ring, the two are different functions, and each is
-compared with ours of its kind (`gt.twiss(ring, form=...)`). PTC and we slice alike (drift-kick of order 6, ten slices,
-exact Hamiltonian); to MAD-X we compare the default model, whose slices have converged. Needs cpymad.
+planes, as between the spin rotators of EIC's electron storage ring, they are different functions, and each is compared
+with the same form in gputrack (`gt.twiss(ring, form=...)`). For PTC both codes use the same slices (drift-kick of order
+6, ten slices, exact Hamiltonian); MAD-X is compared with the default model, whose slices have converged. Needs cpymad.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from support.peers.madx_text import source
 RIPKEN = {"beta11": ("x", 1), "beta12": ("x", 2), "beta21": ("y", 1), "beta22": ("y", 2)}
 DISPERSION = {"disp1": "dx", "disp2": "dpx", "disp3": "dy", "disp4": "dpy"}
 MADX = {"betx": "betx", "bety": "bety", "dx": "dx", "dpx": "dpx", "dy": "dy", "dpy": "dpy"}
-COUPLED = 1e-3  # beta of the other mode [m] from which on planes count as coupled
+COUPLED = 1e-3  # beta of the other mode [m] above which planes are regarded as coupled
 #: of the ESR, by design
 TUNES = (50.08, 46.14)
 Columns = dict[str, np.ndarray]
@@ -34,7 +34,7 @@ Columns = dict[str, np.ndarray]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X file; default: the bundled ring")
     parser.add_argument("--picture", type=Path, default=Path("optics_esr.png"))
     arguments = parser.parse_args()
     if arguments.lattice and arguments.lattice.suffix == ".json":
@@ -48,7 +48,7 @@ def main() -> None:
     print(f"{plain.name}: {len(plain)} elements, {plain.length:.3f} m")
     for name, tw, tunes in (("MAD-X", teng, madx_tunes), ("PTC", ripken, ptc_tunes)):
         print(f"tunes: gputrack {tw.qx:.10f} {tw.qy:.10f}, {name} {tunes[0]:.10f} {tunes[1]:.10f}")
-        # those of PTC without their whole part
+        # PTC gives fractional tunes
         miss = (np.array([tw.qx, tw.qy]) - tunes + 0.5) % 1.0 - 0.5
         assert np.abs(miss).max() <= 1e-8, f"tunes of {name}"
     if plain.name == "esr":
@@ -83,7 +83,7 @@ def by_ptc(text: str) -> tuple[Columns, np.ndarray]:
 
 
 def rows(columns: Columns, ring: gt.Lattice) -> Columns:
-    """The columns, of which there is one row more than elements."""
+    """Columns, after a check that they have one row more than there are elements."""
     for name, column in columns.items():
         assert len(column) == len(ring) + 1, f"{name}: {len(column)} rows for {len(ring)} elements"
     return columns
@@ -98,7 +98,7 @@ def compared(ripken: gt.Twiss, teng: gt.Twiss, madx: Columns, theirs: Columns) -
 
 
 def report(differences: dict[str, Columns], coupled: np.ndarray, ripken: gt.Twiss, madx: Columns) -> None:
-    """Largest differences outside and inside of the coupled regions, each within what is claimed."""
+    """Print the largest differences outside and inside the coupled regions, and assert their limits."""
     print(f"planes are coupled at {coupled.sum()} of {len(coupled)} places")
     print(f"{'code':<6} {'column':<8} {'largest difference':>19} {'where coupled':>14}")
     for code, columns in differences.items():
@@ -114,7 +114,7 @@ def report(differences: dict[str, Columns], coupled: np.ndarray, ripken: gt.Twis
 
 
 def draw(name: str, tw: gt.Twiss, differences: dict[str, Columns], coupled: np.ndarray, picture: Path) -> None:
-    """Functions around the ring, and below their differences."""
+    """Draw the functions around the ring, and their differences below."""
     figure, axes = plt.subplots(3, 1, figsize=(12.0, 8.4), layout="constrained", sharex=True)
     top = axes[0]
     top.plot(tw.s, tw.betx, lw=0.8, color="#1f5fa8", label=r"$\beta_x$")

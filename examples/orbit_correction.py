@@ -2,9 +2,9 @@
 
     python examples/orbit_correction.py [--rms 30e-6] [--seed 3] [--picture examples/pictures/orbit_correction.png]
 
-All 120 quadrupoles are off by random offsets. 60 monitors and 40 correctors in each plane: the response of one to the
-other comes from the matrices around the closed orbit, all of it in one call, sextupoles and cavity included. As it is
-exact and taken anew at each orbit, the correction is Newton's method.
+All 120 quadrupoles have random offsets. There are 60 monitors and 40 correctors in each plane; the complete response is
+computed in one call from the matrices about the closed orbit, including sextupoles and the cavity. Since it is exact
+and updated at each orbit, the correction is Newton's method.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def main() -> None:
     found = gt.correct_orbit(ring, correctors, "bpm.*")
     print(found)
     print("rms of each step [m]:", ", ".join(f"{rms:.4e}" for rms in found.history))
-    assert found.history[-1] < 0.1 * found.history[0], "a tenth of the orbit is left at most"
-    assert abs(found.history[3] - found.history[-1]) < 1e-3 * found.history[-1], "three steps do"
+    assert found.history[-1] < 0.1 * found.history[0], "at most a tenth of the orbit remains"
+    assert abs(found.history[3] - found.history[-1]) < 1e-3 * found.history[-1], "three steps suffice"
 
     few = gt.correct_orbit(ring, correctors, "bpm.*", singular_values=gt.Strongest(20))
     most = 0.7 * float(np.abs(found.values).max())
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def displaced(ring: gt.Lattice, rms: float, seed: int) -> gt.Lattice:
-    """The ring with all quadrupoles off the axis in both planes."""
+    """The ring with all quadrupoles displaced in both planes."""
     rng = np.random.default_rng(seed)
     elements = [
         e.replaced(dx=rms * rng.normal(), dy=rms * rng.normal()) if isinstance(e, gt.Quadrupole) else e for e in ring
@@ -57,7 +57,7 @@ def displaced(ring: gt.Lattice, rms: float, seed: int) -> gt.Lattice:
 
 
 def check_response(ring: gt.Lattice, response: gt.OrbitResponse) -> None:
-    """One column beside differences of closed orbits."""
+    """Compare one column with the difference of closed orbits."""
     knob, step = response.knobs[:1], 1e-7
     ends = [gt.twiss(ring.with_knobs(knob, knob.values + side)) for side in (-step, step)]
     rows = ends[0].rows("bpm.*")
@@ -68,7 +68,7 @@ def check_response(ring: gt.Lattice, response: gt.OrbitResponse) -> None:
 
 
 def draw(ring: gt.Lattice, found: gt.OrbitCorrection, few: gt.OrbitCorrection, picture: Path) -> None:
-    """Orbits before and after, everywhere; kicks; singular values."""
+    """Draw orbits before and after, kicks, and the effect of the number of singular values."""
     figure = plt.figure(figsize=(12.0, 7.0), layout="constrained")
     grid = figure.add_gridspec(3, 2, width_ratios=(2.4, 1.0))
     after, before = gt.twiss(found.lattice, at=gt.Slices(4)), gt.twiss(ring, at=gt.Slices(4))
@@ -84,7 +84,7 @@ def draw(ring: gt.Lattice, found: gt.OrbitCorrection, few: gt.OrbitCorrection, p
     s = [ring.s[knob.places[0]] for knob in found.knobs]
     half = len(s) // 2
     for part, plane, color in ((slice(None, half), "x", "#1f5fa8"), (slice(half, None), "y", "#d9730d")):
-        place = np.array(s[part]) + (plane == "y")  # beside each other
+        place = np.array(s[part]) + (plane == "y")  # side by side
         kicks.vlines(place, 0.0, 1e6 * found.values[part], color=color, label=f"kicks in {plane}")
     kicks.set(xlabel="s [m]", ylabel="[µrad]", xlim=(0.0, ring.length))
     kicks.legend(loc="lower right", ncols=2)

@@ -1,15 +1,15 @@
-"""Lower the geometric driving terms of a ring by two families of sextupoles: steepest descent, then a better method.
+"""Reduce the geometric driving terms of a ring by two families of sextupoles: steepest descent, and a better method.
 
     python examples/spear3_driving_terms.py [--lattice spear3.madx] [--steps 200] [--turns 300] [--picture PICTURE.png]
 
 The objective is the sum over all beam position monitors of |h21000| + |h10110| + |h30000| + |h10200| + |h10020|.
-With the lattice of SPEAR3, families SDM and SFM, terms follow the rule of the published study (beta averaged over a
-sextupole, the mean of the phases at its ends), and its figures are asserted. Without, the same study is made on the
-bundled ring, whose sextupoles of four cells out of twenty begin at half their strengths. `gt.driving_terms` integrates
-over sextupoles instead; its own minimum is found as well, and lies beside.
+With the lattice of SPEAR3, families SDM and SFM, terms are defined as in the published study (beta averaged over a
+sextupole, mean of the phases at its ends), and its numbers are asserted. Without a lattice the same study is made for
+the bundled ring, with the sextupoles of four cells out of twenty starting at half their strengths. `gt.driving_terms`
+integrates over sextupoles instead; its minimum, which is nearby, is computed as well.
 
-At last the dynamic aperture before and after, on and off momentum: the sum of first-order terms at the monitors is a
-proxy, and its minimum need not have the larger aperture.
+Finally the dynamic apertures before and after are computed, on and off momentum: the sum of first-order terms at the
+monitors is a proxy, whose minimum need not have the largest aperture.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TERMS = {
     "h21000": ((2, 1, 0, 0), 8.0), "h10110": ((1, 0, 1, 1), 4.0), "h30000": ((3, 0, 0, 0), 24.0),
     "h10200": ((1, 0, 2, 0), 8.0), "h10020": ((1, 0, 0, 2), 8.0),
 }  # fmt: skip
-#: of SPEAR3: objective and derivatives at (-10, 10), where 200 steps of 1e-3 lead, and the minimum
+#: of SPEAR3: objective and derivatives at (-10, 10), result of 200 steps of 1e-3, and the minimum
 START, SLOPES, DESCENT, MINIMUM = 5750.33, (150.92, 104.20), ((-17.12, 7.81), 5106.7), ((-26.20, 17.47), 4998.4)
 RADIUS, OFF = 0.05, 0.02  # of the dynamic apertures [m], and delta beside 0
 Terms = Callable[[Any], Any]
@@ -41,7 +41,7 @@ Terms = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Study:
-    """A ring, two families, where they begin, and the step of the descent [objective's gradient to strengths]."""
+    """Ring, two families, their initial strengths, and the step of the descent [change of strengths per gradient]."""
 
     ring: gt.Lattice
     knobs: gt.Knobs
@@ -105,7 +105,7 @@ def spear3(path: Path) -> Study:
 def published(study: Study) -> Terms:
     """Strengths of the families to terms (5, monitors), each sextupole with its mean beta, at its mean phase.
 
-    To the linear optics a sextupole on the axis is a drift, in which beta is a parabola: the optics are taken once.
+    In linear optics a sextupole on the axis is a drift, in which beta is a parabola: the optics are computed once.
     """
     ring, tw = study.ring, gt.twiss(study.ring)
     at = np.array([i for i, element in enumerate(ring) if isinstance(element, gt.Sextupole)])
@@ -128,7 +128,7 @@ def published(study: Study) -> Terms:
 
 
 def library(study: Study) -> Terms:
-    """The same, integrated over each sextupole; whatever else were a knob would be differentiated as well."""
+    """Terms integrated over each sextupole; other knobs would be differentiated as well."""
     monitors = gt.twiss(study.ring).rows("bpm*")
 
     def terms(strengths: Any) -> Any:
@@ -144,7 +144,7 @@ def total(terms: Terms) -> Callable[[Any], Any]:
 
 
 def check_gradient(goal: Callable[[Any], Any], start: np.ndarray) -> None:
-    """The exact gradient beside central differences."""
+    """Compare the exact gradient with central differences."""
     value, exact = gt.value_and_grad(goal)(start)
     sides = 1e-3 * np.eye(2)
     differences = np.array([(goal(start + side) - goal(start - side)) / 2e-3 for side in sides])
@@ -153,7 +153,7 @@ def check_gradient(goal: Callable[[Any], Any], start: np.ndarray) -> None:
 
 
 def steepest(goal: Callable[[Any], Any], start: np.ndarray, step: float, number: int) -> Path2D:
-    """Always the same multiple of the gradient."""
+    """Steepest descent with a fixed multiple of the gradient."""
     derivative, strengths, rows = gt.value_and_grad(goal), start, []
     for _ in range(number + 1):
         value, slope = derivative(strengths)
@@ -163,7 +163,7 @@ def steepest(goal: Callable[[Any], Any], start: np.ndarray, step: float, number:
 
 
 def quasi_newton(goal: Callable[[Any], Any], start: np.ndarray) -> Path2D:
-    """Of scipy, with exact gradients."""
+    """Quasi-Newton method of scipy with exact gradients."""
     derivative = gt.value_and_grad(goal)
     rows = [(start, *derivative(start))]
     minimize(
@@ -187,7 +187,7 @@ def show(path: Path2D, knobs: gt.Knobs, every: int = 1) -> None:
 
 
 def check_published(descent: Path2D, newton: Path2D, steps: int) -> None:
-    """Every published digit."""
+    """Check all published digits."""
     np.testing.assert_allclose(descent.values[0], START, atol=0.006)
     np.testing.assert_allclose(descent.slopes[0], SLOPES, atol=0.006)
     if steps == 200:
@@ -199,14 +199,14 @@ def check_published(descent: Path2D, newton: Path2D, steps: int) -> None:
 
 
 def apertures(study: Study, newton: Path2D, turns: int) -> dict[str, gt.DynamicAperture]:
-    """Before and after, on and off momentum."""
+    """Dynamic apertures before and after, on and off momentum."""
     shape, scans = gt.Polar(radius=RADIUS, angles=13, steps=25), {}
     print()
     for label, strengths in (("start", study.start), ("minimum", newton.strengths[-1])):
         ring = study.ring.with_knobs(study.knobs, strengths)
         for delta in (0.0, OFF):
             scan = gt.dynamic_aperture(ring, shape, turns=turns, delta=delta)
-            assert scan.connected.reshape(shape.shape)[:, 0].all(), "particles next to the closed orbit live"
+            assert scan.connected.reshape(shape.shape)[:, 0].all(), "particles next to the closed orbit survive"
             print(f"{label}: {scan}")
             scans[f"{label}, $\\delta$ = {100 * delta:g} %"] = scan
     return scans
@@ -215,7 +215,7 @@ def apertures(study: Study, newton: Path2D, turns: int) -> dict[str, gt.DynamicA
 def draw(
     study: Study, terms: Terms, descent: Path2D, newton: Path2D, scans: dict[str, gt.DynamicAperture], picture: Path
 ) -> None:
-    """Both ways over the landscape; objective over steps; terms and dynamic apertures before and after."""
+    """Draw both paths on contours, the objective at each step, and terms and dynamic apertures before and after."""
     figure, ((land, steps), (bars, aperture)) = plt.subplots(
         2, 2, figsize=(12.0, 9.0), layout="constrained", width_ratios=(1.2, 1.0)
     )

@@ -1,11 +1,12 @@
-"""How long a ring takes: 1000 particles, 1000 turns, 10 slices per magnet; PTC beside gputrack and published times.
+"""Tracking time of 1000 particles, 1000 turns, 10 slices per magnet: PTC, gputrack and published times.
 
     python examples/table1.py [--lattice esr.madx] [--fraction 0.0005] [--device cuda] [--picture table1.png]
 
 The workload is that of table 1 of the paper that introduced JuTrack (EIC's electron storage ring; PTC 5420.7 s, JuTrack
-3277.5 s with one thread and 528.69 s with 14). PTC would take hours here: it does a fraction, and its time is scaled
-up; so is ours, of all particles for as many turns. Times of other machines enter by their ratio to PTC's time there.
-Both codes do the same work (drift-kick, order 4, exact Hamiltonian), which equal coordinates show. Needs cpymad.
+3277.5 s with one thread and 528.69 s with 14). PTC would take hours: only a fraction is run, and times are
+extrapolated, for gputrack from all particles and as many turns. Times on other machines are given by their ratio to PTC
+there. Both codes do the same work (drift-kick, order 4, exact Hamiltonian), as verified by their coordinates. Needs
+cpymad.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ring import TABLE1, Table1, measure_table1, table1
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X file; default: the bundled ring")
     parser.add_argument("--fraction", type=float, default=0.0005, help="of the workload, by PTC")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU's row as well")
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def draw(ring: gt.Lattice, found: Table1, picture: Path) -> None:
-    """Bars of the whole workload's time."""
+    """Draw the times of the whole workload as bars."""
     (_, of_ptc), *own = found.seconds.items()
     bars = [("MAD-X PTC\n(scaled from a fraction)", of_ptc, "#d9730d")]
     for name, seconds in list(TABLE1.items())[1:]:

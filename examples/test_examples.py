@@ -1,4 +1,4 @@
-"""Every example runs, reduced, and its own assertions hold; the picture is there."""
+"""Reduced runs of all examples: their assertions hold, and they write a picture."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ REDUCED = {
     "trajectory.py": ["--turns", "20"],
     "wakefield.py": ["--particles", "300", "--turns", "400"],
 }
-#: examples with a machine's lattice, where it is there, and what they print then
+#: examples with the lattice of a machine, if available, and a text that they then print
 MACHINES = {
     "esr_crab_phase.py": ("esr.madx", "as published"),
     "emittance_optimisation.py": ("spear3.madx", "terminated successfully"),
@@ -56,7 +56,7 @@ def test_example_of_a_machine(name, tmp_path):
 
 
 def run(name, arguments, picture, python=(sys.executable,)):
-    """What an example prints."""
+    """Output of an example."""
     command = [*python, str(EXAMPLES / name), *arguments, "--picture", str(picture)]
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(EXAMPLES.parent)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

@@ -1,4 +1,4 @@
-"""Every example that takes ``--device cuda`` runs on the stand-in for CuPy, and its own assertions hold."""
+"""Examples with ``--device cuda`` on the stand-in for CuPy: their assertions hold."""
 
 import importlib.util
 import os

@@ -1,10 +1,10 @@
-"""The one-turn map of a storage ring as a power series: what it looks like, and what its normal form says.
+"""The one-turn map of a storage ring as a power series, and its normal form.
 
     python examples/tpsa_map.py [--lattice spear3.madx] [--order 4] [--picture examples/pictures/tpsa_map.png]
 
-Prints the map of x, tunes, chromaticities and the detuning with amplitude from the nonlinear normal form, and checks
-them: against tracked particles, and with a MAD-X file against PTC, where cpymad is installed. The picture shows the
-tunes of tracked particles over their action, beside the lines that the map predicts.
+Prints the map of x, tunes, chromaticities and the detuning with amplitude from the nonlinear normal form, and compares
+them with tracked particles, and for a MAD-X file with PTC if cpymad is installed. The picture shows the tunes of
+tracked particles as a function of their action, and the prediction of the map.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ PLANES = ("x", "y")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X or JSON file; default: the bundled ring")
     parser.add_argument("--order", type=int, default=5, choices=(4, 5, 6))
     parser.add_argument("--particles", type=int, default=12)
     parser.add_argument("--picture", type=Path, default=Path("tpsa_map.png"))
     arguments = parser.parse_args()
     ring = gt.load(arguments.lattice) if arguments.lattice else gt.demo_ring()
-    if arguments.lattice:  # the slices that PTC is asked for below
+    if arguments.lattice:  # the same slices as for PTC below
         ring = ring.with_model(gt.Model(integrator=gt.DriftKick(order=6, slices=10)))
     cavities = sorted({element.name for element in ring if isinstance(element, gt.RFCavity)})
     for name in cavities:
@@ -72,11 +72,11 @@ def compare_with_tracking(ring: gt.Lattice, form: NormalForm, count: int, pictur
     figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
     slopes = []
     for plane, (axis, name) in enumerate(zip(axes, PLANES, strict=True)):
-        # so far that the tune moves by some 1e-3
+        # amplitudes at which the tune changes by some 1e-3
         actions = np.linspace(0.05, 1.0, count) * 1e-3 / abs(own_detuning(form, plane))
         start = coordinates_of(ring, actions, plane)
         tunes = tracked_tunes(ring, start, plane)
-        # the nonlinear action: what the normal form's change of variables makes of the same particles
+        # the nonlinear actions of the same particles, by the transformation of the normal form
         phasors = form.transformation.inverse().evaluate(start)
         actions = np.abs(phasors[2 * plane]) ** 2
         slopes.append(float(np.polynomial.Polynomial.fit(actions, tunes, 3).convert().coef[1]))
@@ -113,7 +113,7 @@ def tracked_tunes(ring: gt.Lattice, coordinates: np.ndarray, plane: int) -> np.n
 
 
 def frequency(signal: np.ndarray) -> float:
-    """Frequency of a phasor (turns,), between 0 and 1: where its windowed Fourier sum is largest."""
+    """Frequency of a phasor (turns,), between 0 and 1: maximum of its windowed Fourier sum."""
     numbers, window = np.arange(len(signal)), np.hanning(len(signal) + 1)[:-1] ** 2
     own = signal * window
 
@@ -130,7 +130,7 @@ def frequency(signal: np.ndarray) -> float:
 
 
 def compare_with_ptc(path: Path, form: NormalForm) -> None:
-    """The same figures by ptc_normal, with equal slices; skipped, saying so, without cpymad."""
+    """Compare with ptc_normal and the same slices; without cpymad print that this is skipped."""
     mine = {
         "dq1=1": form.tune(0, (), 1), "dq2=1": form.tune(1, (), 1), "anhx=1,0,0": 0.5 * form.tune(0, (1, 0)),
         "anhx=0,1,0": 0.5 * form.tune(0, (0, 1)), "anhy=0,1,0": 0.5 * form.tune(1, (0, 1)),
@@ -147,7 +147,7 @@ def compare_with_ptc(path: Path, form: NormalForm) -> None:
 
 
 def ptc_normal(path: Path, names: list[str]) -> list[float]:
-    """Results of ptc_normal; in a temporary folder, since PTC writes files where it runs."""
+    """Results of ptc_normal, run in a temporary folder, since PTC writes files to the current one."""
     from cpymad.madx import Madx
 
     with tempfile.TemporaryDirectory(prefix="madx-") as folder:

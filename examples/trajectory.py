@@ -1,9 +1,9 @@
-"""One electron around a ring for many turns, beside MAD-X PTC: all six coordinates, to round-off.
+"""One electron in a ring for many turns, compared with MAD-X PTC: all six coordinates agree to round-off.
 
     python examples/trajectory.py [--lattice esr.madx] [--turns 200] [--device cuda] [--picture trajectory.png]
 
-Both codes split magnets alike (drift-kick of order 6, ten slices, exact Hamiltonian), so that all that may differ is
-the rounding of each operation, which adds up from turn to turn. Needs cpymad.
+Both codes split magnets in the same way (drift-kick of order 6, ten slices, exact Hamiltonian), so that they differ
+only by rounding errors, which accumulate from turn to turn. Needs cpymad.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EPS = float(np.finfo(float).eps)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lattice", type=Path, help="MAD-X file; the bundled ring where not given")
+    parser.add_argument("--lattice", type=Path, help="MAD-X file; default: the bundled ring")
     parser.add_argument("--turns", type=int, default=200)
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -56,12 +56,12 @@ def tracked(ring: gt.Lattice, start: np.ndarray, turns: int, device: str) -> np.
     beam = gt.Beam(start[:, None], ring.reference)
     beam = beam.to_device("cupy") if device == "cuda" else beam
     out = gt.track(marked, beam, turns, monitors=[gt.Monitor("end_of_turn")])
-    assert not out.n_lost, "the electron stays in the ring"
+    assert not out.n_lost, "the electron survives"
     return np.asarray(to_numpy(out.records[0].coordinates)[:, 0, :, 0])
 
 
 def by_ptc(ring: gt.Lattice, path: Path | None, start: np.ndarray, turns: int) -> np.ndarray:
-    """The same by PTC, (turns, 6)."""
+    """Coordinates (turns, 6) after each turn by PTC."""
     reference, layout = ring.require_reference(), ptc.Layout(exact=True, model=1, method=6, nst=10, time=True)
     madx = processes.madx(source(ring, path and path.resolve()))
     madx.input(f"{ptc.beam_text(reference)} use, sequence={ring.name if path else 'ring'};")
@@ -72,10 +72,10 @@ def by_ptc(ring: gt.Lattice, path: Path | None, start: np.ndarray, turns: int) -
 
 
 def allowed(ring: gt.Lattice, size: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """What rounding may add up to, (turns, 6), for coordinates of a size (6,).
+    """(turns, 6) Limit of accumulated rounding errors, for coordinates of a size (6,).
 
-    Per turn: digits of the coordinates, through thousands of magnets; in frames that turn, of a few numbers near 1
-    (cosines); and in z, the difference of two paths around the ring, of the circumference. Nothing changes delta.
+    Per turn: rounding of the coordinates in thousands of magnets; in rotating frames, of a few numbers near 1
+    (cosines); and in z, the difference of two paths around the ring, of the circumference. delta is constant.
     """
     numbers = np.array([4.0, 4.0, 4.0, 4.0, ring.length, 0.0])
     growing = turns[:, None] * (1e-12 * size + EPS * numbers)
@@ -84,7 +84,7 @@ def allowed(ring: gt.Lattice, size: np.ndarray, turns: np.ndarray) -> np.ndarray
 
 
 def report(ring: gt.Lattice, ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Largest coordinates and differences; the latter are round-off."""
+    """Print the largest coordinates and differences; assert that the latter are round-off."""
     turns, size = len(ours), np.abs(theirs).max(axis=0)
     difference = np.abs(ours - theirs)
     largest = difference.max(axis=0)
@@ -96,7 +96,7 @@ def report(ring: gt.Lattice, ours: np.ndarray, theirs: np.ndarray) -> None:
 
 
 def draw(ring: gt.Lattice, ours: np.ndarray, theirs: np.ndarray, picture: Path) -> None:
-    """Above, each coordinate of both codes in the first turns; below, how far they are apart in all."""
+    """Draw each coordinate of both codes in the first turns, and the differences in all turns below."""
     figure = plt.figure(figsize=(13.0, 8.4), layout="constrained")
     halves = figure.subfigures(2, 1)
     turns = np.arange(1, len(ours) + 1)

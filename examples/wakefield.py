@@ -1,11 +1,11 @@
-"""A bunch and its own wake: the head drives the tail, and chromaticity decides whether head and tail grow together.
+"""A bunch and its own wake: the head drives the tail, and chromaticity determines the head-tail stability.
 
     python examples/wakefield.py [--particles 1000] [--turns 600] [--device cuda] [--picture wakefield.png]
 
 A short bunch with a small offset circulates in a storage ring with a broad-band dipolar wake (a resonator). First
-without synchrotron motion: the head oscillates freely, and from the head to the tail the amplitude grows, as the
-linear motion of all pairs of particles says. Then with it, and with two chromaticities: above transition the centroid
-is damped where the chromaticity is positive, and grows where it is negative (the head-tail instability).
+without synchrotron motion: the head oscillates freely, and the amplitude grows from head to tail, in agreement with the
+linear motion of all pairs of particles. Then with synchrotron motion and two chromaticities: above transition the
+centroid is damped for positive chromaticity and grows for negative chromaticity (head-tail instability).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def placed(beam: gt.Beam, device: str) -> gt.Beam:
 
 
 def show_tail(axis: Any, ring: gt.Lattice, wake: gt.ResonatorWake, arguments: Any, real: float) -> None:
-    """Amplitude along the bunch after some turns, beside the linear motion of all pairs of particles."""
+    """Draw the amplitude along the bunch after some turns, and the linear motion of all pairs of particles."""
     coasting = ring.with_changes("rf*", voltage=0.0)
     tw = gt.twiss(coasting)
     n = arguments.particles
@@ -87,7 +87,7 @@ def show_tail(axis: Any, ring: gt.Lattice, wake: gt.ResonatorWake, arguments: An
 
 
 def wake_matrix(ring: gt.Lattice, beta: float, zeta: np.ndarray, real: float) -> np.ndarray:
-    """Change of beta px of each particle for the offsets of all: beta q^2/(p c) N W(z_j - z), every pair by itself."""
+    """Change of beta px of each particle by the offsets of all others: beta q^2/(p c) N W(z_j - z), pair by pair."""
     w = 2.0 * np.pi * FREQUENCY
     damping = 0.5 * w / QUALITY
     own = np.sqrt(w * w - damping * damping)
@@ -108,7 +108,7 @@ def linear_amplitudes(matrix: np.ndarray, tune: float, turns: int) -> np.ndarray
 
 
 def show_centroids(axis: Any, ring: gt.Lattice, wake: gt.ResonatorWake, arguments: Any, real: float) -> None:
-    """Amplitude of the centroid over turns for both signs of the chromaticity."""
+    """Draw the amplitude of the centroid over turns for both signs of the chromaticity."""
     rates = {}
     for chromaticity, colour in ((2.0, "tab:blue"), (-2.0, "tab:red")):
         tuned = with_chromaticity(ring, chromaticity)
@@ -134,7 +134,7 @@ def show_centroids(axis: Any, ring: gt.Lattice, wake: gt.ResonatorWake, argument
 
 
 def with_chromaticity(ring: gt.Lattice, value: float) -> gt.Lattice:
-    """The ring with its sextupoles matched."""
+    """The ring with sextupoles matched to a chromaticity."""
     knobs = ring.knobs("sf*.k2", "sd*.k2")
     return gt.match(ring, knobs, [gt.Target("dqx", value), gt.Target("dqy", 1.0)]).lattice
 
