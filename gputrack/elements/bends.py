@@ -40,11 +40,11 @@ class _Bend(Element):
     e1, e2 : float
         Pole-face rotation at entrance and exit [rad]; see the class.
     k0 : float, optional
-        Dipole field over the reference rigidity [1/m]; angle over arc length where not given.
+        Dipole field over the reference rigidity [1/m]; by default angle over arc length.
     k1, k2 : float
         Quadrupole [m^-2] and sextupole [m^-3] strength along the curved axis.
     fint, fintx : float
-        Fringe-field integral at entrance and exit; fintx is fint where not given.
+        Fringe-field integral at entrance and exit; by default fintx = fint.
     hgap : float
         Half gap [m].
     knl, ksl : sequence of float

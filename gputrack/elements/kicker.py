@@ -40,7 +40,7 @@ class CorrectorBody(Body):
     scheme : int
         Splitting, see `gputrack.elements.splitting`.
     steps : bool
-        Whether each step of the splitting is a map of its own, for a length that is active and 0.
+        Whether each step of the splitting is a separate map, for an active length of 0.
     """
 
     exact: int

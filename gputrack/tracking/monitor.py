@@ -66,7 +66,7 @@ class Record:
         Lost particles are NaN from the place of their loss on.
     mean : float array (t, p, 6), or None
     sigma : float array (t, p, 6, 6), or None
-        Mean and covariance of surviving particles (weighted), where moments were asked for; on the host.
+        Weighted mean and covariance of surviving particles on the host, if moments are recorded.
     """
 
     monitor: Monitor
