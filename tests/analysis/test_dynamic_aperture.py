@@ -28,10 +28,10 @@ def same(one, other):
         np.testing.assert_array_equal(getattr(one.beam, name), getattr(other.beam, name))
     np.testing.assert_array_equal(one.given_up, other.given_up)
     assert one.turns == other.turns
-    assert one.particle_turns <= other.particle_turns, "what is lost before an interruption is taken out then"
+    assert one.particle_turns <= other.particle_turns, "particles lost before an interruption are removed then"
 
 
-# -- what survives -----------------------------------------------------------------------------------------------------
+# -- survivors ---------------------------------------------------------------------------------------------------------
 
 
 def upright_ring(aperture):
@@ -77,7 +77,7 @@ def by_hand(x, y, turns):
 
 
 def test_survivors_of_thin_lenses_are_those_of_a_loop_by_hand():
-    """A chaotic rim makes rounding grow: its few particles may differ in the turn, none in what a step says."""
+    """Rounding grows in chaotic motion: few particles may differ in the turn of loss, none in survival of a step."""
     shape = gt.Grid(x=(-0.16, 0.16, 29), y=(0.0, 0.12, 15))
     scan = gt.dynamic_aperture(LENSES, shape, turns=150)
     expected = by_hand(scan.columns["x"], scan.columns["y"], 150)
@@ -186,10 +186,10 @@ def test_an_interrupted_scan_goes_on_to_the_bit(tmp_path, monkeypatch, at):
 def test_a_scan_goes_on_to_more_turns(tmp_path):
     file = tmp_path / "scan.h5"
     gt.dynamic_aperture(LENSES, POLAR, turns=77, file=file)
-    told = []
-    more = gt.dynamic_aperture(LENSES, POLAR, turns=200, file=file, progress=lambda done, _: told.append(done))
+    progress = []
+    more = gt.dynamic_aperture(LENSES, POLAR, turns=200, file=file, progress=lambda done, _: progress.append(done))
     same(more, gt.dynamic_aperture(LENSES, POLAR, turns=200))
-    assert min(told) > 77 and told[-1] == 200
+    assert min(progress) > 77 and progress[-1] == 200
     with pytest.raises(InputError, match="contains 200 turns; turns must be >= 200, got 77"):
         gt.dynamic_aperture(LENSES, POLAR, turns=77, file=file)
 

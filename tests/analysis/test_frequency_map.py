@@ -95,10 +95,10 @@ def test_an_interrupted_map_goes_on_to_the_bit(tmp_path, monkeypatch):
     partial = stopped.value.result
     assert np.isnan(partial.values[:, 4:]).all() and np.isfinite(partial.values[:, :4]).all()
     assert partial.survived.sum() == 4
-    told = []
-    rest = gt.frequency_map(RING, shape, file=file, progress=lambda done, all_: told.append((done, all_)), **options)
+    calls = []
+    rest = gt.frequency_map(RING, shape, file=file, progress=lambda done, all_: calls.append((done, all_)), **options)
     np.testing.assert_array_equal(rest.values, whole.values)
-    assert told[0][0] > 64 and told[-1] == (192, 192)
+    assert calls[0][0] > 64 and calls[-1] == (192, 192)
 
 
 def test_tables_pictures_and_text(tmp_path):

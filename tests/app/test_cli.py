@@ -203,7 +203,7 @@ def test_interruption_saves_partial_results(tmp_path):
 
 
 def test_an_error_on_the_way_keeps_the_turns_done(run, tmp_path):
-    """A wake whose table ends: the file is written, one line says why, and the exit status is 1."""
+    """A wake whose table ends: the file is written, one line gives the reason, and the exit status is 1."""
     proton = gt.ReferenceParticle.proton(kinetic=5e7)
     wake = gt.TableWake("tw", slicing=gt.Quantiles(2), distances=(0.0, 5.0), wake=(1.0, 0.0))
     path, output = tmp_path / "ring.json", tmp_path / "run.h5"
@@ -216,7 +216,7 @@ def test_an_error_on_the_way_keeps_the_turns_done(run, tmp_path):
 
 
 def test_particles_are_saved_somewhere(tmp_path):
-    """Where the file cannot be written in the end, the error says where they are."""
+    """Where the file cannot be written in the end, the error gives their place."""
     beam = gt.Beam(np.ones((6, 3)), gt.ReferenceParticle.proton(kinetic=5e7), turn=7)
     with pytest.raises(gt.errors.InputError, match=r"cannot write .* after turn 7 are in .*h5 instead") as e:
         save_somewhere(beam, tmp_path / "gone" / "run.h5")

@@ -1,4 +1,4 @@
-"""gputrack doctor: what a machine has, and how each kernel does on it."""
+"""gputrack doctor: hardware and compilers of a machine, and the test of each kernel."""
 
 from dataclasses import replace
 

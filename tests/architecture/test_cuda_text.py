@@ -1,4 +1,4 @@
-"""What benchmarks/cuda_text.py works out of machine code: occupancy, and loops of a disassembled kernel."""
+"""Results of benchmarks/cuda_text.py from machine code: occupancy, and loops of a disassembled kernel."""
 
 import importlib
 from pathlib import Path

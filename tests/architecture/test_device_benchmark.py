@@ -1,4 +1,4 @@
-"""benchmarks/device.py from end to end on the stand-in for CuPy, and what it does where there is no device."""
+"""benchmarks/device.py from end to end on the stand-in for CuPy, and without a device."""
 
 import importlib.util
 import os
@@ -78,11 +78,11 @@ def test_a_failed_part_gives_its_reason_and_the_others_go_on(tmp_path):
 
 
 def test_operations_of_a_drift():
-    """Those of kernels/elements/drift.h by hand, for a small angle, and of what stands around it in the loop."""
+    """Those of kernels/elements/drift.h by hand, for a small angle, and of the surrounding loop."""
     done = run("tests/support/counted_drift.py")
     assert done.returncode == 0, done.stderr[-2000:]
     numbers = {name: float(value) for name, value in (word.split("=") for word in done.stdout.split())}
-    # products: px px, 1/(1 + delta) squared, u, slope, the last one of Horner's rule; and what asks whether to go on
+    # products: px px, 1/(1 + delta) squared, u, slope, the last one of Horner's rule; and the condition of the loop
     # fused: py py in u, Horner's five steps, slope and its excess, x, y, z; and py py
     # sums: slip - w; comparisons: of u, and five that ask whether to go on
     expected = {"sums": 1, "products": 5 + 6, "fused": 10 + 1, "comparisons": 1 + 5}

@@ -1,4 +1,4 @@
-"""The README's examples run and print what the README says."""
+"""The README's examples run and print the output shown."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_the_examples_print_the_output_shown(capsys):
         printed = capsys.readouterr().out
         assert NUMBER.sub("#", printed) == NUMBER.sub("#", shown)
         found, claimed = ([float(v) for v in NUMBER.findall(part)] for part in (printed, shown))
-        # machines round differently, and particles at the edge of stability live or die by it
+        # machines round differently, which decides on the survival of particles at the limit of stability
         np.testing.assert_allclose(found, claimed, rtol=0.05)
     assert names["best"].fun < names["goal"](names["knobs"].values), "the optimiser gained nothing"
 

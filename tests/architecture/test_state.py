@@ -78,7 +78,7 @@ def imported(tree: ast.Module) -> set[str]:
 
 
 def registrations(tree: ast.Module) -> list[int]:
-    """Lines at top level that store into what another module defines, or give rules to functions of others."""
+    """Lines at top level that store into objects of another module, or give rules to functions of others."""
     others, found = imported(tree), []
     for statement in tree.body:
         if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):

@@ -27,4 +27,4 @@ def test_one_folder_for_each_package():
 
 
 def test_names_of_test_files_differ():
-    assert len(NAMES) == len(set(NAMES)), "pytest tells test files apart by their names"
+    assert len(NAMES) == len(set(NAMES)), "pytest distinguishes test files by their names"

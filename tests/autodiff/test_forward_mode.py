@@ -79,10 +79,10 @@ def cases_of(name):
         yield model_name, compile_program(ring, active={0: frozenset({"dx", "dy", "tilt"})}), reference
 
 
-def assert_close(a, b, tolerance, what):
+def assert_close(a, b, tolerance, case):
     """Relative to the largest entry."""
     worst = np.abs(a - b).max() / np.abs(b).max(initial=1e-3)
-    assert worst <= tolerance, (what, worst)
+    assert worst <= tolerance, (case, worst)
 
 
 @kernels_and_emulated
@@ -287,8 +287,8 @@ def test_lost_particles_keep_the_tangent_of_their_last_coordinates(backend):
         np.testing.assert_array_equal(ours, getattr(plain, name))
     assert plain.n_lost == 7
     np.testing.assert_array_equal(tangent[1][np.isnan(value[1])], 0.0)
-    door = plain.loss_element == 0
-    np.testing.assert_array_equal(tangent[0][:, door], along[:, door])  # lost before the first map
+    entrance = plain.loss_element == 0
+    np.testing.assert_array_equal(tangent[0][:, entrance], along[:, entrance])  # lost before the first map
     other, values, tangents = tracked(backend)
     for a, b in zip(other, codes, strict=True):
         np.testing.assert_array_equal(a, b)

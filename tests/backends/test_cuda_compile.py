@@ -18,7 +18,7 @@ SWEEP_KERNELS = {"gputrack_sweep", "gputrack_sum_rows"}
 PROGRAMS = {
     "all": [kind.name for kind in built_in_maps()],
     "drift+multipole": ["drift", "straight", "multipole"],
-    # what the EIC electron storage ring is lowered to
+    # maps of the EIC electron storage ring
     "esr": ["arc", "fringe", "drift", "straight", "multipole", "quadrupole", "solenoid"],
 }
 
@@ -52,7 +52,7 @@ def test_kernels_compile_without_spills(name, threads, arch, record_property):
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize(("name", "constants"), [("all", 256), ("esr", 64), ("esr", 8), ("drift+multipole", 8)])
 def test_backward_sweep_compiles_without_spills(name, constants, arch, record_property):
-    """State, costate and what adjoints need fit the registers; on the stack are arrays that loops run over."""
+    """State, costate and variables of adjoints fit in registers; arrays of loops are on the stack."""
     source = text_of("cuda/adjoint.h", PROGRAMS[name])
     result = compile_cuda(source, arch, *cuda.OPTIONS, f"-DGT_CONSTANTS={constants}")
     assert set(result.kernels) == SWEEP_KERNELS

@@ -91,7 +91,7 @@ def test_every_reason_to_be_lost():
 
 
 def test_lost_particles_stay_as_they_are():
-    """What is lost keeps its last coordinates, code, turn and element through later launches, forwards and back."""
+    """Lost particles keep their last coordinates, code, turn and element in later launches, forwards and back."""
     line, start = lossy()
     _, first = compared(line, start, 1, limit=LIMIT)
     dead = host_copy(first.lost)
@@ -151,7 +151,7 @@ def test_array_backend_on_the_device():
 
 
 def test_beam_on_the_device():
-    """What is measured on a beam is the same where it lives; there and back again changes nothing."""
+    """Properties of a beam do not depend on its device; copies there and back are exact."""
     ring = gt.demo_ring()
     host, gpu = compared(ring, start_of(50), 3)
     for plane in "xyz":

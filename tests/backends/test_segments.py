@@ -69,7 +69,7 @@ def test_pipe_loses_particles():
 
 
 def test_lost_particles_take_their_charge_with_them():
-    """Others feel the same whether a particle is lost at the first kick or was never there with its weight kept."""
+    """Others feel the same whether a particle is lost at the first kick or is absent, with its weight in the sum."""
     start = beam(20).coordinates.copy()
     start[0, 0] = 0.05
     weights = np.ones(20)
@@ -144,9 +144,9 @@ def test_gradient_with_respect_to_coordinates(backend):
 
 
 def test_optics_say_that_they_do_not_know_collective_effects():
-    said = r"Drift 'd1' acts on the whole beam.*without_collective_effects"
+    message = r"Drift 'd1' acts on the whole beam.*without_collective_effects"
     for figure in (gt.twiss, gt.closed_orbit, lambda ring: gt.one_turn_map(ring, order=2), gt.linear_optics):
-        with pytest.raises(gt.errors.InputError, match=said):
+        with pytest.raises(gt.errors.InputError, match=message):
             figure(cell())
     assert not any(element.collective for element in cell().without_collective_effects())
 
@@ -162,13 +162,13 @@ def test_optics_take_kicks_in_elements_without_length():
     assert np.array_equal(gt.track(full, beam()).coordinates, gt.track(thin, beam()).coordinates)
     knobs, strength = full.knobs("d0.length"), full.knobs("q1.k1")
     assert gt.grad(lambda k: gt.twiss(full.with_knobs(strength, k)).qx)(strength.values) != 0.0
-    said = r"Drift 'd0' acts on the whole beam.*without_collective_effects"
+    message = r"Drift 'd0' acts on the whole beam.*without_collective_effects"
     for figure in (
         lambda: gt.twiss(full.with_knobs(knobs, [0.1])),
         lambda: gt.grad(lambda k: gt.twiss(full.with_knobs(knobs, k)).qx)(knobs.values),
         lambda: gt.one_turn_map(full, order=2, knobs=knobs),
     ):
-        with pytest.raises(gt.errors.InputError, match=said):
+        with pytest.raises(gt.errors.InputError, match=message):
             figure()
 
 

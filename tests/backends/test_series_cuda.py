@@ -29,7 +29,7 @@ MODELS = {
 #: off the axis, where every branch of the maps counts
 ORBIT = np.array([1.1e-3, -4e-4, 0.7e-3, 3e-4, 2e-3, 1.5e-3])
 LINE = [MAPS["drift"], MAPS["straight"]]
-STACK = 6144  # bytes of each thread: handles of series, matrices in delta alone, registers kept over calls
+STACK = 6144  # bytes of each thread: handles of series, matrices in delta alone, registers saved in calls
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def ring_and_knobs():
 
 
 def test_one_turn_maps_of_a_batch_of_rings_with_knobs(xp):
-    """Around closed orbits, by the public door."""
+    """About closed orbits, by the public function."""
     ring, knobs = ring_and_knobs()
     shifts = np.array([2e-4, 1e-5, 1e-3])
     rings = [ring.with_knobs(knobs, knobs.values + i * shifts) for i in range(3)]
@@ -118,7 +118,7 @@ def test_one_turn_maps_of_a_batch_of_rings_with_knobs(xp):
         assert_close(host.space, found, expected, 512)
     alone = gt.one_turn_map(rings[2], 2, knobs=knobs, backend="cuda").coefficients
     np.testing.assert_array_equal(alone.get(), gpu.coefficients.get()[2])
-    product = gpu @ gpu  # what follows stays on the device too
+    product = gpu @ gpu  # results stay on the device as well
     assert isinstance(product.matrix, xp.ndarray)
 
 
@@ -171,7 +171,7 @@ def test_no_device(monkeypatch):
 
 
 def test_too_few_slots_are_noticed(monkeypatch):
-    """A team whose slots are all taken says so: the maps are not given out."""
+    """A team without free slots raises an error: its maps are not returned."""
     fake_cupy.install(monkeypatch)
     for name, value in (("THREADS", 1), ("MAP_THREADS", 1), ("SLOTS", 32)):
         monkeypatch.setattr(series_cuda, name, value)
@@ -195,7 +195,7 @@ def test_blocks_of_whole_warps(monkeypatch):
 
 
 def test_differentiated_maps_stay_on_the_host(monkeypatch):
-    """Said at the door, as long as the backward sweep knows one map on the host alone."""
+    """An error, since the backward sweep supports only one map on the host."""
     fake_cupy.install(monkeypatch)
     ring, knobs = ring_and_knobs()
 

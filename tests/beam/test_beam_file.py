@@ -1,4 +1,4 @@
-"""Beam files: exact round trip, what other tools see, files of other tools, damage, interruption."""
+"""Beam files: exact round trip, reading by other tools, files of other tools, damage, interruption."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ MAKERS: dict[str, tuple[Callable[..., Beam], dict[str, Any]]] = {
 
 
 def result(maker: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Any, str]:
-    """What was made, or why nothing was."""
+    """The result, or the error."""
     try:
         return maker(**arguments), ""
     except (InputError, BackendError) as error:

@@ -224,7 +224,7 @@ def remembering(turns=2, slicing=None):
 
 
 def test_earlier_turns_act():
-    """With one particle: the kick of turn n is the sum of what all turns before have left."""
+    """With one particle: the kick of turn n is the sum of the wakes of all preceding turns."""
     ring = gt.Lattice([remembering(turns=5)[2]], ION)
     coordinates = np.zeros((6, 2))
     coordinates[0], coordinates[4] = 1e-3, (0.0, 0.0)
@@ -263,7 +263,7 @@ def test_gradient_through_the_memory_of_turns(slicing):
 
 
 def test_each_row_of_a_jacobian_is_swept_by_itself():
-    """Several sweeps of one forward run: none finds what another has left in the memory."""
+    """Several sweeps of one forward run: none finds states of another one in the memory."""
     ring, beam = remembering(), bunch(ION)
     knobs = ring.knobs("q.k1", "w.shunt_impedance[0]")
 
@@ -332,7 +332,7 @@ def test_arguments_of_tables_and_walls():
 
 
 def test_particles_lost_by_the_kick_itself(backend):
-    """They had acted on the others and keep what they were before it; so says the derivative, and so do differences."""
+    """They acted on the others and keep their coordinates before it, as derivatives and differences show."""
     coordinates = np.zeros((6, 12))
     coordinates[4] = np.linspace(-0.09, 0.11, 12)
     bins = gt.UniformBins(9, (-0.2, 0.2))

@@ -1,4 +1,4 @@
-"""Beam-beam collisions: against xfields, the tune shift, Coulomb's force; the boost; far out; gradients; the door."""
+"""Beam-beam collisions: against xfields, the tune shift, Coulomb's force; the boost; far away; gradients; arguments."""
 
 import math
 from dataclasses import replace

@@ -24,7 +24,7 @@ NAMES = {"Any": Any, "ClassVar": ClassVar, "Mapping": Mapping, "RED": RED, "data
 
 @pytest.fixture
 def lens():
-    """The class of the example; what it registers is taken back."""
+    """The class of the example; its registration is removed afterwards."""
     code = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)[1].replace("\n   ", "\n")
     names = NAMES | {name: getattr(elements, name) for name in elements.__all__}
     try:

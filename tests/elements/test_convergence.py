@@ -51,7 +51,7 @@ def test_order(scheme, order):
     assert math.log2(coarse / fine) == pytest.approx(order, abs=0.3)
 
 
-# Order 6 holds for what is quadratic in the momenta; with the square root, terms of third order in the slopes have 4.
+# Order 6 holds for terms quadratic in the momenta; with the square root, terms of third order in the slopes have 4.
 OPTIMISED = {
     **{name: (gt.BlanesMoan(4), 4, 4) for name in ("quadrupole", "sextupole", "octupole", "bend_gradient")},
     **{name: (gt.BlanesMoan(6), 6, 1) for name in ("quadrupole_expanded", "sextupole_expanded", "bend_expanded")},
@@ -121,7 +121,7 @@ def test_strong_expanded_bend_is_solved_to_rounding(k1):
 
 @pytest.mark.parametrize("stages", [2, 3])
 def test_small_kicks(stages):
-    """Order 2 stages in what is large. The square root's remainder is small near the axis; its square goes unseen."""
+    """Order 2 stages in the large part. The square root's remainder is small near the axis; its square goes unseen."""
     element = gt.Quadrupole("q", length=1.5, k1=2.0)
 
     def near(scheme, slices):

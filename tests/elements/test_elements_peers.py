@@ -1,4 +1,4 @@
-"""Elements against xtrack and pyAT, where PTC says nothing (tilted cavities, |q|) and as a second opinion."""
+"""Elements against xtrack and pyAT, where PTC has no results (tilted cavities, |q|) and as a second opinion."""
 
 from __future__ import annotations
 

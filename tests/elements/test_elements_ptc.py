@@ -231,7 +231,7 @@ def test_matrix_kick_converges_to_ptc(particle: str, exact: bool, name: str) -> 
 @pytest.mark.parametrize("time", [True, False], ids=["time", "path"])
 @pytest.mark.parametrize("particle", PARTICLES)
 def test_conversion_of_ptc_coordinates(particle: str, time: bool) -> None:
-    """The exact drift, written down here, says that the conversion is right at any energy."""
+    """The exact drift, implemented here, verifies the conversion at any energy."""
     reference, length = PARTICLES[particle], 2.0
     theirs = ptc.track_each({"d": f"drift, l={length}"}, START, reference, ptc.Layout(time=time))["d"]
     x, px, y, py, z, delta = START

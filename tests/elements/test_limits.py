@@ -95,7 +95,7 @@ WIDE = ("k2", "k2s", "k3", "k3s", "voltage", "frequency", "knl[3]")
 
 @every_limit
 def test_limit_on_the_kernels(element, active, plain_one):
-    """The kernels' maps at the limit, kept in the program by making the parameters active."""
+    """The kernels' maps at the limit, included in the program by making the parameters active."""
     program = compile_program(gt.Lattice([element]), active={0: frozenset(active)})
     for backend in here():
         out = run_program(backend, program, usual(), PROTON)

@@ -1,4 +1,4 @@
-"""Each optimisation of a formula gives what the plain formula gives, to rounding."""
+"""Optimisations of formulas agree with the plain formulas to rounding."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NONE = frozenset()
 
 
 def test_each_optimisation_is_compared():
-    """Files say so in their first line; those of each folder are here."""
+    """Their first line declares them as optimisations; those of each folder are here."""
     for folder, table in (("elements/fast", FAST), ("taylor/elements", TAYLOR)):
         for path in (kernel_folder() / folder).iterdir():
             first = path.read_text(encoding="utf-8").split("\n", 1)[0]

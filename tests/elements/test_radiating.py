@@ -75,7 +75,7 @@ def kinetic(coordinates, ks, sign=1.0):
 @pytest.mark.parametrize("particle", SPECIES)
 @pytest.mark.parametrize("name", FIELDS)
 def test_single_elements_against_the_equations_of_motion(name, particle):
-    """What radiation changes, relative to the largest change of each coordinate; on axes without field, nothing."""
+    """Changes by radiation, relative to the largest change of each coordinate; on axes without field, nothing."""
     element, h, field = FIELDS[name]
     reference, ks = SPECIES[particle], getattr(element, "ks", 0.0)
     ring = gt.Lattice([element], reference, model=BODY)
@@ -152,7 +152,7 @@ def test_damping_is_that_of_the_radiation_integrals():
 
 
 def test_equilibrium_is_that_of_the_radiation_integrals():
-    """A flat ring has no vertical emittance; the integrals are of first order in what is lost per turn, 2.8e-4."""
+    """A flat ring has no vertical emittance; the integrals are of first order in the loss per turn, 2.8e-4."""
     ring = gt.demo_ring()
     expected, found = gt.radiation(ring), gt.envelope(ring.with_radiation())
     assert found.emittance[0] == pytest.approx(expected.emittance[0], rel=1e-4)
@@ -276,7 +276,7 @@ def test_results_that_damped_motion_lacks_are_refused(tmp_path):
     with pytest.raises(InputError, match="is damped by radiation"):
         gt.one_turn_map(ring, 2).normal_form()
     with pytest.raises(InputError, match=r"no closed orbit|unstable"):
-        gt.damping(ring.with_changes("rf", voltage=0.5e6))  # less than what is lost
+        gt.damping(ring.with_changes("rf", voltage=0.5e6))  # less than the energy loss
 
 
 def test_which_elements_radiate():

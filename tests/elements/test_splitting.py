@@ -1,4 +1,4 @@
-"""Coefficients of the splittings: twins, sums, symmetry; and what is chosen where nothing is asked for."""
+"""Coefficients of the splittings: twins, sums, symmetry; and the defaults."""
 
 import re
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Beam-beam collisions of MAD-X: tune shifts, orbits and kicks as in MAD-X itself, and what is refused."""
+"""Beam-beam collisions of MAD-X: tune shifts, orbits and kicks as in MAD-X itself, and refused input."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Conversion of elements, and what has no counterpart."""
+"""Conversion of elements, and attributes without counterparts."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Sequences and lines: positions as in MAD-X, and what is refused."""
+"""Sequences and lines: positions as in MAD-X, and refused input."""
 
 import pytest
 from support.peers.madx_peer import compare

@@ -1,4 +1,4 @@
-"""Malformed lattice files: a lattice or a one-line error that names the culprit; never anything else, never a hang.
+"""Malformed lattice files: a lattice or a one-line error that gives the offending text; and never a hang.
 
 GPUTRACK_FUZZ sets the number of examples per test (300 by default).
 """
@@ -81,7 +81,7 @@ def loads_or_refuses(text, path, sequence=None):
         assert isinstance(lattice, gt.Lattice)
 
 
-# The deadline is what says "no hang": the slowest bounded loops take about a second.
+# The deadline detects hangs: the slowest bounded loops take about a second.
 FUZZ = settings(
     max_examples=int(os.environ.get("GPUTRACK_FUZZ", "300")),
     deadline=20_000,

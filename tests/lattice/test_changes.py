@@ -22,7 +22,7 @@ def one_by_one(lattice, name, **changes):
 
 
 def result(function, *args, **changes):
-    """What a function returns, or the text of the error that it raises."""
+    """Result of a function, or the text of its error."""
     try:
         return function(*args, **changes)
     except InputError as error:
@@ -51,7 +51,7 @@ def same_maps(found, wanted):
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_parameter_of_each_element(name):
-    """Equal lattices, maps, and tracked particles; what is wrong raises the same error."""
+    """Equal lattices, maps, and tracked particles; invalid changes raise the same error."""
     element = CASES[name].element
     lattice = line_of(element)
     beam = gt.Beam(BEAM, lattice.reference)

@@ -1,4 +1,4 @@
-"""The bundled ring against MAD-X, and what was promised about it."""
+"""The bundled ring against MAD-X, and its stated properties."""
 
 import numpy as np
 import pytest

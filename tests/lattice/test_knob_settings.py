@@ -53,12 +53,12 @@ def test_free_parameters_are_set_without_elements(name, factor):
     shift = [0.0 if h.endswith(("hgap", "fint", "fintx")) else 1e-4 * (factor - 1.0) for h in handles]
     values = np.array([v * factor if v else d for v, d in zip(knobs.values, shift, strict=True)])
     expected = one_by_one(lattice, knobs, values)
-    for _ in range(2):  # the second time from the kept program
+    for _ in range(2):  # the second time from the cached program
         changed = lattice.with_knobs(knobs, values)
-        kept = retuned_program(changed, FORMS, compile_recording)
-        assert changed.setting is not None and (kept is not None or factor == 3.0)
+        cached = retuned_program(changed, FORMS, compile_recording)
+        assert changed.setting is not None and (cached is not None or factor == 3.0)
         assert len(changed) == 3 and changed.names == expected.names and changed._elements is None
-        found, wanted = recording_program(changed), map_program(expected, range(3), knobs if kept else None)
+        found, wanted = recording_program(changed), map_program(expected, range(3), knobs if cached else None)
         np.testing.assert_allclose(found.constants, wanted.constants, rtol=1e-13, atol=1e-300)
         coordinates = np.array([1e-3, 2e-4, -1e-3, 3e-4, 1e-3, 1e-3])
         start = identity_map(SPACE, coordinates)[None]

@@ -59,7 +59,7 @@ def test_gradients_of_tracking_make_none(made, turns, mode):
 
 
 def test_losses_and_their_frames_make_none(made):
-    """Particles are lost in displaced magnets, and monitors name and place what stands there."""
+    """Particles are lost in displaced magnets, and monitors give names and positions."""
     ring, beam = scraping_ring(), wide_beam(200)
     made.clear()
     knobs = ring.knobs("qf.k1", "qf.dx", "qd.tilt", "s.k2")

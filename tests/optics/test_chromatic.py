@@ -70,7 +70,7 @@ def test_lower_orders_do_not_depend_on_the_order_asked(coupled):
 
 
 def test_rates_of_matrices_are_second_derivatives_of_the_power_series(coupled):
-    """What first orders are made of, off momentum, along any displacement of the orbit."""
+    """Derivatives of matrices for first-order quantities, off momentum, along any displacement of the orbit."""
     orbit, along = gt.closed_orbit(coupled, 1e-3), np.array([0.3, -0.2, 0.1, 0.4, 0.7, 1.0])
     found = matrix_rates(coupled, turn_program(coupled), orbit, along)[0]
     passed, unit, expected = pass_maps(coupled, 2, orbit), np.eye(6, dtype=int), np.zeros((6, 6))

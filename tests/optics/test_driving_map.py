@@ -106,7 +106,7 @@ def test_terms_go_round_the_ring():
     ids=["spear3", "demo"],
 )
 def test_sextupole_terms_in_rings_with_bends(file, patterns, lattice_path):
-    """Bends add terms of their own; the even and odd parts in all sextupoles' strength are what theory says."""
+    """Bends add terms of their own; the even and odd parts in all sextupoles' strength agree with theory."""
     ring = gt.load(lattice_path(file)) if file else gt.demo_ring()
     ring = ring.with_model(gt.Model(gt.MatrixKick(4, 8)))
     knobs = ring.knobs(*patterns, each=True)
@@ -125,7 +125,7 @@ def test_sextupole_terms_in_rings_with_bends(file, patterns, lattice_path):
 
 
 def test_each_element_adds_its_part():
-    """Sextupoles and quadrupoles what theory says, bends the rest: with it, h11001 and h00111 are chromaticities."""
+    """Sextupoles and quadrupoles as in theory, bends the rest: with it, h11001 and h00111 are chromaticities."""
     ring = gt.demo_ring()
     names = [*GEOMETRIC[:5], *CHROMATIC[:4], "h10002"]
     found, theory = gt.driving_terms(ring, names, method=gt.FromMap(2)), gt.driving_terms(ring, names)
@@ -189,7 +189,7 @@ def test_tables_and_pictures():
     ids=["second order", "from the map"],
 )
 def test_gradients(method, turning, driven):
-    """With respect to strengths and lengths, of terms, of what they drive and of detuning; Richardson's differences."""
+    """With respect to strengths and lengths, of terms, driven quantities and detuning; Richardson's differences."""
     ring = gt.demo_ring().with_changes("rf", voltage=0.0)
     knobs = ring.knobs("sf.01.k2", "sd.03a.k2", "qf.01a.k1", "sf.07.length")
     start = np.array(knobs.values)
@@ -222,7 +222,7 @@ def test_detuning_is_that_of_the_normal_form():
 
 
 def test_a_resonance_has_no_generating_function():
-    """A ring of tune 1/3 and sextupoles: h30000 is there, what would take it away is not."""
+    """A ring of tune 1/3 and sextupoles: h30000 exists, the generating function that would remove it does not."""
     lenses = [gt.Multipole(knl=(0.0, sign * math.sqrt(3.0), 1.0)) for sign in (1.0, -1.0)]
     drift = gt.Drift("d", length=1.0)
     resonant = gt.Lattice([lenses[0], drift, lenses[1], drift], gt.ReferenceParticle.electron(total=3e9))

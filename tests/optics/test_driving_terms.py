@@ -49,7 +49,7 @@ def pairs():
 
 @pytest.mark.parametrize("name", [name for name in TERMS if exponents_sum(name) == 4])
 def test_second_order_is_that_of_pyat(pairs, name):
-    """What sextupoles add, and the whole; pyAT takes skew gradients as if they did not couple: relative 1e-5."""
+    """Sextupoles, and the total; pyAT takes skew gradients as if they did not couple: relative 1e-5."""
     found, (_, second, whole), markers = pairs
     here, total = found.second.along(name)[markers], found.along(name)[markers]
     assert np.abs(here).max() > 10.0
@@ -123,7 +123,7 @@ def test_the_published_rule_gives_the_published_digits(lattice_path):
 
 
 def test_slices_of_a_magnet_add_up_to_it():
-    """What is integrated inside is what short pieces give, with phases and dispersion along them."""
+    """Integrals inside magnets agree with short pieces, with phases and dispersion along them."""
     ring = gt.demo_ring().with_changes("rf", voltage=0.0)
     pieces = []
     for element in ring:

@@ -1,4 +1,4 @@
-"""Gradients of what maps of rings tell, in every sextupole: against knobs as parameters, and against differences."""
+"""Gradients of ring maps with respect to every sextupole: against knobs as parameters, and against differences."""
 
 import autograd.numpy as anp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Matching: tunes, beta at a place, limits, a line, what cannot be matched; against MAD-X's own match."""
+"""Matching: tunes, beta at a place, limits, a line, targets that cannot be met; against MAD-X's own match."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from support.optics_figures import optics_figures, other_figures, ring_with_erro
 
 import gputrack as gt
 
-#: what is varied, over what it varies much, and the step of differences: where truncation and rounding are smallest
+#: varied parameter, its scale, and the step of differences: where truncation and rounding are smallest
 KNOBS = {
     "qf.*.k1": (1.0, 1e-3), "qd.1.k1s": (1.0, 4e-4), "qf.2.length": (0.5, 1.5e-4), "qd.2.tilt": (0.1, 2e-4),
     "qf.3.dx": (1e-2, 3e-5), "b.*.angle": (0.02, 1e-4), "b.2.length": (0.5, 1e-3), "b.1.e1": (0.3, 5e-4),

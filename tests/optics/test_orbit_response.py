@@ -33,7 +33,7 @@ def monitored(ring, pattern="bpm.*"):
 
 
 def test_response_is_that_of_differences(ring):
-    """Of correctors, and of whatever else moves the orbit: families, offsets, fields, lengths."""
+    """Of correctors, and of other knobs that move the orbit: families, offsets, fields, lengths."""
     knobs = ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)[::27] + ring.knobs(
         "qf.01a.dx", "bend.07a.k0", "sd.04a.knl[0]", "qfc.*.k1", "d4.length"
     )
@@ -97,7 +97,7 @@ def test_responses_to_momentum_and_frequency():
     coasting = gt.orbit_response(quiet, knobs, "bpm.*")
     by_delta = richardson(orbit, 1e-5)
     np.testing.assert_allclose(coasting.dispersion[:60], by_delta, atol=1e-8)
-    # a longer period is kept by a longer orbit: its momentum follows from the slip
+    # a longer period needs a longer orbit: its momentum follows from the slip
     frequency = ring["rf"][0].frequency
     np.testing.assert_allclose(response.frequency[:60], -by_delta / (gt.twiss(quiet).slip * frequency), atol=1e-14)
     with pytest.raises(InputError, match="cavities that are on"):
@@ -105,7 +105,7 @@ def test_responses_to_momentum_and_frequency():
 
 
 def test_derivatives_of_the_response():
-    """What fits of optics to measured responses need; knobs that are correctors themselves included."""
+    """Derivatives for fits of optics to measured responses, including knobs that are correctors themselves."""
     ring = displaced(gt.demo_ring().with_changes("rf", voltage=0.0))
     correctors = ring.knobs("cor.*.hkick", "cor.*.vkick", each=True)[::13]
     knobs = ring.knobs("qf.*.k1", "sd.*.k2") + correctors[:1] + ring.knobs("cor.01a.length")

@@ -1,4 +1,4 @@
-"""Radiation integrals and what follows from them against pyAT and MAD-X, in closed form, and by slices."""
+"""Radiation integrals and derived quantities against pyAT and MAD-X, in closed form, and by slices."""
 
 import math
 

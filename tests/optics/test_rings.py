@@ -87,7 +87,7 @@ def test_electron_through_each_element_of_the_esr(esr_and_ptc):
 
 
 def test_electron_once_around_the_esr(esr_and_ptc):
-    """After a whole turn what is left is round-off, in z that of the circumference."""
+    """After a whole turn the difference is round-off, in z that of the circumference."""
     ring, start, theirs = esr_and_ptc
     out = gt.track(ring, gt.Beam(start, ring.reference))
     amplitude = np.abs(theirs).max(axis=0)

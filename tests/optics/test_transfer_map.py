@@ -79,7 +79,7 @@ def test_map_of_each_element_is_symplectic_and_predicts_its_neighbours(name):
         start = ORBIT[:, None] + deviations
         expected = gt.track(ring, gt.Beam(start, ring.reference)).coordinates
         predicted = values_at(passed.space, passed.final, deviations)
-        # what is left out is of order 7: (deviation/scale of the fields)^7, below rounding
+        # neglected terms are of order 7: (deviation/scale of the fields)^7, below rounding
         assert np.abs(predicted - expected).max() <= 1e-13, model_name
 
 
@@ -160,7 +160,7 @@ def test_one_turn_map_of_order_three_is_that_of_ptc(name):
         if row.component >= 4:
             continue
         same = passed.space.degrees == sum(row.exponents)
-        scale = np.abs(passed.final[:4, same]).max()  # what many sextupoles cancel in one row stays in another
+        scale = np.abs(passed.final[:4, same]).max()  # terms of sextupoles that cancel in one row remain in another
         found = passed.final[row.component, passed.space.row(row.exponents)]
         assert abs(found - row.value) <= 1e-10 * max(scale, 1e-3), row
 

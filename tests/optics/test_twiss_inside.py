@@ -167,7 +167,7 @@ def test_gradient_inside_elements_is_that_of_differences(voltage):
 
 
 def test_gradient_by_lengths_moves_the_slices():
-    """Rows stay at parts of elements; asked positions would move against them, and say so."""
+    """Rows stay at parts of elements; given positions would move relative to them, and raise."""
     ring = displaced_ring().with_changes("rf", voltage=0.0)
     knobs = ring.knobs("d4.length", "bend.05b.angle", "qf.02a.length")
 

@@ -39,6 +39,6 @@ def host_copy(value):
 
 
 def plain(beam):
-    """What tracking decides about a beam, as NumPy arrays."""
+    """Results of tracking a beam, as NumPy arrays."""
     arrays = beam.coordinates, beam.loss_code, beam.loss_turn, beam.loss_element
     return [host_copy(a) for a in arrays]

@@ -1,4 +1,4 @@
-"""What the battery shares: every case with every model that matters to it, for particles of all species at once."""
+"""Setup of the battery: every case with every relevant model, for particles of all species at once."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ def _combinations():
 
 
 def _maps_of(case, model):
-    """What the maps of a case are, as text."""
+    """Maps of a case, as text."""
     return repr([(c.kind.name, c.integers, c.constants, c.series) for c in lowered(case, model)])
 
 

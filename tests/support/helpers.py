@@ -1,4 +1,4 @@
-"""What many tests share: one element pushed through its maps, and where the reference lattices lie."""
+"""Helpers of many tests: particles through the maps of one element, and paths of the reference lattices."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def lossy() -> tuple[gt.Lattice, np.ndarray]:
     start = np.zeros((6, 9))
     start[0, 1] = 0.021  # beyond the rectangle in the first turn
     start[1, 2] = 0.004  # and in the second
-    start[0, 3] = 2 * LIMIT  # at the door
-    start[1, 4] = 1.5  # at the door: more than all momentum
+    start[0, 3] = 2 * LIMIT  # at the entrance
+    start[1, 4] = 1.5  # at the entrance: more than the total momentum
     start[5, 5] = 1e200  # its square is infinite
     start[0, 6] = 0.0199  # kicked beyond all momentum
     start[1, 7] = -0.014  # kicked beyond the limit

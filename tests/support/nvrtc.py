@@ -21,7 +21,7 @@ _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 
 @dataclass(frozen=True)
 class Usage:
-    """What the assembler says of one kernel: registers per thread; stack, spills; shared memory of a block [bytes]."""
+    """Usage of one kernel: registers per thread; stack, spills; shared memory of a block [bytes]."""
 
     registers: int
     stack: int
@@ -35,7 +35,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Compiled:
-    """Machine code, the usage of each kernel by name, and everything else the compiler said."""
+    """Machine code, the usage of each kernel by name, and the remaining output of the compiler."""
 
     cubin: bytes
     kernels: dict[str, Usage]
@@ -93,7 +93,7 @@ def compile_cuda(source: str, arch: str, *options: str) -> Compiled:
 
 
 def _told(line: str) -> bool:
-    """Whether a line of the log only tells what is in `Usage`, or says nothing."""
+    """Whether a line of the log is empty or only has the contents of `Usage`."""
     return not line.strip() or line.startswith("ptxas info") or bool(_FRAME.search(line))
 
 
@@ -118,7 +118,7 @@ DEPRECATED = "nvrtc: warning: Architectures prior to '<compute/sm>_75' are depre
 
 
 def options(threads: int) -> list[str]:
-    """What the backend gives NVRTC, for another number of threads per block."""
+    """Options of the backend for NVRTC, with another number of threads per block."""
     ours = f"-DGT_THREADS={cuda.THREADS}"
     assert ours in cuda.OPTIONS
     return [f"-DGT_THREADS={threads}" if option == ours else option for option in cuda.OPTIONS]

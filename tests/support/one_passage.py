@@ -20,7 +20,7 @@ EPS = np.finfo(float).eps
 
 
 def scale_of(p, case):
-    """What rounding errors are compared to: the largest coordinate of all particles, and the sagitta of a bend.
+    """Scale of rounding errors: the largest coordinate of all particles, and the sagitta of a bend.
 
     Exact arcs subtract the sagitta, and the slope changes by the angle and back.
     """

@@ -1,4 +1,4 @@
-"""The package as a tree of source files: modules, what each one imports, and in which package it lies."""
+"""The package as a tree of source files: modules, their imports, and their packages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def imports(name: str, *, annotations: bool = True) -> Iterator[str]:
 
 
 def _target(module: str, name: str) -> str:
-    """What ``from module import name`` reads: a module of ours of that name, or the module that defines it."""
+    """Module read by ``from module import name``: a module of ours of that name, or the module that defines it."""
     return f"{module}.{name}" if f"{module}.{name}" in modules() else module
 
 

@@ -1,4 +1,4 @@
-"""Maps against GTPSA, against points, and against what they must satisfy."""
+"""Maps against GTPSA, against points, and against their identities."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_lie_exponential_as_gtpsa(space):
 
 @pytest.mark.parametrize("space", [*SPACES, Space(3, 4, 2, 2)], ids=str)
 def test_composition_is_putting_in(space):
-    """At points so small that what is truncated is rounding."""
+    """At points so small that truncated terms are below rounding."""
     a, b = random_map(space, 1), random_map(space, 2)
     points = small_points(space)
     inner = b.evaluate(points)
@@ -254,7 +254,7 @@ def test_files_that_hold_no_map(tmp_path):
         Map.identity(Space(2, 2)).save(tmp_path / "no folder" / "map.npz")
 
 
-# -- at the door -------------------------------------------------------------------------------------------------------
+# -- argument validation -----------------------------------------------------------------------------------------------
 
 X, Y = tp.variables(Space(2, 3))
 

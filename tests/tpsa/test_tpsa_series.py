@@ -1,4 +1,4 @@
-"""Power series against DACE and GTPSA, against their own identities, and at the door."""
+"""Power series against DACE and GTPSA, against their own identities, and argument validation."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ def test_values_at_points():
     np.testing.assert_allclose(a[1].evaluate(points[:3, :7]), a[1].evaluate(np.vstack([points[:3, :7], np.zeros(7)])))
 
 
-# -- at the door -------------------------------------------------------------------------------------------------------
+# -- argument validation -----------------------------------------------------------------------------------------------
 
 X, Y = tp.variables(Space(2, 3))
 

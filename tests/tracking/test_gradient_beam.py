@@ -128,7 +128,7 @@ def test_twiss_of_any_object_and_single_particles():
 
 
 def test_normalised_emittance_of_a_traced_reference():
-    """A beam of given normalised emittance keeps it whatever the momentum, and its geometric one shrinks."""
+    """A given normalised emittance is preserved at any momentum, and the geometric one decreases."""
     twiss = gt.InitialTwiss(betx=4.0, alfx=0.0, bety=2.0, alfy=0.0)
 
     def emittance(p0c, normalized):

@@ -109,7 +109,7 @@ def test_gradient_of_a_ring_with_losses_and_monitors(n):
 
 def test_gradient_of_every_reason_to_be_lost():
     line, start = lossy()
-    start[5, 5] = -0.99  # here what is not finite would have no derivatives
+    start[5, 5] = -0.99  # numbers that are not finite would have no derivatives here
     program = compile_program(line)
     cotangent = np.random.default_rng(2).normal(size=start.shape)
     host, gpu = (
@@ -159,7 +159,7 @@ def test_memory_for_the_constants_of_an_op(monkeypatch):
 
 
 def test_divergence_at_barriers_is_seen():
-    """The emulator refuses what would hang on a GPU: dead threads that do not come to the sums."""
+    """The emulator refuses programs that would hang on a GPU: threads that do not reach the sums."""
     text = flattened("cuda/adjoint.h", [MAPS["drift"]])
     wrong = text.replace("  add_up(storage, size, place, board);", "  if (alive) add_up(storage, size, place, board);")
     assert wrong != text

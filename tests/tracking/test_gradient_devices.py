@@ -1,4 +1,4 @@
-"""Gradients of beams on a GPU, on the stand-in for CuPy: the same as on the host, and what may cross and what not."""
+"""Gradients of beams on a GPU, on the stand-in for CuPy: the same as on the host, and permitted copies."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_gradient_in_coordinates(ring, knobs):
 
 
 def test_gradient_of_coordinates_moved_to_the_host(ring, knobs):
-    """What is not a moment is worked out on the host: of the beam, and of what monitors recorded."""
+    """Quantities other than moments are computed on the host: of the beam, and of records."""
 
     def figure(values, beam):
         out = gt.track(
@@ -200,7 +200,7 @@ def test_jacobian_of_moments(ring, knobs):
 
 
 def test_arrays_under_seal_are_a_vector_space():
-    """What autograd asks of values: sums where an argument is used several times, products with numbers."""
+    """Operations of autograd on values: sums where an argument is used several times, products with numbers."""
     import cupy
     from autograd.extend import vspace
 

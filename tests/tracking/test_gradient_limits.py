@@ -96,7 +96,7 @@ def test_a_corrector_without_length_has_the_derivatives_of_a_short_one(order):
     step = np.array([1e-5, 0.0, 1e-5, 0.0, 0.0])
     for i in range(len(knobs)):
         unit = np.eye(len(knobs))[i]
-        if i in (0, 2):  # lengths: from one side, without what is linear in them
+        if i in (0, 2):  # lengths: from one side, without terms linear in them
             f = [goal(knobs.values + k * step * unit) for k in range(4)]
             slope = (-11 * f[0] + 18 * f[1] - 9 * f[2] + 2 * f[3]) / 6e-5
         else:
@@ -127,7 +127,7 @@ def test_a_length_that_is_none_has_no_derivative():
 
 
 def test_magnets_without_length():
-    """Beside others with errors of theirs; integrated strengths have no derivative there, which is said."""
+    """Next to others with errors; integrated strengths have no derivative there, and raise."""
     errors = gt.Sextupole("s1", length=0.1, k2=3.0, knl=(0.0, 0.2), ksl=(0.1,))
     line = gt.Lattice([errors, gt.Sextupole("s2", ksl=(0.0,)), gt.Drift("e", length=0.5)], ELECTRON)
     knobs = line.knobs("s*.length", "s*.k2", each=True) + line.knobs("e.length")

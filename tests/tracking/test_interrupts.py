@@ -1,4 +1,4 @@
-"""Ctrl-C keeps what was computed; a second one stops at once."""
+"""Ctrl-C preserves the partial result; a second one stops at once."""
 
 import os
 import signal

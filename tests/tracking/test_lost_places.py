@@ -30,7 +30,7 @@ def beam(n=24):
     coordinates = scale * np.random.default_rng(5).normal(size=(6, n))
     coordinates[:, :4] = 0.0  # near the centre of CROSSING, where it kicks most
     coordinates[0, :4] = 1e-3 + 4e-5 * np.array([1.0, -1.0, 0.8, -0.7])
-    coordinates[4, :4] = 0.02  # it is met behind the point of crossing: what is kicked there is displaced here
+    coordinates[4, :4] = 0.02  # it is met after the crossing point, where a kick becomes a displacement here
     return gt.Beam(coordinates, ELECTRON)
 
 

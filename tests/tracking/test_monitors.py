@@ -1,4 +1,4 @@
-"""Monitors: what, where and when; in memory and in files."""
+"""Monitors: quantities, places and turns; in memory and in files."""
 
 import h5py
 import numpy as np
@@ -63,7 +63,7 @@ def test_phase_goes_on_across_calls(backend, stretches):
 
 
 def test_several_monitors_do_not_disturb(backend):
-    """Overlapping places, different rhythms: each records what it records alone, and tracking is the same."""
+    """Overlapping places, different rhythms: records are the same as with one monitor, and tracking is unchanged."""
     beam = wide_beam(40)
     monitors = [
         gt.Monitor("*", every=2),

@@ -1,4 +1,4 @@
-"""Errors in the middle of a run lose nothing: what was computed comes with them, and stays in files."""
+"""Errors in the middle of a run: partial results are attached to them, and preserved in files."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ RING = small_ring()
 
 
 class OwnError(Exception):
-    """What a user's function raises."""
+    """Error raised by a user's function."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +52,8 @@ def test_errors_of_progress_functions_carry_the_turns(backend):
     assert isinstance(caught.value.__cause__, OwnError)
     whole = gt.track(RING, beam, 3, backend=backend, monitors=[monitor])
     same_beams(caught.value.result, whole)
-    kept, expected = (host_copy(b.records[0].coordinates) for b in (caught.value.result, whole))
-    np.testing.assert_array_equal(kept, expected)
+    partial, expected = (host_copy(b.records[0].coordinates) for b in (caught.value.result, whole))
+    np.testing.assert_array_equal(partial, expected)
 
 
 @pytest.mark.parametrize("kind", [TrackingStopped, TrackingInterrupted])
@@ -85,13 +85,13 @@ def long_ring(**options):
 
 
 def test_a_table_that_ends_on_the_way(backend, monkeypatch):
-    """In the middle of a turn, in the middle of a stretch of 4: what is kept is the last whole stretch."""
+    """In the middle of a turn, in the middle of a stretch of 4: the last whole stretch is preserved."""
     ring, beam = long_ring()
     beam, monitor = placed(beam, backend), gt.Monitor("m")
-    told = []
+    progress = []
     with pytest.raises(TrackingStopped) as caught:
-        gt.track(ring, beam, 50, backend=backend, monitors=[monitor], progress=lambda done, _: told.append(done))
-    done = told[-1]
+        gt.track(ring, beam, 50, backend=backend, monitors=[monitor], progress=lambda done, _: progress.append(done))
+    done = progress[-1]
     assert 1 < done < 50
     assert f"stopped after {done} of 50 turns" in str(caught.value)
     assert "TableWake 'tw': the table ends at 0.5 m, but slices are up to 0.5" in str(caught.value)
@@ -171,7 +171,7 @@ def test_space_is_looked_for_where_the_file_is(tmp_path):
 
 
 def test_a_beam_file_that_does_not_fit(tmp_path):
-    """Nothing half written is left, and what was there stays."""
+    """No incomplete file remains, and existing files are unchanged."""
     path, beam = tmp_path / "b.h5", wide_beam(50)
     beam.save(path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -186,7 +186,7 @@ def test_a_beam_file_that_does_not_fit(tmp_path):
 
 
 def test_a_record_that_does_not_fit_the_memory(monkeypatch):
-    """The beam is kept, and the records of turns before."""
+    """The beam and the records of preceding turns are preserved."""
     original, calls = tracking_run.make_records, []
 
     def failing(*arguments):
@@ -218,7 +218,7 @@ def test_dynamic_apertures_keep_their_turns(tmp_path):
 
 
 def test_a_scan_whose_file_goes_away(tmp_path):
-    """The folder is removed during the scan: what is in memory comes with the error."""
+    """The folder is removed during the scan: results in memory are attached to the error."""
     folder = tmp_path / "runs"
     folder.mkdir()
 

@@ -447,7 +447,7 @@ def test_space_charge(crowded):
 
 @pytest.mark.parametrize("resident", [True, False])
 def test_space_charge_of_more_than_fit(crowded, gpu, resident):
-    """Said with the numbers before anything is tracked, also where a chunk would fit."""
+    """An error with the numbers before tracking, even if a chunk would fit."""
     beam, seen = gt.Beam(start_of(1000), crowded.reference), []
     beam = beam.to_device("cupy") if resident else beam
     gpu.total = gpu.used + 40_000

@@ -1,4 +1,4 @@
-"""Tracking as a whole: repeatable to the bit, in any portions; arguments checked at the door."""
+"""Tracking as a whole: repeatable to the bit, in any portions; argument validation."""
 
 import math
 import threading

@@ -111,7 +111,7 @@ static bool run_warp(unsigned first, unsigned threads) {
 }
 
 // 0 when all threads of all blocks are done, 1 where threads of a block stand at different barriers. Warps run one
-// after the other from barrier to barrier: what one writes too early, the next one finds.
+// after the other from barrier to barrier: the next one sees values that one writes too early.
 static int run(unsigned blocks, unsigned threads) {
   gridDim = {blocks, 1, 1};
   blockDim = {threads, 1, 1};
@@ -157,12 +157,12 @@ _LAUNCHER = (
     "{{ return emulation::launch<{0}>(blocks, threads, values); }}\n"
 )
 
-#: what CuPy passes for NumPy's scalars
+#: C types that CuPy passes for NumPy's scalars
 _C_TYPES = {"float64": ctypes.c_double, "int64": ctypes.c_int64, "int32": ctypes.c_int32, "uint64": ctypes.c_uint64}
 
 
 def host_source(code: str, options: tuple[str, ...]) -> str:
-    """What the host compiler is given for CUDA source and NVRTC options."""
+    """Source and options for the host compiler, from CUDA source and NVRTC options."""
     defines = [option.removeprefix("-D").replace("=", " ") for option in options if option.startswith("-D")]
     launchers = "".join(map(_LAUNCHER.format, _KERNEL.findall(code)))
     return "".join(f"#define {define}\n" for define in defines) + PRELUDE + code + launchers

@@ -117,7 +117,7 @@ def on_host(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of NumPy as one of our arrays."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        get_current_stream().synchronize()  # what is worked out at once comes after all before it on its stream
+        get_current_stream().synchronize()  # immediate operations follow all earlier ones on the stream
         with np.errstate(all="ignore"):  # CuPy never warns
             return to_device(function(*map(to_host, args), **{key: to_host(v) for key, v in kwargs.items()}))
 
@@ -136,7 +136,7 @@ def _from_host(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _empty(*args: Any, **kwargs: Any) -> ndarray:
-    """Memory in which nothing is said to be: NaN, where the type has it."""
+    """Uninitialised memory: NaN if the type has it."""
     array = np.empty(*args, **kwargs)
     if array.dtype.kind in "fc":
         array[...] = np.nan

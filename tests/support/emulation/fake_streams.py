@@ -29,7 +29,7 @@ class CUDARuntimeError(RuntimeError):
 
 
 class Memory:
-    """What lives on one device."""
+    """Memory and streams of one device."""
 
     def __init__(self) -> None:
         self.total, self.used, self.peak = 2**34, 0, 0
@@ -85,7 +85,7 @@ class Device:
 
 
 class Pool:
-    """Twin of `cupy.cuda.MemoryPool`: nothing is kept for later, but it tells how much has been used at once."""
+    """Twin of `cupy.cuda.MemoryPool`: nothing is pooled, but its peak use is recorded."""
 
     limit = 0
 

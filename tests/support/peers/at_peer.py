@@ -2,7 +2,7 @@
 
 Rows there are (x, px, y, py, delta, ct), ct the path length beyond the reference's: exact for beta = 1 alone.
 As with PTC's time=false, z = -ct + s (beta/beta0 - 1) after a distance s, where no cavity acts. Elements are built
-from ours: what stands here is what our parameters mean there.
+from ours: with the equivalents of our parameters.
 """
 
 from __future__ import annotations

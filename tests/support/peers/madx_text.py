@@ -1,4 +1,4 @@
-"""Lattices as MAD-X text: what the bundled ring is made of, each element by its place."""
+"""Lattices as MAD-X text: elements of the bundled ring, with positions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """xtrack, in our coordinates.
 
 zeta is -beta0 c tau, with beta0 of the reference; ours is z = -beta c tau, hence z = zeta beta/beta0. The other
-five coordinates are the same. Elements are built from ours: what stands here is what our parameters mean there.
+five coordinates are the same. Elements are built from ours: with the equivalents of our parameters.
 """
 
 from __future__ import annotations
