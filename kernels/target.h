@@ -1,11 +1,11 @@
-// The only file that knows the compiler: NVRTC (one particle per thread, number type double) or a host compiler
-// (number type Pack, a few particles side by side in vector registers). Tests define GT_EMULATED_GPU, and the words of
-// CUDA as nothing, to run the text that NVRTC gets on a host.
+// The only file that depends on the compiler: NVRTC (one particle per thread, number type double) or a host compiler
+// (number type Pack, a few particles side by side in vector registers). Tests define GT_EMULATED_GPU, and CUDA's
+// keywords as empty, to run NVRTC's source on a host.
 #pragma once
 
 #if defined(__CUDACC_RTC__) || defined(GT_EMULATED_GPU)
 
-#define GT_INLINE __device__ __forceinline__             // always inlined
+#define GT_INLINE __device__ __forceinline__              // always inlined
 #define GT_FUNCTION static __device__                     // as the compiler chooses
 #define GT_APART static __device__ __noinline__           // never: large, or called from many places
 #define GT_OUT_OF_LINE GT_APART                           // never, and rarely called
@@ -59,7 +59,7 @@ using std::tan;
 
 #if defined(GT_SCALAR)
 
-// One number at a time, for what is no set of particles.
+// One number at a time, for code other than tracking of particles.
 using Number = double;
 constexpr int LANES = 1;
 
@@ -91,8 +91,8 @@ typedef double Vector __attribute__((vector_size(8 * WIDTH)));
 constexpr int PARTS = GT_PARTS;
 constexpr int LANES = PARTS * WIDTH;
 
-// As many doubles as keep a few independent chains in flight, which hides the latency of square root and division.
-// Dual numbers are two chains by themselves: more parts than two would not stay in registers.
+// Several vectors per pack give independent operations, which hide the latency of square roots and divisions.
+// Dual numbers double their number: more than two parts would not fit in registers.
 struct Pack {
   Vector part[PARTS];
 };
@@ -235,7 +235,7 @@ GT_INLINE Pack choose(unsigned lanes, const Pack& a, const Pack& b) {
 
 constexpr unsigned ALL_LANES = (1u << LANES) - 1u;
 
-// Elements run by their optimisations (elements/fast, taylor/elements). Tests define GT_PLAIN to compare these with the
+// Elements use their optimisations (elements/fast, taylor/elements). Tests define GT_PLAIN to compare these with the
 // plain formulas.
 #ifndef GT_PLAIN
 constexpr bool OPTIMISED = true;

@@ -1,6 +1,6 @@
-// Twin of gputrack/collective/pipe_modes.py: the field of all particles in a rectangular pipe, by sine modes. Here is what
-// one particle has to do with the modes: its waves, the kick that it gets from them, and the adjoint of that. The sums
-// over particles stand in host/pipe_modes.h and cuda/pipe_modes.h. No array of particles times modes is in memory.
+// Twin of gputrack/collective/pipe_modes.py: the field of all particles in a rectangular pipe, by sine modes. This file
+// has the part of one particle: its waves, the kick by all modes, and the adjoint of the kick. Sums over particles are
+// in host/pipe_modes.h and cuda/pipe_modes.h. No array of particles times modes is stored.
 #pragma once
 
 #include "../program/losses.h"
@@ -12,11 +12,11 @@
 #define GT_VERTICAL 12
 #endif
 
-constexpr int ROWS = 4;  // modes in each plane are rounded up to whole multiples: those above have no potential
+constexpr int ROWS = 4;  // modes in each plane are rounded up to multiples of this; additional ones have no potential
 constexpr int NX = GT_HORIZONTAL, NY = GT_VERTICAL, MODES = NX * NY;
 
 // clang-format off
-GT_CONSTANT double COSINE_PI[9] = {  // the first term that is dropped is below 4e-18
+GT_CONSTANT double COSINE_PI[9] = {  // the first neglected term is below 4e-18
     1.0, -4.9348022005446767705, 4.0587121264164972735, -1.3352627688434558612, 0.23533063012967061179,
     -0.025806888738177580681, 0.0019295562780374169402, -0.000104566567061745839, 4.1495780270571204254e-6};
 GT_CONSTANT double SINE_PI[9] = {  // below 2e-18
@@ -28,15 +28,15 @@ GT_CONSTANT double SINE_PI[9] = {  // below 2e-18
 // Nearest whole number, for numbers below 2^51.
 template <class N>
 GT_INLINE N nearest(const N& t) {
-  const double big = 6755399441055744.0;  // 1.5 2^52: what is added to it keeps no fraction
+  const double big = 6755399441055744.0;  // 1.5 2^52: sums with it are rounded to integers
   return (t + big) - big;
 }
 
-// s = sin, t = 2 cos(pi (p + 1/2)), whatever p, by Chebyshev series of cos(pi p) and -2 sin(pi p)/p in p^2 up to 1/4.
+// s = sin, t = 2 cos(pi (p + 1/2)) for any p, by Chebyshev series of cos(pi p) and -2 sin(pi p)/p in p^2 up to 1/4.
 template <class N>
 GT_INLINE void first_wave(const N& p, N& s, N& t) {
   N rest = p, sign = broadcast(1.0);
-  if (!all_below(p * p, 0.25)) {  // outside of the pipe
+  if (!all_below(p * p, 0.25)) {  // outside the pipe
     const N whole = nearest(p), half = whole * 0.5, odd = half - nearest(half);  // 0 or +-1/2
     sign = 1.0 - odd * odd * 8.0;
     rest = p - whole;
@@ -47,10 +47,10 @@ GT_INLINE void first_wave(const N& p, N& s, N& t) {
 }
 
 // Multiples of an angle, by sin((k+j) u) = 2 cos(j u) sin(k u) - sin((k-j) u) with k = j or j + 1, and likewise for
-// cosines: errors double where angles do, at every angle, unlike those of the recurrence from one multiple to the next.
-// Arrays are pointers, or what has its own stride.
+// cosines: errors double with the angle, unlike those of the recurrence from one multiple to the next.
+// Arrays are pointers, or types with their own stride.
 
-// t_j = 2 cos(j u) for j = 1 to count. What was just stored is kept at hand: memory would make the next ones wait.
+// t_j = 2 cos(j u) for j = 1 to count. The latest values are held in registers, since loading them again is slow.
 template <class N, class T>
 GT_INLINE void cosines(int count, const N& t1, T t) {
   N own = t1;
@@ -63,7 +63,7 @@ GT_INLINE void cosines(int count, const N& t1, T t) {
   }
 }
 
-// s_j = f sin(j u), from f sin(u), for an even count, of which half the cosines are there.
+// s_j = f sin(j u), from f sin(u), for an even count, given half as many cosines.
 template <class N, class T, class S>
 GT_INLINE void sines(int count, const N& s1, T t, S s) {
   N own = s1;
@@ -113,7 +113,7 @@ GT_INLINE void waves(const N& position, double inverse_width, int count, S s, T 
   s[count - 1] = cosine * sine;
 }
 
-// The gradient fx, fy of the potential for PACKS particles (or packs of them), whose waves lie one after the other:
+// The gradient fx, fy of the potential for PACKS particles (or packs of them), with consecutive waves:
 // fx = sum t_l T0_lm s_m, fy = sum s_l T1_lm t_m. The table has T0 = alpha phi/2 and T1 = phi beta/2, side by side.
 // TOGETHER rows of the table are gathered at once, in registers.
 template <int PACKS, int TOGETHER>
@@ -146,11 +146,11 @@ GT_INLINE void gather(const double* table, const Number* sx, const Number* tx, c
   }
 }
 
-// What the adjoint adds up for one particle.
+// Sums of the adjoint for one particle.
 struct PipeSums {
-  Number fx, fy;      // the gradient of phi, as of `gather`
-  Number xx, xy, yy;  // its second derivatives, but for the signs of xx and yy
-  Number rx, ry;      // the gradient of r, made as that of phi is
+  Number fx, fy;      // the gradient of phi, as from `gather`
+  Number xx, xy, yy;  // its second derivatives, except for the signs of xx and yy
+  Number rx, ry;      // the gradient of r, computed as that of phi
 };
 
 // The same with the table alpha phi/2, phi beta/2, phi beta^2, alpha r/2, r beta/2, 0.
@@ -190,7 +190,7 @@ GT_INLINE void gather_adjoint(const double* kx, const double* table, const Numbe
   }
 }
 
-// Adjoint of a kick for one particle, which is undone meanwhile: p and q are the bars of px and py, which stay.
+// Adjoint of a kick for one particle, which also undoes the kick; the bars p, q of px, py are unchanged.
 GT_INLINE void pull_kick(const PipeSums& sums, double strength, const Number& share, const Number& p, const Number& q,
                          Number& px, Number& py, Number& x_bar, Number& y_bar) {
   px += sums.fx * strength;

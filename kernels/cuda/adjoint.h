@@ -1,7 +1,7 @@
 // The backward sweep on a GPU: one particle per thread, its state and costate in registers for all turns.
 //
-// Derivatives with respect to an op's constants are added up over the block, in an order that is always the same, and
-// by one thread into the block's own row of the table; rows are added up at the end, in their order.
+// Derivatives with respect to an op's constants are summed over the block in a fixed order, and added by one thread to
+// the block's row of the table; rows are summed at the end, in order.
 #pragma once
 #include "block_sums.h"
 #include "launch.h"
@@ -9,7 +9,7 @@
 #include "../program/losses.h"
 #include "../program/moments.h"
 
-// Bars of a map without series have fixed places and stay in registers; others lie in the thread's own memory.
+// Bars of a map without series have fixed places and are held in registers; others are in local memory.
 template <class Op, class Adjoint>
 GT_INLINE void pull(const Op& op, bool alive, double* series, int place, Board& board, Adjoint adjoint) {
   using Bar = decltype(bars(op, series));
@@ -21,7 +21,7 @@ GT_INLINE void pull(const Op& op, bool alive, double* series, int place, Board& 
   add_up(storage, size, place, board);
 }
 
-// Cotangents of recorded coordinates are added where they were recorded.
+// Add cotangents of recorded coordinates at their records.
 GT_INLINE void add_seeds(const BlockSweep& sweep, const State<double>& s, Costate<double>& g, Integer i, Integer turn,
                          const RecordOp& op) {
   if (const double* moments = moment_seeds_of(sweep, op, turn))
@@ -39,7 +39,7 @@ GT_INLINE void add_seeds(const BlockSweep& sweep, const State<double>& s, Costat
   g.delta += seed.delta;
 }
 
-// Few maps know these cotangents: between them they wait in memory, and take no registers from the others.
+// Few maps use these cotangents: they are stored in memory in between, to free registers for the other maps.
 constexpr int ASIDE = 3;
 GT_INLINE void set_aside(Costate<double>& g, double* aside) {
   double* const all[ASIDE] = {&g.charge_over_energy, &g.charge_over_momentum, &g.radiation};
@@ -49,7 +49,7 @@ GT_INLINE void set_aside(Costate<double>& g, double* aside) {
   }
 }
 
-// What is done where an op stands; all threads of the block are at the same op.
+// Action at an op; all threads of the block are at the same op.
 struct Pull {
   const BlockSweep& sweep;
   State<double>& s;
@@ -74,22 +74,22 @@ struct Pull {
   }
 };
 
-// Undo the op that stands at k for the particle, if it is alive.
+// Undo op k for a surviving particle.
 GT_INLINE void pull_op(const BlockSweep& sweep, State<double>& s, Costate<double>& g, bool alive, Integer i,
                        Integer turn, int k, double* series, Board& board) {
   const int* integers = sweep.run.ops + (Integer)k * OP_INTEGERS;
   at_op(integers, sweep.run.constants + integers[1], Pull{sweep, s, g, alive, i, turn, integers[1], series, board});
 }
 
-// The particle as it is after the run, or where it was lost, and the cotangents of that.
+// Coordinates of the particle after the run, or at its loss, with their cotangents.
 GT_INLINE void enter(const BlockSweep& sweep, Integer i, State<double>& s, Costate<double>& g) {
   take(sweep.run.coordinates + i, sweep.run.n, s);
   take(sweep.cotangents + i, sweep.run.n, g);
   refresh(s, sweep.run.reference);
 }
 
-// All turns for the particles of a block, of which this thread has number i. Threads without a particle, or whose
-// particle was lost and has not yet been restored, add zeros.
+// All turns for the particles of a block; this thread has particle i. Threads without a particle, or with a lost one
+// that is not yet restored, add zeros.
 GT_INLINE void sweep_block(const BlockSweep& sweep, Integer i, double* series, Board& board) {
   const Run& run = sweep.run;
   State<double> s = {};
@@ -117,7 +117,7 @@ GT_INLINE void sweep_block(const BlockSweep& sweep, Integer i, double* series, B
   add_up(reference, REFERENCE_MEMBERS, sweep.n_constants, board);
 }
 
-// Blocks take particles in turn until all are done; each has a row of sums.
+// Blocks process particles in turn until all are done; each block has a row of sums.
 extern "C" __global__ void __launch_bounds__(GT_THREADS, 1) gputrack_sweep(GT_PARAMETERS(BlockSweep)) {
   __shared__ double numbers[2 * CHUNK * GT_THREADS];
   double series[GT_CONSTANTS + ASIDE];

@@ -1,23 +1,23 @@
-// Sums over the threads of a block, constant by constant, in an order that is always the same.
+// Sums over the threads of a block, constant by constant, in a fixed order.
 #pragma once
 #include "threads.h"
 
 #ifndef GT_CONSTANTS
-#define GT_CONSTANTS 64  // the most of one op with series in the program
+#define GT_CONSTANTS 64  // largest number of an op with series in the program
 #endif
 
-constexpr int CHUNK = 8;                     // constants that the block adds up at a time
-constexpr int TEAM = GT_THREADS / CHUNK;     // threads that add up one constant
+constexpr int CHUNK = 8;                     // constants that the block sums at a time
+constexpr int TEAM = GT_THREADS / CHUNK;     // threads that sum one constant
 static_assert(TEAM * CHUNK == GT_THREADS && TEAM <= 32 && (TEAM & (TEAM - 1)) == 0, "a team is part of a warp");
 
-// What a block adds up in: two boards in turn, so that one barrier for each chunk is enough.
+// Buffers for the sums of a block: two in turn, so that one barrier per chunk suffices.
 struct Board {
   double* numbers;  // shared memory (2, CHUNK, GT_THREADS)
   double* row;      // of this block in global memory: (constants + REFERENCE_MEMBERS,)
   int half;
 };
 
-// row[i] += the sum of bars[i] over the block. All threads of the block must come here together.
+// row[i] += the sum of bars[i] over the block. All threads of the block must call it together.
 GT_INLINE void add_up(const double* bars, int size, int place, Board& board) {
   const int constant = threadIdx.x / TEAM, member = threadIdx.x % TEAM;
   for (int start = 0; start < size; start += CHUNK) {
@@ -25,7 +25,7 @@ GT_INLINE void add_up(const double* bars, int size, int place, Board& board) {
     board.half ^= 1;
     double* const target = board.row + place + start + constant;
     const bool mine = start + constant < size, writes = mine && member == 0;
-    const double before = writes ? *target : 0.0;  // asked for early: it arrives while others work
+    const double before = writes ? *target : 0.0;  // loaded early to hide the latency
     GT_UNROLL for (int i = 0; i < CHUNK; ++i)
       if (start + i < size) numbers[i * GT_THREADS + threadIdx.x] = bars[start + i];
     __syncthreads();

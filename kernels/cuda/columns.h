@@ -1,5 +1,5 @@
-// One turn on a GPU for orbits with columns of transfer matrices: a thread for each column, on numbers T, which are dual
-// or nested dual. No particle is lost: orbits that fail become NaN.
+// One turn on a GPU for orbits with columns of transfer matrices: one thread per column, with dual or nested dual
+// numbers T. No particle is lost: invalid orbits become NaN.
 #pragma once
 #include "threads.h"
 #include "../numbers/dual.h"
@@ -8,7 +8,7 @@
 using Tangent = Dual<double>;
 using Rate = Dual<Tangent>;
 
-// An array for each part of T, of which a thread has one number. Null: read as 0, not written.
+// An array for each part of T, with one number per thread. Null: read as 0, not written.
 template <class T>
 struct Places;
 template <>
@@ -50,7 +50,7 @@ GT_INLINE void leave(const Run& run, State<T>& s, const Places<T>& places, Integ
   for (int c = 0; c < 6; ++c) scatter(*coordinate_of(s, c), places, c * run.n + i);
 }
 
-// Where a record of the column begins in arrays that are laid out as run.records; -1 where this turn has none.
+// Index of a record of the column in arrays laid out as run.records; -1 if this turn has none.
 GT_INLINE Integer record_start(const Run& run, const RecordOp& op, Integer i) {
   const Integer row = record_row(run.first_turn, op, run.first_turn);
   return row < 0 ? -1 : run.record_starts[op.monitor] + row * 6 * run.n + i;

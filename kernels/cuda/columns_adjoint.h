@@ -3,21 +3,21 @@
 #include "block_sums.h"
 #include "columns.h"
 
-// What of a bar is a derivative with respect to a constant: of a dual number, its tangent.
+// Part of a bar that is the derivative with respect to a constant: of a dual number, its tangent.
 GT_INLINE double last_part(double bar) { return bar; }
 template <class T>
 GT_INLINE double last_part(const Dual<T>& bar) {
   return last_part(bar.tangent);
 }
 
-// Memory of a thread for the derivatives with respect to the constants of one op.
+// Local memory for the derivatives with respect to the constants of one op.
 template <class T>
 struct Storage {
   T bars[GT_CONSTANTS];
   double sums[GT_CONSTANTS];
 };
 
-// What is done where an op stands; all threads of the block are at the same op.
+// Action at an op; all threads of the block are at the same op.
 template <class T>
 struct Pull {
   const Run& run;
@@ -46,7 +46,7 @@ struct Pull {
   }
 };
 
-// One column after the program, with cotangents; both as they were before it when done.
+// Sweep one column, with its cotangents, from after the program to before it.
 template <class T>
 GT_INLINE void sweep_column(const Run& run, const Places<T>& places, const Places<T>& cotangents, const Places<T>& seeds,
                             Integer i, int reference, Storage<T>& storage, Board& board) {
@@ -71,7 +71,7 @@ GT_INLINE void sweep_column(const Run& run, const Places<T>& places, const Place
   add_up(storage.sums, REFERENCE_MEMBERS, reference, board);
 }
 
-// All columns, one block of them after the other. `gradient` (constants,) and `reference`, behind it, are added to.
+// All columns, one block of them at a time. Adds to `gradient` (constants,) and to `reference`, which follows it.
 template <class T>
 GT_INLINE void sweep_columns(const Run& run, const Places<T>& places, const Places<T>& cotangents,
                              const Places<T>& seeds, double* gradient, double* reference) {

@@ -1,4 +1,4 @@
-// What kernels of maps on a GPU share: a particle's place in the arrays.
+// Common to kernels of maps on a GPU: a particle's place in the arrays.
 #pragma once
 #include "../program/run.h"
 #include "threads.h"

@@ -2,7 +2,7 @@
 #pragma once
 #include "columns.h"
 
-// What is done where an op stands.
+// Action at an op.
 struct Step {
   const Run& run;
   State<Rate>& s;

@@ -1,13 +1,13 @@
-// The sums over particles on a GPU. A block puts the waves of a chunk of particles into shared memory; then its threads
-// add up products of them, each for ROWS times ROWS modes and a share of the chunk, in registers, over all chunks.
-// Blocks write rows of their own, which are added up in their order: two runs agree to the bit.
+// Sums over particles on a GPU. A block stores the waves of a chunk of particles in shared memory; then its threads sum
+// their products over all chunks in registers, each for ROWS times ROWS modes and a share of the chunk.
+// Each block writes a row; rows are summed in order: two runs agree to the bit.
 #pragma once
 #include "../collective/pipe_modes.h"
 #include "row_sums.h"
 
 constexpr int TILES = MODES / (ROWS * ROWS);
 constexpr int SPLITS = TILES < GT_THREADS ? GT_THREADS / TILES : 1;  // threads that share a tile
-constexpr int AT_ONCE = GT_THREADS / SPLITS;                        // tiles that a block adds up at once
+constexpr int AT_ONCE = GT_THREADS / SPLITS;                        // tiles that a block sums at once
 
 // Particles of a chunk whose `rows` waves each fit 40 kB.
 GT_INLINE constexpr int chunk_of(int rows, int most) {
@@ -39,7 +39,7 @@ GT_INLINE void add_products(const double* left, const double* right, int tile, i
   }
 }
 
-// row (horizontal, vertical) = the tiles that a block has added up; shares in their order.
+// row (horizontal, vertical) = sums of a block's tiles; shares are added in order.
 GT_INLINE void write_tiles(const double* sums, int tile, int share, double* numbers, double* row) {
   GT_UNROLL for (int i = 0; i < ROWS; ++i)
     GT_UNROLL for (int j = 0; j < ROWS; ++j) {
@@ -54,7 +54,7 @@ GT_INLINE void write_tiles(const double* sums, int tile, int share, double* numb
     }
 }
 
-// rows (blocks, horizontal, vertical): density. Threads beyond whole tiles have a tile that does not exist.
+// rows (blocks, horizontal, vertical): density. Excess threads have a tile that does not exist.
 extern "C" __global__ void __launch_bounds__(GT_THREADS)
     pipe_deposit(GT_PARAMETERS(PipeLaunch)) {
   constexpr int CHUNK = chunk_of(NX + NY, GT_THREADS);
@@ -126,7 +126,7 @@ extern "C" __global__ void __launch_bounds__(GT_THREADS)
   }
 }
 
-// px -= c fx, py -= c fy, one particle per thread; `any` becomes 1 where one cannot be tracked on.
+// px -= c fx, py -= c fy, one particle per thread; sets `any` to 1 if a particle is lost.
 extern "C" __global__ void __launch_bounds__(GT_THREADS)
     pipe_kick(GT_PARAMETERS(PipeLaunch)) {
   const PipeLaunch launch = GT_FROM_PARAMETERS(PipeLaunch);
@@ -149,7 +149,7 @@ extern "C" __global__ void __launch_bounds__(GT_THREADS)
   }
 }
 
-// Undoes the kick and pulls the cotangents back.
+// Undo the kick and pull cotangents back.
 extern "C" __global__ void __launch_bounds__(GT_THREADS)
     pipe_kick_adjoint(GT_PARAMETERS(PipeLaunch)) {
   const PipeLaunch launch = GT_FROM_PARAMETERS(PipeLaunch);

@@ -1,4 +1,4 @@
-// Sums over rows on a GPU: the same to the bit in each run.
+// Sums over rows on a GPU, bit-identical in each run.
 #pragma once
 #include "threads.h"
 

@@ -17,7 +17,7 @@ GT_INLINE State<double> values_of(const State<Tangent>& s) {
   return {s.x.value, s.px.value, s.y.value, s.py.value, s.z.value, s.delta.value, 0.0, 0.0, 0.0};
 }
 
-// What is done where an op stands. `code` becomes that of a loss which the op finds itself.
+// Action at an op. `code` is set to the loss code of an op with an aperture.
 struct Step {
   const DualRun& t;
   State<Tangent>& s;
@@ -39,7 +39,7 @@ struct Step {
   }
 };
 
-// The op that stands at k: the code of a loss that it finds itself, or ALIVE.
+// Apply op k; returns the loss code of an aperture, or ALIVE.
 GT_INLINE int pass_op(const DualRun& t, State<Tangent>& s, Integer i, Integer turn, int k) {
   const int* integers = t.run.ops + (Integer)k * OP_INTEGERS;
   int code = ALIVE;
@@ -47,14 +47,14 @@ GT_INLINE int pass_op(const DualRun& t, State<Tangent>& s, Integer i, Integer tu
   return code;
 }
 
-// The code of a loss where coordinates are not acceptable, or ALIVE.
+// Loss code of coordinates that are not acceptable, or ALIVE.
 GT_INLINE int loss_of(const State<Tangent>& s, double limit) {
   if (acceptable(s, limit * limit)) return ALIVE;
   const double now[6] = {s.x.value, s.px.value, s.y.value, s.py.value, s.z.value, s.delta.value};
   return loss_code(now, limit);
 }
 
-// Run all turns for one particle; the last good coordinates and their tangents are kept for the case of a loss.
+// Run all turns for one particle; its last valid coordinates and their tangents are stored if it is lost.
 GT_INLINE void track_one(const DualRun& t, Integer i) {
   const Run& run = t.run;
   if (run.loss_code[i] != ALIVE) return;

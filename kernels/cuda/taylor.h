@@ -1,11 +1,11 @@
-// Maps of a lattice as power series, on a GPU: each warp has a map, and another one when that is through.
+// Maps of a lattice as power series on a GPU: each warp propagates one map at a time.
 #pragma once
 #include "warp.h"
 #include "../taylor/products_by_rows.h"
 #include "../taylor/run.h"
 
-// Constants of one op that are series have the slots behind those of the pool; what else they are made of, two numbers
-// each, stands behind all coefficients.
+// Series constants of one op use the slots after those of the pool; their other members, two numbers each, follow all
+// coefficients.
 static_assert(sizeof(SeriesOf<double>) <= 2 * sizeof(double), "gputrack/backends/taylor/cuda.py counts on it");
 
 GT_INLINE void lay_out(double*, int) {}

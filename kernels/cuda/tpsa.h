@@ -1,8 +1,8 @@
-// Truncated power series on a GPU: one map per thread, coefficients [row][map], so that neighbours read neighbours.
+// Truncated power series on a GPU: one map per thread, coefficients [row][map] for coalesced access.
 #pragma once
 #include "../tpsa/rules.h"
 
-// Rows that lie `stride` maps apart.
+// Rows at a distance of `stride` maps.
 struct Column {
   typedef double Value;
   typedef const double* Factors;
@@ -25,7 +25,7 @@ struct Sums {
   }
 };
 
-// The map of this thread; threads beyond the last map have none.
+// Map of this thread; excess threads have none.
 #define GT_OWN_MAP                                                                        \
   const SeriesOperation given = GT_FROM_PARAMETERS(SeriesOperation);                      \
   const Integer own = (Integer)blockIdx.x * blockDim.x + threadIdx.x;                     \

@@ -3,7 +3,7 @@
 #include "launch.h"
 #include "../program/losses.h"
 
-// What is done where an op stands. `code` becomes that of a loss which the op finds itself.
+// Action at an op. `code` is set to the loss code of an op with an aperture.
 template <bool backwards>
 struct Step {
   const Run& run;
@@ -27,7 +27,7 @@ struct Step {
   }
 };
 
-// The op that stands at k: the code of a loss that it finds itself, or ALIVE.
+// Apply op k; returns the loss code of an aperture, or ALIVE.
 template <bool backwards>
 GT_INLINE int pass_op(const Run& run, State<double>& s, Integer i, Integer turn, int k) {
   const int* integers = run.ops + (Integer)k * OP_INTEGERS;
@@ -36,7 +36,7 @@ GT_INLINE int pass_op(const Run& run, State<double>& s, Integer i, Integer turn,
   return code;
 }
 
-// Run all turns for one particle; the last good coordinates are kept for the case of a loss.
+// Run all turns for one particle; its last valid coordinates are stored if it is lost.
 template <bool backwards>
 GT_INLINE void track_one(const Run& run, Integer i) {
   if (run.loss_code[i] != ALIVE) return;
@@ -78,7 +78,7 @@ GT_INLINE void track_one(const Run& run, Integer i) {
   put(c, run.n, s);
 }
 
-// Registers for 512 threads on a multiprocessor, 128 for each: as many as it can have without spills.
+// Registers for 512 threads on a multiprocessor, 128 per thread: the largest number of threads without spills.
 extern "C" __global__ void __launch_bounds__(GT_THREADS, 512 / GT_THREADS) gputrack_track(GT_PARAMETERS(Run)) {
   const Run run = GT_FROM_PARAMETERS(Run);
   const Integer i = (Integer)blockIdx.x * blockDim.x + threadIdx.x;

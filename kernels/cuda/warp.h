@@ -1,14 +1,14 @@
 // The threads of a warp work on one map together: thread t owns the coefficients t, t + 32, ... of all series.
 //
-// Why not one map per thread: with its series on the stack, NVRTC's assembler counts 42, 121, 301 kB of local memory for
-// each thread at orders 2, 3, 4 (drifts, multipoles, quadrupoles; sm_80). The driver reserves that for as many threads as
-// a device can have at once, 270 000 on an H100, and no cache holds what a single warp has under way. Nor does anyone
-// have tens of thousands of lattices. A warp for each map adds up 32 rows of a product at a time, hundreds of maps give
-// work to the whole device, and threads never part ways over which degrees there are. Its stack is 4 kB at any order.
-// Of one map alone, a GPU makes nothing: it has one warp. None of this was timed on a GPU yet.
+// Reasons against one map per thread: with its series on the stack, NVRTC's assembler counts 42, 121, 301 kB of local
+// memory per thread at orders 2, 3, 4 (drifts, multipoles, quadrupoles; sm_80). The driver reserves that for all
+// threads that a device can run, 270 000 on an H100, and no cache holds the data of a single warp. Tens of thousands of
+// lattices would be required. With one warp per map, 32 rows of a product are summed at a time, hundreds of maps fill
+// the device, and threads do not diverge, since all have the same degrees. The stack is 4 kB at any order. A single map
+// uses only one warp of the GPU. Not yet timed on a GPU.
 //
-// A team has a room in global memory, SLOTS series long; a series takes the first slot that is free and gives it back
-// when it goes. All threads of a team keep the same account of them, each for itself.
+// A team has a pool of SLOTS series in global memory; a series takes the first free slot and frees it when it is
+// destroyed. All threads of a team do the same bookkeeping independently.
 #pragma once
 #include "../target.h"
 
@@ -16,7 +16,7 @@
 #define GT_THREADS 128
 #endif
 #ifndef GT_TEAM
-#define GT_TEAM 32  // a warp; tests, which run threads one after the other, take fewer
+#define GT_TEAM 32  // a warp; tests, which run threads one after the other, use fewer
 #endif
 #ifndef GT_SLOTS
 #define GT_SLOTS 96
@@ -28,10 +28,10 @@ static_assert(SLOTS % 32 == 0, "a bit for each slot");
 
 __shared__ double* team_rooms[GT_THREADS / MAP_THREADS];
 __shared__ unsigned slots_taken[SLOT_WORDS][GT_THREADS];
-__shared__ int* slots_missing;  // set to 1 where a team has no slot left: what it works out is nothing
+__shared__ int* slots_missing;  // set to 1 if a team has no free slot: its results are invalid
 
 GT_INLINE int team_thread() { return threadIdx.x % MAP_THREADS; }
-GT_INLINE void meet() { __syncwarp(); }  // what the team's threads wrote before, all of them read after
+GT_INLINE void meet() { __syncwarp(); }  // makes values written before visible to the whole team
 
 GT_INLINE void open_room(double* room, int* missing) {
   team_rooms[threadIdx.x / MAP_THREADS] = room;
@@ -76,7 +76,7 @@ template <class V>
 GT_INLINE void set_constant(Coefficients<V>& c, const V& value) {
   if (owns(0)) c[0] = value;
 }
-// From its owner, by registers: nobody has to wait for anybody's memory.
+// From its owner, through registers, without synchronisation of memory.
 template <class V>
 GT_INLINE V shared(const Coefficients<V>& c, int row) {
   return __shfl_sync(~0u, c[row], row % MAP_THREADS);

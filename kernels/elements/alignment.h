@@ -2,7 +2,7 @@
 #pragma once
 #include "../program/state.h"
 
-// Enter the frame of an element; Op is AlignOp, or UnalignOp where leaving is undone.
+// Transformation to the frame of an element; Op is AlignOp, or UnalignOp to undo the transformation back.
 template <class T, class C, class Op>
 GT_INLINE void align(State<T>& s, const Op& op, const ReferenceConstants<C>& ref) {
   T x = s.x - op.dx, y = s.y - op.dy, px = s.px;
@@ -12,7 +12,7 @@ GT_INLINE void align(State<T>& s, const Op& op, const ReferenceConstants<C>& ref
   s.py = op.cosine * s.py - op.sine * px;
 }
 
-// Leave it.
+// Transformation back to the frame of the lattice.
 template <class T, class C, class Op>
 GT_INLINE void unalign(State<T>& s, const Op& op, const ReferenceConstants<C>& ref) {
   T x = s.x, px = s.px;

@@ -2,7 +2,7 @@
 #pragma once
 #include "../program/state.h"
 
-// Identity: the loop over ops asks inside() and marks losses.
+// Identity: the loop over ops calls inside() and sets losses.
 template <class T, class C>
 GT_INLINE void aperture(State<T>& s, const ApertureConstants<C>& op, const ReferenceConstants<C>& ref) {}
 

@@ -3,7 +3,7 @@
 #include "../numbers/smooth.h"
 #include "../program/state.h"
 
-// What the adjoint needs of an arc: momenta normal to the planes, tau, sin(phi)/k0, tan(phi/2)/k0.
+// Quantities of an arc for the adjoint: momenta normal to the planes, tau, sin(phi)/k0, tan(phi/2)/k0.
 template <class T>
 struct ArcPath {
   T pz_in, pz_out, tau, chord, half;

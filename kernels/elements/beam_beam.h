@@ -50,14 +50,15 @@ GT_INLINE void slice_kick(State<T>& s, const SliceKickConstants<C>& op, const Re
   slice_kick_by(s, op, ref, 1.0);
 }
 
-// Inverse: the arrival time and the place of the meeting are the same on both sides.
+// Inverse: the arrival time and the collision point are the same before and after.
 template <class T, class C>
 GT_INLINE void unslice_kick(State<T>& s, const SliceKickConstants<C>& op, const ReferenceConstants<C>& ref) {
   slice_kick_by(s, op, ref, -1.0);
 }
 
-// Adjoint of the slice's place in the moving frame: bars of the particle's place from it, of the meeting's distance and
-// of the crossing's factors in; those of its place in the lab, of the sines and of the reference out.
+// Adjoint of the slice's position in the moving frame: bars of the particle's position relative to it, of the distance
+// of the collision point and of the crossing's factors in; those of the position in the lab, of the sines and of the
+// reference out.
 template <class T>
 GT_INLINE void centre_adjoint(const Crossing<double>& f, const SliceKickOp& op, const Reference& ref,
                               const Cotangent<T>& x_bar, const Cotangent<T>& y_bar, const Cotangent<T>& at_bar,
@@ -99,19 +100,19 @@ GT_INLINE void slice_kick_adjoint(State<T>& s, Costate<T>& g, const SliceKickOp&
   energy_step_adjoint(s, g, step, ref, step_bar);
   g.beta0 += (2.0 / ref.beta0) * step * step_bar;
   G w = beta2 * step_bar, half = (0.5 * f.gamma) * w;
-  // the kick, and what it is made of
+  // the kick and its factors
   G kx_bar = g.px - reach * g.x + half * s.px, ky_bar = g.py - reach * g.y + half * s.py;
   G reach_bar = -(kx * g.x + ky * g.y);
   G gamma_bar = 0.25 * turned * w, cosine_bar = broadcast(0.0);
   G rate_bar = (0.5 * swift * k) * w, swift_bar = 0.5 * k * rate * w;
   G k_bar = kx_bar * field.x + ky_bar * field.y + 0.5 * swift * rate * w;
   G x_rate = k * kx_bar - op.slope_x * rate_bar, y_rate = k * ky_bar - op.slope_y * rate_bar;
-  // derivatives of the force along these rates are those that the force pulls back: V's Hessian is symmetric
+  // derivatives of the force along these rates are also its pulled-back cotangents, since V's Hessian is symmetric
   const GaussianField<Dual<T>> d = gaussian_field(
       Dual<T>{m.x, x_rate}, Dual<T>{m.y, y_rate}, Dual<T>{m.a, m.a_rate * rate_bar}, Dual<T>{m.b, m.b_rate * rate_bar});
   G x_bar = d.x.tangent, y_bar = d.y.tangent, a_bar = 0.5 * d.xx.tangent, b_bar = 0.5 * d.yy.tangent;
   G a_rate_bar = 0.5 * field.xx * rate_bar, b_rate_bar = 0.5 * field.yy * rate_bar;
-  // back to the state before
+  // state before
   s.x += reach * kx;
   s.px -= kx;
   s.y += reach * ky;
@@ -132,7 +133,7 @@ GT_INLINE void slice_kick_adjoint(State<T>& s, Costate<T>& g, const SliceKickOp&
   G at_bar = m.a_rate * a_bar + m.b_rate * b_bar + 2.0 * (op.spp * a_rate_bar + op.sqq * b_rate_bar) +
              (1.0 / f.cosine) * reach_bar - op.slope_x * x_bar - op.slope_y * y_bar;
   cosine_bar -= (1.0 / f.cosine) * reach * reach_bar;
-  // place of the meeting: at = (swift zeta - z)/2
+  // collision point: at = (swift zeta - z)/2
   G zeta_bar = 0.5 * swift * at_bar;
   swift_bar += 0.5 * zeta * at_bar;
   g.z += zeta_bar / (1.0 + s.slip);

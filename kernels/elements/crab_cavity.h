@@ -15,7 +15,7 @@ GT_INLINE void crab_kick(State<T>& s, const CrabKickConstants<C>& op, const Refe
   crab_kick_by(s, op, ref, 1.0);
 }
 
-// Inverse: place and arrival time are the same on both sides.
+// Inverse: position and arrival time are the same before and after.
 template <class T, class C>
 GT_INLINE void uncrab_kick(State<T>& s, const CrabKickConstants<C>& op, const ReferenceConstants<C>& ref) {
   crab_kick_by(s, op, ref, -1.0);

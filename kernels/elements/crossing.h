@@ -15,7 +15,8 @@ GT_INLINE Crossing<C> crossing(const C& nx, const C& ny, const ReferenceConstant
   return {cosine, gamma, ref.inverse_gamma0_squared * gamma * gamma / (1.0 + gamma * cosine)};
 }
 
-// Adjoint: the bars of its factors, and of n^2 from elsewhere, in; nx, ny and the reference's beta0, 1/gamma0^2 out.
+// Adjoint: the bars of its factors, and other contributions to that of n^2, in; nx, ny and the reference's beta0,
+// 1/gamma0^2 out.
 template <class T>
 GT_INLINE void crossing_adjoint(const Crossing<double>& f, double nx, double ny, const Reference& ref,
                                 Cotangent<T> cosine_bar, Cotangent<T> gamma_bar, const Cotangent<T>& kappa_bar,
@@ -38,7 +39,7 @@ GT_INLINE void with_energy(State<T>& s, const T& e, const T& zeta, const Referen
   s.z = zeta * (1.0 + s.slip);
 }
 
-// Op is BoostConstants, or UnboostConstants where leaving the frame is undone.
+// Op is BoostConstants, or UnboostConstants to undo the transformation back to the lab.
 template <class T, class C, class Op>
 GT_INLINE void boost(State<T>& s, const Op& op, const ReferenceConstants<C>& ref) {
   const Crossing<C> f = crossing(op.nx, op.ny, ref);
@@ -85,7 +86,7 @@ GT_INLINE void unboost(State<T>& s, const Op& op, const ReferenceConstants<C>& r
   with_energy(s, excess, before, ref);
 }
 
-// Adjoint of with_energy: z, delta and all that follows in; those of e and zeta, and of the reference, out.
+// Adjoint of with_energy: z, delta, opd, inverse, slip in; e, zeta and the reference out.
 template <class T>
 GT_INLINE void with_energy_adjoint(const State<T>& s, Costate<T>& g, const Reference& ref, Cotangent<T>& e_bar,
                                    Cotangent<T>& zeta_bar) {
@@ -99,8 +100,8 @@ GT_INLINE void with_energy_adjoint(const State<T>& s, Costate<T>& g, const Refer
   e_bar = (2.0 / (ref.beta0 * ref.beta0)) * energy * gain_bar;
 }
 
-// Adjoint of energy = opd/(1 + slip), zeta = z/(1 + slip), e = beta0^2 delta (2 + delta)/(1 + energy): their bars in; z,
-// delta, opd, slip, which are set, and beta0 out.
+// Adjoint of energy = opd/(1 + slip), zeta = z/(1 + slip), e = beta0^2 delta (2 + delta)/(1 + energy): their bars in;
+// z, delta, opd, slip, which are set, and beta0 out.
 template <class T>
 GT_INLINE void of_energy_adjoint(const State<T>& s, Costate<T>& g, const Reference& ref, Cotangent<T> energy_bar,
                                  const Cotangent<T>& zeta_bar, const Cotangent<T>& e_bar) {
@@ -138,7 +139,7 @@ GT_INLINE void boost_adjoint(State<T>& s, Costate<T>& g, const Op& op, const Bar
   T over = 1.0 / (f.cosine * along - momentum);
   T way = place * over;
   T shift = f.gamma * zeta - f.kappa * place;
-  // places and time in the frame
+  // positions and time in the frame
   G px_bar = g.px + way * g.x, py_bar = g.py + way * g.y;
   G way_bar = px * g.x + py * g.y - (1.0 / f.gamma + e) * after_bar;
   e_bar -= way * after_bar;
@@ -170,7 +171,7 @@ GT_INLINE void boost_adjoint(State<T>& s, Costate<T>& g, const Op& op, const Bar
   momentum_bar += f.cosine * turned_bar;
   G squared_bar = (s.delta - h) * turned_bar;
   h_bar -= squared * turned_bar;
-  // what they are made of
+  // their arguments
   of_energy_adjoint(s, g, ref, s.slip * lean_bar, zeta_bar, f.gamma * e_bar);
   along_bar -= h * both * h_bar;
   G across_bar = both * h_bar - 0.5 * along_bar / along;
@@ -220,7 +221,7 @@ GT_INLINE void unboost_adjoint(State<T>& s, Costate<T>& g, const Op& op, const B
   g.beta0 += (2.0 * ref.beta0 * f.gamma) * momentum * excess_bar;
   G cosine_bar = (1.0 + f.gamma * e) * push_bar, along_bar = -push_bar;
   G kappa_bar = -momentum * push_bar;
-  // places and time in the lab
+  // positions and time in the lab
   G shift_bar = -(op.nx * g.x + op.ny * g.y), way_bar = -(s.px * g.x + s.py * g.y);
   G px_bar = g.px - way * g.x, py_bar = g.py - way * g.y;
   gamma_bar += before * shift_bar;
@@ -233,7 +234,7 @@ GT_INLINE void unboost_adjoint(State<T>& s, Costate<T>& g, const Op& op, const B
   gamma_bar -= (slow * slow) * (zeta + energy * way) * before_bar;
   cosine_bar -= beta2 * place * before_bar;
   g.beta0 -= (2.0 * ref.beta0 * f.cosine) * place * before_bar;
-  // the way to the plane
+  // path to the plane
   G ahead_bar = -way * ahead * way_bar;  // bar of 1/ahead
   G distance_bar = f.gamma * ahead * way_bar;
   gamma_bar += distance * ahead * way_bar + (momentum + squared * energy) * ahead_bar;
@@ -243,7 +244,7 @@ GT_INLINE void unboost_adjoint(State<T>& s, Costate<T>& g, const Op& op, const B
   cosine_bar += along * ahead_bar;
   along_bar += f.cosine * ahead_bar;
   zeta_bar -= squared * distance_bar;
-  // what they are made of
+  // their arguments
   G rise_bar = 0.5 * along_bar / along;
   cosine_bar += (2.0 * f.cosine) * rise_bar;
   e_bar += (2.0 / beta2) * energy * rise_bar + energy_bar;

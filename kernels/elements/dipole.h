@@ -41,7 +41,8 @@ GT_INLINE void undipole(State<T>& s, const DipoleConstants<C>& op, const Referen
   dipole_by(s, op, -1.0);
 }
 
-// Adjoint. The exit plane is crossed at the parameter tau; with dX, dZ the changes of place along and past the plane,
+// Adjoint. The exit plane is crossed at the parameter tau; with dX, dZ the changes of position along and past the
+// plane,
 //   dx' = dX - P' dZ/p',  dtau = -dZ/p'  (p, p' = sqrt(1 - slopes^2) before and after): see arc.h.
 // 1/p is again 1 + slope_excess. Kicks are linear in K = L k0/(1 + delta), whose bar follows from two sums.
 // All in; all transverse, opd, inverse, slip and the bars out.

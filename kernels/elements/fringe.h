@@ -63,7 +63,7 @@ GT_INLINE void fringe(State<T>& s, const FringeConstants<C>& op, const Reference
   s.z += (f.delta - bend * s.inverse) * half;
 }
 
-// Inverse: Newton's method for the old py. Returns phi there.
+// Inverse: Newton's method for py before the fringe. Returns phi there.
 template <class T, class C>
 GT_INLINE Phi<T> unfringe_by(State<T>& s, const FringeConstants<C>& op) {
   T half = 0.5 * s.y * s.y;
@@ -75,7 +75,7 @@ GT_INLINE Phi<T> unfringe_by(State<T>& s, const FringeConstants<C>& op) {
     T kick = f.value * s.y;
     T step = (py - kick - known) / (1.0 - f.py * s.y);
     py = py - step;
-    T next = kick * (step * step);  // its order: the curvature of phi in py is about -phi
+    T next = kick * (step * step);  // order of the next step: the curvature of phi in py is about -phi
     if (all_below(next * next, SMALL_STEP)) break;
   }
   Phi<T> f = scaled_phi(s, py, op.k0, op.gap);

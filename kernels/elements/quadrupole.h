@@ -72,7 +72,7 @@ GT_INLINE void drift_remainder(State<T>& s, C length) {
   s.z -= length * w;
 }
 
-// Kick of all multipoles but the gradient, which the matrix has.
+// Kick of all multipoles except the gradient, which is in the matrix.
 template <class T, class C>
 GT_INLINE void error_kick(State<T>& s, const QuadrupoleConstants<C>& op, C length) {
   if (op.skew)

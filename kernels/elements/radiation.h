@@ -3,7 +3,7 @@
 #include "bend.h"
 #include "straight.h"
 
-// Lose momentum by k, at fixed direction of (px, py) and fixed time; -k undoes it.
+// Momentum loss by k, at constant direction and time; -k undoes it.
 template <class T, class C>
 GT_INLINE void emit(State<T>& s, const T& k, const ReferenceConstants<C>& ref) {
   T velocity = 1.0 + s.slip;
@@ -25,7 +25,7 @@ GT_INLINE T brightness(const State<T>& s, const T& by, const T& bx) {
   return (by * by + bx * bx - along * along) * (1.0 + slope_excess(p * p + q * q));
 }
 
-// By + i Bx = sum (bn + i an)(x + i y)^n: what a kick over -1 and 1 would be.
+// By + i Bx = sum (bn + i an)(x + i y)^n: minus the kick in px and the kick in py, per length.
 template <class T, class C>
 GT_INLINE void multipole_field(const State<T>& s, const C* bn, const C* an, int terms, T& by, T& bx) {
   State<T> t = s;
@@ -50,7 +50,7 @@ GT_INLINE void radiation(State<T>& s, const RadiationConstants<C>& op, const Ref
   radiation_by(s, op, ref, 1.0);
 }
 
-// Inverse: place and direction, hence k, are the same on both sides.
+// Inverse: position and direction, hence k, are the same before and after.
 template <class T, class C>
 GT_INLINE void unradiation(State<T>& s, const RadiationConstants<C>& op, const ReferenceConstants<C>& ref) {
   radiation_by(s, op, ref, -1.0);

@@ -2,12 +2,12 @@
 #pragma once
 #include "../program/state.h"
 
-// Change the energy by step (in units of E0) at fixed place and time.
+// Change of the energy by step (in units of E0) at constant position and time.
 template <class T, class C>
 GT_INLINE void energy_step(State<T>& s, const T& step, const ReferenceConstants<C>& ref) {
   T velocity = 1.0 + s.slip;
   T energy = s.opd / velocity;
-  // the last term is 0, and not a number where more than the whole energy is taken: only squares follow
+  // the last term is 0, or NaN if the particle loses more than its whole energy, since only squares follow
   T gain = step * (2.0 * energy + step) / (ref.beta0 * ref.beta0) + 0.0 * sqrt(energy + step);
   T opd = sqrt(s.opd * s.opd + gain);
   s.delta += gain / (opd + s.opd);
@@ -27,14 +27,15 @@ GT_INLINE void rf_kick(State<T>& s, const RfKickConstants<C>& op, const Referenc
   rf_kick_by(s, op, ref, 1.0);
 }
 
-// Inverse: the arrival time, hence the step, is the same on both sides.
+// Inverse: the arrival time, hence the step, is the same before and after.
 template <class T, class C>
 GT_INLINE void unrf_kick(State<T>& s, const RfKickConstants<C>& op, const ReferenceConstants<C>& ref) {
   rf_kick_by(s, op, ref, -1.0);
 }
 
 // Adjoint of energy_step from the state after; delta, z (and opd, inverse, slip) in and out, and the bar of the step
-// and of the reference's beta0, 1/gamma0^2. Of E/E0 = energy: d(1+delta) = energy d(energy)/(beta0^2 (1+delta)), d(beta/beta0) = d(delta)/(gamma0^2 energy^3).
+// and of the reference's beta0, 1/gamma0^2. Of E/E0 = energy: d(1+delta) = energy d(energy)/(beta0^2 (1+delta)),
+// d(beta/beta0) = d(delta)/(gamma0^2 energy^3).
 template <class T>
 GT_INLINE void energy_step_adjoint(State<T>& s, Costate<T>& g, const T& step, const Reference& ref,
                                    Cotangent<T>& step_bar) {

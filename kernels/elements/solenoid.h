@@ -60,7 +60,7 @@ GT_INLINE void solenoid_adjoint(State<T>& s, Costate<T>& g, const SolenoidOp& op
   T sine = turn * sinc, swing = reach * sinc;
   T x = c * s.x + swing * s.px, y = c * s.y + swing * s.py;
   T px = c * s.px - k * sine * s.x, py = c * s.py - k * sine * s.y;
-  // out of the turning frame
+  // from the rotating frame
   Cotangent<T> c_bar = g.x * x + g.y * y + g.px * px + g.py * py;
   Cotangent<T> sine_bar = g.x * y - g.y * x + g.px * py - g.py * px;
   Cotangent<T> x_bar = c * g.x - sine * g.y, y_bar = sine * g.x + c * g.y;

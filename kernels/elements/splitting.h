@@ -1,9 +1,9 @@
-// Symmetric splittings; twin of gputrack/elements/splitting.py, whose numbers these are.
+// Symmetric splittings, with the coefficients of gputrack/elements/splitting.py; its twin.
 #pragma once
 #include "../target.h"
 
 constexpr int SCHEMES = 7, ALL_STAGES = 36;
-// Where the stages of each scheme begin in INNER; in OUTER, which has one more for each scheme, as many places later.
+// First stage of each scheme in INNER; OUTER has one more stage for each preceding scheme.
 GT_CONSTANT int FIRST_STAGE[SCHEMES + 1] = {0, 1, 4, 11, 13, 16, 22, 36};
 GT_CONSTANT double OUTER[ALL_STAGES + SCHEMES] = {
     // leap-frog
@@ -48,12 +48,12 @@ GT_CONSTANT double INNER[ALL_STAGES] = {
 
 GT_INLINE int stage_number(int scheme) { return FIRST_STAGE[scheme + 1] - FIRST_STAGE[scheme]; }
 
-// Outer steps are numbered from the end of a slice, 0, to its middle, as the other half is the same; last comes the one
-// between two slices, twice the first.
+// Outer steps are numbered from the end of a slice, 0, to its middle, as the other half is the same; the last number is
+// the step between two slices, twice the first.
 GT_INLINE int last_outer(int scheme) { return stage_number(scheme) / 2 + 1; }
 GT_INLINE double outer_part(int scheme, int number) { return OUTER[FIRST_STAGE[scheme] + scheme + number]; }
 
-// outer(part, number) and inner(part) act over a fraction of the length.
+// outer(part, number) and inner(part) are steps over a fraction of the length.
 template <class Outer, class Inner>
 GT_INLINE void compose(int scheme, int slices, Outer outer, Inner inner) {
   const int stages = stage_number(scheme);

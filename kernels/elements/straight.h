@@ -1,9 +1,9 @@
-// Twin of gputrack/elements/straight.py. Bodies run by fast/straight.h.
+// Twin of gputrack/elements/straight.py. Bodies use fast/straight.h.
 #pragma once
 #include "splitting.h"
 #include "drift.h"
 
-constexpr int MAX_TERMS = 21;  // orders up to 20, as gputrack/elements/element.py admits
+constexpr int MAX_TERMS = 21;  // orders up to 20, as in gputrack/elements/element.py
 
 // Coefficient n of a field, 0 for the order LEFT_OUT.
 template <int LEFT_OUT, class C>
@@ -13,8 +13,7 @@ GT_INLINE C coefficient(const C* c, int n) {
 }
 
 // px -= L Re f, py += L Im f with f = sum_n (bn + i an)(x + i y)^n = By + i Bx over the rigidity [1/m], bn and an in
-// m^-(n+1). Without SKEW all an are 0; TERMS, where not 0, is the known number of terms; the order LEFT_OUT is not
-// there.
+// m^-(n+1). Without SKEW all an are 0; TERMS, if not 0, is the known number of terms; the order LEFT_OUT is omitted.
 template <bool SKEW = true, int TERMS = 0, int LEFT_OUT = -1, class T, class L, class C>
 GT_INLINE void multipole_kick(State<T>& s, L length, const C* bn, const C* an, int terms) {
   const int count = TERMS ? TERMS : terms;

@@ -1,5 +1,5 @@
-// Blocks of packs on the host: how particles come into them, leave them, and are lost from them. Packs of a block pass
-// each op together, so that its constants are read once.
+// Blocks of packs on the host: loading, storing and loss of particles. Packs of a block pass each op together, so that
+// its constants are read once.
 //
 // T is the number type of the coordinates: Pack, or dual numbers of packs (host/dual_block.h). C is that of the
 // constants: double, or dual numbers of doubles.
@@ -7,9 +7,9 @@
 #include "../program/losses.h"
 #include "../program/run.h"
 
-constexpr int BLOCK = 8;  // packs that travel together; their states fit the first-level cache
+constexpr int BLOCK = 8;  // packs that are tracked together; their states fit in the L1 cache
 
-// Where the numbers of one lane after the other lie: an array for each part of T. Null: read as 0, not written.
+// Arrays with consecutive numbers of the lanes, one for each part of T. Null: read as 0, not written.
 template <class T>
 struct Places;
 template <>
@@ -17,10 +17,10 @@ struct Places<Pack> {
   double* at;
 };
 
-// What of a bar is a derivative with respect to a constant: of a dual number, its tangent.
+// Part of a bar that is the derivative with respect to a constant: of a dual number, its tangent.
 GT_INLINE const Pack& last_part(const Pack& bar) { return bar; }
 
-// Numbers i, i + 1, ... of an array into the lanes, 0 where a lane's bit is not set; and from them.
+// Load numbers i, i + 1, ... of an array into the lanes, 0 where a lane's bit is not set; and store them.
 GT_INLINE Pack gathered(const Places<Pack>& from, Integer i, unsigned lanes) {
   alignas(64) double numbers[LANES] = {};
   if (from.at)
@@ -38,7 +38,7 @@ GT_INLINE void scatter(const Pack& a, const Places<Pack>& to, Integer i, unsigne
     if (lanes >> lane & 1u) to.at[i + lane] = numbers[lane];
 }
 
-// A run on numbers T. Where LOSSES is false, no particle is lost: what fails becomes NaN.
+// Run with numbers T. Without LOSSES no particle is lost: invalid coordinates become NaN.
 template <class T, class C, bool LOSSES>
 struct Passage {
   Run run;
@@ -50,10 +50,10 @@ struct Passage {
 template <class T>
 struct Block {
   State<T> states[BLOCK];
-  unsigned alive[BLOCK];  // a bit for each lane
+  unsigned alive[BLOCK];  // one bit per lane
   Integer first[BLOCK];   // particle of lane 0
   int packs;
-  unsigned any;  // not 0 where any particle survives
+  unsigned any;  // not 0 if any particle survives
 };
 
 template <class T>
@@ -61,7 +61,7 @@ GT_INLINE T* coordinate_of(State<T>& s, int c) {
   return &s.x + c;
 }
 
-// Surviving particles of begin .. end-1, as many as fit.
+// Load the surviving particles of begin .. end-1, as many as fit.
 template <class T, class C, bool LOSSES>
 static void load(const Passage<T, C, LOSSES>& passage, Block<T>& b, Integer begin, Integer end) {
   const Run& run = passage.run;
@@ -87,7 +87,7 @@ static void store(const Passage<T, C, LOSSES>& passage, Block<T>& b) {
       scatter(*coordinate_of(b.states[p], c), passage.coordinates, c * passage.run.n + b.first[p], b.alive[p]);
 }
 
-// Take lanes out of a pack: their last good coordinates, `before`, are stored; zeros travel on in their place.
+// Remove lanes from a pack: their last valid coordinates, `before`, are stored; zeros are tracked in their place.
 template <class T, class C, bool LOSSES>
 GT_APART void lose(const Passage<T, C, LOSSES>& passage, Block<T>& b, int p, unsigned lost, const T* before,
                    Integer turn, int op, int code) {

@@ -1,4 +1,4 @@
-// Blocks of packs with tangents: each part of a dual number has an array of its own.
+// Blocks of packs with tangents: one array for each part of a dual number.
 #pragma once
 #include "../numbers/dual.h"
 #include "block.h"

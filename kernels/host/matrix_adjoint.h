@@ -1,6 +1,6 @@
-// Derivatives of transfer matrices: the backward sweep on dual numbers, once through a program, for tangents v along
-// which orbits are displaced. With cotangents U of J v (J the matrix from the start), the tangents of the bars that the
-// sweep gathers are the derivatives of <U, J v>; tangents of cotangents are cotangents of the orbit itself.
+// Derivatives of transfer matrices: backward sweep on dual numbers, once through a program, for displacements v of the
+// orbit. With cotangents U of J v (J is the matrix from the start), the tangents of the resulting bars are the
+// derivatives of <U, J v>, and the tangents of the cotangents are the cotangents of the orbit.
 #pragma once
 #include "dual_block.h"
 #include "sweep.h"

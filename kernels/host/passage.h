@@ -1,8 +1,8 @@
-// Runs of a program on the host, forwards or backwards, for any number type: see block.h.
+// Run of a program on the host, forwards or backwards, for any number type: see block.h.
 #pragma once
 #include "block.h"
 
-// One op on every pack of the block.
+// Apply one op to every pack of the block.
 template <class T, class C, bool LOSSES, class Map>
 GT_INLINE void pass(const Passage<T, C, LOSSES>& passage, Block<T>& b, Integer turn, int op, Map map) {
   const double limit_squared = passage.run.limit * passage.run.limit;
@@ -41,7 +41,7 @@ static void record(const Passage<T, C, LOSSES>& passage, Block<T>& b, Integer tu
       scatter(*coordinate_of(b.states[p], c), passage.records, start + c * passage.run.n + b.first[p], b.alive[p]);
 }
 
-// One function per kind of map: small functions let the compiler find registers for all that they need.
+// One function per kind of map: small functions fit in registers.
 template <bool backwards, class Map, class T, class C, bool LOSSES, class Op>
 GT_APART void pass_map(const Passage<T, C, LOSSES>& passage, Block<T>& b, Integer turn, int k, const Op& op) {
   pass(passage, b, turn, k, [&](State<T>& s) GT_LAMBDA {
@@ -52,7 +52,7 @@ GT_APART void pass_map(const Passage<T, C, LOSSES>& passage, Block<T>& b, Intege
   });
 }
 
-// What is done where an op stands.
+// Action at an op.
 template <bool backwards, class T, class C, bool LOSSES>
 struct Step {
   const Passage<T, C, LOSSES>& passage;
@@ -76,7 +76,7 @@ static void pass_op(const Passage<T, C, LOSSES>& passage, Block<T>& b, Integer t
   at_op(integers, passage.constants + integers[1], Step<backwards, T, C, LOSSES>{passage, b, turn, k});
 }
 
-// All turns for particles begin .. end-1; backwards, the last turn and the last op come first.
+// All turns for particles begin .. end-1; backwards, in reverse order of turns and ops.
 template <bool backwards, class T, class C, bool LOSSES>
 static void run_turns(const Passage<T, C, LOSSES>& passage, Integer begin, Integer end) {
   const Run& run = passage.run;
@@ -86,7 +86,7 @@ static void run_turns(const Passage<T, C, LOSSES>& passage, Integer begin, Integ
     Block<T> b;
     load(passage, b, i, end);
     Integer turn = backwards ? run.first_turn + run.turns - 1 : run.first_turn;
-    // particles that start beyond the limits are lost before the first op
+    // lose particles that start beyond the limits, before the first op
     if constexpr (LOSSES) pass(passage, b, turn, first, [](State<T>&) {});
     for (Integer left = run.turns; left > 0 && b.any; --left, turn += way)
       for (int k = first; k != behind && b.any; k += way) pass_op<backwards>(passage, b, turn, k);

@@ -1,27 +1,27 @@
-// The sums over particles on a host: particles side by side in vector registers, blocks of them in the first cache.
+// Sums over particles on the host: particles side by side in vector registers, blocks of them in the L1 cache.
 #pragma once
 #include "../collective/pipe_modes.h"
 #include "row_sums.h"
 
-constexpr bool MANY = WIDTH == 8;  // vector registers are 32, not 16
+constexpr bool MANY = WIDTH == 8;  // 32 vector registers instead of 16
 constexpr int PAIR = 2;            // packs that share each number of the table
 constexpr int TOGETHER = MANY && NX % 6 == 0 ? 6 : ROWS;
 constexpr int TILE = MANY && NY % 6 == 0 ? 6 : ROWS;  // ROWS times TILE sums are in registers
 constexpr int most(int a, int b) { return a > b ? a : b; }
 
-// Packs whose waves, one column for each, are kept while products of them are added up: beside the sums in a first cache
-// of 48 kB where that goes, else in the second. A column is one longer than its waves, lest all begin in the same place.
+// Packs in a block, with one column of waves each: they fit in an L1 cache of 48 kB together with the sums, if
+// possible, else in the L2 cache. Columns have one additional entry, so that they do not map to the same cache set.
 constexpr int COLUMN = NX + NY + 1, BLOCK = most(576 / (NX + NY), 8);
 constexpr int ADJOINT_COLUMN = 2 * NX + 3 * NY + 1, ADJOINT_BLOCK = MODES < 200 ? 6 : 16;
 
-constexpr Integer AHEAD = 8 * LANES;  // particles between the one that is kicked and the one that memory is asked for
+constexpr Integer AHEAD = 8 * LANES;  // distance of prefetching, in particles
 
-// Waves of PAIR packs, of each kind one after the other.
+// Waves of PAIR packs, each kind consecutively.
 struct PairWaves {
   Number sx[PAIR * NX], tx[PAIR * NX], sy[PAIR * NY], ty[PAIR * NY];
 };
 
-// Numbers of scratch memory for one call; the largest needs are those of depositions.
+// Size of the scratch memory of one call, in numbers; largest for depositions.
 extern "C" Integer pipe_scratch() {
   return (Integer)LANES * (3 * MODES + most(BLOCK * COLUMN, ADJOINT_BLOCK * ADJOINT_COLUMN) + 2 * PAIR * (NX + NY));
 }
@@ -43,7 +43,7 @@ GT_INLINE void add_products(const Number* left, const Number* right, int columns
     }
 }
 
-// Tiles of vectors to a matrix of numbers; lanes are added up in their order.
+// Tiles of vectors to a matrix of numbers; lanes are summed in order.
 GT_INLINE void add_lanes(const Number* sums, double* out) {
   for (int l = 0; l < NX; l += ROWS)
     for (int m = 0; m < NY; m += TILE)
@@ -81,7 +81,7 @@ GT_FUNCTION void deposit(const PipeRun& run, Integer first, Integer end, double*
   add_lanes(sums, density);
 }
 
-// The same, and p_lm = sum p_i 2 cos_l sin_m, q_lm = sum q_i sin_l 2 cos_m with the bars p, q of px, py.
+// The density, and p_lm = sum p_i 2 cos_l sin_m, q_lm = sum q_i sin_l 2 cos_m with the bars p, q of px, py.
 GT_FUNCTION void deposit_adjoint(const PipeRun& run, Integer first, Integer end, double* density, double* p_sums,
                                  double* q_sums, double* scratch) {
   Number *const sums = (Number*)scratch, *const block = sums + 3 * MODES;
@@ -108,7 +108,7 @@ GT_FUNCTION void deposit_adjoint(const PipeRun& run, Integer first, Integer end,
   add_lanes(sums + 2 * MODES, q_sums);
 }
 
-// Waves of PAIR packs from `start` on; where there is one pack less it comes twice.
+// Waves of PAIR packs from `start` on; a single pack is used twice.
 GT_INLINE void pair_of_waves(const PipeRun& run, Integer start, Integer end, PairWaves& w) {
   GT_UNROLL for (int k = 0; k < PAIR; ++k) {
     const Integer i = start + k * LANES < end ? start + k * LANES : start;
@@ -117,7 +117,7 @@ GT_INLINE void pair_of_waves(const PipeRun& run, Integer start, Integer end, Pai
   }
 }
 
-// Gives those lanes that are not good their old momenta, and codes. How many these are.
+// Restore the momenta of invalid lanes and set their loss codes; returns their number.
 GT_OUT_OF_LINE int put_back(const PipeRun& run, Integer i, Integer end, unsigned good, const Number& old_x,
                             const Number& old_y) {
   double *row = run.coordinates + run.n, *other = run.coordinates + 3 * run.n;
@@ -133,7 +133,7 @@ GT_OUT_OF_LINE int put_back(const PipeRun& run, Integer i, Integer end, unsigned
   return count;
 }
 
-// Momenta of a pack after a kick, but for those particles that could not go forward with them. How many these are.
+// Store the momenta of a pack after a kick, except for particles that are lost; returns their number.
 GT_INLINE int save_kick(const PipeRun& run, Integer i, Integer end, const Number& fx, const Number& fy) {
   double *row = run.coordinates + run.n, *other = run.coordinates + 3 * run.n;
   const Number old_x = load(row, i, end), old_y = load(other, i, end);
@@ -143,19 +143,19 @@ GT_INLINE int save_kick(const PipeRun& run, Integer i, Integer end, const Number
   save(row, i, end, px);
   save(other, i, end, py);
   if (__builtin_expect(good == ALL_LANES, 1)) return 0;
-  const Number lost_x = old_x, lost_y = old_y;  // only these are in memory
+  const Number lost_x = old_x, lost_y = old_y;  // copies, since their address is taken
   return put_back(run, i, end, good, lost_x, lost_y);
 }
 
-// Asks memory for the pack i of x, px, y, py, and with a `count` of 5 of delta: so many rows at once are more than the
-// processor foresees where they are in none of its caches.
+// Prefetch pack i of x, px, y, py, and for `count` 5 also of delta: the hardware does not prefetch so many rows at
+// once.
 GT_INLINE void ask_for(const double* coordinates, Integer n, Integer i, int count) {
   constexpr int rows[5] = {0, 1, 2, 3, 5};
   if (i >= n) return;
   for (int k = 0; k < count; ++k) __builtin_prefetch(coordinates + rows[k] * n + i);
 }
 
-// px -= c fx, py -= c fy. How many cannot be tracked on.
+// px -= c fx, py -= c fy; returns the number of particles lost.
 extern "C" Integer pipe_kick(const PipeRun* arguments, Integer first, Integer end, double* scratch) {
   const PipeRun run = *arguments;
   PairWaves& w = *(PairWaves*)scratch;
@@ -171,7 +171,7 @@ extern "C" Integer pipe_kick(const PipeRun* arguments, Integer first, Integer en
   return lost;
 }
 
-// Undoes the kick and pulls the cotangents back.
+// Undo the kick and pull cotangents back.
 extern "C" Integer pipe_kick_adjoint(const PipeRun* arguments, Integer first, Integer end, double* scratch) {
   const PipeRun run = *arguments;
   const Integer n = run.n;
@@ -201,8 +201,8 @@ extern "C" Integer pipe_kick_adjoint(const PipeRun* arguments, Integer first, In
   return 0;
 }
 
-// Parts of `size` particles each, from first to end; each has its rows in `sums` (parts, 1 or 3, horizontal, vertical):
-// density, and for the adjoint what `deposit_adjoint` adds to it.
+// Parts `first` to `end` of `size` particles each, with rows in `sums` (parts, 1 or 3, horizontal, vertical): density,
+// and for the adjoint the further sums of `deposit_adjoint`.
 extern "C" void pipe_deposit(const PipeRun* run, Integer size, Integer first, Integer end, int adjoint, double* sums,
                              double* scratch) {
   for (Integer part = first; part < end; ++part) {

@@ -1,8 +1,8 @@
-// Rows of one number for each particle, a pack at a time, on a host.
+// Rows with one number per particle, a pack at a time, on the host.
 #pragma once
 #include "../target.h"
 
-// A vector anywhere in memory. Copies by memcpy go through halves of registers, which the next reader waits for.
+// Unaligned vector in memory. Copies by memcpy use half registers, which stalls the next load.
 typedef double Loose __attribute__((vector_size(8 * WIDTH), aligned(8), may_alias));
 
 GT_OUT_OF_LINE void load_some(const double* numbers, Integer count, Number& r) {
@@ -14,7 +14,7 @@ GT_OUT_OF_LINE void save_some(double* numbers, Integer count, const Number& valu
   std::memcpy(numbers, &value, sizeof(double) * count);
 }
 
-// Beyond the last particle there are zeros.
+// Zeros beyond the last particle.
 GT_INLINE Number load(const double* row, Integer i, Integer end) {
   Number r;
   if (__builtin_expect(end - i >= LANES, 1)) {
@@ -30,7 +30,7 @@ GT_INLINE void save(double* row, Integer i, Integer end, const Number& value) {
   if (__builtin_expect(end - i >= LANES, 1)) {
     GT_UNROLL for (int k = 0; k < PARTS; ++k) *(Loose*)(row + i + k * WIDTH) = value.part[k];
   } else {
-    const Number some = value;  // lest `value` be in memory
+    const Number some = value;  // keeps `value` in a register
     save_some(row + i, end - i, some);
   }
 }

@@ -1,4 +1,4 @@
-// Backward sweeps on the host, for any number type: each op is undone while cotangents are pulled back through it.
+// Backward sweep on the host, for any number type: undo each op, and pull cotangents back through it.
 #pragma once
 #include "../program/moments.h"
 #include "block.h"
@@ -8,7 +8,7 @@ constexpr int MAX_CONSTANTS = 1024;  // of one op
 // `gradient` and `reference` are sums over particles of the bars' last part (see `last_part`).
 template <class T>
 struct Pullback {
-  Passage<T, double, true> passage;  // coordinates after the run; of survivors, those before it when done
+  Passage<T, double, true> passage;  // coordinates after the run, replaced by those before it
   Places<T> cotangents;              // (6, n), likewise
   Places<T> seeds;                   // cotangents of the records, laid out as run.records
   double* gradient;                  // (constants,), added to
@@ -54,7 +54,7 @@ static void store_costates(const Pullback<T>& sweep, Block<T>& b, CoBlock<T>& co
   }
 }
 
-// A particle lost at this op in this turn is restored before it, with the cotangent of its last coordinates.
+// Restore particles lost at this op in this turn, with the cotangents of their last coordinates.
 template <class T>
 static void restore(const Pullback<T>& sweep, Block<T>& b, CoBlock<T>& co, Integer turn, int k) {
   const Run& run = sweep.passage.run;
@@ -78,7 +78,7 @@ static void restore(const Pullback<T>& sweep, Block<T>& b, CoBlock<T>& co, Integ
   }
 }
 
-// Cotangents of recorded moments are pulled back to the particles where they were recorded.
+// Pull cotangents of recorded moments back to the particles at the record.
 template <class T>
 static void add_moment_seeds(const Pullback<T>& sweep, Block<T>& b, CoBlock<T>& co, const double* seed) {
   const Places<Pack> weights = {const_cast<double*>(sweep.weights)};
@@ -88,7 +88,7 @@ static void add_moment_seeds(const Pullback<T>& sweep, Block<T>& b, CoBlock<T>& 
   }
 }
 
-// Cotangents of recorded coordinates are added where they were recorded.
+// Add cotangents of recorded coordinates at their records.
 template <class T>
 static void add_seeds(const Pullback<T>& sweep, Block<T>& b, CoBlock<T>& co, Integer turn, const RecordOp& op) {
   if (const double* moments = moment_seeds_of(sweep, op, turn)) return add_moment_seeds(sweep, b, co, moments);
@@ -111,7 +111,7 @@ GT_APART void pull_map(const Pullback<T>& sweep, Block<T>& b, CoBlock<T>& co, co
   for (int i = 0; i < size; ++i) gradient[i] += sum_of(last_part(storage[i]));
 }
 
-// What is done where an op stands; what an aperture loses is restored by the loop.
+// Action at an op; particles lost at apertures are restored by the loop.
 template <class T>
 struct Pull {
   const Pullback<T>& sweep;

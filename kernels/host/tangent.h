@@ -4,8 +4,8 @@
 #include "dual_block.h"
 #include "passage.h"
 
-// Track particles begin .. end-1 and their tangents for all turns. Lost particles have the tangents of their last good
-// coordinates.
+// Track particles begin .. end-1 with their tangents for all turns. Lost particles have the tangents of their last
+// valid coordinates.
 extern "C" void gputrack_tangent(const TangentRun* t, Integer begin, Integer end) {
   const Run& run = t->run;
   const Passage<Dual<Pack>, Dual<double>, true> passage = {

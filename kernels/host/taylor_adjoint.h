@@ -1,4 +1,4 @@
-// The backward sweep of power series, on the host: one map, from after a program to before it, see series_adjoint.h.
+// Backward sweep of power series on the host: one map, from after a program to before it, see taylor/functional.h.
 #pragma once
 #include "taylor.h"
 #include "../taylor/functional.h"
@@ -30,7 +30,7 @@ static void add_seeds(const SeriesSweep& sweep, Costate<Series>& g, const Record
   g.delta += seed.delta;
 }
 
-// One function per kind of map: the compiler's memory and time.
+// One function per kind of map, to limit the compiler's memory and time.
 template <class Map, class Op>
 GT_APART void pull_map(State<Series>& s, Costate<Series>& g, const Op& op, Functional* storage, const Reference& ref,
                        double* gradient) {
@@ -40,7 +40,7 @@ GT_APART void pull_map(State<Series>& s, Costate<Series>& g, const Op& op, Funct
   for (int i = 0; i < size; ++i) gradient[i] += constant_of(storage[i]);
 }
 
-// What is done where an op stands.
+// Action at an op.
 struct Pull {
   const SeriesSweep& sweep;
   State<Series>& s;
@@ -64,7 +64,7 @@ static void pull_op(const SeriesSweep& sweep, State<Series>& s, Costate<Series>&
         Pull{sweep, s, g, storage, ref, sweep.gradient + integers[1]});
 }
 
-// `buffer`: room for max_constants Functionals.
+// `buffer`: memory for max_constants Functionals.
 extern "C" void gputrack_series_sweep(const SeriesSweep* sweep_pointer, void* buffer) {
   const SeriesSweep& sweep = *sweep_pointer;
   const Number* const members = sweep.run.reference;

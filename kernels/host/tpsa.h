@@ -1,10 +1,10 @@
-// Truncated power series by a host compiler: tiles [tile][row][lane] of one or eight maps, real or complex.
+// Truncated power series on the host: tiles [tile][row][lane] of one or eight maps, real or complex.
 // Complex numbers have their real parts before their imaginary ones in each row: [tile][row][part][lane].
 #pragma once
 #include "../tpsa/inverse.h"
 
 constexpr int TILE = 8;
-constexpr int MOST_SERIES = 64;  // taken through the tree of monomials at once
+constexpr int MOST_SERIES = 64;  // largest number of series in one traversal of the tree of monomials
 static_assert(LANES == TILE, "Pack must hold a tile");
 typedef double Loaded __attribute__((vector_size(8 * WIDTH), aligned(8), may_alias));
 
@@ -78,7 +78,7 @@ struct Memory<Complex<V>> {
   static GT_INLINE Complex<V> zero() { return {Memory<V>::zero(), Memory<V>::zero()}; }
 };
 
-// Rows that lie one after the other.
+// Contiguous rows.
 template <class V>
 struct Tile {
   typedef V Value;
@@ -97,7 +97,7 @@ struct Tile {
   }
 };
 
-// One vector of a tile, for text without loops: eight sums at a time stay in registers.
+// One vector of a tile, for unrolled code: eight sums at a time are held in registers.
 template <class V>
 struct Strip;
 template <>
@@ -142,7 +142,7 @@ struct Sums {
   }
 };
 
-// What is done for each tile, with the length of a row and whatever reads it. kind: 0 one map, 1 eight maps; + 2 complex.
+// Action for each tile, with the length of a row and its access type. kind: 0 one map, 1 eight maps; + 2 complex.
 template <class Work>
 static void over_tiles(int kind, long tiles, const Work& work) {
   for (long tile = 0; tile < tiles; ++tile) {
@@ -153,17 +153,17 @@ static void over_tiles(int kind, long tiles, const Work& work) {
   }
 }
 
-// What the arguments of a call are, in one integer: the kind of tiles in the lowest byte, then orders of series.
+// Description of the arguments of a call in one integer: the kind of tiles in the lowest byte, then orders of series.
 struct Shape {
   int kind, first, second, third;
   explicit Shape(long packed)
       : kind(packed & 255), first(packed >> 8 & 255), second(packed >> 16 & 255), third(packed >> 24 & 255) {}
 };
 
-// Where NumPy keeps the address of an array's data.
+// Member of NumPy's array object with the address of its data.
 typedef double* const* Place;
 
-// Where a tile of a series begins whose rows go up to an order.
+// Start of a tile of a series with rows up to an order.
 template <class A, class P>
 GT_INLINE P* tile_of(const Tables& t, const A&, P* data, long tile, int order) {
   return data + tile * t.first[order + 1] * A::ROW;
@@ -174,13 +174,13 @@ GT_INLINE int row_doubles(int kind) { return (kind & 1 ? TILE : 1) * (kind & 2 ?
 
 GT_INLINE int real_lanes(int kind) { return kind & 2 ? 0 : row_doubles(kind); }
 
-// e = E a, which multiplies what is of degree d by d.
+// e = E a, which multiplies terms of degree d by d.
 template <class A>
 GT_INLINE void weigh(const Tables& t, const A& at, const double* a, int ha, double* e) {
   for (int k = 0; k < t.first[ha + 1]; ++k) at.store(e, k, (double)t.degrees[k] * at.load(a, k));
 }
 
-// Memory that begins on a cache line.
+// Memory aligned to a cache line.
 template <class V>
 struct Room {
   char* const memory;
@@ -192,7 +192,7 @@ struct Room {
   V& operator[](long i) const { return begin[i]; }
 };
 
-// Series by pairs of numbers: where the address stands, and the order.
+// Series as pairs of numbers: the place of the address, and the order.
 struct Given {
   const long* at;
   const double* data(int i) const { return *(Place)at[2 * i]; }
@@ -230,7 +230,7 @@ void tpsa_quotient(const Tables* t, long shape, long tiles, Place a, Place b, Pl
   });
 }
 
-// Constant parts of functions: here of real series, by the caller of complex ones.
+// Constant parts of functions: computed here for real series, by the caller for complex ones.
 void tpsa_exponential(const Tables* t, long shape, long tiles, Place a, Place f) {
   const Shape is(shape);
   const int ha = is.first, hf = is.second;
@@ -271,8 +271,8 @@ void tpsa_square_root(const Tables* t, long shape, long tiles, Place a, Place f)
   });
 }
 
-// `given`: number of series of a, order of the result, whether the adjoint is asked for; of each series of a, then of b,
-// where its address stands and its order; where that of the results stands, (series, tiles, rows, lanes).
+// `given`: number of series of a, order of the result, whether to compute the adjoint; for each series of a, then of b,
+// the place of its address and its order; the place of the address of the results, (series, tiles, rows, lanes).
 void tpsa_compose(const Tables* t, long kind, long tiles, const long* given) {
   const int na = given[0], hc = given[1], nb = t->dimensions, size = t->first[t->order + 1];
   const Given a{given + 3}, b{a.at + 2 * na};
@@ -310,8 +310,9 @@ void tpsa_compose(const Tables* t, long kind, long tiles, const long* given) {
   });
 }
 
-// `given`: number of variables, order of the result; of each series where its address stands and its order; where that
-// of the results stands, (variables, tiles, rows, lanes). 0, or 1 where a linear part is singular, 2 where a constant part is not 0.
+// `given`: number of variables, order of the result; for each series the place of its address and its order; the place
+// of the address of the results, (variables, tiles, rows, lanes). Returns 0, or 1 if a linear part is singular, 2 if a
+// constant part is not 0.
 long tpsa_inverse(const Tables* t, long kind, long tiles, const long* given) {
   const int n = given[0], hc = given[1], dimensions = t->dimensions, size = t->first[t->order + 1], row = row_doubles(kind);
   const Given a{given + 2};

@@ -12,5 +12,5 @@ extern "C" void gputrack_track(const Run* run, Integer begin, Integer end, int b
     run_turns<false>(passage, begin, end);
 }
 
-// Particles of a pack; ranges that begin with a whole one leave no lane empty but in the last.
+// Particles of a pack; ranges in multiples of it leave no lane empty, except in the last pack.
 extern "C" int gputrack_lanes() { return LANES; }

@@ -4,7 +4,7 @@
 
 GT_CONSTANT double ROUND = 1.5 * 1.5;
 GT_CONSTANT double CUT = 36.0;
-GT_CONSTANT double CORE = 6.0;  // exponent, up to which the shorter rule reaches 1e-14
+GT_CONSTANT double CORE = 6.0;  // largest exponent for which the shorter rule is accurate to 1e-14
 // clang-format off
 GT_CONSTANT double NODES[24] = {
     0.00240639000148932, 0.012635722014345251, 0.030862723998633622, 0.056792236497799485, 0.08999900701304854,
@@ -38,7 +38,7 @@ GT_INLINE GaussianField<T> choose(unsigned lanes, const GaussianField<T>& a, con
   return {choose(lanes, a.x, b.x), choose(lanes, a.y, b.y), choose(lanes, a.xx, b.xx), choose(lanes, a.yy, b.yy)};
 }
 
-// Gauss's rule up to u = reach, a number without derivatives.
+// Gauss-Legendre rule up to u = reach, a number without derivatives.
 template <int N, class T, class V>
 GT_APART GaussianField<T> by_rule(const double (&nodes)[N], const double (&weights)[N], const V& reach, const T& x,
                                   const T& y, const T& a, const T& b) {
@@ -107,7 +107,7 @@ GT_INLINE GaussianField<T> elliptic(const T& x, const T& y, const T& a, const T&
   return tall == ALL_LANES ? turned : choose(tall, turned, f);
 }
 
-// Each lane takes the branch that it takes alone.
+// The branch of each lane does not depend on other lanes.
 template <class T>
 GT_APART GaussianField<T> gaussian_field(const T x, const T y, const T a, const T b) {
   const auto u = value_of(a), v = value_of(b);

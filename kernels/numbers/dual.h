@@ -1,6 +1,6 @@
-// Number with a tangent: value + epsilon tangent, epsilon^2 = 0. T is what runs through the maps, double or a pack of
-// them; constants are Dual<double>, so that operations of both spread no zeros over packs.
-// Tangents are of the type that cotangents have: they too are only added, and multiplied by values.
+// Number with a tangent: value + epsilon tangent, epsilon^2 = 0. T is the number type of the maps, double or a pack of
+// them; constants are Dual<double>, to avoid broadcasts of their tangents over packs.
+// Tangents have the type of cotangents: they too are only added, and multiplied by values.
 #pragma once
 #include "smooth.h"
 
@@ -13,7 +13,7 @@ GT_INLINE T zero_like(const T&) {
 template <class T>
 struct Dual;
 
-// What a number of a nest of duals is made of; without a nest, nothing that a number could be.
+// Type inside nested dual numbers; without nesting, a type other than any number.
 template <class T>
 struct Innermost {
   struct type {};
@@ -117,7 +117,7 @@ GT_INLINE Dual<T> decay(const Dual<T>& a) {
   return {value, -value * a.tangent};
 }
 
-// Of constants: one for all lanes; and whether both parts allow a shortcut.
+// Constants: one for all lanes; and whether both parts allow a shortcut.
 GT_INLINE Dual<Number> broadcast(const Dual<double>& a) { return {broadcast(a.value), broadcast(a.tangent)}; }
 GT_INLINE bool vanishes(const Dual<double>& a) { return vanishes(a.value) && vanishes(a.tangent); }
 
@@ -141,7 +141,7 @@ GT_INLINE Dual<A> choose(unsigned lanes, const Dual<A>& a, const Dual<A>& b) {
   return {choose(lanes, a.value, b.value), choose(lanes, a.tangent, b.tangent)};
 }
 
-// Functions whose derivative is known: that of the polynomial or of the closed form, whatever branch found the value.
+// Functions with known derivatives, those of the polynomial or of the closed form for both branches of the value.
 template <int N, class T>
 GT_INLINE Dual<T> horner(const double (&coefficients)[N], const Dual<T>& u) {
   return {horner(coefficients, u.value), horner_derivative(coefficients, u.value) * u.tangent};

@@ -50,7 +50,7 @@ GT_APART Pair<T> asymptotic(const T& x, const T& y) {
   return {(-1.0 / ROOT_PI) * w.im, (1.0 / ROOT_PI) * w.re};
 }
 
-// w(x + i y) for y >= 0. Each lane takes the branch that it takes alone.
+// w(x + i y) for y >= 0. The branch of each lane does not depend on other lanes.
 template <class T>
 GT_INLINE Pair<T> faddeeva(const T x, const T y) {
   const auto u = value_of(x), v = value_of(y);

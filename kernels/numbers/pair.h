@@ -1,7 +1,7 @@
 // Complex numbers as pairs of real ones, for all number types; twin of gputrack/base/special/pair.py.
 //
-// Roots and logarithms are principal values. On their cuts they have the values from above: an imaginary part of 0 counts
-// as positive, whatever its sign. At branch points values are right, and derivatives infinite or NaN, as they must be.
+// Roots and logarithms are principal values, continued onto their branch cuts from above: an imaginary part of 0 counts
+// as positive, whatever its sign. At branch points values are exact, and derivatives infinite or NaN.
 #pragma once
 #include "dual.h"
 
@@ -71,7 +71,7 @@ GT_INLINE Pair<T> logarithm(const Pair<T>& z) {
   return {log(size) + 0.5 * log1p(excess), atan2(z.im + 0.0, z.re)};
 }
 
-// sqrt of 1 - z and of 1 + z, of which the former is conjugate: so that both are on the same side of their cuts.
+// conj sqrt(1 - z) and sqrt(1 + z): conjugated so that both are on the same side of their cuts.
 template <class T>
 struct UnitRoots {
   Pair<T> less, more;

@@ -2,8 +2,8 @@
 #pragma once
 #include "../target.h"
 
-// What the adjoints carry as cotangents of numbers of type T. They are only added, and multiplied by functions of the
-// state: cotangents of power series are functionals, which series cannot be multiplied with in any other way.
+// Cotangents of numbers of type T in the adjoints. They are only added, and multiplied by functions of the state:
+// cotangents of power series are functionals, for which no other products with series are defined.
 template <class T>
 struct CotangentOf {
   using type = T;
@@ -11,7 +11,7 @@ struct CotangentOf {
 template <class T>
 using Cotangent = typename CotangentOf<T>::type;
 
-// What decides between branches: the number itself, without derivatives.
+// Number that selects between branches: the value without derivatives.
 GT_INLINE double value_of(double a) { return a; }
 template <class T>
 GT_INLINE T value_of(const T& a) {
@@ -54,7 +54,7 @@ GT_INLINE T horner_derivative(const double (&coefficients)[N], const T& u) {
   return total;
 }
 
-// Whether nothing that follows from a constant is left where its value is 0.
+// Whether all terms with a constant vanish, including derivatives.
 GT_INLINE bool vanishes(double a) { return a == 0.0; }
 
 GT_INLINE double power_of(double base, int exponent) {
@@ -89,14 +89,15 @@ GT_INLINE T arctan_ratio(T v, int halvings) {
   return scale * product * horner(ARCTANGENT, v);
 }
 
-// Coefficients of (1 - u)^(-1/2) - 1 = u (1/2 + 3/8 u + ...): up to SMALL_ANGLE the first term dropped is below 1e-17.
-// No square root and no division where all particles are within 62 mrad of the axis: drifts become three times faster.
+// Coefficients of (1 - u)^(-1/2) - 1 = u (1/2 + 3/8 u + ...): up to SMALL_ANGLE the first neglected term is below
+// 1e-17. Without square root and division, if all particles are within 62 mrad of the axis, drifts are three times
+// faster.
 GT_CONSTANT double SLOPE[6] = {1.0 / 2.0,    3.0 / 8.0,    5.0 / 16.0,
                                35.0 / 128.0, 63.0 / 256.0, 231.0 / 1024.0};
 GT_CONSTANT double SLOPE_REMAINDER[5] = {3.0 / 8.0, 5.0 / 16.0, 35.0 / 128.0, 63.0 / 256.0, 231.0 / 1024.0};
 GT_CONSTANT double SMALL_ANGLE = 1.0 / 256.0;
 
-// Each lane takes the branch that it takes alone: a particle's result does not depend on its neighbours.
+// The branch of each lane does not depend on other lanes, nor does a particle's result on its neighbours.
 template <class T>
 GT_OUT_OF_LINE T slope_excess_large(const T u) {
   T q = sqrt(1.0 - u);

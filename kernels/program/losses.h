@@ -1,10 +1,10 @@
-// When a particle is lost, and how that is coded; twin of gputrack/base/losses.py.
+// Conditions and codes of particle losses; twin of gputrack/base/losses.py.
 #pragma once
 #include "state.h"
 
 enum LossCode { ALIVE = 0, LOST_APERTURE = 1, LOST_UNPHYSICAL = 2, LOST_NOT_FINITE = 3, LOST_LIMIT = 4 };
 
-// Lanes whose coordinates can be tracked on: |x|, |y| within the limit, momentum forward, all finite.
+// Lanes with acceptable coordinates: |x|, |y| within the limit, forward momentum, all finite.
 template <class T>
 GT_INLINE unsigned acceptable(const State<T>& s, double limit_squared) {
   return less_equal(s.x * s.x, limit_squared) & less_equal(s.y * s.y, limit_squared) &
@@ -14,7 +14,7 @@ GT_INLINE unsigned acceptable(const State<T>& s, double limit_squared) {
 
 GT_INLINE bool is_finite(double a) { return a - a == 0.0; }
 
-// Code for coordinates that are not acceptable.
+// Loss code of coordinates that are not acceptable.
 GT_INLINE int loss_code(const double* c, double limit) {
   for (int i = 0; i < 6; ++i)
     if (!is_finite(c[i])) return LOST_NOT_FINITE;

@@ -2,11 +2,11 @@
 #pragma once
 #include "run.h"
 
-// Of one record: cotangents b of the mean, the mean m, and B, that of sigma plus its transposed; b and B over the sum
-// of the survivors' weights.
+// Seeds of one record: cotangents b of the mean, the mean m, and B, the cotangent of sigma plus its transpose; b and B
+// are divided by the sum of the survivors' weights.
 constexpr int MOMENT_SEEDS = 6 + 6 + 36;
 
-// g += w (b + B (c - m)) where particles are alive, c their coordinates, w their weights.
+// g += w (b + B (c - m)) for surviving particles with coordinates c and weights w.
 template <class T>
 GT_INLINE void add_moment_seed(const State<T>& s, Costate<T>& g, unsigned alive, const T& weight, const double* seed) {
   const double* const mean = seed + 6;
@@ -21,7 +21,7 @@ GT_INLINE void add_moment_seed(const State<T>& s, Costate<T>& g, unsigned alive,
   }
 }
 
-// The seeds of a monitor of moments for this record; null where it records coordinates, or not in this turn.
+// Seeds of a monitor of moments for this record; null if it records coordinates, or not in this turn.
 template <class Sweep>
 GT_INLINE const double* moment_seeds_of(const Sweep& sweep, const RecordOp& op, Integer turn) {
   if (!sweep.moment_starts || sweep.moment_starts[op.monitor] < 0) return nullptr;

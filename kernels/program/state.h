@@ -3,7 +3,7 @@
 #include "../numbers/smooth.h"
 
 // The members of `Reference` are those of ReferenceValues in gputrack/elements/map.py. In ReferenceConstants<C>, C is
-// the type of constants: double, or what carries derivatives with respect to them.
+// the type of constants: double, or a type with derivatives with respect to them.
 constexpr int REFERENCE_MEMBERS = sizeof(Reference) / sizeof(double);
 
 // opd = 1 + delta; inverse = 1/opd; slip = beta/beta0 - 1, without cancellation.
@@ -13,7 +13,7 @@ struct State {
   T opd, inverse, slip;
 };
 
-// Everything that follows from delta, computed anew.
+// Recompute opd, inverse and slip from delta.
 template <class T, class C>
 GT_INLINE void refresh(State<T>& s, const ReferenceConstants<C>& ref) {
   s.opd = 1.0 + s.delta;
@@ -24,8 +24,8 @@ GT_INLINE void refresh(State<T>& s, const ReferenceConstants<C>& ref) {
 }
 
 // Cotangents: g.x is the derivative of the final scalar with respect to x here, and so on; those of opd, inverse and
-// slip are collected apart and folded into delta's where delta changes. The members of Reference, taken as
-// independent of each other, have theirs too: only fold and what changes the energy touch them.
+// slip are collected separately and added to that of delta where delta changes. The members of Reference, as
+// independent variables, have cotangents as well, which are changed only by fold and by maps that change the energy.
 template <class T>
 struct Costate : State<Cotangent<T>>, ReferenceConstants<Cotangent<T>> {};
 

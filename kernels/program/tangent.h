@@ -1,4 +1,4 @@
-// Runs with tangents: the maps run on dual numbers, whose constants have tangents too.
+// Runs with tangents: maps of dual numbers, with tangents of coordinates and constants.
 #pragma once
 #include "../numbers/dual.h"
 #include "run.h"

@@ -18,9 +18,9 @@ GT_INLINE Vector vector_sqrt(Vector a) {
 #endif
 }
 
-// exp(-a) = 2^n exp(r), |r| <= ln(2)/2, for a >= 0; from 708 on, where it would be no normal number, that of 708.
+// exp(-a) = 2^n exp(r), |r| <= ln(2)/2, for a >= 0; from 708 on, where it would be subnormal, exp(-708).
 GT_INLINE Vector vector_decay(Vector a) {
-  const Vector most = Vector{} + 708.0, shift = Vector{} + 0x1.8p52;  // which leaves n in the lowest bits
+  const Vector most = Vector{} + 708.0, shift = Vector{} + 0x1.8p52;  // leaves n in the lowest bits
   a = a > most ? most : a;
   const Vector turned = shift - a * 1.4426950408889634;
   const Vector n = turned - shift;
@@ -63,7 +63,7 @@ GT_INLINE Vector vector_log(Vector a) {
   return a > zero ? (a < infinite ? r : a) : special;
 }
 
-// log(1 + a) = log u + (a - (u - 1))/u, where u is the sum as it is rounded.
+// log(1 + a) = log u + (a - (u - 1))/u, where u is the rounded sum.
 GT_INLINE Vector vector_log1p(Vector a) {
   const Vector u = 1.0 + a, missing = (a - (u - 1.0)) / u;
   const Vector inside = vector_log(u) + missing;
@@ -80,7 +80,8 @@ GT_INLINE Vector vector_asinh(Vector a) {
   return with_sign_of(vector_log1p(sum), a);
 }
 
-// atan of t = n/d between 0 and 1: beyond 0.66 pi/4 + atan((n - d)/(n + d)); t + t^3 P(t^2)/Q(t^2) as in Cephes's atan.c.
+// atan of t = n/d between 0 and 1: beyond 0.66 pi/4 + atan((n - d)/(n + d)); t + t^3 P(t^2)/Q(t^2) as in Cephes's
+// atan.c.
 GT_INLINE Vector vector_atan_ratio(Vector n, Vector d) {
   const auto upper = n > 0.66 * d;
   const Vector t = (upper ? n - d : n) / (upper ? n + d : d), z = t * t;
@@ -97,7 +98,7 @@ GT_INLINE Vector vector_atan_ratio(Vector n, Vector d) {
   return upper ? 0x1.921fb54442d18p-1 + (r + 3.061616997868383e-17) : r;
 }
 
-// Angle of (x, y), as std::atan2 for finite arguments; 0 counts as positive or negative by its sign.
+// Angle of (x, y), as std::atan2 for finite arguments, including the signs of zeros.
 GT_INLINE Vector vector_atan2(Vector y, Vector x) {
   const Vector zero = Vector{}, across = vector_magnitude(x), up = vector_magnitude(y);
   const auto steep = up > across;

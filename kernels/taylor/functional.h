@@ -1,22 +1,22 @@
-// Cotangents of power series. The adjoints of the maps, written for numbers, are right for series as they stand:
+// Cotangents of power series. The adjoints of the maps, written for numbers, are valid for series without changes:
 //
 // Truncated series are a commutative algebra A, and maps act on them by its operations: dy_i = sum_j J_ij(x) dx_j, with
 // products of series. A scalar function of all coefficients has as its derivative in y_i a linear functional g_i on A,
 // not a series, and A acts on functionals by (a g)(b) = g(a b). Then sum_i g_i(dy_i) = sum_j (sum_i J_ij g_i)(dx_j):
-// functionals are pulled back by the same formula as numbers, with that product, the transpose of multiplication by a,
-// in place of the other. Adjoints are linear in cotangents, with functions of the state as factors: nothing else is
-// needed. A constant of a map is a number c 1 of A, so that the derivative with respect to c is the functional on 1.
-// (They cannot be written as series: A has as many smallest ideals as there are monomials of the highest degree.)
+// functionals are pulled back by the same formula as numbers, with this product, the transpose of multiplication by a.
+// Adjoints are linear in cotangents, with functions of the state as factors: no other operations occur. A constant of a
+// map is a number c 1 of A, so that the derivative with respect to c is the functional on 1.
+// (Functionals cannot be written as series: A has as many minimal ideals as there are monomials of the highest degree.)
 #pragma once
 #include "../numbers/dual.h"
 #include "products_by_blocks.h"
 
 struct Functional {
-  int top;                // it is zero on monomials of higher degrees; -1: on all
-  Number c[SERIES_SIZE];  // its values on the monomials
+  int top;                // highest degree of monomials on which it is not zero; -1: none
+  Number c[SERIES_SIZE];  // values on the monomials
 
   Functional() = default;
-  GT_INLINE Functional(const Number& zero) : top(-1) {}  // no other number is a functional
+  GT_INLINE Functional(const Number& zero) : top(-1) {}  // the only number that is a functional
   GT_INLINE Functional(const Functional& a) { *this = a; }
   GT_INLINE Functional& operator=(const Functional& a);
 };
@@ -34,7 +34,7 @@ struct CotangentOf<Series> {
 GT_INLINE Number zero_like(const Series&) { return broadcast(0.0); }
 GT_INLINE Number constant_of(const Functional& g) { return g.top >= 0 ? g.c[0] : broadcast(0.0); }
 
-// The same for a power of delta: delta times the monomials of one degree are the first ones of the next.
+// Product with a power of delta: delta times the monomials of one degree are the first ones of the next.
 GT_INLINE void pull_delta(const Number& factor, int degree, int top, const Number* g, Number* r) {
   for (int rest = 0; rest <= top - degree; ++rest) {
     const Number* const from = g + SERIES_FIRST[degree + rest] - SERIES_FIRST[rest];

@@ -1,5 +1,5 @@
-// Functions of power series whose derivatives are algebraic. With E = sum of x d/dx, which multiplies what is of degree n
-// by n, E f = f'(a) E a gives f degree by degree.
+// Functions of power series with algebraic derivatives. With E = sum of x d/dx, which multiplies terms of degree n by
+// n, E f = f'(a) E a gives f degree by degree.
 #pragma once
 #include "series.h"
 

@@ -1,4 +1,4 @@
-// One thread has a map to itself and owns all its coefficients, which lie where the series does: on the host.
+// One thread per map, which owns all coefficients, stored in the series itself: on the host.
 #pragma once
 #include "../target.h"
 

@@ -1,5 +1,5 @@
-// Complex power series as pairs of real ones: functions by recurrences from their values at the constant parts, which
-// numbers/pair.h finds.
+// Complex power series as pairs of real ones: functions by recurrences from their values at the constant parts, by
+// numbers/pair.h.
 #pragma once
 #include "../numbers/pair.h"
 #include "logarithms.h"
@@ -10,7 +10,8 @@ GT_INLINE Pair<Series> integrated(const Pair<Series>& r, const Pair<Number>& val
   return {integrated(r.re, value.re), integrated(r.im, value.im)};
 }
 
-// t_n of the real part (sign -1) or the imaginary part (sign 1) of a product of pairs, from degrees of a at least `from`.
+// t_n of the real part (sign -1) or the imaginary part (sign 1) of a product of pairs, from degrees of a at least
+// `from`.
 GT_FUNCTION void pair_product_of(const Series& a, const Series& b, const Series& c, const Series& d, double sign, int n,
                                  int from, Series& t, Series& u) {
   product_of(a, b, n, from, t.c);
@@ -18,7 +19,7 @@ GT_FUNCTION void pair_product_of(const Series& a, const Series& b, const Series&
   each_of(false, n, [&](int i) { t.c[i] = t.c[i] + sign * u.c[i]; });
 }
 
-// A constant with room for every monomial.
+// A constant with memory for all monomials.
 GT_INLINE Series wide(const Number& value) {
   Series r = value;
   r.pure = false;

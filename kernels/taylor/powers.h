@@ -1,4 +1,4 @@
-// Series in delta alone as small arrays, for whoever needs many of them at once: matrices of quadrupoles.
+// Series in delta alone as small arrays, for matrices of quadrupoles, which need many of them at once.
 #pragma once
 #include "series.h"
 

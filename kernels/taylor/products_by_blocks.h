@@ -1,10 +1,11 @@
-// Products of one degree where one thread has a map to itself: those with series in delta alone and with constant parts
-// as runs of coefficients, the others in the code that gputrack/backends/taylor/products_source.py writes for the space.
+// Products of one degree with one thread per map: those with series in delta alone and with constant parts by
+// contiguous coefficients, the others by the code that gputrack/backends/taylor/products_source.py generates for the
+// space.
 #pragma once
 #include "../tpsa/sums.h"
 #include "series.h"
 
-// Access to coefficients for sums of products that are added to rows, times a factor; or set where they are `fresh`.
+// Access to coefficients for sums of products that are added to rows, times a factor; or assigned if `fresh`.
 struct Accumulation {
   typedef Number Value;
   typedef const Number* Factors;
@@ -24,7 +25,7 @@ GT_INLINE void finish(const Accumulation& at, Number* out, int first, const V&..
     ((out[first++] += at.factor * sums), ...);
 }
 
-// c += f a for n coefficients, the first ones of a degree with `size`; c = f a where it has none of that degree yet.
+// c += f a for n coefficients, the first ones of a degree with `size`; c = f a if c has none of that degree yet.
 GT_INLINE void add_run(const Number& f, const Number* a, int n, Number* c, int size, bool fresh) {
   if (!fresh) {
     for (int i = 0; i < n; ++i) c[i] += f * a[i];
@@ -35,7 +36,7 @@ GT_INLINE void add_run(const Number& f, const Number* a, int n, Number* c, int s
   for (int i = n; i < size; ++i) c[i] = zero;
 }
 
-// Where the coefficients of powers of delta lie that stand one after the other.
+// Places of consecutively stored coefficients of powers of delta.
 struct Counting {
   int at[SERIES_ORDER + 1];
   constexpr Counting() : at() {
@@ -55,8 +56,8 @@ GT_INLINE void add_runs(const Number* f, const Number* const* a, int from, int t
 }
 
 // Series times those in delta alone, for one degree: delta times the monomials of one degree are the first ones of the
-// next. powers[places[d]] is the coefficient of delta^d. Where many maps lie side by side, results stay in registers for
-// a few powers of delta, the longest runs first; of one map, vectors of coefficients are better filled one by one.
+// next. powers[places[d]] is the coefficient of delta^d. For many maps side by side, results are held in registers for
+// a few powers of delta, the longest ranges first; for one map, vectors of coefficients are filled one power at a time.
 GT_INLINE void add_delta_pairs(const Number* powers, const int* places, const Number* full, int degree, unsigned pairs,
                                const Number& factor, bool fresh, Number* c) {
   const int size = SERIES_FIRST[degree + 1] - SERIES_FIRST[degree];

@@ -1,15 +1,15 @@
-// Products of one degree where a warp shares a map: each thread adds up the rows that it owns, from the tables of terms
-// that gputrack/backends/taylor/products_source.py writes for the space.
+// Products of one degree with one warp per map: each thread sums the rows that it owns, by the tables of terms that
+// gputrack/backends/taylor/products_source.py generates for the space.
 #pragma once
 #include "series.h"
 
-// Row `offset` of delta^(degree of the first factor, which is one in delta alone) times the other factor's degree.
+// Row `offset` of the product of the first factor, a series in delta alone of one degree, with one degree of the other.
 GT_INLINE Number delta_part(const Number* power, const Series& full, int degree, int offset) {
   const int begin = SERIES_FIRST[degree], size = full.pure ? 1 : SERIES_FIRST[degree + 1] - begin;
   return offset < size ? power[0] * full.c[begin + offset] : 0.0;
 }
 
-// What the terms with a left factor of degree d add to row k of a degree.
+// Contribution to row k of a degree of the terms with a left factor of degree d.
 GT_INLINE Number row_part(const Series& a, const Series& b, int d, int degree, int k) {
   const Number *x = a.c, *y = b.c;
   const int rest = degree - d, offset = k - SERIES_FIRST[degree];

@@ -1,4 +1,4 @@
-// Maps of a lattice as power series: what a run is given, and the loop over ops for one tile of LANES maps.
+// Maps of a lattice as power series: constants of a run, and the loop over ops for one tile of LANES maps.
 #pragma once
 #include "../program/run.h"
 #include "series.h"
@@ -9,7 +9,7 @@
 #include "elements/straight.h"
 #endif
 
-// Constants are numbers, or series where there are parameters.
+// Constants are numbers, or series if there are parameters.
 template <bool parameters>
 struct ConstantOf {
   using type = Series;
@@ -31,7 +31,7 @@ GT_INLINE void set(SeriesOf<Number>& constant, const Number& value, const Number
   });
 }
 
-// Constants of an op: as they stand in the table, or as series made of them and their slopes.
+// Constants of an op: those in the table, or series from these and their slopes.
 GT_INLINE const Number* prepared(Number*, const Number* constants, const Number*, int) { return constants; }
 GT_INLINE const SeriesOf<Number>* prepared(SeriesOf<Number>* room, const Number* constants, const Number* slopes,
                                            int count) {
@@ -39,7 +39,7 @@ GT_INLINE const SeriesOf<Number>* prepared(SeriesOf<Number>* room, const Number*
   return room;
 }
 
-// Rows of `maps` are the space's, those of series the kernels'.
+// Rows of `maps` are in the order of the space, those of series in that of the kernels.
 GT_FUNCTION void take(State<Series>& s, const Number* maps) {
   for (int c = 0; c < 6; ++c, maps += SERIES_SIZE) {
     Series& a = *(&s.x + c);
@@ -80,7 +80,7 @@ GT_INLINE int number_of_constants(const SeriesRun& run, int k) {
   return (int)(end - begin);
 }
 
-// What is done where an op stands; apertures lose nothing.
+// Action at an op; apertures are ignored.
 struct Step {
   const SeriesRun& run;
   State<Series>& s;
@@ -106,7 +106,8 @@ GT_FUNCTION void apply(const SeriesRun& run, State<Series>& s, Integer tile, int
   at_op(integers, prepared(room, constants, slopes, number_of_constants(run, k)), Step{run, s, tile, ref});
 }
 
-// Pass the maps of one tile through the program, in place. `room`: for max_constants Constants.
+// Propagate the maps of one tile through the program, in place. The last argument is memory for max_constants
+// Constants.
 GT_FUNCTION void pass_tile(const SeriesRun& run, Integer tile, Constant* room) {
   Constant members[REFERENCE_MEMBERS];
   const Number* const rates = run.reference + REFERENCE_MEMBERS;

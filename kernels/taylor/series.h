@@ -1,10 +1,10 @@
-// Truncated power series as a number type: coefficients graded by degree, those of the space that
-// gputrack/backends/taylor/products_source.py writes in front of this file. A bit for each degree says whether it may be other than
-// zero: maps of nearly linear elements cost what they contain, and blocks that are zero are never touched. Series in
-// delta alone, which 1/(1 + delta) and matrices of quadrupoles are, store and multiply only powers of delta.
+// Truncated power series as a number type: coefficients graded by degree, for the space whose sizes
+// gputrack/backends/taylor/products_source.py generates before this file. One bit per degree is set if the degree may
+// be nonzero, so that maps of nearly linear elements are cheap and zero blocks are never accessed. Series in delta
+// alone, such as 1/(1 + delta) and matrices of quadrupoles, store and multiply only powers of delta.
 //
-// Where the coefficients lie, and which of them a thread works on, say series_alone.h on a host and series_team_cuda.h
-// on a GPU, which stand before this file; how products of one degree are added up, series_blocks.h and series_rows.h.
+// The storage of coefficients, and their distribution over threads, are defined by taylor/one_thread.h on the host and
+// cuda/warp.h on a GPU, which precede this file; products of one degree by products_by_blocks.h and products_by_rows.h.
 // A thread writes only the coefficients that it owns, through each_of and set_constant, and reads those of others only
 // in add_pairs and add_powers, and through `shared`.
 #pragma once
@@ -42,7 +42,7 @@ GT_INLINE void each_of(bool pure, int degree, F f) {
     for (int i = own_from(SERIES_FIRST[degree]); i < SERIES_FIRST[degree + 1]; i += MAP_THREADS) f(i);
   }
 }
-// f(i) for those of the degrees in a set.
+// f(i) for the coefficients of the degrees in a set.
 template <class F>
 GT_INLINE void each_in(bool pure, unsigned degrees, F f) {
   for (int d = 0; d <= SERIES_ORDER; ++d)
@@ -61,7 +61,7 @@ GT_INLINE SeriesOf<V>& SeriesOf<V>::operator=(const SeriesOf<V>& a) {
   return *this;
 }
 
-// The degrees that products of two sets have.
+// Degrees of products of two sets.
 GT_INLINE unsigned product_degrees(unsigned a, unsigned b) {
   unsigned r = 0;
   for (int d = 0; d <= SERIES_ORDER; ++d)
@@ -69,15 +69,15 @@ GT_INLINE unsigned product_degrees(unsigned a, unsigned b) {
   return r & ((2u << SERIES_ORDER) - 1u);
 }
 
-// The degrees d of a, `from` on, for which b has the degree that is left.
+// Degrees d >= `from` of a for which b has the complementary degree.
 GT_INLINE unsigned pairs_of(const Series& a, const Series& b, int degree, int from) {
   unsigned r = 0;
   for (int d = from; d <= degree; ++d) r |= (a.degrees >> d & b.degrees >> (degree - d) & 1u) << d;
   return r;
 }
 
-// Of one degree, c += factor sum of a_d b_{degree-d} over the degrees d in a set that is not empty; c = that sum where
-// it is `fresh`, without that degree so far. `pure`: c is a series in delta alone, as a and b are then.
+// For one degree, c += factor sum of a_d b_{degree-d} over the degrees d in a nonempty set; c = that sum if it is
+// `fresh`, without this degree so far. `pure`: c is a series in delta alone, as are a and b.
 GT_FUNCTION void add_pairs(const Series& a, const Series& b, int degree, unsigned pairs, const Number& factor,
                            bool fresh, bool pure, Number* c);
 
@@ -93,7 +93,7 @@ GT_FUNCTION void product_of(const Series& a, const Series& b, int degree, int fr
   }
 }
 
-// Zeros for what a series in delta alone does not store.
+// Set the coefficients to zero that a series in delta alone does not store.
 GT_FUNCTION void widen(Series& a) {
   const Number zero = broadcast(0.0);
   for (int d = 0; d <= SERIES_ORDER; ++d)
@@ -104,8 +104,8 @@ GT_FUNCTION void widen(Series& a) {
   a.pure = false;
 }
 
-// Constant parts that cancel but for rounding, as those of an orbit on the axis behind a bend, are 0: what would follow
-// from them is rounding as well, and all products would be full ones.
+// Constant parts that cancel except for rounding, such as those of an orbit on the axis after a bend, are set to 0:
+// otherwise all products would contain terms that are rounding errors.
 GT_FUNCTION void settle_constant(Series& r, const Number& a, const Number& b) {
   constexpr double ROUNDING = 16.0 * 2.3e-16;
   const Number sum = a + b;
@@ -139,7 +139,7 @@ GT_INLINE Series operator*(const Series& a, const Series& b) {
   return r;
 }
 
-// a + sign b, by sets: where both are there, where one is.
+// a + sign b, by sets of degrees: those of both, and those of one only.
 GT_APART Series combined(const Series& a, const Series& b, double sign) {
   Series r;
   r.pure = a.pure && b.pure;
@@ -164,7 +164,7 @@ GT_APART Series combined(const Series& a, const Series& b, double sign) {
 GT_INLINE Series operator+(const Series& a, const Series& b) { return combined(a, b, 1.0); }
 GT_INLINE Series operator-(const Series& a, const Series& b) { return combined(a, b, -1.0); }
 
-// Times 0, the constant part alone is left, which is NaN where it was.
+// Product with 0: only the constant part remains, NaN if it was NaN.
 GT_INLINE unsigned scaled_degrees(unsigned degrees, double factor) { return factor == 0.0 ? degrees & 1u : degrees; }
 template <class S>
 GT_INLINE unsigned scaled_degrees(unsigned degrees, const S& factor) { return vanishes(factor) ? degrees & 1u : degrees; }
@@ -265,7 +265,7 @@ GT_APART Series operator/(const Series& c, const Series& a) {
   return f;
 }
 
-// With E = sum of x d/dx, which multiplies what is of degree n by n: factor E a.
+// With E = sum of x d/dx, which multiplies terms of degree n by n: factor E a.
 GT_FUNCTION Series weighted(const Series& a, double factor) {
   Series r;
   r.degrees = a.degrees & ~1u;
@@ -275,7 +275,7 @@ GT_FUNCTION Series weighted(const Series& a, double factor) {
   return r;
 }
 
-// The degrees that functions of a series may have.
+// Possible degrees of functions of a series.
 GT_INLINE unsigned function_degrees(const Series& a) {
   unsigned reached = 1u;
   for (int n = 1; n <= SERIES_ORDER; ++n) reached = product_degrees(reached, a.degrees | 1u);
@@ -360,7 +360,7 @@ GT_APART Series decay(const Series& a) {
 }
 
 // Polynomial: its Taylor coefficients about the constant part by repeated division by (u - u_0), then Horner's rule in
-// what is left, of which no more powers than the order are other than zero.
+// u - u_0, whose powers above the order are zero.
 template <int N>
 GT_APART Series horner(const double (&coefficients)[N], const Series& u) {
   constexpr int M = N - 1 < SERIES_ORDER ? N - 1 : SERIES_ORDER;
@@ -378,11 +378,11 @@ GT_APART Series horner(const double (&coefficients)[N], const Series& u) {
   return total;
 }
 
-// Whether there are no more than two powers of a series without constant part, as of squares of slopes about the axis up
-// to order 5.
+// Whether at most two powers of a series without constant part are within the order, as for squares of slopes about the
+// axis up to order 5.
 GT_INLINE bool has_two_powers(const Series& u, int order) { return !has(u, 0) && 3 * lowest_degree(u) > order; }
 
-// The constant parts without cancellation, the others from the inverse square root.
+// Constant parts without cancellation, other terms from the inverse square root.
 GT_APART Series slope_excess(const Series& u, int order = SERIES_ORDER) {
   if (has_two_powers(u, order)) {
     Series f = 0.5 * u;
@@ -401,7 +401,7 @@ GT_INLINE Series slope_excess_remainder(const Series& u) {
   return f;
 }
 
-// No shortcut where anything but the constant part is there; Newton's method makes all its steps.
+// No shortcut if there are terms other than the constant part; Newton's method makes all its steps.
 GT_INLINE bool vanishes(const Series& a) {
   return (a.degrees & ~1u) == 0u && vanishes(constant_of(a));
 }

@@ -4,14 +4,14 @@
 
 GT_CONSTANT int MOST_ORDER = 63;
 
-// Series of one map, and the orders up to which they have rows.
+// Series of one map, and their orders.
 struct Components {
   const double* const* data;
   const int* orders;
   int count;
 };
 
-// For each monomial whether it, or one below it in the tree, occurs in one of the series.
+// For each monomial, whether it or a descendant in the tree occurs in one of the series.
 template <class A>
 GT_INLINE void mark_used(const Tables& t, const A& at, const Components& a, bool* used) {
   int path[MOST_ORDER + 1];
@@ -25,9 +25,9 @@ GT_INLINE void mark_used(const Tables& t, const A& at, const Components& a, bool
   }
 }
 
-// visit(row, b^row, lowest and highest degree there is of it) for all monomials but the constant, with
-// b^row = b^parent b_last. `lowest` is 1 where no b has a constant part, else 0; degrees above `high` do not count.
-// buffers: for each depth from 2 on, one series.
+// visit(row, b^row, its lowest and highest degree) for all monomials except the constant, with b^row = b^parent b_last.
+// `lowest` is 1 if no b has a constant part, else 0; degrees above `high` are ignored. buffers: one series for each
+// depth from 2 on.
 template <class A, class Sums, class Visit>
 GT_INLINE void each_power(const Tables& t, const A& at, const Sums& sums, const Components& b, int lowest, int high,
                           const bool* used, double* const* buffers, const Visit& visit) {
@@ -67,7 +67,7 @@ GT_INLINE void compose(const Tables& t, const A& at, const Sums& sums, const Com
   });
 }
 
-// g pulled back through a(b) to a: c_m = sum over k of g_k (b^m)_k. c must be zero where monomials are not visited.
+// g pulled back through a(b) to a: c_m = sum over k of g_k (b^m)_k. c must be zero for monomials that are not visited.
 template <class A, class Sums>
 GT_INLINE void compose_adjoint(const Tables& t, const A& at, const Sums& sums, const Components& g,
                                const Components& b, int lowest, double* const* c, int hc, const bool* used,

@@ -1,14 +1,14 @@
-// Inverses of maps y = L x + N(x) without constant part: X = L^-1 (y - N(X)), where a guess that is right up to some
-// order gives what is of one order more.
+// Inverses of maps y = L x + N(x) without constant part: X = L^-1 (y - N(X)), where each iteration adds one correct
+// order.
 #pragma once
 #include "compose.h"
 
-GT_CONSTANT double SINGULAR = 1e15;  // largest entry of a matrix times that of its inverse: beyond, no digit is right
+GT_CONSTANT double SINGULAR = 1e15;  // limit of the product of the largest entries of a matrix and its inverse
 
 GT_INLINE double magnitude(double a) { return a < 0.0 ? -a : a; }
 
-// Inverse of an n x n matrix by Gauss and Jordan with the largest pivots; the matrix is used up. False where it is
-// singular.
+// Inverse of an n x n matrix by Gauss-Jordan elimination with the largest pivots, overwriting the matrix. False if it
+// is singular.
 GT_FUNCTION bool invert_matrix(int n, double* m, double* back) {
   double largest = 0.0, reached = 0.0;
   for (int i = 0; i < n * n; ++i) {
@@ -40,7 +40,7 @@ GT_FUNCTION bool invert_matrix(int n, double* m, double* back) {
   return largest * reached < SINGULAR;
 }
 
-// L^-1 of each lane, entry (i, j) at row i n + j; false where one is singular.
+// L^-1 of each lane, entry (i, j) at row i n + j; false if one is singular.
 template <class A>
 GT_INLINE bool invert_linear(const A&, const Components& a, int n, double* scratch, double* back) {
   bool good = true;
@@ -64,15 +64,15 @@ GT_INLINE typename A::Value combination(const A& at, const double* matrix, int n
   return sum;
 }
 
-// c = inverse, up to order hc >= 1, of n series of the variables; rest: these without their linear parts. inner: the series of c, then those
-// of the parameters, with orders that are set here. images: n series.
+// c = inverse, up to order hc >= 1, of n series of the variables; rest: these without their linear parts. inner: the
+// series of c, then those of the parameters, with orders that are set here. images: n series.
 template <class A, class Sums>
 GT_INLINE void invert(const Tables& t, const A& at, const Sums& sums, const Components& rest, const Components& linear,
                       int n, const double* back, double* const* c, int hc, const Components& inner,
                       int* inner_orders, double* const* images, bool* used, double* const* buffers) {
   for (int i = 0; i < n; ++i) {
     at.store(c[i], 0, at.zero());
-    for (int v = 0; v < t.dimensions; ++v)  // parameters: -L^-1 times what y has of them
+    for (int v = 0; v < t.dimensions; ++v)  // parameters: -L^-1 times their coefficients in y
       at.store(c[i], 1 + v, v < n ? at.load(back, i * n + v) : -1.0 * combination(at, back, i, n, linear, 1 + v));
   }
   mark_used(t, at, rest, used);

@@ -1,8 +1,8 @@
 // Products, and functions by recurrences that read their own lower degrees, of one map or a few side by side.
 //
 // Euler's operator E, which multiplies each coefficient by its degree, is a derivation: from f = exp(a) follows
-// E f = f E a, that is |k| f_k = sum over i != 0 of |i| a_i f_{k-i}. So a function costs one product.
-// h.. are the orders up to which the arguments have rows; the 0th row of a function's result is set by the caller.
+// E f = f E a, that is |k| f_k = sum over i != 0 of |i| a_i f_{k-i}: a function costs one product.
+// h.. are the orders of the arguments; row 0 of a function's result is set by the caller.
 #pragma once
 #include "sums.h"
 
@@ -16,7 +16,7 @@ GT_INLINE void table_sums(const Tables& t, const A& at, int degree, const D& deg
   }
 }
 
-// c = a b. Factors whose degrees below la and lb are known to vanish cost less; rows of c below lc are not written.
+// c = a b. Degrees of the factors below la and lb are known to vanish; rows of c below lc are not written.
 template <class A, class Sums>
 GT_INLINE void product(const Tables& t, const A& at, const Sums& sums, const double* a, int la, int ha, const double* b,
                        int lb, int hb, double* c, int lc, int hc) {

@@ -1,22 +1,22 @@
-// Sums of products of coefficients, the one loop behind truncated power series: for all rows k of one degree,
+// Sums of products of coefficients, the only loop behind truncated power series: for all rows k of one degree,
 //   out_k = sum of x_i y_j over the terms (i, j) of row k whose left factor has one of the given degrees.
-// Coefficients are read and written through A, which knows the number type and where rows lie: one map (double), eight
-// maps side by side in vector registers (Pack), or one map per thread of a GPU. Terms are added up in the same order for
-// one map and for many, so that a map's coefficients do not depend on its neighbours.
+// Coefficients are accessed through A, which defines the number type and the layout: one map (double), eight maps side
+// by side in vector registers (Pack), or one map per thread of a GPU. The order of terms is the same for one map and
+// for many, so that a map's coefficients do not depend on its neighbours.
 //
 // A has a Value, and types of pointers, Factors and Results; load(x, row), store(out, row, value), zero(), add_product.
-// gputrack/tpsa/sums_source.py writes the same sums without loops, for spaces with few terms.
+// gputrack/tpsa/sums_source.py generates the same sums without loops, for spaces with few terms.
 #pragma once
 #include "../target.h"
 
 GT_INLINE int least(int a, int b) { return a < b ? a : b; }
 GT_INLINE int most(int a, int b) { return a > b ? a : b; }
 
-// Degrees of left factors that count: all from one to another, or a set with a bit for each.
+// Degrees of left factors: a range, or a set with one bit per degree.
 struct DegreeRange {
   int from, to;
   GT_INLINE bool has(int degree) const { return from <= degree && degree <= to; }
-  // f(begin, end) for each run of degrees begin .. end - 1.
+  // f(begin, end) for each range of degrees begin .. end - 1.
   template <class F>
   GT_INLINE void each_run(const F& f) const {
     if (from <= to) f(from, to + 1);
@@ -42,7 +42,7 @@ GT_INLINE void finish(const A& at, typename A::Results out, int first, const V&.
   (at.store(out, first++, sums), ...);
 }
 
-// Adds terms to two sums side by side, which hides the latency of additions.
+// Add terms to two sums side by side, which hides the latency of additions.
 template <class A, class I>
 GT_INLINE void add_terms(const A& at, const I* left, const I* right, long terms, typename A::Factors x,
                          typename A::Factors y, typename A::Value& even, typename A::Value& odd) {
@@ -53,7 +53,7 @@ GT_INLINE void add_terms(const A& at, const I* left, const I* right, long terms,
   if (terms & 1) at.add_product(even, at.load(x, *left), at.load(y, *right));
 }
 
-// Row k, by the starts of its terms. By itself, so that all it needs stays in registers.
+// Row k, by the starts of its terms. A separate function, so that its variables fit in registers.
 template <class A, class D, class I>
 GT_APART void table_row(const A& at, const D degrees, const int* starts, const I* left, const I* right, int k,
                         typename A::Factors x, typename A::Factors y, typename A::Results out) {

@@ -1,4 +1,4 @@
-// Optimisation of elements/arc.h without a field: a straight line from plane to plane, for which a drift's formulas do.
+// Optimisation of elements/arc.h without a field: a straight line from plane to plane, by the formulas of a drift.
 #pragma once
 #include "../arc.h"
 

@@ -1,5 +1,5 @@
-// Optimisation of elements/fringe.h for fringes without a gap, whose phi is algebraic in the slopes: no sine and cosine
-// in the map, and its second derivatives by hand in the adjoint.
+// Optimisation of elements/fringe.h for fringes without a gap, where phi is algebraic in the slopes: no sine and cosine
+// in the map, and explicit second derivatives in the adjoint.
 #pragma once
 #include "../fringe.h"
 

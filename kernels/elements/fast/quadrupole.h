@@ -1,5 +1,6 @@
-// Optimisation of elements/quadrupole.h for upright quadrupoles without errors, whose planes are apart: the matrix without
-// skew terms, and an adjoint that forms the matrices of the few distinct outer steps, and their bars, once for a body.
+// Optimisation of elements/quadrupole.h for upright quadrupoles without errors, where the planes are uncoupled: the
+// matrix without skew terms, and an adjoint that forms the matrices of the few distinct outer steps, and their bars,
+// once per body.
 #pragma once
 #include "../quadrupole.h"
 
@@ -80,9 +81,9 @@ GT_INLINE void doubled_adjoint(Lens<T>& a, const Lens<T>& b) {
   a.fy_bar += y * b.fy_bar;
 }
 
-// From the bars of a lens to those of its length (less the lens's part) and k. The matrix's derivative along its length
-// is the field: cx' = -fx, sx' = cx, fx' = k cx, cy' = fy, ...; with m = k length^2 that along k follows from it but for
-// the sincs s = length S(+-m): 2 m dS/dm = c - S, here without that cancellation.
+// From the bars of a lens to those of its length (without the lens's part) and k. The matrix's derivative along its
+// length is the field: cx' = -fx, sx' = cx, fx' = k cx, cy' = fy, ...; with m = k length^2, that along k follows from
+// it except for the sincs s = length S(+-m): 2 m dS/dm = c - S, here without that cancellation.
 template <class T>
 GT_INLINE void lens_adjoint(const Lens<T>& a, double length, const T& k, int halvings, Cotangent<T>& length_bar,
                             Cotangent<T>& k_bar) {
@@ -107,9 +108,9 @@ GT_INLINE bool is_upright(const QuadrupoleOp& op) {
   return !op.skew && !op.kicks && last_outer(op.scheme) < MAX_STEPS;
 }
 
-// quadrupole_adjoint for is_upright(op). Path lengths: with E = (P^2 + Q^2 + k (x^2 - y^2))/2 constant in an outer step and
-// A = x P + y Q, the mean of (P^2 + Q^2)/2 over it is E/2 + (change of A)/(4 length); changes of A over the body are its
-// ends less those in the inner steps.
+// quadrupole_adjoint for is_upright(op). Path lengths: with E = (P^2 + Q^2 + k (x^2 - y^2))/2 constant in an outer step
+// and A = x P + y Q, the mean of (P^2 + Q^2)/2 over it is E/2 + (change of A)/(4 length); the changes of A add up to
+// that over the body, minus those in the inner steps.
 template <class T>
 GT_INLINE void upright_adjoint(State<T>& s, Costate<T>& g, const QuadrupoleOp& op,
                                const QuadrupoleBar<Cotangent<T>>& bar) {

@@ -1,11 +1,11 @@
-// Optimisation of compose in elements/splitting.h: the stages of Forest and Ruth's scheme written out, for short steps,
-// whose factors that depend on the stage alone are then computed once for all slices.
+// Optimisation of compose in elements/splitting.h for short steps: the stages of Forest and Ruth's scheme are unrolled,
+// so that factors that depend only on the stage are computed once for all slices.
 #pragma once
 #include "../splitting.h"
 
 template <class Outer, class Inner>
 GT_INLINE void compose_short(int scheme, int slices, Outer outer, Inner inner) {
-  constexpr int FOREST_RUTH = 1, FIRST = 1;  // where its stages begin: see FIRST_STAGE
+  constexpr int FOREST_RUTH = 1, FIRST = 1;  // its number, and the first of its stages: see FIRST_STAGE
   if (!OPTIMISED || scheme != FOREST_RUTH) return compose(scheme, slices, outer, inner);
   const double scale = 1.0 / slices;
   const double end = OUTER[FIRST + FOREST_RUTH] * scale, inside = OUTER[FIRST + FOREST_RUTH + 1] * scale;

@@ -1,11 +1,11 @@
-// Optimisation of elements/straight.h: steps in slopes P = px/(1 + delta), Q = py/(1 + delta) in place of the momenta,
-// which keep 1 + delta out of them; without the terms of skew multipoles where there are none; and written out for
-// quadrupoles and sextupoles, whose steps are short.
+// Optimisation of elements/straight.h: steps in slopes P = px/(1 + delta), Q = py/(1 + delta) instead of momenta, so
+// that they do not contain 1 + delta; without skew terms if there are none; unrolled for the short steps of quadrupoles
+// and sextupoles.
 #pragma once
 #include "../straight.h"
 #include "splitting.h"
 
-// TERMS, where not 0, is the known number of terms.
+// TERMS, if not 0, is the known number of terms.
 template <int TERMS, class Outer, class Inner>
 GT_INLINE void compose_for(int scheme, int slices, Outer outer, Inner inner) {
   if constexpr (TERMS != 0)
@@ -58,8 +58,8 @@ GT_INLINE void fast_straight_by(State<T>& s, const StraightConstants<C>& op, C l
   }
 }
 
-// What the sweep through a body carries: positions, slopes P = px/(1 + delta) and Q, which keep 1 + delta out of the
-// steps, their cotangents, and what follows at the end from sums over the steps. f is the fraction of the length L:
+// Variables of the sweep through a body: positions, slopes P = px/(1 + delta) and Q, in which steps do not contain
+// 1 + delta, their cotangents, and sums over the steps. f is the fraction of the length L:
 //   drift  x += f L r P, z += f L (slip - (r - 1)) with r = 1/sqrt(1 - P^2 - Q^2);   kick  P -= f K Re, Q += f K Im
 // with K = L/(1 + delta). Kicks are linear in K and in the multipoles: K's bar follows from theirs.
 template <class T, int N>
@@ -101,7 +101,7 @@ GT_INLINE void drift_back(Body<T, N>& b, double part, double length, int exact) 
 template <int TERMS, bool SKEW, class T, int N>
 GT_INLINE void kick_back(Body<T, N>& b, double part, const StraightOp& op) {
   const int terms = TERMS ? TERMS : op.terms;
-  // f = re + i im and its derivative with respect to x + i y; the first step of Horner's rule by hand
+  // f = re + i im and its derivative with respect to x + i y; the first step of Horner's rule is explicit
   T re = broadcast(op.bn[terms - 1]), im = broadcast(SKEW ? op.an[terms - 1] : 0.0);
   T re_rate = broadcast(0.0), im_rate = broadcast(0.0);
   if (terms > 1) {
@@ -112,7 +112,7 @@ GT_INLINE void kick_back(Body<T, N>& b, double part, const StraightOp& op) {
     re = next;
   }
   GT_UNROLL for (int n = terms - 3; n >= 0; --n) {
-    const bool real = !SKEW && n == terms - 3;  // the rate has no imaginary part yet
+    const bool real = !SKEW && n == terms - 3;  // the derivative is still real
     T next = real ? re_rate * b.x + re : re_rate * b.x - im_rate * b.y + re;
     im_rate = real ? re_rate * b.y + im : im_rate * b.x + re_rate * b.y + im;
     re_rate = next;
@@ -123,7 +123,7 @@ GT_INLINE void kick_back(Body<T, N>& b, double part, const StraightOp& op) {
   T kick = part * b.reach;
   b.P += kick * re;
   b.Q -= kick * im;
-  const bool flat = !SKEW && terms <= 2;  // the rate is real
+  const bool flat = !SKEW && terms <= 2;  // the derivative is real
   b.gx += flat ? -(kick * re_rate) * b.gP : kick * (im_rate * b.gQ - re_rate * b.gP);
   b.gy += flat ? (kick * re_rate) * b.gQ : kick * (re_rate * b.gQ + im_rate * b.gP);
   Cotangent<T> c = part * b.gP, d = part * b.gQ;  // (c + i d)(x + i y)^n in turn
@@ -160,7 +160,7 @@ GT_INLINE void straight_with_adjoint(State<T>& s, Costate<T>& g, const StraightO
     if (SKEW) reach_bar += op.an[n] * b.an[n];
     if (SKEW) bar.an[n] += b.reach * b.an[n];
   }
-  // travel holds f r gz too much, and the sum of f r is 1 + excess; the expanded drift has r = 1 there
+  // travel includes -f r gz, and the sum of f r is 1 + excess; the expanded drift has r = 1 there
   T early = s.slip - b.excess;
   *bar.length += b.travel + s.inverse * reach_bar + (op.exact ? 1.0 + s.slip : 1.0 + early) * g.z;
   s.x = b.x, s.y = b.y, s.px = b.P * s.opd, s.py = b.Q * s.opd;

@@ -1,5 +1,5 @@
-// Optimisation of elements/arc.h for power series: in slopes P, Q and with p = sqrt(1 - P^2 - Q^2), which keep 1 + delta
-// out of all but the field's strength. The chord's direction halves the angle between those at its ends, so that
+// Optimisation of elements/arc.h for power series: in slopes P, Q and with p = sqrt(1 - P^2 - Q^2), so that 1 + delta
+// enters only in the field's strength. The direction of the chord bisects the angle between those at its ends, so that
 // tan(phi/2) = (k0/(1 + delta)) w/(p + p').
 #pragma once
 #include "straight.h"

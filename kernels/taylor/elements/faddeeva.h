@@ -1,5 +1,5 @@
-// The Faddeeva function of power series, from w' = -2 z w + 2i/sqrt(pi): higher derivatives of the polynomial that gives
-// its value to 14 digits have fewer correct digits.
+// The Faddeeva function of power series, from w' = -2 z w + 2i/sqrt(pi): higher derivatives of the polynomial, which is
+// accurate to 14 digits, would be less accurate.
 #pragma once
 #include "../../numbers/faddeeva.h"
 #include "../pair.h"
@@ -9,7 +9,7 @@ GT_APART Pair<Series> faddeeva(const Series x, const Series y) {
   const Pair<Number> z = {constant_of(x), constant_of(y)}, w0 = faddeeva(z.re, z.im), first = z * w0;
   Series wx = w0.re, wy = w0.im, gx = -2.0 * first.re, gy = 2.0 / ROOT_PI - 2.0 * first.im, t, u;
   const Series px = weighted(x, 1.0), py = weighted(y, 1.0);
-  Series zx = x, zy = y;  // all of them with room for every monomial
+  Series zx = x, zy = y;  // with memory for all monomials
   t.degrees = u.degrees = 0u;
   t.pure = u.pure = false;
   Series* const all[] = {&wx, &wy, &gx, &gy, &zx, &zy};

@@ -1,6 +1,6 @@
-// Optimisation of elements/straight.h, elements/drift.h and elements/quadrupole.h for power series, with fewer products.
-// Slopes P = px/(1 + delta), Q = py/(1 + delta) keep 1 + delta out of the steps, squares cost half, and contributions to
-// z are added up over the steps before they are multiplied.
+// Optimisation of elements/straight.h, elements/drift.h and elements/quadrupole.h for power series, with fewer
+// products. In slopes P = px/(1 + delta), Q = py/(1 + delta) the steps do not contain 1 + delta, squares cost half, and
+// contributions to z are summed over the steps before they are multiplied.
 #pragma once
 #include "../powers.h"
 
@@ -27,7 +27,7 @@ GT_INLINE void add_times(Series& c, const Powers& a, const Series& b, double fac
   add_powers(c, a.c, b, broadcast(factor));
 }
 
-// c += length a, c += length a b; a length may be a series where there are parameters
+// c += length a, c += length a b; the length may be a series if there are parameters
 GT_INLINE void add_length(Series& c, const Number& length, const Series& a) { add_scaled(c, a, length); }
 GT_INLINE void add_length(Series& c, const Series& length, const Series& a) { add_product(c, length, a, broadcast(1.0)); }
 GT_INLINE void add_length(Series& c, const Number& length, const Series& a, const Series& b) {
@@ -37,8 +37,8 @@ GT_INLINE void add_length(Series& c, const Series& length, const Series& a, cons
   add_product(c, length * a, b, broadcast(1.0));
 }
 
-// With v = (1 - u)^(-1/2) - 1 of the sum u of the slopes' squares: x += length v P, y += length v Q,
-// lag += part (v - u/2). About the axis v - u/2 is of degree 4, so that v itself is not needed.
+// With v = (1 - u)^(-1/2) - 1, u the sum of the slopes' squares: x += length v P, y += length v Q,
+// lag += part (v - u/2). About the axis v - u/2 is of degree 4, so that v itself is not required.
 template <class C>
 GT_FUNCTION void add_excess(State<Series>& s, const Slopes& b, const Series& u, Series& lag, double part, const C& length) {
   if (has_two_powers(u, SERIES_ORDER)) {
@@ -58,7 +58,7 @@ GT_FUNCTION void add_excess(State<Series>& s, const Slopes& b, const Series& u, 
   add_scaled(lag, u, broadcast(-0.5 * part));
 }
 
-// Motion along slopes whose squares add up to u; adds to `lag` the part of a drift times (1 - u)^(-1/2) - 1.
+// Drift along slopes with the sum of squares u; adds to `lag` the part of a drift times (1 - u)^(-1/2) - 1.
 template <class C>
 GT_FUNCTION void drift_slopes(State<Series>& s, const Slopes& b, const Series& u, Series& lag, double part,
                               const C& length, int exact) {
@@ -99,8 +99,8 @@ GT_FUNCTION void multipole_body(State<Series>& s, const StraightConstants<C>& op
   add_length(s.z, length, s.slip - lag);
 }
 
-// Up to sextupoles all transverse coordinates are divided by 1 + delta once more: then the quadratic kick has no
-// factor of delta.
+// Up to sextupoles all transverse coordinates are divided by 1 + delta once more, so that the quadratic kick does not
+// depend on delta.
 template <class C>
 GT_FUNCTION void sextupole_body(State<Series>& s, const StraightConstants<C>& op, const C& length) {
   const Series inverse2 = s.inverse * s.inverse, opd2 = s.opd * s.opd;
@@ -147,9 +147,9 @@ GT_FUNCTION void drift_by(State<Series>& s, C length, int exact) {
   add_length(s.z, length, s.slip - lag);
 }
 
-// The matrix over a step as three shears in each plane, which are done in place,
+// The matrix of a step as three shears in each plane, applied in place,
 //   x += tx P, P -= fx x, x += tx P with cx = 1 - tx fx; y += ty Q, Q += fy y, y += ty Q:
-// of series, or of coefficients of powers of delta.
+// for series, or for coefficients of powers of delta.
 template <class T>
 struct Shears {
   T tx, fx, ty, fy;
@@ -177,12 +177,12 @@ GT_INLINE void pass_shears(State<Series>& s, Slopes& b, const Shears<T>& m) {
 
 // Over a matrix of length l, z gains l slip - (l E + change of x P + y Q)/4 with the invariant
 // E = P^2 + Q^2 + k (x^2 - y^2); a correction by v = (1 - P^2 - Q^2)^(-1/2) - 1 over a length r, which moves x by r v P
-// and y by r v Q, takes r (v - (P^2 + Q^2)/2) from it and changes x P + y Q by r v (P^2 + Q^2).
+// and y by r v Q, subtracts r (v - (P^2 + Q^2)/2) from z and changes x P + y Q by r v (P^2 + Q^2).
 template <class T, class C>
 GT_FUNCTION void quadrupole_with(State<Series>& s, const QuadrupoleConstants<C>& op, C length, const T& k) {
   Slopes b = slopes_of(s);
   constexpr int MOST = 5;
-  Shears<T> known[MOST];  // by the number of the outer step; further ones, of long schemes, share the last place
+  Shears<T> known[MOST];  // by the number of the outer step; those beyond the last place, of long schemes, share it
   int have[MOST] = {-1, -1, -1, -1, -1};
   Series start = s.x * b.P, lag = no_series(), gap = no_series();
   add_times(start, s.y, b.Q, 1.0);
@@ -217,7 +217,7 @@ GT_FUNCTION void quadrupole_with(State<Series>& s, const QuadrupoleConstants<C>&
 
 template <class C>
 GT_FUNCTION void quadrupole_by(State<Series>& s, const QuadrupoleConstants<C>& op, C length) {
-  // shears are good up to angles of 2 rad of a step, which two halvings allow for; angles of pi have none
+  // shears are accurate up to angles of 2 rad per step, with two halvings; they do not exist for angles of pi
   if (op.kicks || op.halvings > 2 || (op.skew && !vanishes(op.an[1]))) return quadrupole_by<Series, C>(s, op, length);
   const Series k = op.bn[1] * s.inverse;
   if constexpr (Same<C, Number>::yes)
