@@ -177,11 +177,11 @@ def _derivative(turn, *variables):
 def test_unavailable_gradients_are_refused():
     ring = ring_with_errors(0.0)
     knobs = ring.knobs("qf.*.k1")
-    with pytest.raises(gt.errors.InputError, match="survey has no gradient"):
+    with pytest.raises(gt.errors.InputError, match="survey is not differentiable"):
         gt.grad(lambda k: gt.survey(ring.with_knobs(knobs, k)).x[-1])(knobs.values)
     with pytest.raises(gt.errors.InputError, match="second derivatives"):
         gt.grad(lambda k: gt.grad(lambda j: gt.twiss(ring.with_knobs(knobs, j)).dqx)(k)[0])(knobs.values)
     line = ring[:3]
     drift = gt.Lattice([gt.Drift("d", length=1.0)], line.reference)
-    with pytest.raises(gt.errors.InputError, match="closed orbit has no gradient"):
+    with pytest.raises(gt.errors.InputError, match="closed orbit is not unique and has no gradient"):
         gt.grad(lambda k: gt.closed_orbit(drift.with_knobs(drift.knobs("d.length"), k))[0])(np.array([1.0]))

@@ -169,7 +169,7 @@ def test_elements_without_a_map_are_refused():
     ring = gt.demo_ring()
     for arguments, words in (
         ({"order": 0}, "order"), ({"order": 2.5}, "order"), ({"order": 2, "orbit": [0.0] * 5}, "six finite numbers"),
-        ({"order": 2, "orbit": [0, 5.0, 0, 0, 0, 0]}, "does not reach"),
+        ({"order": 2, "orbit": [0, 5.0, 0, 0, 0, 0]}, "is lost before"),
     ):  # fmt: skip
         with pytest.raises(gt.errors.InputError, match=words):
             pass_maps(ring, **arguments)

@@ -187,7 +187,7 @@ def test_other_misuses_are_refused(ring, knobs):
         gt.jacobian(lambda c: gt.track(ring, gt.Beam(c, ring.reference)).mean)(beam.coordinates)
     with pytest.raises(InputError, match="values"):
         gt.grad(lambda k: gt.track(ring.with_knobs(knobs, k), beam).size("x"))(cupy.asarray(knobs.values))
-    with pytest.raises(BackendError, match="NumPy arrays only"):
+    with pytest.raises(BackendError, match="need NumPy arrays"):
         gt.grad(lambda k: gt.track(ring.with_knobs(knobs, k), beam, backend="array").size("x"))(knobs.values)
 
 

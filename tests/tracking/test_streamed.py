@@ -241,7 +241,7 @@ def test_automatic_chunks(gpu):
     assert small == 2**12 and 2 * small * each < 2.5 * 2**20 < 4 * small * each
     assert size(10**8) == small
     assert memory.chunk_size(memory.Work(recorded=1000), program, 10**8, 0) <= memory.SLOT_BYTES // 48000
-    with pytest.raises(DeviceMemoryError, match=r"200000 particles at a time .*smaller chunks, or leave chunk="):
+    with pytest.raises(DeviceMemoryError, match=r"200000 particles at a time .*smaller chunks, or omit chunk="):
         size(10**8, 10**5)
     gpu.total = gpu.used + 1000
     with pytest.raises(DeviceMemoryError, match=r"2 particles at a time need .*; 1 kB of .* are free; free some"):
@@ -441,7 +441,7 @@ def test_space_charge(crowded):
         ours = gt.grad(size, argument)(knobs.values, host.coordinates, "cuda")
         theirs = gt.grad(size, argument)(knobs.values, there.coordinates, None)
         np.testing.assert_allclose(ours, host_copy(theirs), rtol=1e-9, atol=1e-13 * np.abs(ours).max())
-    with pytest.raises(BackendError, match="forward mode through collective effects runs on the host"):
+    with pytest.raises(BackendError, match="forward mode through collective effects needs the host"):
         gt.jvp(lambda k: size(k, host.coordinates, "cuda"), (knobs.values,), (np.ones(2),))
 
 
