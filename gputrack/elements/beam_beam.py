@@ -1,4 +1,4 @@
-"""Beam-beam collision with a strong bunch, which it does not change (weak-strong), in six dimensions."""
+"""Weak-strong beam-beam collision in six dimensions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CRAB_HALVINGS = 4
 
 
 class Meeting(NamedTuple):
-    """Meeting of a particle and a slice, at the distance s from the point of crossing.
+    """Collision of a particle with a slice, at the distance s from the crossing point.
 
     (x, y) is the particle's position from the slice's centre; a, b are the slice's variances there, with their
     derivatives by s.
@@ -94,7 +94,7 @@ def slice_kick(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def unslice_kick(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse: arrival time and position of the meeting are the same on both sides."""
+    """Inverse: arrival time and collision point are the same before and after."""
     return slice_kick_by(s, op, ref, -1.0)
 
 
@@ -115,7 +115,7 @@ class CollisionBody(Body):
     slices : tuple of (float, float)
         Share of the charge and centre (in units of the rms length) of each slice.
     crosses : bool
-        Whether the orbits meet at an angle.
+        Whether the orbits cross at an angle.
     crabs : bool
         Whether the tilt of the strong bunch is that of crab cavities.
     """
@@ -127,25 +127,25 @@ class CollisionBody(Body):
 
 @dataclass(frozen=True, kw_only=True)
 class BeamBeam(Element):
-    """Collision with a strong Gaussian bunch moving in the opposite direction; a thin element at the point of crossing.
+    """Collision with a strong Gaussian bunch moving in the opposite direction; a thin element at the crossing point.
 
-    Each slice of the strong bunch kicks a particle where the two meet, with the size of the slice there
+    Each slice of the strong bunch kicks a particle at their collision point, with the size of the slice there
     (hourglass). The accompanying change of energy makes the map symplectic. `dx` and `dy` are the offset of the
-    strong bunch at the point of crossing, `tilt` rolls it and the crossing about s.
+    strong bunch at the crossing point, `tilt` rolls it and the crossing about s.
 
-    Both bunches are assumed to have the velocity of the weak beam's reference particle (which is exact at any energy
-    if they do; for different velocities it is right where both are near that of light), their fields to be transverse.
+    Both bunches are assumed to have the velocity of the weak beam's reference particle (exact at any energy if the
+    velocities are equal; otherwise valid if both are close to that of light), and their fields to be transverse.
 
     Parameters
     ----------
     particles : float
-        Number of particles in the strong bunch, >= 0; at 0 the element does nothing.
+        Number of particles in the strong bunch, >= 0; 0 disables the element.
     charge : float
         Charge of one of them [e]: > 0 with the sign of the weak beam's charge, so that the bunches repel each other.
     emit_x, emit_y : float
         Rms emittances of the strong bunch [m], > 0.
     beta_x, beta_y, alpha_x, alpha_y : float
-        Its Twiss parameters at the point of crossing, beta > 0 [m]; alpha in its own direction of motion.
+        Its Twiss parameters at the crossing point, beta > 0 [m]; alpha in its own direction of motion.
     sigma_z : float
         Its rms length [m], >= 0.
     slicing : Slicing
@@ -195,7 +195,7 @@ class BeamBeam(Element):
             raise self.input_error(f"slicing must be EqualCharge(n) or EqualDistance(n, reach), got {self.slicing!r}")
 
     def body_statics(self, model: Model, active: frozenset[str]) -> Body:
-        """Nothing without particles or charge."""
+        """Statics of the collision; none without particles or charge."""
         if not (self.uses("charge", active) and self.uses("particles", active)):
             return NoBody()
         crosses = any(self.uses(name, active) for name in ("crossing_x", "crossing_y"))
@@ -205,7 +205,7 @@ class BeamBeam(Element):
     def lower_body(
         cls, p: Mapping[str, Any], body: CollisionBody, begin: float = 0.0, end: float = 1.0
     ) -> list[MapCall]:
-        """A kick for each slice, the foremost first; at an angle, in the moving frame of the crossing."""
+        """Kick of each slice, the foremost first; with a crossing angle, in the moving frame."""
         if not holds_middle(begin, end):
             return []
         tx, ty = tan(0.5 * p["crossing_x"]), tan(0.5 * p["crossing_y"])

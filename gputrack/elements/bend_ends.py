@@ -76,11 +76,11 @@ def _gradient_wedge(end: End) -> list[MapCall]:
 
 
 def rigid_exit(p: Mapping[str, Any]) -> list[MapCall]:
-    """Leave the frame of a bend that is displaced by (dx, dy) at its entrance as a rigid body.
+    """Transformation from the frame of a bend displaced by (dx, dy) at its entrance as a rigid body.
 
-    In the rolled frame at the exit, which is turned by the bend's angle, the displacement (u, v, 0) of the
-    entrance reads (u cos(angle), v, -u sin(angle)). Particles drift over its part along s without a reference
-    time, as nothing is added to the reference orbit.
+    In the rolled frame at the exit, rotated by the bend's angle, the displacement (u, v, 0) of the entrance is
+    (u cos(angle), v, -u sin(angle)). Particles drift over its component along s without a reference time, since
+    the length of the reference orbit is unchanged.
     """
     cosine, sine = cos(p["tilt"]), sin(p["tilt"])
     u, v = cosine * p["dx"] + sine * p["dy"], cosine * p["dy"] - sine * p["dx"]
@@ -96,7 +96,7 @@ def rigid_return(p: Mapping[str, Any]) -> list[MapCall]:
 
 
 def _extra_drift(reach: Any) -> MapCall:
-    """A drift over `reach` [m] without a reference length."""
+    """Drift over `reach` [m] without a reference length."""
     zero = 0.0 * reach
     return MapCall(
         ARC, {"halvings": 0}, dict(sine=zero, cosine=1.0 + zero, reach=reach, sagitta=zero, length=zero, k0=zero)

@@ -1,4 +1,4 @@
-"""Statics of bends: the form of their maps in a model, and whether it is right for other values of parameters."""
+"""Statics of bends: the form of their maps in a model, and whether it is valid for other values of parameters."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class BendBody(Body):
     Attributes
     ----------
     terms : int
-        Multipoles beside the main dipole field.
+        Number of multipoles in addition to the main dipole field.
     model : Model
     rotated : (bool, bool)
-        Whether the faces at entrance and exit may be rotated against the reference orbit.
+        Whether the faces at entrance and exit may be rotated relative to the reference orbit.
     soft : (bool, bool)
         Whether the fringes there have an extent.
     halvings, angle_halvings : int
@@ -108,7 +108,7 @@ def _most_solved(p: Mapping[str, Any], length: Any, natural: bool) -> int:
 
 
 def same_bends(p: Mapping[str, Any], length: Any, body: BendBody) -> bool:
-    """Whether maps with this body are right for parameters `p` and arc lengths [m], arrays over bends.
+    """Whether maps with this body are valid for parameters `p` and arc lengths [m], arrays over bends.
 
     The same fringes must have an extent; angles and gradients must be small enough.
     """

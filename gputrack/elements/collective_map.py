@@ -1,4 +1,4 @@
-"""Maps of the whole beam: the kick of one particle depends on all others.
+"""Collective maps: the kick of a particle depends on all others.
 
 A program is divided at such maps: between two of them particles move independently, through the kernels. Like a
 `MapKind`, a `CollectiveKind` defines the map in array mathematics; fast implementations belong to the backends.
@@ -65,7 +65,7 @@ CollectiveFunction = Callable[[Bunch, Any, ReferenceValues], Array]
 
 @dataclass(frozen=True)
 class CollectiveKind:
-    """One kind of map of the whole beam.
+    """One kind of collective map.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def crab_kick(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def uncrab_kick(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse: position and arrival time are the same on both sides."""
+    """Inverse: position and arrival time are the same before and after."""
     return crab_kick_by(s, op, ref, -1.0)
 
 
@@ -40,9 +40,9 @@ CRAB_KICK = MapKind(
 
 @dataclass(frozen=True, kw_only=True)
 class CrabCavity(_Cavity):
-    """Crab cavity: px += |q| V/(p0 c) sin(2 pi (lag + f tau)), tau > 0 the lateness, with its energy kick.
+    """Crab cavity: px += |q| V/(p0 c) sin(2 pi (lag + f tau)), tau > 0 for late particles, with its energy kick.
 
-    Sign as in PTC and xtrack, whatever the charge.
+    Sign as in PTC and xtrack, for either sign of the charge.
 
     It deflects in x; ``tilt=pi/2`` makes it deflect in y. See `_Cavity` for the parameters.
     """

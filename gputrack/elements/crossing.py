@@ -29,7 +29,7 @@ def crossing(nx: Any, ny: Any, ref: ReferenceValues) -> Crossing:
 
 
 def boost(s: State, op: Any, ref: ReferenceValues) -> State:
-    """To the frame in which the reference particle moves along the axis, at the plane through the point of crossing.
+    """To the frame in which the reference particle moves along the axis, at the plane through the crossing point.
 
     The beam moves along e_s = cos t e_Z + sin t e_X, the sine n = sin t (cos a, sin a) a vector in the plane across.
     A particle passes the plane s = 0 at (x, y), at the time t = -zeta/(beta0 c). Seen from a frame that moves with

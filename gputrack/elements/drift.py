@@ -63,23 +63,23 @@ class Drift(Element):
     SYMBOL: ClassVar[Symbol | None] = None
 
     def body_statics(self, model: Model, active: frozenset[str]) -> Body:
-        """A drift, nothing without a length."""
+        """Statics of a drift; none for zero length."""
         return DriftBody(int(model.exact)) if self.uses("length", active) else NoBody()
 
     @classmethod
     def lower_body(cls, p: Mapping[str, Any], body: DriftBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:
-        """A drift over the piece."""
+        """Drift over the piece."""
         return [drift_call(piece_of(p, begin, end, "length")["length"], body.exact)]
 
 
 def drift_call(length: Any, exact: int) -> MapCall:
-    """A drift as a map call."""
+    """Map call of a drift."""
     return MapCall(DRIFT, {"exact": exact}, {"length": length})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marker(Element):
-    """A named place; zero length, no effect on particles."""
+    """Named place of zero length, without effect on particles."""
 
     SYMBOL: ClassVar[Symbol | None] = None
 

@@ -29,7 +29,7 @@ Self = TypeVar("Self", bound="Element")
 
 @dataclass(frozen=True, kw_only=True)
 class Element:
-    """Base of all elements. Elements are values: make a changed one with `replaced`.
+    """Base class of all elements, which are immutable: `replaced` makes a changed copy.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Element:
     radiation : RadiationKicks, optional
         Kicks by the radiation that particles emit inside; set by `Lattice.with_radiation`.
     current : float
-        Beam current [A] that kicks of space charge belong to, >= 0; 0 where the field is that of a bunch.
+        Beam current [A] of the space-charge kicks, >= 0; 0 for the field of a bunch.
 
     Raises
     ------
@@ -69,11 +69,11 @@ class Element:
     radiation: RadiationKicks | None = option(None)
     current: float = parameter(unit="A", valid=NOT_NEGATIVE)
 
-    #: whether all elements of this class act on the whole beam
+    #: whether elements of this class are collective: they act on the whole beam
     ACTS_ON_BEAM: ClassVar[bool] = False
-    #: default number of radiation kicks in elements of this class; 0: they have no field in which particles radiate
+    #: default number of radiation kicks in elements of this class; 0 if they have no field
     RADIATION_KICKS: ClassVar[int] = 0
-    #: how elements of this class are drawn; None: not at all
+    #: symbol of elements of this class in drawings; None if they are not drawn
     SYMBOL: ClassVar[Symbol | None] = Symbol()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -105,12 +105,12 @@ class Element:
         if not isinstance(self.radiation, RadiationKicks):
             raise self.input_error(f"radiation must be gputrack.RadiationKicks, got {self.radiation!r}")
         if not self.RADIATION_KICKS:
-            raise self.input_error("has no field to radiate in; leave radiation out")
+            raise self.input_error("has no field in which particles radiate; omit radiation=")
 
     # -- use ---------------------------------------------------------------------------------------
 
     def replaced(self: Self, **changes: Any) -> Self:
-        """A copy with some parameters changed.
+        """Copy with some parameters changed.
 
         Raises
         ------
@@ -130,20 +130,20 @@ class Element:
 
     @property
     def collective(self) -> bool:
-        """Whether it acts on the whole beam; kicks of space charge do where there is a length."""
+        """Whether it acts on the whole beam, as elements with a length and space-charge kicks do."""
         return self.ACTS_ON_BEAM or (self.space_charge is not None and self.length > 0.0)
 
     def single_particle(self) -> Element:
-        """The element without effects of the whole beam."""
+        """Copy without collective effects."""
         return self if self.space_charge is None else self.replaced(space_charge=None, current=0.0)
 
     def form(self, model: Model, active: frozenset[str] = frozenset()) -> ElementForm:
-        """Class and statics, by which it is lowered.
+        """Class and statics, which determine its maps.
 
         Parameters
         ----------
         model : Model
-            How it is tracked.
+            Tracking model.
         active : frozenset of str
             Parameters (``"k1"``, ``"knl[2]"``) included in the maps even if they are zero.
         """
@@ -171,7 +171,7 @@ class Element:
         return Body()
 
     def has_extended_field(self, active: frozenset[str]) -> bool:
-        """Whether there is a length over which particles can radiate."""
+        """Whether the field has a length over which particles can radiate."""
         return self.uses("length", active)
 
     @classmethod
@@ -183,7 +183,7 @@ class Element:
         p : mapping
             Parameters by name: arrays over elements, or numbers; lists of them for series.
         body : Body
-            As `body_statics` gives it.
+            Result of `body_statics`.
         """
         raise TypeError(f"{cls.__name__} does not define lower_body: its maps")
 
@@ -191,7 +191,7 @@ class Element:
     def lower_until(cls, p: Mapping[str, Any], body: Any, part: Any) -> tuple[list[MapCall], list[MapCall]]:
         """Map calls from the entrance face to a part of the length, an array over elements, and those that undo them.
 
-        Steps over negative lengths undo those over positive ones; a class for which that is not so overrides this.
+        Steps over negative lengths undo those over positive ones; other classes override this method.
         """
         return cls.lower_body(p, body, 0.0, part), cls.lower_body(p, body, 0.0, -part)
 
@@ -218,7 +218,7 @@ class Element:
 
     @classmethod
     def same_maps(cls, p: Mapping[str, Any], body: Any) -> bool:
-        """Whether maps with this body are right for other values `p` (arrays) of free parameters that are active."""
+        """Whether maps with this body are valid for other values `p` (arrays) of free parameters that are active."""
         return True
 
     @classmethod

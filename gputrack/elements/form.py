@@ -1,4 +1,4 @@
-"""Form of an element: its class with its statics, by which it is lowered."""
+"""Form of an element: its class and statics, which determine its maps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ElementForm:
         return lowering.lower_pieces(self.kind, p, self.statics, cuts)
 
     def same_maps(self, p: Mapping[str, Any]) -> bool:
-        """Whether this form is right for other values of free parameters."""
+        """Whether this form is valid for other values of free parameters."""
         return self.kind.same_maps(p, self.statics.body)
 
     def arc_length(self, p: Mapping[str, Any]) -> Array:

@@ -1,7 +1,7 @@
 """Transformations from the frames in which the maps of an element act to the frame of the lattice.
 
 Maps of displaced and rolled elements act in the element's own frame, collisions at an angle in a moving one. The last
-coordinates of a particle that is lost there are in such a frame; which maps lead out of it follows from their roles.
+coordinates of a particle lost there are in such a frame; the maps to the lattice frame follow from their roles.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _INNER = (Role.BODY, Role.KICK, Role.ENTER_INNER, Role.LEAVE_INNER)
 
 
 def lattice_frame_paths(roles: Sequence[Role]) -> list[Path]:
-    """For each map of an element, and for the place behind them: the path from before it to the frame of the lattice.
+    """Path to the frame of the lattice from before each map of an element, and from after the last one.
 
-    Paths from the body undo the maps that entered the frame, so that they begin where the body begins; those from
-    behind it go on through the maps that leave the frame. The rotations and fringes of a bend's face are left out.
+    Paths from the body undo the maps that entered the frame, and lead to its entrance; those from after the body
+    continue through the maps that leave the frame. Rotations and fringes of a bend's face are omitted.
 
     Parameters
     ----------

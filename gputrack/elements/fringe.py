@@ -72,7 +72,7 @@ def fringe(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def unfringe(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse: Newton's method for the old py; its step is a contraction by about k0 y."""
+    """Inverse: Newton's method for py before the fringe; its step is a contraction by about k0 y."""
     half = 0.5 * s.y * s.y
     bend = op.cubic * half * s.inverse
     known = s.py + 2.0 * bend * s.y

@@ -1,4 +1,4 @@
-"""Intervals of numbers, in which parameters are valid or free."""
+"""Intervals in which parameters are valid or free."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Interval:
     ----------
     low, high : float
     closed : bool
-        Whether the limits themselves are in it.
+        Whether the limits are included.
     """
 
     low: float = -math.inf
@@ -30,7 +30,7 @@ class Interval:
         return " and ".join(limits + [f"{below} {self.high:g}"] if self.high < math.inf else limits)
 
     def limits(self) -> tuple[float, float]:
-        """Limits that are not in it themselves, of the same numbers in double precision."""
+        """Equivalent limits of an open interval in double precision."""
         if not self.closed:
             return self.low, self.high
         return math.nextafter(self.low, -math.inf), math.nextafter(self.high, math.inf)

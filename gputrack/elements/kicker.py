@@ -51,7 +51,7 @@ class CorrectorBody(Body):
 
 @dataclass(frozen=True, kw_only=True)
 class _Corrector(Element):
-    """A corrector: a uniform field over the length, or a thin kick where the length is 0."""
+    """Corrector: a uniform field over the length, or a thin kick if the length is 0."""
 
     length: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
 
@@ -60,21 +60,21 @@ class _Corrector(Element):
     RADIATION_KICKS: ClassVar[int] = 2
 
     def body_statics(self, model: Model, active: frozenset[str]) -> Body:
-        """A thin kick without a length, where that is not active."""
+        """Statics of a thin kick if the length is 0 and not active."""
         if self.length == 0 and "length" not in active:
             return ThinBody()
         kicks = any(self.uses(name, active) for name in self.KICKS.values())
         return CorrectorBody(int(model.exact), kicks, steps_of(model.integrator, STEPS)[0], self.length == 0)
 
     def has_extended_field(self, active: frozenset[str]) -> bool:
-        """Where there is a length."""
+        """Whether there is a length."""
         return self.length > 0.0
 
     @classmethod
     def lower_body(
         cls, p: Mapping[str, Any], body: ThinBody | CorrectorBody, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
-        """A kick in the middle; or one slice, exact in a uniform field but for terms of third order in the slopes."""
+        """Kick in the middle; or one slice, exact in a uniform field up to terms of third order in the slopes."""
         if isinstance(body, ThinBody):
             return [_kick(0.0 * p["length"], *cls._kicks(p))] if holds_middle(begin, end) else []
         p = piece_of(p, begin, end, "length", *cls.KICKS.values())

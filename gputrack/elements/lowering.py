@@ -38,7 +38,7 @@ def lower(kind: type[Element], p: Mapping[str, Any], statics: Statics) -> list[M
 def lower_pieces(
     kind: type[Element], p: Mapping[str, Any], statics: Statics, cuts: Sequence[float] = ()
 ) -> list[list[MapCall]]:
-    """Map calls of elements that are cut, piece by piece: one after the other they are the element.
+    """Map calls of elements that are cut, piece by piece; together they are the whole element.
 
     Parameters
     ----------

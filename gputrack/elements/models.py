@@ -17,11 +17,11 @@ class Steps:
     Parameters
     ----------
     scheme : Scheme
-        Where the integrator has no order.
+        Scheme if the integrator has no order.
     slices : int
-        With that scheme, or another of its family.
+        Number of slices with this scheme, or another of its family.
     classical : int
-        Slices with order 2, 4 or 6.
+        Number of slices with order 2, 4 or 6.
     """
 
     scheme: Scheme
@@ -81,11 +81,11 @@ class MatrixKick(Integrator):
     """The solvable part of the field (quadrupole matrix, exact dipole arc) between kicks of all other fields.
 
     The quadrupole's linear map is exact at the momentum of each particle, and so is a bend without
-    gradient. Where order and slices are None: quadrupoles without errors take one slice of ``LaskarRobutel(3)``, with
+    gradient. If order and slices are None, quadrupoles without errors have one slice of ``LaskarRobutel(3)``, with
     errors one of ``BlanesMoan(6)``, other straight magnets one of ``BlanesMoan(4)``, bends with gradients two of
-    ``BlanesMoan(6)``, or one with the expanded Hamiltonian. Tunes of the ESR are then within 1e-11 of those of many
-    slices, of SPEAR3, whose bends have gradients, within 3e-9; PTC with ten slices of order 6 is within 4e-8 there.
-    With an order of 2, 4 or 6 and no slices quadrupoles without errors take 2, exact bends 10, and all others 4.
+    ``BlanesMoan(6)``, or one with the expanded Hamiltonian. Tunes of the ESR then agree to 1e-11 with those of many
+    slices, and tunes of SPEAR3, whose bends have gradients, to 3e-9 (PTC with ten slices of order 6: to 4e-8).
+    With an order of 2, 4 or 6 and no slices, quadrupoles without errors have 2, exact bends 10, and all others 4.
     """
 
 

@@ -68,10 +68,11 @@ class Multipole(Element):
         Integrated normal and skew strengths [m^-n], MAD-X convention: without the factorial folded in;
         ``knl[0]`` > 0 bends towards -x.
     angle : float
-        Angle by which the reference orbit is bent here [rad]. MAD-X bends it by ``knl[0]``.
+        Bending angle of the reference orbit [rad]; in MAD-X it is ``knl[0]``.
     lrad : float
-        Fictitious length [m] over which the angle is bent, >= 0; gives the weak focusing knl[0] angle/lrad. With 0
-        there is none, which is not the limit of small lengths: with a field and an angle, no derivative exists there.
+        Fictitious length [m] of the bend, >= 0, for the weak focusing knl[0] angle/lrad. lrad = 0 means no weak
+        focusing, which is not the limit of small lengths: with a field and an angle, the derivative does not exist
+        there.
     """
 
     knl: tuple[float, ...] = series(unit="m^-n", free=ANY)
@@ -90,12 +91,12 @@ class Multipole(Element):
         super()._validate_radiation()
         if self.angle and not self.lrad:
             raise self.input_error(
-                f"bends the orbit by {self.angle!r} rad over no length, which would radiate without limit; "
-                "give lrad > 0 m, or leave radiation out"
+                f"angle {self.angle!r} rad without a length would mean infinite radiation; "
+                "give lrad > 0 m, or omit radiation="
             )
 
     def fixed(self) -> frozenset[str]:
-        """The angle, which must be 0 where particles radiate without lrad."""
+        """The angle, which must be 0 with radiation but without lrad."""
         return frozenset({"angle"}) if self.radiation is not None and not self.lrad else frozenset()
 
     def has_extended_field(self, active: frozenset[str]) -> bool:

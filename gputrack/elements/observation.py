@@ -1,8 +1,8 @@
 """Observation points inside elements; tracking results are unchanged.
 
-From its entrance face a particle goes through a part of the body, is recorded in the frame of the lattice, and goes
-back through the same part: steps over negative lengths undo those over positive ones. The whole body then follows, so
-that what leaves the element does not depend on the observation points.
+From the entrance face a particle is tracked through a part of the body, recorded in the frame of the lattice, and
+tracked back: steps over negative lengths undo those over positive ones. The whole body then follows, so that the
+outgoing coordinates do not depend on the observation points.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gputrack.elements.record import record_call
 from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.elements.roles import Role
 
-#: name, beside an element's parameters, of the parts of its body at which it is observed: a list of arrays
+#: additional name among the parameters, for the fractions of the length at which elements are observed: list of arrays
 PARTS = "parts"
 
 
@@ -37,9 +37,9 @@ class ObservationPoints:
     count : int
         Elements of the lattice.
     places : (m,) int array
-        Elements with observation points, in their order; each as often as it has points.
+        Element of each observation point, in order.
     parts : (m,) array
-        Parts of their lengths, between 0 and 1, rising in each element.
+        Fractions of the element's length, between 0 and 1, ascending in each element.
     """
 
     count: int
@@ -78,7 +78,7 @@ class ObservationPoints:
         return ends[self.elements] + parts * (ends[after] - ends[self.elements])
 
     def of(self, places: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """For each observation point of elements with equally many: rows and parts, (elements,) each."""
+        """Rows and parts, (elements,) each, of every observation point of elements with equal numbers of points."""
         first = np.searchsorted(self.places, places)
         points = [first + k for k in range(self.number[places[0]])]
         return [self.places[point] + point for point in points], [self.parts[point] for point in points]
@@ -86,7 +86,7 @@ class ObservationPoints:
 
 @dataclass(frozen=True, eq=False)
 class ObservedForm:
-    """Form of elements that are observed inside, each at equally many points; used like an `ElementForm`.
+    """Form of elements with equal numbers of observation points inside; used like an `ElementForm`.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class ObservedForm:
         return self.form.kind
 
     def lower(self, p: Mapping[str, Any]) -> list[MapCall]:
-        """As of `ElementForm`, for parameters that have `PARTS` among them."""
+        """Map calls as for `ElementForm`, for parameters that include `PARTS`."""
         calls = self.form.lower(p)
         assert not any(call.role in (Role.CHECK, Role.KICK) for call in calls), (
             "optics are those of particles without apertures, collective effects and radiation"
@@ -119,7 +119,7 @@ class ObservedForm:
         return [*calls[:begin], *observed, *calls[begin:]]
 
     def _observe(self, p: Mapping[str, Any], part: Any, rows: np.ndarray) -> list[MapCall]:
-        """To a part of the length, where particles are recorded, and back."""
+        """Map calls to a part of the length, the record there, and back."""
         there, back = lower_until(self.kind, p, self.form.statics, part)
         record = record_call(0, 1, self.total, rows)
         return [*there, *through_lattice_frame(self.kind, p, self.form.statics, part, record), *back]

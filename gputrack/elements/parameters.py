@@ -1,4 +1,4 @@
-"""Parameters of element classes: each field states its unit, its valid values, and where it can vary freely.
+"""Parameters of element classes, declared with units, valid values, and intervals in which they can vary freely.
 
     @dataclass(frozen=True, kw_only=True)
     class Lens(Element):
@@ -54,16 +54,16 @@ def parameter(
     Parameters
     ----------
     default : float or None
-        None for one that follows from other parameters where it is not given; its annotation is ``float | None``.
+        None for a parameter that by default follows from others; its annotation is ``float | None``.
     unit : str
         For messages.
     valid : Interval
         Values that the element accepts; others raise `InputError`.
     free : Interval, optional
-        Where any value is valid independently of other parameters, and changes only constants of the maps (or
-        `Element.same_maps` tells whether it does). New values in it reach the constants as arrays, without new
-        elements; a parameter whose present value is outside is not free. If not given, a new element is made for each
-        value, which is always right, and slow. A class that validates an inherited parameter declares it again.
+        Interval in which any value is valid independently of other parameters, and changes only constants of the maps
+        (or `Element.same_maps` checks this). New values in it reach the constants as arrays, without new elements; a
+        parameter with a present value outside is not free. By default a new element is made for each value, which is
+        always correct, but slow. A class that validates an inherited parameter declares it again.
     """
     made = Declaration(unit, valid, free, is_parameter=True, may_be_none=default is None)
     field: Any = dataclasses.field(default=default, metadata={_KEY: made})
@@ -144,7 +144,7 @@ def _inside(value: Any, interval: Interval) -> bool:
 
 
 def parameters_of(element: Element) -> dict[str, Any]:
-    """Parameters of one element as map calls take them: numbers (0 for those that are None), and lists of numbers."""
+    """Parameters of one element for map calls: numbers (0 in place of None), and lists of numbers."""
     numbers, lists = _names(type(element))
     p: dict[str, Any] = {name: getattr(element, name) or 0.0 for name in numbers}
     return p | {name: list(getattr(element, name)) for name in lists}

@@ -19,7 +19,7 @@ from gputrack.elements.reference_motion import ReferenceMotion
 
 @dataclass(frozen=True, kw_only=True)
 class _Patch(Element):
-    """A change of frame, which has no length."""
+    """Change of frame, without length."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,10 +33,10 @@ class _Patch(Element):
 
 @dataclass(frozen=True, kw_only=True)
 class Translation(_Patch):
-    """Move the origin of the frame by (x, y, s) [m]; s > 0 lies downstream.
+    """Shift of the origin of the frame by (x, y, s) [m], s > 0 downstream.
 
-    Particles drift to the new plane, and the time that the reference particle would take there counts: a
-    reference orbit continued along the old axis keeps z = 0.
+    Particles drift to the new plane; z refers to the time that the reference particle needs to reach it along the old
+    axis, so that z = 0 is preserved there.
     """
 
     x: float = parameter(unit="m")
@@ -60,9 +60,9 @@ class Translation(_Patch):
 
 @dataclass(frozen=True, kw_only=True)
 class YRotation(_Patch):
-    """Turn the frame about its y axis by `angle` [rad], > 0 turns the s axis towards +x: px falls by about angle.
+    """Rotation of the frame about its y axis by `angle` [rad], > 0 from s towards +x: px decreases by about angle.
 
-    MAD-X's sign, opposite to that of a bend's angle.
+    The sign is that of MAD-X, opposite to that of a bend's angle.
     """
 
     angle: float = parameter(unit="rad")

@@ -124,9 +124,9 @@ class MatrixBody(StraightBody):
     halvings : int
         Of the matrix's phases, see `cos_sinc_parts`.
     kicks : int
-        Whether there are multipoles beside the gradient.
+        Whether there are multipoles in addition to the gradient.
     errors : bool
-        Whether scheme and slices are those for multipoles beside the gradient.
+        Whether scheme and slices are those for additional multipoles.
     """
 
     halvings: int
@@ -135,7 +135,7 @@ class MatrixBody(StraightBody):
 
 
 def _has_errors(knl: Sequence[Any], ksl: Sequence[Any]) -> bool:
-    """Whether the series hold places for multipoles outside the matrix; the dipole one may only fill a gap."""
+    """Whether the series have entries for multipoles outside the matrix; the dipole entry may only be a placeholder."""
     return any(len(series) not in (0, 2) or (len(series) == 2 and np.any(series[0])) for series in (knl, ksl))
 
 
@@ -172,7 +172,7 @@ class Quadrupole(_StraightMagnet):
         wanted = active & {f"{name}[{n}]" for name in ("knl", "ksl") for n in range(terms)}
         kicks = int(terms > 2 or any((*self.knl, *self.ksl)) or bool(wanted))
         gradient = math.hypot(self.k1 + self._gradient_error("knl"), self.k1s + self._gradient_error("ksl"))
-        # series have a place for each knob, also at zero: a derivative is one of the same scheme
+        # series have an entry for each knob even if it is 0, so that derivatives are those of the same scheme
         errors = _has_errors(self.knl, self.ksl)
         scheme, slices = steps_of(model.integrator, self.STEPS_WITH_ERRORS if errors else self.STEPS)
         halvings = trig_halvings(_largest_phase(gradient, self.length, scheme, slices))
@@ -185,7 +185,7 @@ class Quadrupole(_StraightMagnet):
 
     @classmethod
     def same_maps(cls, p: Mapping[str, Any], body: Any) -> bool:
-        """Whether phases are small enough, and there are errors where there were."""
+        """Whether phases are small enough, and the same elements have errors."""
         if not isinstance(body, MatrixBody):
             return True
         if _has_errors(p["knl"], p["ksl"]) != body.errors:
@@ -199,7 +199,7 @@ class Quadrupole(_StraightMagnet):
     def lower_body(
         cls, p: Mapping[str, Any], body: DriftBody | StraightBody, begin: float = 0.0, end: Any = 1.0
     ) -> list[MapCall]:
-        """Matrix and kick, or as other straight magnets."""
+        """Matrix-kick, or as for other straight magnets."""
         if not isinstance(body, MatrixBody):
             return super().lower_body(p, body, begin, end)
         return [cls._field_call(QUADRUPOLE, piece_of(p, begin, end, "length", "knl", "ksl"), body)]

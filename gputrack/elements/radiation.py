@@ -22,7 +22,7 @@ from gputrack.elements.sector_field import evaluate, monomials
 
 
 def emit(s: State, k: Any, ref: ReferenceValues) -> State:
-    """Lose momentum by `k`, at fixed direction of (px, py) and fixed time; -k undoes it."""
+    """Momentum loss by `k`, at constant direction and time; -k undoes it."""
     velocity = 1.0 + s.slip
     rest = ref.inverse_gamma0_squared / (ref.beta0 * ref.beta0)
     drop = k * (s.opd * s.opd + rest) / (1.0 + k * s.opd)
@@ -53,7 +53,7 @@ def radiation(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def unradiation(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse: position and direction, hence k, are the same on both sides."""
+    """Inverse: position and direction, hence k, are the same before and after."""
     return radiation_by(s, op, ref, -1.0)
 
 

@@ -13,11 +13,11 @@ from gputrack.base.checks import require_integer
 
 @dataclass(frozen=True)
 class RadiationKicks:
-    """Kicks in each element at the nodes of the Gauss-Lobatto rule: both ends, and points between.
+    """Kicks in each element at the nodes of the Gauss-Lobatto rule: both ends, and points in between.
 
-    Its weights are shares of the length. The loss in an element is right to the order 2 `number` - 2 in its phase
-    advance, since it is so small that kicks one after the other are as good as their sum. Kicks at the ends do not cut
-    the body: two are the fastest.
+    Its weights are shares of the length. The loss in an element is correct to the order 2 `number` - 2 in its phase
+    advance, since it is so small that successive kicks are equivalent to their sum. Kicks at the ends do not divide the
+    body: two kicks are fastest.
 
     Parameters
     ----------

@@ -21,14 +21,14 @@ from gputrack.elements.symbol import ORANGE, Symbol
 
 
 def energy_step(s: State, step: Any, ref: ReferenceValues) -> State:
-    """Change the energy by `step` (in units of E0) at fixed position and time.
+    """Change of the energy by `step` (in units of E0) at constant position and time.
 
     (1+delta')^2 = (1+delta)^2 + step (2 E/E0 + step)/beta0^2, and delta' - delta from the difference of
     squares; the arrival time is unchanged: z *= beta'/beta.
     """
     velocity = 1.0 + s.slip
     energy = s.opd / velocity
-    # the last term is 0, or NaN where more than the whole energy is taken, which squares would not show
+    # the last term is 0, or NaN if the particle loses more than its whole energy, which squares would not show
     gain = step * (2.0 * energy + step) / (ref.beta0 * ref.beta0) + 0.0 * sqrt(energy + step)
     opd = sqrt(s.opd * s.opd + gain)
     after = refreshed(s._replace(delta=s.delta + gain / (opd + s.opd)), ref)
@@ -47,7 +47,7 @@ def rf_kick(s: State, op: Any, ref: ReferenceValues) -> State:
 
 
 def unrf_kick(s: State, op: Any, ref: ReferenceValues) -> State:
-    """Inverse: the arrival time, hence the step, is the same on both sides."""
+    """Inverse: the arrival time, hence the step, is the same before and after."""
     return rf_kick_by(s, op, ref, -1.0)
 
 
@@ -86,12 +86,12 @@ class CavityBody(Body):
 
 @dataclass(frozen=True, kw_only=True)
 class _Cavity(Element):
-    """Half a drift, a kick, half a drift.
+    """Cavity: half a drift, a kick, half a drift.
 
     Parameters
     ----------
     voltage : float
-        Peak voltage [V], as the reference particle sees it: the sign of the charge does not enter.
+        Peak voltage [V] as seen by the reference particle, independent of the sign of its charge.
     frequency : float
         Frequency [Hz], >= 0.
     lag : float
@@ -142,11 +142,11 @@ def _drift_over(p: Mapping[str, Any], body: CavityBody, begin: float, end: Any) 
 
 @dataclass(frozen=True, kw_only=True)
 class RFCavity(_Cavity):
-    """Accelerating cavity: energy gain |q| V sin(2 pi (lag + f tau)), tau > 0 the lateness.
+    """Accelerating cavity: energy gain |q| V sin(2 pi (lag + f tau)), tau > 0 for late particles.
 
-    Sign as in MAD-X, PTC and xtrack, whatever the charge: at lag = 0 a late particle gains energy. |q| is
-    the charge in e (as in xtrack; MAD-X and PTC leave it out, so that their voltage for ions is |q| V).
-    tau counts from the reference particle's arrival in the same turn, so that a frequency off the harmonic does
+    Sign as in MAD-X, PTC and xtrack, for either sign of the charge: at lag = 0 a late particle gains energy. |q| is
+    the charge in e (as in xtrack; MAD-X and PTC omit it, so that their voltage for ions is |q| V).
+    tau is relative to the reference particle's arrival in the same turn, so that a frequency off the harmonic does
     not shift the energy by itself. See `_Cavity` for the parameters.
     """
 

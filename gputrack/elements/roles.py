@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Role(Enum):
-    """Role of a map. Element classes choose among the first three, all others are given in lowering."""
+    """Role of a map. Element classes set the first three, lowering sets all others."""
 
     #: tracks through (a piece of) the body
     BODY = auto()

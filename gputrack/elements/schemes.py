@@ -9,7 +9,7 @@ from gputrack.base.errors import InputError
 
 @dataclass(frozen=True)
 class LaskarRobutel:
-    """SABA, for kicks that are small beside the outer steps, with Gauss-Legendre nodes and weights.
+    """SABA, for kicks that are small compared with the outer steps, with Gauss-Legendre nodes and weights.
 
     The error of one step h is of order kick * h^(2 stages) + kick^2 h^2; there are no backward steps. Source: R. I.
     McLachlan, BIT 35 (1995) 258; J. Laskar and P. Robutel, Celest. Mech. Dyn. Astron. 80 (2001) 39.
@@ -31,9 +31,9 @@ class LaskarRobutel:
 class BlanesMoan:
     """Schemes with coefficients optimised for small errors: more kicks per slice, and far fewer slices.
 
-    Order 4 has 6 kicks per slice. Order 6 has 14, and is reached where the outer Hamiltonian is quadratic in the
-    momenta; terms of the exact Hamiltonian, of third order in the slopes, have order 4. With as many kicks as Forest
-    and Ruth's or Yoshida's scheme the error is about a hundredth. Source: S. Blanes and P. C. Moan,
+    Order 4 has 6 kicks per slice. Order 6 has 14, and is reached if the outer Hamiltonian is quadratic in the
+    momenta; terms of third order in the slopes of the exact Hamiltonian have order 4. For the same number of kicks the
+    error is about a hundredth of that of Forest and Ruth's or Yoshida's scheme. Source: S. Blanes and P. C. Moan,
     J. Comput. Appl. Math. 142 (2002) 313, tables 2 and 3.
 
     Parameters

@@ -7,7 +7,7 @@ F(x, y) with By = -F_x/(1 + h x) and Bx = F_y/(1 + h x). A field without curl ob
 
 so that F follows from the multipoles on the midplane, By(x, 0) and Bx(x, 0): see H. Wiedemann,
 Particle Accelerator Physics, ch. 3, or S. Mane, Nucl. Instrum. Methods A 321 (1992) 365. The kick is
-px += L F_x, py += L F_y. It is symplectic with a truncated F, too.
+px += L F_x, py += L F_y. It is symplectic for a truncated F as well.
 """
 
 from __future__ import annotations

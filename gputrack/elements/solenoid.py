@@ -23,7 +23,7 @@ def solenoid_by(s: State, op: Any, length: Any) -> State:
     """Exact motion in a uniform longitudinal field with hard edges, in canonical momenta.
 
     With k = ks/2 the kinetic momenta are px + k y and py - k x; pz is constant, and the motion is an
-    oscillation of phase k L/pz in both planes, seen from a frame that turns by the same angle.
+    oscillation of phase k L/pz in both planes, seen from a frame that rotates by the same angle.
     (Expanded: pz is 1 + delta in the phase, and expanded to second order in z.)
     """
     k = 0.5 * op.ks
@@ -79,7 +79,7 @@ class Solenoid(Element):
     Parameters
     ----------
     ks : float
-        Field over the reference rigidity, Bs/(B rho) [1/m]; > 0 turns particles from y to x.
+        Field over the reference rigidity, Bs/(B rho) [1/m]; > 0 rotates particles from y to x.
     """
 
     length: float = parameter(unit="m", valid=NOT_NEGATIVE, free=POSITIVE)
@@ -90,14 +90,14 @@ class Solenoid(Element):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ks and not self.length:
-            raise self.input_error("length must be > 0 m where ks is not 0; a thin solenoid has no exact map")
+            raise self.input_error("length must be > 0 m if ks is not 0: a thin solenoid has no exact map")
 
     def fixed(self) -> frozenset[str]:
-        """The field, where there is no length."""
+        """The field, if the length is 0."""
         return frozenset() if self.length else frozenset({"ks"})
 
     def body_statics(self, model: Model, active: frozenset[str]) -> Body:
-        """Nothing without a length."""
+        """Statics of the field; none for zero length."""
         if not self.uses("length", active):
             return NoBody()
         return SolenoidBody(int(model.exact), trig_halvings((self.ks * self.length) ** 2))

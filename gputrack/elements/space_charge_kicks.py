@@ -51,7 +51,7 @@ class SpaceChargeKicks:
         name = type(self.field).__name__
         if not self.field.needs_current:
             if current:
-                text = "takes its charge from the particles' weights; leave current out"
+                text = "takes its charge from the particles' weights; omit current="
                 raise InputError(f"space charge: {name} {text}")
             return 0.0
         if current is None:

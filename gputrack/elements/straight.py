@@ -114,7 +114,7 @@ class _StraightMagnet(Element):
         return frozenset() if self.length else frozenset((*self.STRENGTHS, "knl", "ksl"))
 
     def body_statics(self, model: Model, active: frozenset[str]) -> Body:
-        """A drift where there is no field and no strength is active, nothing without a length."""
+        """Statics of a drift if there is no field and no strength is active; none for zero length."""
         if self.length == 0:
             integrated = sorted(name for name in active if name.startswith(("knl[", "ksl[")))
             if integrated:

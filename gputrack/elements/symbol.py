@@ -1,4 +1,4 @@
-"""Symbols: the boxes that stand for elements in pictures of a lattice."""
+"""Symbols: boxes that represent elements in drawings of a lattice."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def number_series(
         For messages.
     value : object
     longest : int, optional
-        Most entries.
+        Largest number of entries.
 
     Raises
     ------
