@@ -16,7 +16,7 @@ from gputrack.base.reference import SPECIES, ReferenceParticle
 from gputrack.beam.beam import Beam
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics import Match, Slices, Twiss
-from gputrack.optics.matching.match import worst
+from gputrack.optics.matching.match_result import worst
 
 LOSS_ROWS = 10
 

@@ -12,7 +12,8 @@ from gputrack.optics.linear.survey import Survey, survey
 from gputrack.optics.linear.twiss import Twiss, linear_optics, twiss
 from gputrack.optics.maps.finite_differences import finite_difference_matrix
 from gputrack.optics.maps.one_turn_map import one_turn_map, transfer_map
-from gputrack.optics.matching.match import Match, match
+from gputrack.optics.matching.match import match
+from gputrack.optics.matching.match_result import Match
 from gputrack.optics.matching.orbit_correction import Above, OrbitCorrection, Strongest, correct_orbit
 from gputrack.optics.matching.orbit_response import OrbitResponse, orbit_response
 from gputrack.optics.matching.target import Target
