@@ -93,7 +93,7 @@ MapFunction = Callable[[State, Any, ReferenceValues], State]
 
 @dataclass(frozen=True, eq=False)
 class MapKind:
-    """One kind of map. Its declaration registers it: nothing else needs to be told.
+    """One kind of map. Its declaration registers it: nothing else is needed.
 
     Parameters
     ----------

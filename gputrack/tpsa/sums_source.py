@@ -17,7 +17,7 @@ import numpy as np
 from gputrack.tpsa.space import Space
 from gputrack.tpsa.tables import Terms
 
-_PARAMETERS = "const A& at, {} const D& degrees, typename A::Factors x, typename A::Factors y, typename A::Results out"
+_PARAMETERS = "const A& at, {} D degrees, typename A::Factors x, typename A::Factors y, typename A::Results out"
 
 
 @dataclass(frozen=True)

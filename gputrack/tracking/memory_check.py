@@ -63,16 +63,21 @@ def _work(
     """Properties of a run that determine its memory."""
     longest = turns[: -(-len(turns) // checkpoints) if checkpoints else 1]  # turns of one launch, at least
     coupled = _coupled_bytes(backend, program) if program.cuts else 0
+    reduced = [kind is Kind.SWEEP and r.monitor.moments for r in recorders]
+    moments = sum(_recorded(r, turns[:1]) for r, own in zip(recorders, reduced, strict=True) if own)
+    recorders = [r for r, own in zip(recorders, reduced, strict=True) if not own]
     if backend.stream:
-        return Work(kind, sum(_recorded(r, longest) for r in recorders), coupled=coupled + WEIGHT if coupled else 0)
+        recorded = sum(_recorded(r, longest) for r in recorders)
+        return Work(kind, recorded, coupled=coupled + WEIGHT if coupled else 0, moments=moments)
     stays = [not (r.monitor.moments or r.monitor.path) for r in recorders]
     stored = [_recorded(r, turns) for r, stay in zip(recorders, stays, strict=True) if stay]
-    # the sweep between two checkpoints holds cotangents of all recorded coordinates; those of moments are few
-    passing = [_recorded(r, longest if stay else turns[:1]) for r, stay in zip(recorders, stays, strict=True)
-               if checkpoints or not stay]  # fmt: skip
+    # the sweep between two checkpoints holds cotangents of all recorded coordinates
+    passing = [_recorded(r, longest) for r, stay in zip(recorders, stays, strict=True) if checkpoints or not stay]
     several = len(turns) > 1
     merged = max(stored, default=0) if several else 0
-    return Work(kind, sum(passing), True, several, sum(stored), merged, min(len(turns), checkpoints), coupled)
+    return Work(
+        kind, sum(passing), True, several, sum(stored), merged, min(len(turns), checkpoints), coupled, moments
+    )
 
 
 def _recorded(recorder: Recorder, turns: range) -> int:

@@ -196,7 +196,7 @@ def test_wrong_arguments():
         (lambda: gt.Positions("here"), "list of finite numbers"),
         (lambda: gt.twiss(ring, at=gt.Positions([-1.0])), "from 0 to 240 m, got -1"),
         (lambda: gt.twiss(ring, at=gt.Positions([240.1])), "from 0 to 240 m, got 240.1"),
-        (lambda: gt.Range("", "a"), "first must be a name"),
+        (lambda: gt.Range("", "a"), "first must be the name of an element"),
         (lambda: tw.between("qd.05a", "qf.02a"), "is before"),
         (lambda: tw.rows(3), "glob pattern of names or a Range"),
         (lambda: tw.between("nothing", "qf*"), "no row matches 'nothing'"),

@@ -12,6 +12,7 @@ import gputrack as gt
 from gputrack.base.arrays import to_numpy
 from gputrack.beam.moment_rules import mean_and_sigma
 from gputrack.tracking import reverse_sweep
+from gputrack.tracking import run as tracking_run
 
 WEIGHTS = np.random.default_rng(5).normal(size=(7, 6))
 SCALE = np.concatenate([np.full((1, 6), 1e3), np.full((6, 6), 1e6)])
@@ -152,8 +153,9 @@ def test_beside_collective_effects(name):
     np.testing.assert_allclose(found, wanted, rtol=1e-10)
 
 
-def test_memory_does_not_grow_with_turns_times_particles():
-    """Four times the turns: moments of these, and nothing for each particle."""
+def test_memory_does_not_grow_with_turns_times_particles(monkeypatch):
+    """Four times the turns: moments of these, and nothing for each particle but the records of one stretch."""
+    monkeypatch.setattr(tracking_run, "RECORD_BYTES", 2**20)
     ring, n = small_ring(), 4000
     beam = wide_beam(n)
     knobs = ring.knobs("qf.k1")

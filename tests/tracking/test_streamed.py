@@ -19,6 +19,7 @@ import gputrack as gt
 from gputrack.app.cli import main
 from gputrack.backends.cuda import memory
 from gputrack.base.errors import BackendError, DeviceMemoryError, InputError, TrackingInterrupted, TrackingStopped
+from gputrack.beam.moment_rules import MOMENT_SEEDS
 from gputrack.lattice.program import compile_program
 from gputrack.tracking import run as tracking_run
 
@@ -164,7 +165,8 @@ def test_memory_does_not_grow_with_the_beam(ring, gpu):
         gpu.peak = before = gpu.used
         gt.grad(lambda k, run=run, n=n: run(k, start_of(n)))(at)
         peaks.append(gpu.peak - before)
-    assert max(peaks) < 1.01 * min(peaks)
+    seeds = 8 * MOMENT_SEEDS * 4 * len(line.indices("bpm.0*"))  # of four more recorded turns, for all particles at once
+    assert max(peaks) < 1.01 * min(peaks) + seeds
 
 
 LINE = gt.Lattice([gt.Quadrupole("q", length=1.0, k1=0.2), gt.Marker("m")], SPECIES["proton"])
@@ -197,7 +199,7 @@ RUNS = {
     ),
     "gradient": (lambda beam: gradient(beam, 4), memory.Work(SWEEP, 0, True, True, checkpoints=4)),
     "gradient_of_records": (
-        lambda beam: gradient(beam, 4, SIZES), memory.Work(SWEEP, 1, True, True, stored=4, merged=4, checkpoints=4)
+        lambda beam: gradient(beam, 4, SIZES), memory.Work(SWEEP, 0, True, True, checkpoints=4, moments=1)
     ),
     "forward_mode": (lambda beam: rate(beam, 4), memory.Work(TANGENT, 0, True, True)),
     "forward_mode_of_records": (
@@ -205,7 +207,7 @@ RUNS = {
     ),
     "streamed": (lambda beam: gt.track(LINE, beam, 4, backend=ONE), memory.Work(TRACK)),
     "streamed_record": (lambda beam: gt.track(LINE, beam, monitors=RECORDS, backend=ONE), memory.Work(TRACK, 1)),
-    "streamed_gradient": (lambda beam: gradient(beam, 1, SIZES, ONE), memory.Work(SWEEP, 1)),
+    "streamed_gradient": (lambda beam: gradient(beam, 1, SIZES, ONE), memory.Work(SWEEP, moments=1)),
     "streamed_forward_mode": (lambda beam: rate(beam, 1, SIZES, ONE), memory.Work(TANGENT, 1)),
 }  # fmt: skip
 
@@ -279,7 +281,12 @@ def test_more_records_than_fit(gpu):
     assert gt.track(LINE, beam, 100, monitors=RECORDS, backend="cuda").records[0].coordinates.shape == (100, 1, 6, 1000)
     assert gt.track(LINE, there, 100, monitors=SIZES).records[0].sigma.shape == (100, 1, 6, 6)
     with pytest.raises(DeviceMemoryError, match="1000 particles at a time need"):
-        gradient(there, 100, SIZES)
+        gt.grad(lambda k: anp.sum(gt.track(LINE.with_knobs(KNOBS, k), there, 100, monitors=RECORDS).x))(KNOBS.values)
+
+    def first(k):
+        return gt.track(LINE.with_knobs(KNOBS, k), there, 100, monitors=SIZES).records[0].sigma[0, 0, 0, 0]
+
+    assert gt.grad(first)(KNOBS.values)[0] != 0.0  # moments have no cotangents of coordinates
 
 
 def test_moving_more_than_fit(gpu):
@@ -456,5 +463,5 @@ def test_space_charge_of_more_than_fit(crowded, gpu, resident):
     with pytest.raises(DeviceMemoryError, match=text) as caught:
         gt.track(crowded, beam, 3, backend=backend, progress=lambda *done: seen.append(done))
     assert not seen
-    fit = int(re.search(r"take (\d+)", str(caught.value))[1])
+    fit = int(re.search(r"use at most (\d+)", str(caught.value))[1])
     assert 0.95 * 40_000 < fit * (130 if resident else 74) < 1.02 * 40_000

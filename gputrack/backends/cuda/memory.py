@@ -49,6 +49,8 @@ class Work:
         Copies of the coordinates as checkpoints of the backward sweep.
     coupled : int
         Bytes per particle for collective maps.
+    moments : int
+        In a gradient, records of each particle in a launch forwards that are reduced to moments; its sweep has none.
     """
 
     kind: Kind = Kind.TRACK
@@ -59,6 +61,7 @@ class Work:
     merged: int = 0
     checkpoints: int = 0
     coupled: int = 0
+    moments: int = 0
 
 
 def bytes_per_particle(work: Work) -> int:
@@ -76,9 +79,9 @@ def bytes_per_particle(work: Work) -> int:
     if work.kind is Kind.TANGENT:
         return own + SIX * (1 + work.recorded + 2 * work.stored) + max(SIX * max(work.stored, work.merged), again)
     if not work.resident:
-        return own + SIX
+        return max(own + SIX * work.moments, own + SIX + (WEIGHT if work.moments else 0))
     held = SIX + LOSS + SIX * (work.checkpoints + work.stored)
-    forwards = held + max(SIX * work.merged, again) + work.coupled
+    forwards = held + max(SIX * work.merged, again + SIX * work.moments) + work.coupled
     backwards = held + own + SIX * work.recorded + SIX * (3 + work.stored)
     return max(forwards, backwards)
 

@@ -80,10 +80,10 @@ class MapTerms(DrivingTerms):
         return f"from the map of order {self.order}"
 
     def _h(self, powers: Powers, along: bool) -> Any:
-        return self._picked(self._generators if along else self._generator, powers, along)
+        return self._term(self._generators if along else self._generator, powers, along)
 
     def _f(self, powers: Powers, along: bool) -> Any:
-        return self._picked(self._normalisers if along else self._normaliser, powers, along)
+        return self._term(self._normalisers if along else self._normaliser, powers, along)
 
     def _term(self, functions: InPhasors, powers: Powers, along: bool) -> Any:
         term = functions.term(powers)
