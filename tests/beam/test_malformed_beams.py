@@ -66,7 +66,7 @@ def test_anything_as_an_argument(data: st.DataObject) -> None:
         return  # sound, and more memory than a test should take
     made, message = result(maker, arguments | {name: value})
     if made is None:
-        assert "\n" not in message and re.search(f"{name}|too large", message)
+        assert "\n" not in message and re.search(f"{name}|overflow", message)
     else:
         assert isinstance(made, (Beam, gt.InitialTwiss))
         assert not isinstance(made, Beam) or np.all(np.isfinite(made.coordinates[:, made.alive]))
