@@ -16,7 +16,7 @@ REDUCED = {
     "fodo_space_charge.py": ["--particles", "128"],
     "frequency_map.py": ["--points", "6", "--turns", "128"],
     "gradient_cost.py": ["--particles", "16", "--order", "2", "--repeats", "1"],
-    "own_element.py": ["--turns", "8"],
+    "own_element.py": ["--turns", "40"],
     "table1.py": ["--fraction", "1e-5", "--repeats", "1"],
     "trajectory.py": ["--turns", "5"],
     "wakefield.py": ["--particles", "128", "--turns", "400"],
