@@ -87,7 +87,7 @@ def test_errors_are_one_line(run, tmp_path):
         (("demo", "--vary", "qf.*.k1", *tune, "--bound", "qf.*.k1=3,4"), "starts at"),
         (("demo", "--vary", "qf.*.k1", *tune, "--initial", "beta=3"), "write NAME=VALUE"),
         (("demo", "--vary", "qf.*.k1", *tune, "--initial", "betx=3"), "betx and bety are required"),
-        (("demo", "--vary", "qf.*.k1", *tune, "--output", tmp_path / "a.madx"), "written as .json"),
+        (("demo", "--vary", "qf.*.k1", *tune, "--output", tmp_path / "a.madx"), "must end in .json"),
         (("demo", *tune), "--vary"),
     ):
         status, _, err = run("match", *arguments)
