@@ -54,7 +54,8 @@ def sweep_matrices(
 def pass_rates(rates: MatrixRates, launch: Launch, tables: Tables, constants: int) -> Array:
     """`step_rates` of the backend `cuda`, on the current device; queued on the current stream."""
     records = namespace(rates.rates).zeros(launch.records.flat.shape)
-    run = _run(rates, launch, tables)
+    particles = Particles.alive(rates.orbits)  # whose arrays the kernel is given
+    run = _run(particles, rates, launch, tables)
     run.record_rates = address(records)
     kernels = module("cuda/matrix_derivatives.h", launch.program.kinds, constants)
     blocks = -(-rates.rates.shape[1] // THREADS)
@@ -66,7 +67,8 @@ def sweep_rates(
     rates: MatrixRates, cotangents: RateCotangents, launch: Launch, tables: Tables, constants: int
 ) -> np.ndarray:
     """`step_rates_adjoint` of the backend `cuda`, on the current device."""
-    total, run = _zeros(launch, rates.rates), _run(rates, launch, tables)
+    total, particles = _zeros(launch, rates.rates), Particles.alive(rates.orbits)
+    run = _run(particles, rates, launch, tables)
     run.cotangents, run.orbit_cotangents = address(cotangents.rates), address(cotangents.orbits)
     run.along_cotangents = address(cotangents.along)
     run.gradient, run.reference = _parts(total, launch)
@@ -77,8 +79,8 @@ def sweep_rates(
     return _of_launch(total, launch)
 
 
-def _run(rates: MatrixRates, launch: Launch, tables: Tables) -> ctypes.Structure:
-    run = make_run(Particles.alive(rates.orbits), launch, *tables, address)
+def _run(particles: Particles, rates: MatrixRates, launch: Launch, tables: Tables) -> ctypes.Structure:
+    run = make_run(particles, launch, *tables, address)
     return RATES_RUN.memory(run, *map(address, (rates.tangents, rates.along, rates.rates)))
 
 

@@ -36,7 +36,8 @@ def library(backwards: bool, kinds: frozenset[MapKind]) -> ctypes.CDLL:
 def pass_rates(rates: MatrixRates, launch: Launch) -> np.ndarray:
     """`step_rates` of the backend `host`."""
     records: np.ndarray = np.zeros_like(launch.records.flat)
-    run = _run(rates, launch)
+    particles = Particles.alive(rates.orbits)  # whose arrays the kernel is given
+    run = _run(particles, rates, launch)
     run.record_rates = _address(records)
     library(False, launch.program.build_kinds).gputrack_matrix_rates(ctypes.byref(run))
     return records
@@ -45,7 +46,8 @@ def pass_rates(rates: MatrixRates, launch: Launch) -> np.ndarray:
 def sweep_rates(rates: MatrixRates, cotangents: RateCotangents, launch: Launch) -> np.ndarray:
     """`step_rates_adjoint` of the backend `host`."""
     gradient = np.zeros(len(launch.program.constants) + len(ReferenceValues._fields))
-    run = _run(rates, launch)
+    particles = Particles.alive(rates.orbits)  # whose arrays the kernel is given
+    run = _run(particles, rates, launch)
     run.cotangents, run.orbit_cotangents = _address(cotangents.rates), _address(cotangents.orbits)
     run.along_cotangents = _address(cotangents.along)
     run.gradient, run.reference = _address(gradient), _address(gradient[len(launch.program.constants) :])
@@ -54,9 +56,9 @@ def sweep_rates(rates: MatrixRates, cotangents: RateCotangents, launch: Launch) 
     return gradient
 
 
-def _run(rates: MatrixRates, launch: Launch) -> ctypes.Structure:
+def _run(particles: Particles, rates: MatrixRates, launch: Launch) -> ctypes.Structure:
     program = launch.program
-    run = make_run(Particles.alive(rates.orbits), launch, program.ops, program.constants, _address)
+    run = make_run(particles, launch, program.ops, program.constants, _address)
     return RATES_RUN.memory(run, *map(_address, (rates.tangents, rates.along, rates.rates)))
 
 
