@@ -81,7 +81,7 @@ def test_each_kind_of_map(name, model, backend):
 
 @others
 def test_ring(backend):
-    """A ring with records; matrices of many elements are products, whose errors add up; a part of one for the stand-in."""
+    """A ring with records, a part of one on the stand-in; errors of products of many matrices add up."""
     ring = gt.demo_ring() if backend == "array" else gt.demo_ring()[:30]
     program = recording_program(ring)
     expected = passed(ring, program, len(ring), "host", 1)
