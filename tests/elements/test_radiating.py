@@ -288,7 +288,7 @@ def test_which_elements_radiate():
     assert all(name.startswith(("bend.0", "qf.0", "qd.0", "qfc.0")) for name in kicks)
     with pytest.raises(InputError, match="number of kicks must be"):
         ring.with_radiation(0)
-    with pytest.raises(InputError, match="Drift 'd': has no field to radiate in"):
+    with pytest.raises(InputError, match="Drift 'd': has no field in which particles radiate"):
         gt.Drift("d", length=1.0, radiation=gt.RadiationKicks())
     with pytest.raises(InputError, match=r"radiation must be gputrack.RadiationKicks, got 2"):
         gt.Quadrupole("q", length=1.0, radiation=2)
