@@ -292,7 +292,7 @@ def test_which_elements_radiate():
         gt.Drift("d", length=1.0, radiation=gt.RadiationKicks())
     with pytest.raises(InputError, match=r"radiation must be gputrack.RadiationKicks, got 2"):
         gt.Quadrupole("q", length=1.0, radiation=2)
-    with pytest.raises(InputError, match=r"Multipole 'm': bends the orbit by 0.1 rad over no length.*lrad > 0"):
+    with pytest.raises(InputError, match=r"Multipole 'm': angle 0.1 rad without a length.*lrad > 0"):
         gt.Lattice([gt.Multipole("m", knl=(0.1,), angle=0.1)]).with_radiation()
 
 
