@@ -155,7 +155,7 @@ def test_impossible_arguments(xp, monkeypatch):
         ({"orbit": xp.zeros(5)}, "six finite numbers"), ({"orbit": xp.full(6, np.nan)}, "six finite numbers"),
         ({"lattice": []}, "list of them"), ({"lattice": [ring, ring], "orbit": np.zeros((3, 6))}, "one orbit"),
         ({"lattice": [ring, ring[:10]], "backend": "cuda"}, "same elements"),
-        ({"lattice": [ring, ring.with_reference(other.with_p0c(1e9))]}, "one reference particle"),
+        ({"lattice": [ring, ring.with_reference(other.with_p0c(1e9))]}, "the same reference particle"),
         ({"orbit": xp.asarray([[0.0] * 6, [0, 5.0, 0, 0, 0, 0]])}, "of map 1 is lost before"),
         ({"lattice": 3}, "give a Lattice"),
     ):  # fmt: skip
