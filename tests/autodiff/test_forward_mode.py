@@ -387,7 +387,7 @@ def test_unavailable_derivatives_are_refused(ring, beam):
         gt.jacobian(emittance, mode="backward")
 
 
-@pytest.mark.parametrize("arch", ["sm_70", "sm_80", "sm_90"])
+@pytest.mark.parametrize("arch", ["sm_70", "sm_90"])  # oldest and newest: a quarter of a minute each
 def test_kernel_compiles_without_spills(arch):
     result = compile_cuda(flattened("cuda/tangent.h", built_in_maps()), arch, *options(cuda.THREADS))
     assert result.kernels["gputrack_tangent"].stores == result.kernels["gputrack_tangent"].loads == 0

@@ -151,7 +151,8 @@ def test_impossible_arguments(xp, monkeypatch):
     ring, _ = ring_and_knobs()
     other = gt.demo_ring().reference
     for arguments, words in (
-        ({"backend": "gpu"}, "one of array, host, cuda or None"), ({"orbit": xp.zeros(6), "backend": "host"}, "NumPy orbit"),
+        ({"backend": "gpu"}, "one of array, host, cuda or None"),
+        ({"orbit": xp.zeros(6), "backend": "host"}, "NumPy orbit"),
         ({"orbit": xp.zeros(5)}, "six finite numbers"), ({"orbit": xp.full(6, np.nan)}, "six finite numbers"),
         ({"lattice": []}, "list of them"), ({"lattice": [ring, ring], "orbit": np.zeros((3, 6))}, "one orbit"),
         ({"lattice": [ring, ring[:10]], "backend": "cuda"}, "same elements"),
