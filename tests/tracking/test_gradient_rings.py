@@ -12,7 +12,7 @@ import pytest
 
 import gputrack as gt
 from gputrack.lattice.knobs import get_parameter
-from gputrack.tracking import primitive as gradient
+from gputrack.tracking import differentiated_run
 from gputrack.tracking import reverse_sweep as sweep
 
 LONG = bool(os.environ.get("GPUTRACK_LONG_TESTS"))
@@ -189,7 +189,7 @@ def test_gradient_recovers_the_state_after_a_thousand_turns_at_ten_millimetres(s
 def test_gradient_recovers_the_state_in_one_stretch(spear, monkeypatch, watched):
     """Without the checkpoints between, over a hundred turns."""
     errors, halved = watched
-    monkeypatch.setattr(gradient, "CHECKPOINTS", 1)
+    monkeypatch.setattr(differentiated_run, "CHECKPOINTS", 1)
     start = np.zeros((6, 3))
     start[0], start[2] = (1e-2, -1e-2, 0.0), (1e-3, 0.0, 5e-3)
     values, outgoing = chromatic(spear, gt.Beam(start, spear.reference), 100)
@@ -224,7 +224,7 @@ def test_guard_restores_the_gradient_of_a_chaotic_orbit(spear, monkeypatch, watc
     guarded = slope()
     assert 0 < len(halved) < CHAOTIC_TURNS // 2
     halved.clear()
-    monkeypatch.setattr(gradient, "CHECKPOINTS", CHAOTIC_TURNS)
+    monkeypatch.setattr(differentiated_run, "CHECKPOINTS", CHAOTIC_TURNS)
     turn_by_turn = slope()
     assert not halved
     assert guarded == pytest.approx(turn_by_turn, rel=1e-9 * CHAOTIC_TURNS)
