@@ -119,7 +119,8 @@ class MapKind:
     Raises
     ------
     InputError
-        The name is that of a map of gputrack or no identifier, there are too many integers, or the header is missing.
+        The name is that of a map of gputrack or not an identifier, there are too many integers, or the header is text
+        or missing.
 
     Notes
     -----
@@ -160,6 +161,8 @@ def _validate(kind: MapKind) -> None:
             raise InputError(f"MapKind {kind.name!r}: names must be identifiers of Python and C++, got {name!r}")
     if len(kind.integers) > MOST_INTEGERS:
         raise InputError(f"MapKind {kind.name!r}: may have {MOST_INTEGERS} integers, got {len(kind.integers)}")
+    if isinstance(kind.header, str) and not kind.header.isidentifier():  # text names a file of kernels/elements/
+        raise InputError(f"MapKind {kind.name!r}: header must be a pathlib.Path, got {kind.header!r}; use Path(...)")
     if not kind.built_in and not Path(kind.header).is_file():
         raise InputError(f"MapKind {kind.name!r}: no file {str(kind.header)!r}; give the header with the kernel twin")
 

@@ -197,6 +197,7 @@ def kind(name="own", header=Path(__file__), **given):
         (dict(name="my lens"), "names must be identifiers of Python and C\\+\\+, got 'my lens'"),
         (dict(constants=("k-1",)), "names must be identifiers of Python and C\\+\\+, got 'k-1'"),
         (dict(integers=tuple("abcdefghi")), "may have 8 integers, got 9"),
+        (dict(header="lens.h"), "header must be a pathlib.Path, got 'lens.h'"),
         (dict(header=Path("nowhere") / "lens.h"), "no file 'nowhere/lens.h'; give the header with the kernel twin"),
     ],
 )
