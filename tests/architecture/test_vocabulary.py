@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.source_tree import PACKAGE_FOLDERS, ROOT
+from support.source_tree import CHECKOUT, PACKAGE_FOLDERS, ROOT
 
-CHECKOUT = ROOT.parent
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")
 #: phrases, each with better ones
 PHRASES = {
@@ -48,6 +47,7 @@ def lines_of(path: Path, comments: bool) -> Iterator[tuple[int, str, bool]]:
 
 def wrong_words(path: Path) -> list[str]:
     """Occurrences of words that are not used here."""
+    name = path.relative_to(ROOT.parent if path.is_relative_to(ROOT) else CHECKOUT)
     tokens = python_tokens(path) if path.suffix == ".py" else lines_of(path, path.suffix == ".h")
     found = []
     for number, text, is_name in tokens:
@@ -56,7 +56,7 @@ def wrong_words(path: Path) -> list[str]:
             better = dict.fromkeys(words, "a precise name")
         else:
             better = {word: PHRASES[word.lower()] for word in WORDS.findall(" ".join(text.split()))}
-        found += [f"{path.relative_to(CHECKOUT)}:{number}: {word!r}; better: {b}" for word, b in better.items()]
+        found += [f"{name}:{number}: {word!r}; better: {b}" for word, b in better.items()]
     return found
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import gputrack
 
+#: the checkout that these tests belong to; the package under test may be installed elsewhere
+CHECKOUT = Path(__file__).resolve().parents[2]
 ROOT = Path(gputrack.__file__).parent
 #: packages directly below gputrack that have tests of their own
 PACKAGE_FOLDERS = sorted(
