@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from gputrack.base.arrays import Array, namespace
@@ -62,6 +63,8 @@ class Records:
 
 def make_records(shapes: Sequence[tuple[int, int] | None], n: int, xp: Any) -> Records:
     """Buffers filled with NaN for monitors of given (recorded turns, places) and `n` particles; none for None."""
+    if not shapes:
+        return _no_records(xp)
     sizes = [0 if shape is None else shape[0] * shape[1] * 6 * n for shape in shapes]
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     starts = [-1 if shape is None else end - size for end, size, shape in zip(ends, sizes, shapes, strict=True)]
@@ -71,6 +74,12 @@ def make_records(shapes: Sequence[tuple[int, int] | None], n: int, xp: Any) -> R
         for end, size, shape in zip(ends, sizes, shapes, strict=True)
     ]
     return Records(flat, xp.asarray(starts, dtype=xp.int64), views)
+
+
+@cache
+def _no_records(xp: Any) -> Records:
+    """Records of a run without monitors."""
+    return Records(xp.empty(0), xp.empty(0, dtype=xp.int64), [])
 
 
 def shapes_of(records: Records) -> list[tuple[int, int] | None]:

@@ -160,3 +160,14 @@ def struct_texts(structs: Iterable[Struct], source: str) -> str:
     named = [struct for struct in structs if {struct.name, struct.template} & words]
     chosen = dict.fromkeys(inner for struct in named for inner in struct.within())
     return _MACROS + "".join(struct.text for struct in chosen)
+
+
+def address_of(array: np.ndarray) -> int:
+    """Address of a contiguous array's memory, 0 for an empty one."""
+    if not array.size:
+        return 0
+    if array.flags.writeable:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))  # in a fraction of the time of array.ctypes
+    assert array.flags.c_contiguous
+    address: int = array.ctypes.data
+    return address

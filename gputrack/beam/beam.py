@@ -95,19 +95,15 @@ class Beam(BeamConstructors, BeamMoments):
 
     @classmethod
     def of_arrays(cls, reference: ReferenceParticle, turn: int, **arrays: Array) -> Self:
-        """A beam of arrays that are valid, as tracking makes them: nothing is checked or copied.
+        """A beam of all five arrays, valid ones as tracking makes them: nothing is checked or copied.
 
         NumPy arrays become read-only.
         """
-        beam = cls.__new__(cls)
-        beam.reference, beam.turn = reference, turn
-        for name in _ARRAYS:
-            array = arrays[name]
+        for array in arrays.values():
             if isinstance(array, np.ndarray):
                 array.flags.writeable = False
-        beam.coordinates, beam.weights = arrays["coordinates"], arrays["weights"]
-        beam.loss_code, beam.loss_turn = arrays["loss_code"], arrays["loss_turn"]
-        beam.loss_element = arrays["loss_element"]
+        beam = cls.__new__(cls)
+        vars(beam).update(reference=reference, turn=turn, **arrays)
         return beam
 
     def __setattr__(self, name: str, value: Any) -> None:

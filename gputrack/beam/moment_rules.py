@@ -16,6 +16,7 @@ from gputrack.base.arrays import Array, is_cupy, is_traced, namespace, on_device
 from gputrack.base.errors import InputError
 from gputrack.base.primitive import primitive
 from gputrack.base.sealed_array import opened, sealed_as
+from gputrack.base.symplectic import symplectic_form
 from gputrack.beam import moments
 
 #: eigen-emittances closer than this, relative to the largest, count as equal: rounding is 1e-15
@@ -150,9 +151,9 @@ def eigen_emittance_gradients(matrix: np.ndarray) -> np.ndarray:
     if is_traced(matrix):
         raise InputError("eigen_emittances: second derivatives are not available")
     factor = moments.cholesky(matrix)
-    values, vectors = np.linalg.eigh(1j * (factor.T @ moments.SYMPLECTIC_FORM @ factor))
+    values, vectors = np.linalg.eigh(1j * (factor.T @ symplectic_form(6) @ factor))
     values, vectors = values[:2:-1], vectors[:, :2:-1]
-    a = moments.SYMPLECTIC_FORM @ factor @ vectors
+    a = symplectic_form(6) @ factor @ vectors
     squares = np.einsum("ik,jk->kij", a, a.conj()).real
     valid = values > _ZERO * values[0]
     gradients = np.where(valid, 1.0, 0.0)[:, None, None] * squares / np.where(valid, values, 1.0)[:, None, None]

@@ -13,12 +13,12 @@ import numpy as np
 
 from gputrack.base.arrays import Array, namespace
 from gputrack.base.errors import InputError
+from gputrack.base.symplectic import symplectic_form
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 PLANES = {"x": 0, "y": 2, "z": 4}
 
 #: S with d(x, px, ...)/ds = S grad H: the symplectic form of (x, px, y, py, z, delta)
-SYMPLECTIC_FORM = np.kron(np.eye(3), np.array([[0.0, 1.0], [-1.0, 0.0]]))
 
 # A pivot below this fraction of its variance is rounding error: the distribution is flat in that direction.
 _FLAT = 16.0 * 2.0**-52
@@ -109,7 +109,7 @@ def eigen_emittances(matrix: Array) -> Array:
     """
     xp = namespace(matrix)
     factor = cholesky(matrix)
-    form = factor.T @ xp.asarray(SYMPLECTIC_FORM) @ factor
+    form = factor.T @ xp.asarray(symplectic_form(6)) @ factor
     upper, lower = xp.asarray(np.eye(12, 6)), xp.asarray(np.eye(12, 6, -6))
     values = xp.linalg.eigh(lower @ form @ upper.T - upper @ form @ lower.T)[0]
     return xp.stack([0.5 * (values[i] + values[i - 1]) for i in (11, 9, 7)])

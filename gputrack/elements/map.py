@@ -44,10 +44,11 @@ class ReferenceValues(NamedTuple):
     @classmethod
     def of(cls, reference: ReferenceParticle) -> ReferenceValues:
         """Values for one reference particle."""
+        energy = reference.energy
         return cls(
-            reference.beta0,
-            1.0 / reference.gamma0**2,
-            abs(reference.charge) / reference.energy,
+            reference.p0c / energy,
+            1.0 / (energy / reference.mass) ** 2,
+            abs(reference.charge) / energy,
             abs(reference.charge) / reference.p0c,
             2.0 / 3.0 * reference.classical_radius * (reference.p0c / reference.mass) ** 3,
         )

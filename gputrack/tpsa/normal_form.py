@@ -16,12 +16,12 @@ import numpy as np
 from gputrack.base.arrays import Array, is_traced, untraced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
+from gputrack.base.symplectic import symplectic_form
 from gputrack.tpsa.components import composed, linear_part, transformed, without_constant
 from gputrack.tpsa.inverse import inverse
 from gputrack.tpsa.layout import namespace
 from gputrack.tpsa.series import Series, variables
 from gputrack.tpsa.space import Space
-from gputrack.tpsa.symplectic import form
 from gputrack.tpsa.vector_field import time_one_map
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
     size, xp = 2 * planes, namespace(matrix)
     values, vectors = xp.linalg.eig(matrix[:size, :size])
     found = untraced(vectors)
-    norm = np.imag(np.einsum("im,ij,jm->m", found.conj(), form(size), found))
+    norm = np.imag(np.einsum("im,ij,jm->m", found.conj(), symplectic_form(size), found))
     if np.abs(np.abs(untraced(values)) - 1.0).max() > _GROWTH or np.abs(norm).min() < 1e-12:
         spectrum = np.round(untraced(values), 6).tolist()
         raise InputError(
@@ -187,7 +187,7 @@ def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
 def _normalised(v: Array, plane: int) -> Array:
     """v^H S v = i, with a real position of the plane: a fixed phase makes it differentiable."""
     xp, head = namespace(v), v[2 * plane]
-    norm = xp.imag(xp.dot(xp.conj(v), xp.dot(form(len(v)), v)))
+    norm = xp.imag(xp.dot(xp.conj(v), xp.dot(symplectic_form(len(v)), v)))
     return v * (xp.abs(head) / (head * xp.sqrt(norm)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gputrack.base.arrays import Array
+from gputrack.base.symplectic import symplectic_form
 from gputrack.tpsa.calculus import poisson
 from gputrack.tpsa.components import linear_part, transformed, without_constant
 from gputrack.tpsa.layout import namespace
@@ -16,14 +17,9 @@ from gputrack.tpsa.vector_field import hamiltonian, hamiltonian_field, logarithm
 _ROUNDS = 8  # of a quadratically convergent iteration
 
 
-def form(variables: int) -> np.ndarray:
-    """S with S[q, p] = 1 = -S[p, q] for each pair."""
-    return np.kron(np.eye(variables // 2), np.array([[0.0, 1.0], [-1.0, 0.0]]))
-
-
 def symplectic_defect(given: Sequence[Series]) -> Array:
     """(*batch, order) Largest coefficient of [M_i, M_j] - S_ij for degrees 0 to order - 1."""
-    s, space = form(len(given)), given[0].space
+    s, space = symplectic_form(len(given)), given[0].space
     xp = namespace(given[0]._data)
     worst = 0.0
     for i in range(len(given)):
@@ -54,7 +50,7 @@ def symplectified(given: Sequence[Series]) -> list[Series]:
 
 def symplectic_matrix(matrix: np.ndarray) -> np.ndarray:
     """Symplectic matrix near a matrix (..., n, n): L <- L (3 - A) / 2 with A = -S L^T S L, which converges to 1."""
-    s, unit = form(matrix.shape[-1]), np.eye(matrix.shape[-1])
+    s, unit = symplectic_form(matrix.shape[-1]), np.eye(matrix.shape[-1])
     for _ in range(_ROUNDS):
         matrix = matrix @ (3.0 * unit + s @ np.swapaxes(matrix, -1, -2) @ s @ matrix) / 2.0
     return matrix

@@ -48,10 +48,9 @@ class Run:
         self.lattice, self.beam, self.program, self.backend = lattice, beam, program, backend
         self.recorders, self.limit, self.backwards = recorders, min(limit, LARGEST_LIMIT), backwards
         self.xp = xp = namespace(beam.coordinates)
-        self.particles = Particles(
-            xp.array(beam.coordinates, copy=True, order="C"), beam.loss_code.copy(), beam.loss_turn.copy(),
-            xp.full(beam.n, -1, dtype=xp.int32),
-        )  # fmt: skip
+        coordinates, loss_op = xp.array(beam.coordinates, copy=True, order="C"), beam.loss_code.copy()
+        loss_op[...] = -1
+        self.particles = Particles(coordinates, beam.loss_code.copy(), beam.loss_turn.copy(), loss_op)
         self.memory = TurnMemory(all_turns)
         self.done = 0
         self.pace = 0.0  # seconds per turn

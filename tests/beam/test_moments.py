@@ -10,6 +10,7 @@ import pytest
 from scipy.linalg import expm
 
 from gputrack.base.errors import InputError
+from gputrack.base.symplectic import symplectic_form
 from gputrack.beam import moments
 
 
@@ -26,7 +27,7 @@ def random_symplectic(seed: int) -> np.ndarray:
     """Exponential of a random Hamiltonian matrix: fully coupled, symplectic to rounding."""
     random = np.random.default_rng(seed)
     quadratic = random.normal(size=(6, 6))
-    return expm(0.3 * moments.SYMPLECTIC_FORM @ (quadratic + quadratic.T))
+    return expm(0.3 * symplectic_form(6) @ (quadratic + quadratic.T))
 
 
 def uncoupled(emittances: tuple[float, float, float]) -> np.ndarray:
@@ -102,7 +103,7 @@ def test_eigen_emittances_are_invariant_under_coupled_symplectic_maps(seed: int)
 
 def test_eigen_emittances_are_moduli_of_the_eigenvalues_of_sigma_s() -> None:
     matrix = moments.sigma(*particles(7))
-    values = np.linalg.eigvals(matrix @ moments.SYMPLECTIC_FORM)
+    values = np.linalg.eigvals(matrix @ symplectic_form(6))
     assert np.repeat(moments.eigen_emittances(matrix), 2) == pytest.approx(
         np.sort(np.abs(values))[::-1], rel=1e-9
     )

@@ -10,9 +10,10 @@ from support.peers.tpsa_peer import Gtpsa, assert_close
 
 import gputrack.tpsa as tp
 from gputrack.base.errors import InputError
+from gputrack.base.symplectic import symplectic_form
 from gputrack.tpsa import Map, Series, Space
 from gputrack.tpsa.host import has_kernels
-from gputrack.tpsa.symplectic import form, symplectic_matrix
+from gputrack.tpsa.symplectic import symplectic_matrix
 from gputrack.tpsa.vector_field import raised
 
 pytestmark = pytest.mark.usefixtures("series_by_tables")
@@ -27,7 +28,7 @@ def random_map(space, seed, batch=(), size=0.3):
     c[..., 0] = 0.0
     c[..., 1 : 1 + space.variables] += np.eye(space.variables)
     if space.variables % 2 == 0:
-        c[..., 1 : 1 + space.variables] += form(space.variables)
+        c[..., 1 : 1 + space.variables] += symplectic_form(space.variables)
     return Map.of(space, c)
 
 
@@ -222,7 +223,8 @@ def _linear(space, angle):
 
 def test_symplectic_matrices():
     matrices = symplectic_matrix(np.eye(4) + np.random.default_rng(1).normal(size=(5, 4, 4)) * 0.05)
-    np.testing.assert_allclose(np.swapaxes(matrices, 1, 2) @ form(4) @ matrices, [form(4)] * 5, atol=1e-15)
+    form = symplectic_form(4)
+    np.testing.assert_allclose(np.swapaxes(matrices, 1, 2) @ form @ matrices, [form] * 5, atol=1e-15)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from support.helpers import richardson
 from support.rings import small_ring, wide_beam
 
 import gputrack as gt
+from gputrack.base.symplectic import symplectic_form
 from gputrack.beam import moments
 from gputrack.beam.moment_rules import eigen_emittance_gradients, eigen_emittances, mean_and_sigma
 
@@ -107,7 +108,7 @@ def plane_sigma(emittances):
 def coupled(matrix, strength=0.3):
     """Sigma after a random symplectic matrix: eigen-emittances stay."""
     quadratic = np.random.default_rng(8).normal(size=(6, 6))
-    m = expm(strength * moments.SYMPLECTIC_FORM @ (quadratic + quadratic.T))
+    m = expm(strength * symplectic_form(6) @ (quadratic + quadratic.T))
     return m @ matrix @ m.T
 
 

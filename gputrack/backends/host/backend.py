@@ -21,6 +21,7 @@ from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.segments import Segmented
 from gputrack.backends.structs import REFERENCE, RUN, SWEEP, TANGENT_RUN, make_run, moment_members
 from gputrack.base.arrays import Array
+from gputrack.base.c_struct import address_of
 from gputrack.base.compiler import build
 from gputrack.collective.pipe_modes import PIPE_KICK
 from gputrack.elements.collective_map import CollectiveKind
@@ -63,11 +64,6 @@ def tangent_library(kinds: frozenset[MapKind]) -> ctypes.CDLL:
     return lib
 
 
-def _address(array: np.ndarray) -> int:
-    assert array.flags.c_contiguous
-    return array.ctypes.data
-
-
 class HostBackend(Segmented):
     """Blocks of particles on threads; the interpreter lock is released while kernels run.
 
@@ -91,18 +87,18 @@ class HostBackend(Segmented):
     def segment(self, particles: Particles, launch: Launch) -> None:
         """`step` of a launch without collective maps."""
         program = launch.program
-        run = make_run(particles, launch, program.ops, program.constants, _address)
+        run = make_run(particles, launch, program.ops, program.constants, address_of)
         track = library(program.build_kinds).gputrack_track
         self._over_parts(particles, lambda part: track(ctypes.byref(run), *part, int(launch.backwards)))
 
     def segment_tangent(self, particles: Particles, tangents: Tangents, launch: Launch) -> Array:
         """`step_tangent` of such a launch."""
         program, records = launch.program, np.zeros_like(launch.records.flat)
-        run = make_run(particles, launch, program.ops, program.constants, _address)
+        run = make_run(particles, launch, program.ops, program.constants, address_of)
         constants = np.stack([program.constants, tangents.constants], axis=-1)
         reference = REFERENCE.memory(*tangents.reference)
         dual = TANGENT_RUN.memory(
-            run, _address(tangents.coordinates), _address(constants), reference, _address(records)
+            run, address_of(tangents.coordinates), address_of(constants), reference, address_of(records)
         )
         carry = tangent_library(program.build_kinds).gputrack_tangent
         self._over_parts(particles, lambda part: carry(ctypes.byref(dual), *part))
@@ -124,21 +120,21 @@ class HostBackend(Segmented):
     def segment_adjoint(self, particles: Particles, cotangents: Cotangents, launch: Launch) -> np.ndarray:
         """`step_adjoint` of such a launch; sums over particles do not depend on the number of threads."""
         program = launch.program
-        run = make_run(particles, launch, program.ops, program.constants, _address)
+        run = make_run(particles, launch, program.ops, program.constants, address_of)
         parts = self._adjoint_parts(particles.coordinates.shape[1])
         first, end = launch.constants_range
         n_constants = end - first
         gradients = np.zeros((len(parts), n_constants + len(ReferenceValues._fields)))
         undo = adjoint_library(program.build_kinds).gputrack_sweep
-        more = moment_members(cotangents.moments, launch, _address)
-        seed = None if cotangents.records is None else _address(cotangents.records)
+        more = moment_members(cotangents.moments, launch, address_of)
+        seed = None if cotangents.records is None else address_of(cotangents.records)
 
         def work(number: int) -> None:
             own = gradients[number]
             # kernels count from the first of all constants
-            start = _address(own) - first * own.itemsize
+            start = address_of(own) - first * own.itemsize
             sweep = SWEEP.memory(
-                run, _address(cotangents.coordinates), start, _address(own[n_constants:]), seed, **more
+                run, address_of(cotangents.coordinates), start, address_of(own[n_constants:]), seed, **more
             )
             undo(ctypes.byref(sweep), *parts[number])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from gputrack.backends.derivatives import TangentCotangents, Tangents
 from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.structs import MATRIX_SWEEP, make_run
+from gputrack.base.c_struct import address_of
 from gputrack.base.compiler import build
 from gputrack.elements.map import MapKind, ReferenceValues
 
@@ -31,17 +31,11 @@ def sweep_matrices(
     """`step_tangent_adjoint` of the backend `host`."""
     program = launch.program
     gradient = np.zeros(len(program.constants) + len(ReferenceValues._fields))
-    run = make_run(particles, launch, program.ops, program.constants, _address)
+    run = make_run(particles, launch, program.ops, program.constants, address_of)
     sweep = MATRIX_SWEEP.memory(
-        run, _address(tangents.coordinates), _address(cotangents.tangents), _address(cotangents.coordinates),
-        _address(gradient), _address(gradient[len(program.constants) :]), _address(cotangents.record_tangents),
-        _address(cotangents.records),
+        run, address_of(tangents.coordinates), address_of(cotangents.tangents), address_of(cotangents.coordinates),
+        address_of(gradient), address_of(gradient[len(program.constants) :]), address_of(cotangents.record_tangents),
+        address_of(cotangents.records),
     )  # fmt: skip
     library(program.build_kinds).gputrack_matrix_sweep(ctypes.byref(sweep), 0, particles.coordinates.shape[1])
     return gradient
-
-
-def _address(array: Any) -> int:
-    assert array.flags.c_contiguous
-    address: int = array.ctypes.data
-    return address

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from gputrack.backends.derivatives import MatrixRates, RateCotangents
 from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.launch import Launch, Particles
 from gputrack.backends.structs import RATES_RUN, make_run
+from gputrack.base.c_struct import address_of
 from gputrack.base.compiler import build
 from gputrack.elements.map import MapKind, ReferenceValues
 
@@ -38,7 +38,7 @@ def pass_rates(rates: MatrixRates, launch: Launch) -> np.ndarray:
     records: np.ndarray = np.zeros_like(launch.records.flat)
     particles = Particles.alive(rates.orbits)  # whose arrays the kernel is given
     run = _run(particles, rates, launch)
-    run.record_rates = _address(records)
+    run.record_rates = address_of(records)
     library(False, launch.program.build_kinds).gputrack_matrix_rates(ctypes.byref(run))
     return records
 
@@ -48,21 +48,15 @@ def sweep_rates(rates: MatrixRates, cotangents: RateCotangents, launch: Launch) 
     gradient = np.zeros(len(launch.program.constants) + len(ReferenceValues._fields))
     particles = Particles.alive(rates.orbits)  # whose arrays the kernel is given
     run = _run(particles, rates, launch)
-    run.cotangents, run.orbit_cotangents = _address(cotangents.rates), _address(cotangents.orbits)
-    run.along_cotangents = _address(cotangents.along)
-    run.gradient, run.reference = _address(gradient), _address(gradient[len(launch.program.constants) :])
-    run.seeds = None if cotangents.records is None else _address(cotangents.records)
+    run.cotangents, run.orbit_cotangents = address_of(cotangents.rates), address_of(cotangents.orbits)
+    run.along_cotangents = address_of(cotangents.along)
+    run.gradient, run.reference = address_of(gradient), address_of(gradient[len(launch.program.constants) :])
+    run.seeds = None if cotangents.records is None else address_of(cotangents.records)
     library(True, launch.program.build_kinds).gputrack_matrix_rates_sweep(ctypes.byref(run))
     return gradient
 
 
 def _run(particles: Particles, rates: MatrixRates, launch: Launch) -> ctypes.Structure:
     program = launch.program
-    run = make_run(particles, launch, program.ops, program.constants, _address)
-    return RATES_RUN.memory(run, *map(_address, (rates.tangents, rates.along, rates.rates)))
-
-
-def _address(array: Any) -> int:
-    assert array.flags.c_contiguous
-    address: int = array.ctypes.data
-    return address
+    run = make_run(particles, launch, program.ops, program.constants, address_of)
+    return RATES_RUN.memory(run, *map(address_of, (rates.tangents, rates.along, rates.rates)))

@@ -21,6 +21,7 @@ from gputrack.backends.pipe_tables import (
     strength,
 )
 from gputrack.backends.structs import PIPE_RUN
+from gputrack.base.c_struct import address_of
 from gputrack.base.compiler import build
 from gputrack.collective.pipe_modes import PipeModes
 from gputrack.elements.collective_map import Bars, Bunch
@@ -63,7 +64,7 @@ class PipeKick:
         run, held = _run(bunch, op, -strength(op, ref) if backwards else strength(op, ref))
         table = kick_table(op.effect, self._deposited(op.effect, run, False)[0], bunch.total)
         lost = np.zeros(run.n, dtype=np.int8)
-        run.table, run.lost = _address(table), lost.ctypes.data
+        run.table, run.lost = address_of(table), address_of(lost)
         count = self._over(op.effect, run, _library_of(op.effect).pipe_kick)
         del held  # the kernel is done with the arrays
         return lost if count else None
@@ -72,9 +73,9 @@ class PipeKick:
         """See `gputrack.backends.protocol.CollectiveKernel`."""
         c = strength(op, ref)
         run, held = _run(bunch, op, c)
-        run.cotangents = _address(bar)
+        run.cotangents = address_of(bar)
         table, c_bar = adjoint_table(op.effect, self._deposited(op.effect, run, True), bunch.total, c)
-        run.table = _address(table)
+        run.table = address_of(table)
         self._over(op.effect, run, _library_of(op.effect).pipe_kick_adjoint)
         del held
         return Bars(bar, *constant_bars(op, ref, c_bar))
@@ -87,7 +88,7 @@ class PipeKick:
         deposit = _library_of(effect).pipe_deposit
 
         def work(first: int, end: int, scratch: int) -> None:
-            deposit(ctypes.byref(run), size, first, end, int(adjoint), _address(sums), scratch)
+            deposit(ctypes.byref(run), size, first, end, int(adjoint), address_of(sums), scratch)
 
         self._on_threads(effect, run.n, count, 1, work)
         return _in_order(sums)
@@ -105,7 +106,7 @@ class PipeKick:
         edges = [min(count, _whole(count * i // shares, unit)) for i in range(shares)] + [count]
         size = _library_of(effect).pipe_scratch()
         buffers = [_aligned(size) for _ in range(shares)]
-        parts = [(edges[i], edges[i + 1], _address(buffers[i])) for i in range(shares)]
+        parts = [(edges[i], edges[i + 1], address_of(buffers[i])) for i in range(shares)]
         if shares == 1:
             return [work(*parts[0])]
         with ThreadPoolExecutor(shares) as pool:
@@ -121,10 +122,10 @@ def _run(bunch: Bunch, op: Any, c: float) -> tuple[ctypes.Structure, list[np.nda
     kx = modes(op.effect)[0]
     run = PIPE_RUN.memory()
     weights = np.ascontiguousarray(bunch.weights)
-    run.coordinates, run.weights = _address(bunch.coordinates), _address(weights)
+    run.coordinates, run.weights = address_of(bunch.coordinates), address_of(weights)
     run.n = weights.shape[0]
     run.inverse_width, run.inverse_height = 1.0 / op.effect.pipe[0], 1.0 / op.effect.pipe[1]
-    run.kx = _address(kx)
+    run.kx = address_of(kx)
     run.strength, run.inverse_total = c, 1.0 / bunch.total
     return run, [kx, weights]
 
@@ -145,9 +146,3 @@ def _aligned(size: int) -> np.ndarray:
     """Memory for `size` numbers, aligned to a cache line."""
     raw = np.empty(size + 8)
     return raw[-(raw.ctypes.data // 8) % 8 :][:size]
-
-
-def _address(array: np.ndarray) -> int:
-    assert array.flags.c_contiguous and array.dtype == np.float64
-    address: int = array.ctypes.data
-    return address

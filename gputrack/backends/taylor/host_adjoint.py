@@ -12,6 +12,7 @@ import numpy as np
 from gputrack.backends.generated import flattened, host_kinds
 from gputrack.backends.structs import SERIES_RUN, SERIES_SWEEP
 from gputrack.backends.taylor.products_source import series_adjoint_text, series_text
+from gputrack.base.c_struct import address_of
 from gputrack.base.compiler import build
 from gputrack.elements.map import MapKind, ReferenceValues
 from gputrack.lattice.program import Program
@@ -71,11 +72,11 @@ def sweep_series(
         np.ascontiguousarray(a) for a in (program.ops, program.constants, np.array(reference), seeds)
     )
     run = SERIES_RUN.memory(
-        ops=_address(ops), n_ops=len(program), constants=_address(constants), reference=_address(members),
-        n_constants=count, maps=_address(maps), places=len(seeds), max_constants=most,
+        ops=address_of(ops), n_ops=len(program), constants=address_of(constants), reference=address_of(members),
+        n_constants=count, maps=address_of(maps), places=len(seeds), max_constants=most,
     )  # fmt: skip
     sweep = SERIES_SWEEP.memory(
-        run, _address(cotangents), _address(given), _address(gradient), _address(gradient[count:])
+        run, address_of(cotangents), address_of(given), address_of(gradient), address_of(gradient[count:])
     )
     size = _FRAMES * lib.gputrack_functional_bytes()
     _on_stack(size, lambda: lib.gputrack_series_sweep(ctypes.byref(sweep), scratch.ctypes.data))
@@ -94,9 +95,3 @@ def _on_stack(size: int, call: Callable[[], None]) -> None:
         threading.stack_size(before)
     thread.join()
     return None
-
-
-def _address(array: np.ndarray) -> int:
-    assert array.flags.c_contiguous
-    address: int = array.ctypes.data
-    return address

@@ -17,6 +17,7 @@ from autograd.extend import defvjp
 from gputrack.autodiff.second_derivatives import require_first_derivatives
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.primitive import primitive
+from gputrack.base.symplectic import symplectic_form
 from gputrack.tpsa.series import Series
 
 #: coupling and differences of tunes below this are rounding errors
@@ -139,11 +140,6 @@ def _sqrt(number: Any) -> Any:
 
 
 # -- any number of modes, from eigenvectors ----------------------------------------------------------------------------
-
-
-def symplectic_form(size: int) -> np.ndarray:
-    """Symplectic form S for alternating positions and momenta."""
-    return np.kron(np.eye(size // 2), np.array([[0.0, 1.0], [-1.0, 0.0]]))
 
 
 def symplectic_inverse(matrix: Array) -> Array:

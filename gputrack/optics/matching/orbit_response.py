@@ -15,6 +15,7 @@ from gputrack.backends import Choice
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
+from gputrack.base.symplectic import symplectic_form
 from gputrack.elements import Element, RFCavity
 from gputrack.elements.map import ReferenceValues, make_state
 from gputrack.lattice.knob_trace import effective_traces
@@ -22,7 +23,6 @@ from gputrack.lattice.knobs import Knobs, get_parameter, set_parameter
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import bare
 from gputrack.lattice.program import LoweredGroup, compile_program
-from gputrack.optics.linear.normal_modes import symplectic_form
 from gputrack.optics.linear.places import Range
 from gputrack.optics.linear.twiss import Twiss, twiss
 

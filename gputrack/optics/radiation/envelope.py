@@ -17,10 +17,11 @@ import numpy as np
 
 from gputrack.base.errors import InputError
 from gputrack.base.special.smooth import slope_excess
+from gputrack.base.symplectic import symplectic_form
 from gputrack.elements.map import ReferenceValues, State, make_state
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import map_program
-from gputrack.optics.linear.normal_modes import symplectic_form, turning_eigenvectors
+from gputrack.optics.linear.normal_modes import turning_eigenvectors
 from gputrack.optics.radiation.damping import Damping, damping
 from gputrack.optics.radiation.integrals import HBAR_C
 
