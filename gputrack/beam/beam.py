@@ -103,7 +103,10 @@ class Beam(BeamConstructors, BeamMoments):
             if isinstance(array, np.ndarray):
                 array.flags.writeable = False
         beam = cls.__new__(cls)
-        vars(beam).update(reference=reference, turn=turn, **arrays)
+        beam.reference, beam.turn = reference, turn
+        beam.coordinates, beam.weights = arrays["coordinates"], arrays["weights"]
+        beam.loss_code, beam.loss_turn = arrays["loss_code"], arrays["loss_turn"]
+        beam.loss_element = arrays["loss_element"]
         return beam
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -9,7 +9,8 @@ from gputrack.optics.linear.closed_orbit import closed_orbit
 from gputrack.optics.linear.coupled_functions import EdwardsTeng, MaisRipken
 from gputrack.optics.linear.places import Positions, Range, Slices
 from gputrack.optics.linear.survey import Survey, survey
-from gputrack.optics.linear.twiss import Twiss, linear_optics, twiss
+from gputrack.optics.linear.twiss import linear_optics, twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 from gputrack.optics.maps.finite_differences import finite_difference_matrix
 from gputrack.optics.maps.one_turn_map import one_turn_map, transfer_map
 from gputrack.optics.matching.match import match

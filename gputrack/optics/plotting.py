@@ -19,7 +19,7 @@ from gputrack.optics.linear.places import Slices
 
 if TYPE_CHECKING:
     from gputrack.optics.driving.result import DrivingTerms
-    from gputrack.optics.linear.twiss import Twiss
+    from gputrack.optics.linear.twiss_columns import Twiss
 
 
 def losses(axes: Axes, lattice: Lattice, beam: Beam) -> None:

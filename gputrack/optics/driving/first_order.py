@@ -15,7 +15,7 @@ from gputrack.optics.driving.names import TERMS, Powers, exponents_of
 from gputrack.optics.driving.result import Detuning, DrivingMethod, DrivingTerms
 from gputrack.optics.linear.inside_magnets import Inside, inside
 from gputrack.optics.linear.magnets import Magnets, magnets_of
-from gputrack.optics.linear.twiss import Twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 
 
 @dataclass(frozen=True)

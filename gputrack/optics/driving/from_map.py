@@ -24,7 +24,7 @@ from gputrack.optics.driving.names import TERMS, Powers, exponents_of
 from gputrack.optics.driving.normal_form import generator, normal_form, normaliser
 from gputrack.optics.driving.phasors import InPhasors
 from gputrack.optics.driving.result import Detuning, DrivingMethod, DrivingTerms
-from gputrack.optics.linear.twiss import Twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 from gputrack.optics.maps.taylor_map import pass_maps
 from gputrack.tpsa.map import Map
 

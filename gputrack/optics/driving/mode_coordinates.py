@@ -14,7 +14,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from gputrack.base.arrays import Array
-from gputrack.optics.linear.twiss import COORDINATES, Twiss
+from gputrack.optics.linear.twiss_columns import COORDINATES, Twiss
 from gputrack.tpsa.components import composed, transformed
 from gputrack.tpsa.map import Map
 from gputrack.tpsa.series import Series, variables

@@ -14,7 +14,7 @@ from gputrack.base.arrays import Array, untraced
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import InputError
 from gputrack.optics.driving.names import Powers, exponents_of, turns
-from gputrack.optics.linear.twiss import Twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 
 
 @dataclass(frozen=True)

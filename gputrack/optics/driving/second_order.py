@@ -20,7 +20,7 @@ from gputrack.optics.driving.first_order import FirstOrder, FirstOrderTerms, cum
 from gputrack.optics.driving.names import Powers, brackets, exponents_of, turns
 from gputrack.optics.driving.result import Detuning, DrivingMethod, DrivingTerms
 from gputrack.optics.linear.inside_magnets import NODES
-from gputrack.optics.linear.twiss import Twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.base.errors import InputError
-from gputrack.optics.linear.twiss import Twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 
 
 def csv_text(optics: Twiss) -> str:

@@ -24,7 +24,8 @@ from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import bare
 from gputrack.lattice.program import LoweredGroup, compile_program
 from gputrack.optics.linear.places import Range
-from gputrack.optics.linear.twiss import Twiss, twiss
+from gputrack.optics.linear.twiss import twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,7 +14,7 @@ from gputrack.base.checks import short
 from gputrack.base.errors import InputError
 from gputrack.optics.driving.driving_terms import driving_terms
 from gputrack.optics.linear.places import Range
-from gputrack.optics.linear.twiss import Twiss
+from gputrack.optics.linear.twiss_columns import Twiss
 
 #: quantities of the whole lattice
 FIGURES = ("qx", "qy", "qs", "dqx", "dqy", "momentum_compaction", "slip")
