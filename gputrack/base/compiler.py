@@ -58,8 +58,8 @@ def _processor() -> str:
 
 
 @cache
-def build(source: str) -> ctypes.CDLL:
-    """Compile `source` (or find it compiled) and load it.
+def build(source: str, *more: str) -> ctypes.CDLL:
+    """Compile `source` (or find it compiled), with more flags after the usual ones, and load it.
 
     Raises
     ------
@@ -70,11 +70,12 @@ def build(source: str) -> ctypes.CDLL:
     if compiler is None:
         raise BackendError(NO_COMPILER)
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    parts = (source, " ".join((*compiler, *FLAGS)), version, _processor())
+    command = (*compiler, *FLAGS, *more)
+    parts = (source, " ".join(command), version, _processor())
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     library = cache_folder() / f"host-{digest}.so"
     if not library.exists():
-        _compile(compiler, source, library)
+        _compile(command, source, library)
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:  # for example a folder mounted noexec
@@ -82,13 +83,12 @@ def build(source: str) -> ctypes.CDLL:
         raise BackendError(text) from error
 
 
-def _compile(compiler: tuple[str, ...], source: str, library: Path) -> None:
+def _compile(command: tuple[str, ...], source: str, library: Path) -> None:
     """Build in a draft file and rename it, so that no process loads an incomplete library."""
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         text, built = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
         text.write_text(source, encoding="utf-8")
-        command = [*compiler, *FLAGS, "-o", str(built), str(text)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run([*command, "-o", str(built), str(text)], capture_output=True, text=True, check=False)
         if result.returncode:
-            raise BackendError(f"{' '.join(compiler)} could not build the kernels:\n{result.stderr[-2000:]}")
+            raise BackendError(f"{' '.join(command)} could not build the kernels:\n{result.stderr[-2000:]}")
         os.replace(built, library)

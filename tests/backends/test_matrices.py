@@ -10,6 +10,7 @@ from support.gradients import MODELS, parameter_bars
 
 import gputrack as gt
 from gputrack.backends.array import local
+from gputrack.backends.cuda import backend as cuda_backend
 from gputrack.elements.map import built_in_maps
 from gputrack.lattice.optics_program import recording_program
 from gputrack.lattice.program import compile_program
@@ -21,6 +22,12 @@ TOLERANCE = 1e-12  # of the largest number of each array
 #: w(z) by an approximation to 3e-14, whose third derivatives, over beam sizes, are less exact than recurrences are
 BEAM_BEAM = 1e-10
 others = pytest.mark.parametrize("backend", ["array", "cuda", EMULATED], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _one_build(monkeypatch):
+    """Memory for the constants of any of the cases: kernels are compiled once for all of them."""
+    monkeypatch.setattr(cuda_backend, "most_constants", lambda program: 128)
 
 
 def passed(lattice, program, places, backend, seed, columns=4):

@@ -31,8 +31,19 @@ def compare(case, model, ref, direction, coordinates):
         np.testing.assert_array_equal(np.asarray(getattr(found, name)), value, err_msg=name)
 
 
+def representatives():
+    """Pairs with a map that does not occur with these integers in the pairs before: the others repeat its branches."""
+    known = set()
+    for case, model, which in PAIRS:
+        if which == "usual":
+            found = {(call.kind.name, *call.integers.items(), *call.series) for call in lowered(case, model)}
+            if found - known:
+                known |= found
+                yield case, model
+
+
 @both_directions
-@pytest.mark.parametrize(("case", "model"), [(case, model) for case, model, which in PAIRS if which == "usual"])
+@pytest.mark.parametrize(("case", "model"), [*representatives()])
 def test_maps_need_nothing_but_the_standard(case, model, direction):
     coordinates, ref = all_species("usual")
     compare(case, model, ReferenceValues(*map(np.copy, ref)), direction, coordinates.copy())

@@ -204,9 +204,17 @@ def assert_agree(ours: np.ndarray, theirs: np.ndarray) -> None:
     assert np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()
 
 
+#: every particle, and both Hamiltonians where their differences are largest
+RUNS = [(particle, True) for particle in PARTICLES] + [("antiproton", False), ("ion", False)]
+
+
+def run_name(value: str | bool) -> str:
+    """Part of a test's name."""
+    return value if isinstance(value, str) else ("exact" if value else "expanded")
+
+
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("exact", [True, False], ids=["exact", "expanded"])
-@pytest.mark.parametrize("particle", PARTICLES)
+@pytest.mark.parametrize(("particle", "exact"), RUNS, ids=run_name)
 def test_drift_kick_agrees_with_ptc(particle: str, exact: bool, name: str) -> None:
     theirs = ptc_results(particle, exact, 10)[name]
     ours = push(CASES[name].element, START, PARTICLES[particle], model_of(exact, gt.DriftKick(6, 10)))
@@ -220,8 +228,7 @@ THICK = [
 
 
 @pytest.mark.parametrize("name", THICK)
-@pytest.mark.parametrize("exact", [True, False], ids=["exact", "expanded"])
-@pytest.mark.parametrize("particle", ["electron", "proton"])
+@pytest.mark.parametrize(("particle", "exact"), [("electron", True), ("proton", False)], ids=run_name)
 def test_matrix_kick_converges_to_ptc(particle: str, exact: bool, name: str) -> None:
     theirs = ptc_results(particle, exact, 200)[name]
     ours = push(CASES[name].element, START, PARTICLES[particle], model_of(exact, gt.MatrixKick(6, 50)))

@@ -124,7 +124,7 @@ def track_each(
         if error:
             madx.input("eoption, add=false; select, flag=error, clear; select, flag=error, range=#s/#e;")
             madx.input(f"ealign, {error};")
-        create(madx, layout, align=bool(error))
+        create(madx, layout, align=bool(error), full_field=definition.startswith(("sbend", "rbend")))
         results[name] = run(madx, coordinates, reference, layout.time)[-1]
         madx.input("ptc_track_end; ptc_end;")
     madx.exit()
