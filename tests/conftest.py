@@ -8,8 +8,8 @@ from support.cases import SPECIES
 from support.emulation import fake_cupy
 from support.helpers import shared_lattice
 
-# order 6 by tables, unless asked for: its text is that of order 5 but longer, and takes 15 s to build
-os.environ.setdefault("GPUTRACK_TPSA_PRODUCTS", "7000")
+# larger spaces by tables, which all share, unless asked for: kernels of a space's own take up to 15 s to build
+os.environ.setdefault("GPUTRACK_TPSA_PRODUCTS", "100")
 
 
 if os.environ.get("GPUTRACK_TEST_ALLOCATOR") == "plain" and not why_not("cuda"):

@@ -9,6 +9,7 @@ from autograd import elementwise_grad, grad, make_jvp
 from autograd.test_util import check_grads
 
 import gputrack.tpsa as tp
+from gputrack.autodiff.jvp_rules import add_missing_rules
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import Quadrupole
 from gputrack.elements.map import ReferenceValues, make_state
@@ -128,6 +129,7 @@ def test_maps():
         turned = (a @ a).inverse()
         return anp.sum(turned.coefficients**3) + anp.sum(turned.matrix)
 
+    add_missing_rules()
     check_grads(value, modes=["fwd", "rev"], order=1)(c)
 
 
