@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, overload
 
@@ -12,6 +13,7 @@ import numpy as np
 from gputrack.base.errors import InputError
 from gputrack.elements import Element
 from gputrack.elements.parameters import free_parameters, parameter_names, series_names
+from gputrack.lattice.element_order import ElementOrder
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +67,51 @@ REFERENCE_KNOB = "reference.p0c"
 
 @dataclass(frozen=True)
 class Knob:
-    """A handle to one parameter of one or more elements."""
+    """A handle to one parameter of one or more elements.
+
+    Attributes
+    ----------
+    handle : str
+    places : tuple of int
+        Indices of the elements.
+    parameter : str
+        ``"k1"``, ``"knl[2]"``, ...
+    value : float
+        Present value.
+    order : ElementOrder, optional
+        Elements of the lattice to which the places belong. In another lattice the knob drives the same occurrences of
+        the same names. Without it, as for knobs made by hand, places count in any lattice.
+    """
 
     handle: str
     places: tuple[int, ...]
     parameter: str
     value: float
+    order: ElementOrder | None = field(default=None, compare=False, repr=False)
+
+    def bound_to(self, order: ElementOrder) -> Knob:
+        """The knob for a lattice with elements in this order; itself if that is its own.
+
+        Raises
+        ------
+        InputError
+            Names, their occurrences or classes differ there; or, for a knob without an order, there is no such place.
+        """
+        if self.order is None:
+            missing = [place for place in self.places if not 0 <= place < len(order.names)]
+            if missing:
+                raise InputError(f"knob {self.handle!r}: there is no element {missing[0]}")
+            return self
+        if self.order is order or self.order == order:
+            return self
+        try:
+            places = tuple(self.order.corresponding(place, order) for place in self.places)
+        except InputError as error:
+            raise InputError(
+                f"knob {self.handle!r} is one of another lattice: {error}; take it from this lattice: "
+                f"lattice.knobs({self.handle!r})"
+            ) from None
+        return replace(self, places=places, order=order)
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,6 +157,12 @@ class Knobs(Sequence[Knob]):
     def of_reference(self) -> np.ndarray:
         """(n,) Whether a knob is the momentum of the reference particle."""
         return np.array([knob.handle == REFERENCE_KNOB for knob in self.items], dtype=bool)
+
+
+def bound_knobs(knobs: Knobs, order: ElementOrder) -> Knobs:
+    """Knobs for a lattice with elements in this order, see `Knob.bound_to`; `knobs` itself if they are that already."""
+    bound = tuple(knob.bound_to(order) for knob in knobs)
+    return knobs if all(map(operator.is_, bound, knobs)) else Knobs(bound)
 
 
 def knob_values(knobs: Knobs, values: Any) -> np.ndarray:

@@ -10,9 +10,11 @@ import numpy as np
 from gputrack.base.cache import Entry
 from gputrack.base.errors import InputError
 from gputrack.elements import Element
+from gputrack.lattice.element_order import ElementOrder
 from gputrack.lattice.state import LatticeState
 
 _PLACES: Entry[list[int]] = Entry("places of names", most=64)
+_ORDER: Entry[ElementOrder] = Entry("names and classes")
 _POSITIONS: Entry[np.ndarray] = Entry("positions")
 
 
@@ -26,6 +28,11 @@ class LatticePlaces(LatticeState):
     def names(self) -> list[str]:
         """Names in order; a name may occur several times."""
         return [element.name for element in self.origin.elements]
+
+    @property
+    def order(self) -> ElementOrder:
+        """Names and classes of its elements."""
+        return self.origin.cache.get(_ORDER, lambda: ElementOrder.of(self.origin.elements))
 
     @property
     def lengths(self) -> np.ndarray:

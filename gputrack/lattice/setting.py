@@ -11,7 +11,7 @@ import numpy as np
 
 from gputrack.base.cache import Entry, Identity
 from gputrack.elements import Element
-from gputrack.lattice.knobs import Knob, Knobs, Limits, get_parameter, limits_of, set_parameter
+from gputrack.lattice.knobs import Knobs, Limits, get_parameter, limits_of, set_parameter
 
 if TYPE_CHECKING:
     from gputrack.lattice.places import LatticePlaces
@@ -185,7 +185,7 @@ def with_parameters(elements: Sequence[Element], knobs: Knobs, numbers: np.ndarr
 def without_parameters(knobs: Knobs, taken: set[tuple[int, str]]) -> Knobs:
     """Knobs without some of the (place, parameter) that they drive."""
     free = [[place for place in knob.places if (place, knob.parameter) not in taken] for knob in knobs]
-    return Knobs(tuple(Knob(k.handle, tuple(p), k.parameter, k.value) for k, p in zip(knobs, free, strict=True)))
+    return Knobs(tuple(replace(k, places=tuple(p)) for k, p in zip(knobs, free, strict=True)))
 
 
 def parameters_of(knobs: Knobs) -> set[tuple[int, str]]:

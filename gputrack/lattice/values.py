@@ -7,16 +7,18 @@ from typing import Any, Self
 import numpy as np
 
 from gputrack.base.arrays import is_traced, untraced
-from gputrack.base.checks import require_flag
+from gputrack.base.cache import Entry, Identity
+from gputrack.base.checks import require_flag, short
 from gputrack.base.errors import InputError
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements.models import Model
 from gputrack.lattice.changes import knobs_of_changes
-from gputrack.lattice.knobs import REFERENCE_KNOB, Knob, Knobs, get_parameter, knob_values
+from gputrack.lattice.knobs import REFERENCE_KNOB, Knob, Knobs, bound_knobs, get_parameter, knob_values
 from gputrack.lattice.places import LatticePlaces
 from gputrack.lattice.setting import Setting, with_parameters
 
 _NO_KNOBS = Knobs(())
+_BOUND: Entry[Knobs] = Entry("knobs of other lattices", most=32)
 
 
 class LatticeValues(LatticePlaces):
@@ -80,9 +82,9 @@ class LatticeValues(LatticePlaces):
             return [self._knob(handle)]
         places, parameter = self._driven(handle)
         names = [self.elements[i].name for i in places]
-        unique = len(set(names)) == len(names)
+        unique, order = len(set(names)) == len(names), self.order
         return [
-            Knob(f"{name}.{parameter}{'' if unique else f'@{i}'}", (i,), parameter, self._value(i, parameter))
+            Knob(f"{name}.{parameter}{'' if unique else f'@{i}'}", (i,), parameter, self._value(i, parameter), order)
             for i, name in zip(places, names, strict=True)
         ]
 
@@ -106,13 +108,28 @@ class LatticeValues(LatticePlaces):
                 f"knob {handle!r} drives {len(places)} elements with different values "
                 f"({min(values):g} to {max(values):g}); choose a narrower pattern, or one knob for each: each=True"
             )
-        return Knob(handle, places, parameter, values.pop())
+        return Knob(handle, places, parameter, values.pop(), self.order)
 
     def with_knobs(self, knobs: Knobs, values: Any) -> Self:
         """Copy with new values of `knobs`, in their order.
 
         Values traced by autograd are stored with the lattice, so that its results can be differentiated.
+
+        Parameters
+        ----------
+        knobs : Knobs
+            Knobs of this lattice, or of another one with the same number of elements of the knobs' names: they drive
+            the same occurrences of these names, wherever they are.
+        values : (n,) array, or number
+            One for each knob.
+
+        Raises
+        ------
+        InputError
+            Names, their number of occurrences or classes differ from those of the lattice to which the knobs belong;
+            or a value is not valid.
         """
+        knobs = self.bound(knobs)
         numbers = knob_values(knobs, untraced(values))
         reference = self.reference
         for number in np.flatnonzero(knobs.of_reference):  # traced by itself
@@ -126,6 +143,19 @@ class LatticeValues(LatticePlaces):
             return self._set(setting.followed_by(knobs, numbers), reference, traces)
         elements = with_parameters(self.elements, knobs, numbers)
         return self._filled(elements, reference, self.model, traces=traces)
+
+    def bound(self, knobs: Knobs) -> Knobs:
+        """Knobs with their places in this lattice, see `with_knobs`; the same object if they are its own.
+
+        Raises
+        ------
+        InputError
+            They are not knobs, or belong to a lattice with other elements of their names.
+        """
+        if not isinstance(knobs, Knobs):
+            remedy = "knobs[i:i+1]" if isinstance(knobs, Knob) else "lattice.knobs(...)"
+            raise InputError(f"Lattice {self.name!r}: knobs must be those of {remedy}, got {short(knobs)}")
+        return self.origin.cache.get(_BOUND, lambda: bound_knobs(knobs, self.order), Identity(knobs))
 
     def based_on(self, knobs: Knobs, numbers: np.ndarray, reference: ReferenceParticle | None) -> Self:
         """Copy of this lattice of elements with values of knobs, known to be valid."""

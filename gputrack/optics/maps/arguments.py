@@ -9,6 +9,7 @@ from gputrack.backends import choose_map_backend
 from gputrack.base.arrays import Array, is_cupy, module_named, namespace, on_device
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
+from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 
 
@@ -30,6 +31,21 @@ def lattices_of(given: Lattice | Sequence[Lattice]) -> list[Lattice]:
                 f"{one.reference}; compute their maps one by one"
             )
     return found
+
+
+def bound_to_all(lattices: Sequence[Lattice], knobs: Knobs) -> Knobs:
+    """Knobs with their places in the lattices of a batch.
+
+    Raises
+    ------
+    InputError
+        They are not knobs of these lattices, or their places differ between them.
+    """
+    bound = lattices[0].bound(knobs)
+    for one in lattices[1:]:
+        if any(own.places != first.places for own, first in zip(one.bound(knobs), bound, strict=True)):
+            raise InputError("transfer map: lattices of a batch need the elements of the knobs at the same places")
+    return bound
 
 
 def orbits_of(given: Any, backend: str | None) -> tuple[Array, str]:

@@ -23,7 +23,7 @@ from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import identity_map, map_program
 from gputrack.lattice.program import Program
-from gputrack.optics.maps.arguments import batch_of, lattices_of, orbits_of
+from gputrack.optics.maps.arguments import batch_of, bound_to_all, lattices_of, orbits_of
 from gputrack.optics.maps.taylor_map_adjoint import traced_array_maps, traced_maps
 from gputrack.tpsa.space import Space
 
@@ -105,6 +105,7 @@ def pass_maps(
     if knobs is not None and knob_order != 1:
         raise InputError(f"transfer map: knob_order must be 1, got {knob_order}")
     lattices = lattices_of(lattice)
+    knobs = None if knobs is None else bound_to_all(lattices, knobs)
     if is_traced(orbit) or any(one.traced for one in lattices):
         return _traced_passage(lattice, order, orbit, places, knobs, backend)
     start, name = orbits_of(orbit, backend)

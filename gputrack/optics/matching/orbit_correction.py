@@ -13,7 +13,7 @@ from gputrack.base.errors import InputError
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.places import Range
-from gputrack.optics.matching.orbit_response import OrbitResponse, orbit_response, require_element_knobs
+from gputrack.optics.matching.orbit_response import OrbitResponse, bound_correctors, orbit_response
 
 #: the correction ends when a step changes the orbit by less than this [m]
 _CONVERGED = 1e-10
@@ -147,7 +147,7 @@ def correct_orbit(
     InputError
         An argument is invalid, or there is no closed orbit after a step.
     """
-    require_element_knobs("correct_orbit", correctors)
+    correctors = bound_correctors("correct_orbit", lattice, correctors)
     require_integer("correct_orbit", "steps", steps, at_least=1)
     selection = Above() if singular_values is None else singular_values
     if not isinstance(selection, (Strongest, Above)):

@@ -118,7 +118,7 @@ def orbit_response(
     InputError
         See `twiss`; or `correctors` are not knobs of elements.
     """
-    require_element_knobs("orbit_response", correctors)
+    correctors = bound_correctors("orbit_response", lattice, correctors)
     optics = twiss(lattice, delta=delta, orbit=guess, backend=backend)
     rows = optics.rows(monitors)
     places = [place for knob in correctors for place in knob.places]
@@ -160,11 +160,11 @@ def _common_frequency(lattice: Lattice) -> Any:
     return sum(traced.values()) / len(traced) if traced else next(iter(plain.values()))
 
 
-def require_element_knobs(owner: str, knobs: Any) -> Knobs:
-    """Return `knobs`, or raise `InputError` if they are not knobs of elements."""
+def bound_correctors(owner: str, lattice: Lattice, knobs: Any) -> Knobs:
+    """Knobs with their places in a lattice, or raise `InputError` if they are not knobs of its elements."""
     if not isinstance(knobs, Knobs) or not len(knobs) or not all(knob.places for knob in knobs):
         raise InputError(f"{owner}: correctors must be knobs of elements, lattice.knobs(...), got {short(knobs)}")
-    return knobs
+    return lattice.bound(knobs)
 
 
 def _closed(optics: Twiss, after: Array) -> Array:
