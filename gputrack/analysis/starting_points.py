@@ -15,6 +15,7 @@ from gputrack.base.checks import require_count, require_flag, require_integer, r
 from gputrack.base.errors import InputError
 from gputrack.beam.beam import Beam
 from gputrack.beam.grids import axis
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import require_single_particles
 from gputrack.optics.linear.closed_orbit import closed_orbit
@@ -181,8 +182,8 @@ def require_shape(owner: str, shape: object) -> Any:
 
 def require_ring(owner: str, lattice: object) -> Any:
     """Return `lattice`, or raise `InputError` if it is not a lattice for independent particles."""
-    if not isinstance(lattice, Lattice):
-        raise InputError(f"{owner}: lattice must be a Lattice, got {type(lattice).__name__}")
+    LATTICE(owner, "lattice", lattice)
+    assert isinstance(lattice, Lattice)
     if lattice.traced:
         raise InputError(f"{owner}: survival is not differentiable; use a lattice without traced values")
     require_single_particles(lattice)

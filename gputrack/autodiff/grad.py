@@ -9,10 +9,20 @@ import autograd
 
 from gputrack.autodiff.cupy_box import sealed, unsealed
 from gputrack.autodiff.jvp import forward_jacobian
+from gputrack.autodiff.plain_numbers import explained_conversions
+from gputrack.base.arguments import CALLABLE, TEXT, arguments, integer
 from gputrack.base.arrays import is_cupy
+from gputrack.base.checks import LARGEST_INTEGER, require_integer
 from gputrack.base.errors import InputError
 
 
+def ARGNUM(owner: str, name: str, value: Any) -> None:
+    """Raise `InputError` if a value is not the index of an argument, or several."""
+    for index in value if isinstance(value, (tuple, list)) else (value,):
+        require_integer(owner, name, index, at_least=-LARGEST_INTEGER, at_most=LARGEST_INTEGER)
+
+
+@arguments(function=CALLABLE, argnum=ARGNUM)
 def value_and_grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Any, Any]]:
     """Function that returns the value of a scalar function and its gradient with respect to one argument.
 
@@ -28,11 +38,13 @@ def value_and_grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..
     return _accepting_cupy(autograd.value_and_grad(function, argnum), argnum)
 
 
+@arguments(function=CALLABLE, argnum=ARGNUM)
 def grad(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
     """Gradient of a scalar function; see `value_and_grad`."""
     return _accepting_cupy(autograd.grad(function, argnum), argnum)
 
 
+@arguments(function=CALLABLE, argnum=integer(-LARGEST_INTEGER), mode=TEXT)
 def jacobian(function: Callable[..., Any], argnum: int = 0, *, mode: str = "reverse") -> Callable[..., Any]:
     """Jacobian of a function whose value is a NumPy array; shape (*value.shape, *argument.shape).
 
@@ -59,7 +71,8 @@ def jacobian(function: Callable[..., Any], argnum: int = 0, *, mode: str = "reve
     def call(*args: Any, **kwargs: Any) -> Any:
         if args and is_cupy(args[argnum]):
             raise InputError("jacobian: a CuPy array cannot be differentiated; use grad of each entry, or knobs")
-        return derivative(*args, **kwargs)
+        with explained_conversions("jacobian"):
+            return derivative(*args, **kwargs)
 
     return call
 
@@ -70,6 +83,7 @@ def _accepting_cupy(derivative: Callable[..., Any], argnum: Any) -> Callable[...
 
     def call(*args: Any, **kwargs: Any) -> Any:
         indices = {i % len(args) for i in argnums} if args else set()
-        return unsealed(derivative(*(sealed(a) if i in indices else a for i, a in enumerate(args)), **kwargs))
+        with explained_conversions("grad"):
+            return unsealed(derivative(*(sealed(a) if i in indices else a for i, a in enumerate(args)), **kwargs))
 
     return call

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from gputrack.autodiff.forward_trace import pushed_forward
+from gputrack.autodiff.plain_numbers import explained_conversions
+from gputrack.base.arguments import CALLABLE, arguments
 from gputrack.base.arrays import is_cupy, is_traced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
 
 
+@arguments(function=CALLABLE)
 def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Value of a function and its derivative along one direction, by forward mode.
 
@@ -43,7 +46,8 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     ``gt.jvp(lambda k: gt.track(ring.with_knobs(knobs, k), beam).coordinates, (knobs.values,), (direction,))``
     """
     arguments, along = _require_pairs(primals, tangents)
-    value, tangent = pushed_forward(function, arguments, along)
+    with explained_conversions("jvp"):
+        value, tangent = pushed_forward(function, arguments, along)
     return value, tangent
 
 
@@ -52,7 +56,7 @@ def _require_pairs(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[tup
         if not isinstance(sequence, (tuple, list)):
             raise InputError(f"jvp: {name} must be a tuple, one entry per argument, got {short(sequence)}")
     if len(primals) != len(tangents) or not primals:
-        raise InputError(f"jvp: needs one tangent for each primal; got {len(tangents)} and {len(primals)}")
+        raise InputError(f"jvp: primals and tangents must be as many; got {len(tangents)} and {len(primals)}")
     pairs = [_pair(i, p, t) for i, (p, t) in enumerate(zip(primals, tangents, strict=True))]
     return tuple(p for p, _ in pairs), tuple(t for _, t in pairs)
 

@@ -12,7 +12,7 @@ from gputrack.backends.cuda.streamed import StreamedBackend
 from gputrack.backends.host.backend import HostBackend
 from gputrack.backends.protocol import Backend
 from gputrack.base.arrays import Array, is_cupy
-from gputrack.base.checks import short
+from gputrack.base.checks import require_integer, short
 from gputrack.base.compiler import NO_COMPILER, find_compiler
 from gputrack.base.errors import BackendError, InputError
 
@@ -35,8 +35,8 @@ def choose_backend(name: Choice, coordinates: Array, threads: int | None) -> Bac
     if not (name is None or isinstance(name, Streamed) or (isinstance(name, str) and name in NAMES)):
         text = f"one of {', '.join(NAMES)}, gputrack.Streamed(...) or None"
         raise InputError(f"backend must be {text}, got {short(name)}")
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise InputError(f"threads must be an integer >= 1, got {threads!r}")
+    if threads is not None:
+        require_integer("backend", "threads", threads, at_least=1)
     on_gpu = is_cupy(coordinates)
     if isinstance(name, Streamed):
         if on_gpu:

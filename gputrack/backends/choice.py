@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gputrack.base.checks import require_integer
+from gputrack.base.checks import require_integer, short
+from gputrack.base.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,10 @@ class Streamed:
 #: name of a backend, a `Streamed`, or None for the default: by the array library and the available compiler
 Choice = str | Streamed | None
 NAMES = ("array", "host", "cuda")
+
+
+def BACKEND(owner: str, name: str, value: object) -> None:
+    """Raise `InputError` if a value is not a `Choice`; see `gputrack.base.arguments`."""
+    if not (value is None or isinstance(value, Streamed) or (isinstance(value, str) and value in NAMES)):
+        text = f"one of {', '.join(NAMES)}, gputrack.Streamed(...) or None"
+        raise InputError(f"{owner}: {name} must be {text}, got {short(value)}")

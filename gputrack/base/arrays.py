@@ -228,6 +228,8 @@ def require_coordinates(value: Array) -> Array:
     InputError
         The shape is not (6, n), the type is not real, or n is 0.
     """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise InputError("coordinates must not have masked entries; remove these particles, or mark them lost")
     xp = np if not is_cupy(value) else namespace(value)
     try:
         array = xp.asarray(value)

@@ -6,10 +6,14 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
+
 from gputrack.base.arrays import is_traced, untraced
 from gputrack.base.errors import InputError
 
 MOST_PARTICLES = 10**10  # 480 GB of coordinates
+LARGEST_INTEGER = 2**31 - 1  # kernels count with 32 bits
+MOST_STEPS = 10**5  # slices or kicks of one element
 
 
 def require_number(
@@ -33,6 +37,8 @@ def require_number(
     kind = getattr(getattr(value, "dtype", None), "kind", "f")
     if isinstance(value, (bool, str, bytes)) or kind not in "fiu" or getattr(value, "ndim", 0) != 0:
         raise InputError(f"{owner}: {name} must be one number, got {short(value)}")
+    if is_traced(value):
+        raise InputError(f"{owner}: {name} cannot be differentiated; give a plain number, not one traced by autograd")
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -60,20 +66,29 @@ def require_traceable(
     return value if is_traced(value) else number
 
 
-def require_integer(owner: str, name: str, value: object, *, at_least: int) -> int:
-    """Return `value` as an int not below `at_least`, or raise `InputError` as `require_number` does."""
+def require_integer(owner: str, name: str, value: object, *, at_least: int, at_most: float = LARGEST_INTEGER) -> int:
+    """Return `value` as an int in the given range, or raise `InputError` as `require_number` does."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = None
     if number is None or isinstance(value, bool) or number < at_least:
         raise InputError(f"{owner}: {name} must be an integer >= {at_least}, got {short(value)}")
+    if number > at_most:
+        raise InputError(f"{owner}: {name} must be <= {at_most:.0f}, got {short(number)}")
     return number
+
+
+def require_unmasked(owner: str, name: str, value: object) -> None:
+    """Raise `InputError` for a masked array with hidden entries: the numbers under a mask have no meaning."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        hidden = int(np.sum(np.ma.getmaskarray(value)))
+        raise InputError(f"{owner}: {name} has {hidden} masked entries; remove them, or fill them with .filled(...)")
 
 
 def require_count(owner: str, name: str, value: object) -> int:
     """Return a number of particles, from 1 to `MOST_PARTICLES`, or raise `InputError`."""
-    number = require_integer(owner, name, value, at_least=1)
+    number = require_integer(owner, name, value, at_least=1, at_most=math.inf)
     if number > MOST_PARTICLES:
         raise InputError(f"{owner}: {name} must be <= {MOST_PARTICLES:g} particles, got {short(number)}")
     return number
@@ -99,5 +114,7 @@ def require_items(owner: str, name: str, value: object, entries: tuple[str, ...]
 
 def short(value: object) -> str:
     """`repr` of a value on one line of at most 80 characters."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**60:
+        return f"an integer of {value.bit_length()} bits"  # digits of huge ones are not printed by Python
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."

@@ -10,7 +10,10 @@ class GputrackError(Exception):
 
 
 class InputError(GputrackError, ValueError):
-    """An argument has an invalid value."""
+    """An argument has an invalid value; the message is one line, whatever the value."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(" ".join(a.split("\n")) if isinstance(a, str) and "\n" in a else a for a in args))
 
 
 class LatticeFileError(GputrackError, ValueError):

@@ -24,7 +24,7 @@ MAX_FILE_SIZE = 256 * 2**20  # bytes
 def require_path(path: object) -> Path:
     """`path` as a `Path`, or raise `InputError`."""
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"path must be text or a pathlib.Path, got {path!r}")
+        raise InputError(f"path: the file must be text or a pathlib.Path, got {path!r}")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise InputError(f"path must name a file, got {path!r}")

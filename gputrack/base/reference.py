@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gputrack.base.arrays import is_traced, sqrt, untraced
+from gputrack.base.checks import require_number, require_traceable
 from gputrack.base.constants import (
     ATOMIC_MASS,
     ELECTRON_MASS,
@@ -56,10 +57,7 @@ class ReferenceParticle:
         for name in ("mass", "charge", "p0c"):
             given = getattr(self, name)
             value = _scalar(given) if name == "p0c" else given
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise InputError(f"ReferenceParticle: {name} must be a number, got {value!r}")
-            if not math.isfinite(value):
-                raise InputError(f"ReferenceParticle: {name} must be finite, got {value!r}")
+            value = require_number("ReferenceParticle", name, value)
             if name != "charge" and value <= 0:
                 raise InputError(f"ReferenceParticle: {name} must be > 0 eV, got {float(value)!r}")
             object.__setattr__(self, name, given if is_traced(given) else float(value))
@@ -82,7 +80,7 @@ class ReferenceParticle:
         [eV] and `charge` [e]; and exactly one of `total` and `kinetic`.
         """
         if species is not None:
-            if species not in SPECIES:
+            if not isinstance(species, str) or species not in SPECIES:
                 known = ", ".join(SPECIES)
                 raise InputError(f"species must be one of {known}, got {species!r}")
             mass, charge = SPECIES[species]
@@ -90,8 +88,9 @@ class ReferenceParticle:
             raise InputError("give a species, or both mass [eV] and charge [e]")
         if (total is None) == (kinetic is None):
             raise InputError("give exactly one of total and kinetic energy [eV]")
-        given = kinetic if total is None else total
-        energy: Any = given if is_traced(given) else float(given)  # type: ignore[arg-type]
+        mass = require_number("ReferenceParticle", "mass", mass, unit="eV", above=0.0)
+        name, given = ("kinetic", kinetic) if total is None else ("total", total)
+        energy: Any = require_traceable("ReferenceParticle", name, given, unit="eV")
         rise = energy if total is None else energy - mass
         if not rise > 0:
             raise InputError(
@@ -127,6 +126,7 @@ class ReferenceParticle:
     @classmethod
     def ion(cls, *, nucleons: float, charge: float, kinetic: float) -> ReferenceParticle:
         """Ion of `nucleons` atomic masses, `charge` [e], and total kinetic energy [eV]."""
+        nucleons = require_number("ReferenceParticle.ion", "nucleons", nucleons, above=0.0)
         return cls.from_energy(mass=nucleons * ATOMIC_MASS, charge=charge, kinetic=kinetic)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.base.arrays import Array, is_cupy, is_traced, namespace, require_coordinates
-from gputrack.base.checks import short
+from gputrack.base.checks import require_unmasked, short
 from gputrack.base.errors import InputError
 from gputrack.base.losses import LossCode
 
@@ -37,6 +37,7 @@ def beam_vector(name: str, value: Any, default: float, coordinates: Array, dtype
     InputError
         The value is on another device, has another shape, or cannot be converted to `dtype`.
     """
+    require_unmasked("Beam", name, value)
     n = coordinates.shape[1]
     on_cupy = is_cupy(coordinates)
     xp = namespace(coordinates) if on_cupy else np

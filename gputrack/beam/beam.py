@@ -82,6 +82,8 @@ class Beam(BeamConstructors, BeamMoments):
             raise InputError(f"Beam: reference must be a gputrack.ReferenceParticle, got {short(reference)}")
         if isinstance(turn, bool) or not isinstance(turn, (int, np.integer)):
             raise InputError(f"Beam: turn must be an integer, got {short(turn)}")
+        if abs(int(turn)) >= 2**62:
+            raise InputError(f"Beam: turn must fit 64 bits, got {short(turn)}")
         self.reference = reference
         self.turn = int(turn)
         c = self.coordinates = beam_coordinates(coordinates)

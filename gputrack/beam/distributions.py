@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from gputrack.base.arrays import Array, is_traced, untraced
-from gputrack.base.checks import require_integer, require_number
+from gputrack.base.checks import require_integer, require_number, require_unmasked
 from gputrack.base.errors import InputError
 from gputrack.beam.moments import cholesky, sigma
 
 
 def generator(owner: str, seed: object) -> np.random.Generator:
     """Random generator for a seed >= 0."""
-    return np.random.Generator(np.random.PCG64(require_integer(owner, "seed", seed, at_least=0)))
+    return np.random.Generator(np.random.PCG64(require_integer(owner, "seed", seed, at_least=0, at_most=np.inf)))
 
 
 def gaussian(n: int, random: np.random.Generator, cut: float = np.inf) -> np.ndarray:
@@ -94,6 +94,7 @@ def require_sigma_factor(owner: str, matrix: object) -> Array:
     InputError
         The matrix has a wrong shape, is not symmetric, or has a negative eigenvalue.
     """
+    require_unmasked(owner, "sigma", matrix)
     try:
         values = np.asarray(untraced(matrix))
     except (TypeError, ValueError):

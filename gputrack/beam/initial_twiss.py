@@ -50,14 +50,14 @@ class InitialTwiss:
             object.__setattr__(self, name, number)
 
     @classmethod
-    def of(cls, source: Any) -> InitialTwiss:
+    def of(cls, source: Any, name: str = "twiss") -> InitialTwiss:
         """Initial values from any object with scalars betx, alfx, bety, alfy and optionally dx, dpx, dy, dpy."""
         if isinstance(source, cls):
             return source
         missing = [name for name in ("betx", "alfx", "bety", "alfy") if not hasattr(source, name)]
         if missing:
             raise InputError(
-                f"twiss must have attributes betx, alfx, bety, alfy, like gputrack.InitialTwiss; "
+                f"{name} must have attributes betx, alfx, bety, alfy, like gputrack.InitialTwiss; "
                 f"{type(source).__name__} lacks {', '.join(missing)}"
             )
         names = [name for name in cls.__dataclass_fields__ if hasattr(source, name)]

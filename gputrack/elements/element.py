@@ -15,7 +15,7 @@ from gputrack.elements.interval import ANY, NOT_NEGATIVE
 from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import OPTION, option, parameter
+from gputrack.elements.parameters import OPTION, option, parameter, per_class
 from gputrack.elements.radiation_kicks import RadiationKicks
 from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks
@@ -75,6 +75,14 @@ class Element:
     RADIATION_KICKS: ClassVar[int] = 0
     #: symbol of elements of this class in drawings; None if they are not drawn
     SYMBOL: ClassVar[Symbol | None] = Symbol()
+
+    def __new__(cls, *args: Any, **given: Any) -> Any:
+        """Refuse arguments that are not parameters of the class."""
+        if not given.keys() <= _names(cls):
+            raise _unknown(cls, args, given)
+        if len(args) > 1:
+            raise InputError(f"{cls.__name__}: only the name is positional; give the others by name, as length=...")
+        return super().__new__(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -235,6 +243,26 @@ class Element:
     def magnet(cls, p: Mapping[str, Any], body: Any) -> Magnet | None:
         """Fields for linear optics and driving terms; None for elements that are not magnets."""
         return None
+
+
+@per_class
+def _names(kind: type[Element]) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
+
+
+def _listed(kind: type[Element]) -> list[str]:
+    return [field.name for field in fields(kind) if field.name != "name"]
+
+
+def _unknown(kind: type[Element], args: tuple[Any, ...], given: Mapping[str, Any]) -> InputError:
+    """Error for arguments that are not parameters of an element class, with similar names and all valid ones."""
+    from difflib import get_close_matches
+
+    name = args[0] if args else given.get("name", "")
+    wrong = next(key for key in given if key not in _names(kind))
+    near = get_close_matches(wrong, _listed(kind), n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ";"
+    return InputError(f"{kind.__name__} {name!r}: no parameter {wrong!r}{hint} It has {', '.join(_listed(kind))}")
 
 
 _ALIGNMENT = frozenset({"dx", "dy", "tilt"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gputrack.base.checks import MOST_STEPS, require_integer
 from gputrack.base.errors import InputError
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel, Scheme
 
@@ -49,14 +50,13 @@ class Integrator:
     def __post_init__(self) -> None:
         name = type(self).__name__
         known = isinstance(self.order, (BlanesMoan, LaskarRobutel)) or self.order is None
-        if not known and (isinstance(self.order, bool) or self.order not in ORDERS):
+        if not known and (type(self.order) is not int or self.order not in ORDERS):
             raise InputError(
                 f"{name}: order must be 2, 4, 6, gputrack.BlanesMoan() or gputrack.LaskarRobutel(), got {self.order!r}"
             )
         if self.slices is None:
             return
-        if isinstance(self.slices, bool) or not isinstance(self.slices, int) or self.slices < 1:
-            raise InputError(f"{name}: slices must be an integer >= 1, got {self.slices!r}")
+        object.__setattr__(self, "slices", require_integer(name, "slices", self.slices, at_least=1, at_most=MOST_STEPS))
 
     def steps(self, needed: Steps) -> tuple[Scheme, int]:
         """Scheme and slices, the defaults of a kind of magnet where None."""

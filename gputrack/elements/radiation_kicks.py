@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.polynomial import Legendre
 
-from gputrack.base.checks import require_integer
+from gputrack.base.checks import MOST_STEPS, require_integer
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RadiationKicks:
     number: int = 2
 
     def __post_init__(self) -> None:
-        require_integer("radiation", "number of kicks", self.number, at_least=1)
+        require_integer("radiation", "number of kicks", self.number, at_least=1, at_most=MOST_STEPS)
 
     def nodes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Positions of the kicks in parts of the length, and their shares, which add up to 1."""

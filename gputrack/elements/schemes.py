@@ -23,7 +23,7 @@ class LaskarRobutel:
     stages: int = 3
 
     def __post_init__(self) -> None:
-        if isinstance(self.stages, bool) or self.stages not in (2, 3):
+        if type(self.stages) is not int or self.stages not in (2, 3):
             raise InputError(f"LaskarRobutel: stages must be 2 or 3, got {self.stages!r}")
 
 
@@ -45,7 +45,7 @@ class BlanesMoan:
     order: int = 4
 
     def __post_init__(self) -> None:
-        if isinstance(self.order, bool) or self.order not in (4, 6):
+        if type(self.order) is not int or self.order not in (4, 6):
             raise InputError(f"BlanesMoan: order must be 4 or 6, got {self.order!r}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from gputrack.base.checks import require_integer, short
+from gputrack.base.checks import MOST_STEPS, require_integer, short
 from gputrack.base.errors import InputError
 from gputrack.elements.map import MapCall
 
@@ -44,7 +44,7 @@ class SpaceChargeKicks:
     def __post_init__(self) -> None:
         if not hasattr(self.field, "kick"):
             raise InputError(f"space charge: field must be one such as gputrack.PipeModes, got {short(self.field)}")
-        require_integer("space charge", "number of kicks", self.number, at_least=1)
+        require_integer("space charge", "number of kicks", self.number, at_least=1, at_most=MOST_STEPS)
 
     def require_current(self, current: float | None) -> float:
         """The current of elements [A]; `InputError` where the field needs one, or where it has none."""

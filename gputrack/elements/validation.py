@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gputrack.base.arrays import is_traced
 from gputrack.elements.interval import ANY
 from gputrack.elements.parameters import Declaration, declarations, per_class, series_names
 
@@ -60,6 +61,11 @@ def finite_number(element: Element, name: str, value: object, may_be_none: bool 
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
+        if is_traced(value):
+            handle = f"{element.name}.{name}"
+            raise element.input_error(
+                f"{name} is being differentiated; set it by lattice.with_knobs(lattice.knobs({handle!r}), values)"
+            ) from None
         raise element.input_error(f"{name} must be a number, got {value!r}") from None
     if not math.isfinite(number):
         raise element.input_error(f"{name} must be finite, got {value!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from os import PathLike
 
+from gputrack.base.arguments import TEXT, arguments, optional
 from gputrack.base.errors import InputError
 from gputrack.base.files import require_path
 from gputrack.io.json_lattice import read_json, write_json
@@ -15,6 +16,7 @@ MADX_SUFFIXES = (".madx", ".seq", ".mad")
 _LOG = logging.getLogger("gputrack.io")
 
 
+@arguments(sequence=optional(TEXT))
 def load(path: str | PathLike[str], sequence: str | None = None) -> Lattice:
     """Read a lattice.
 

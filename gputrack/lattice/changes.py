@@ -33,6 +33,8 @@ def knobs_of_changes(
         Glob.
     changes : mapping of parameters to values
     """
+    if not isinstance(select, str):
+        return None  # refused by `Lattice.indices`
     counts: list[tuple[str, int | None]] = []
     numbers: list[float] = []
     for name, value in changes.items():

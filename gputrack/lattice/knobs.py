@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from gputrack.base.checks import require_number, require_unmasked, short
 from gputrack.base.errors import InputError
 from gputrack.elements import Element
 from gputrack.elements.parameters import free_parameters, parameter_names, series_names
@@ -89,6 +90,14 @@ class Knob:
     value: float
     order: ElementOrder | None = field(default=None, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        for name in ("handle", "parameter"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"Knob: {name} must be text, got {short(getattr(self, name))}")
+        if not isinstance(self.places, tuple) or not all(isinstance(place, (int, np.integer)) for place in self.places):
+            raise InputError(f"Knob: places must be a tuple of indices of elements, got {short(self.places)}")
+        require_number("Knob", "value", self.value)
+
     def bound_to(self, order: ElementOrder) -> Knob:
         """The knob for a lattice with elements in this order; itself if that is its own.
 
@@ -119,6 +128,10 @@ class Knobs(Sequence[Knob]):
     """Several knobs, with their present values; slices and sums are Knobs too."""
 
     items: tuple[Knob, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.items, tuple) or not all(isinstance(knob, Knob) for knob in self.items):
+            raise InputError(f"Knobs: items must be a tuple of gputrack.Knob, got {short(self.items)}")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -167,9 +180,10 @@ def bound_knobs(knobs: Knobs, order: ElementOrder) -> Knobs:
 
 def knob_values(knobs: Knobs, values: Any) -> np.ndarray:
     """Values for knobs as an array (n,); raises `InputError` if their number is wrong."""
+    require_unmasked("with_knobs", "values", values)
     try:
         numbers = np.asarray(values, dtype=float).reshape(-1)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"with_knobs: values must be {len(knobs)} numbers: {error}") from error
     if numbers.shape != (len(knobs),):
         raise InputError(f"with_knobs: {len(knobs)} knobs need as many values, got {numbers.size}")

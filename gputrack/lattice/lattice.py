@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
+from gputrack.base.checks import short
 from gputrack.base.errors import InputError
 from gputrack.base.reference import ReferenceParticle
 from gputrack.elements import Element
@@ -49,10 +50,14 @@ class Lattice(LatticeValues, LatticeEffects, LatticeText, Sequence[Element]):
         name: str = "",
         model: Model | None = None,
     ) -> None:
+        if not isinstance(name, str):
+            raise InputError(f"Lattice: name must be text, got {short(name)}")
+        if not isinstance(elements, Iterable) or isinstance(elements, (str, bytes, type)):
+            raise InputError(f"Lattice {name!r}: elements must be a list of elements, got {short(elements)}")
         made = tuple(elements)
         for place, element in enumerate(made):
             if not isinstance(element, Element):
-                raise InputError(f"Lattice {name!r}: entry {place} must be an element, got {element!r}")
+                raise InputError(f"Lattice {name!r}: entry {place} of elements must be an element, got {element!r}")
         if reference is not None and not isinstance(reference, ReferenceParticle):
             raise InputError(f"Lattice {name!r}: reference must be a ReferenceParticle, got {reference!r}")
         if model is not None and not isinstance(model, Model):

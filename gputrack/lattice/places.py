@@ -8,6 +8,7 @@ from itertools import accumulate
 import numpy as np
 
 from gputrack.base.cache import Entry
+from gputrack.base.checks import short
 from gputrack.base.errors import InputError
 from gputrack.elements import Element
 from gputrack.lattice.element_order import ElementOrder
@@ -75,6 +76,8 @@ class LatticePlaces(LatticeState):
 
     def places(self, pattern: str) -> list[int]:
         """`indices` as a cached list, not to be modified."""
+        if not isinstance(pattern, str):
+            raise InputError(f"Lattice {self.name!r}: select must be a glob pattern of names, got {short(pattern)}")
         return self.origin.cache.get(_PLACES, lambda: self._matching(pattern), pattern)
 
     def _matching(self, pattern: str) -> list[int]:

@@ -73,6 +73,9 @@ class LatticeValues(LatticePlaces):
         InputError
             No element matches, an element has no such parameter, or a family's values differ.
         """
+        for handle in handles:
+            if not isinstance(handle, str):
+                raise InputError(f"knobs: each handle must be text, as 'qf*.k1', got {short(handle)}")
         if not require_flag("knobs", "each", each):
             return Knobs(tuple(self._knob(handle) for handle in handles))
         return Knobs(tuple(knob for handle in handles for knob in self._knobs_of_places(handle)))
@@ -93,9 +96,9 @@ class LatticeValues(LatticePlaces):
 
     def _driven(self, handle: str) -> tuple[tuple[int, ...], str]:
         """Places and parameter of a handle."""
-        pattern, dot, parameter = handle.rpartition(".") if isinstance(handle, str) else ("", "", "")
+        pattern, dot, parameter = handle.rpartition(".")
         if not dot:
-            raise InputError(f"knob {handle!r} must have the form 'element.parameter', for example 'qf*.k1'")
+            raise InputError(f"knob handle {short(handle)} must have the form 'element.parameter', as 'qf*.k1'")
         return tuple(self.indices(pattern)), parameter
 
     def _knob(self, handle: str) -> Knob:

@@ -16,6 +16,7 @@ import numpy as np
 from gputrack.base.arrays import Array, is_traced, untraced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
+from gputrack.base.planes import instability, traces, unstable_planes
 from gputrack.base.symplectic import symplectic_form
 from gputrack.tpsa.components import composed, linear_part, transformed, without_constant
 from gputrack.tpsa.inverse import inverse
@@ -168,8 +169,10 @@ def _phasors(matrix: Array, planes: int) -> tuple[Array, Array]:
     norm = np.imag(np.einsum("im,ij,jm->m", found.conj(), symplectic_form(size), found))
     if np.abs(np.abs(untraced(values)) - 1.0).max() > _GROWTH or np.abs(norm).min() < 1e-12:
         spectrum = np.round(untraced(values), 6).tolist()
+        unstable = unstable_planes(traces(untraced(matrix)[:size, :size]))
+        motion = instability(unstable) if unstable else "the linear motion is unstable or damped by radiation"
         raise InputError(
-            f"normal_form: the linear motion is unstable or damped by radiation, eigenvalues {spectrum}"
+            f"normal_form: {motion}; eigenvalues {spectrum}"
         )
     chosen = np.flatnonzero(norm > 0)
     order = [int(chosen[j]) for j in _by_plane(np.abs(found[:, chosen]) ** 2, planes)]

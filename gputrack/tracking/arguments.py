@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gputrack.base.checks import require_integer, short
@@ -26,8 +27,10 @@ def _check(lattice: Lattice, beam: Beam, limit: float) -> None:
         raise InputError(f"track: lattice must be a Lattice, got {type(lattice).__name__}")
     if not isinstance(beam, Beam):
         raise InputError(f"track: beam must be a Beam, got {type(beam).__name__}")
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0:
-        raise InputError(f"track: limit must be > 0 m, got {limit!r}")
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit <= math.inf:
+        raise InputError(f"track: limit must be > 0 m, got {short(limit)}")
+    if isinstance(limit, int) and limit > 2**1000:
+        raise InputError(f"track: limit must be a floating-point number [m], got {short(limit)}")
     if lattice.require_reference() != beam.reference:
         raise InputError(
             f"track: the beam's reference {beam.reference} differs from the lattice's "
@@ -40,5 +43,5 @@ def _check_monitors(monitors: Sequence[Monitor], progress: Progress) -> None:
         raise InputError(f"track: monitors must be a list of gputrack.Monitor, got {short(monitors)}")
     for monitor in monitors:
         if not isinstance(monitor, Monitor):
-            raise InputError(f"track: each monitor must be a gputrack.Monitor, got {short(monitor)}")
+            raise InputError(f"track: each of the monitors must be a gputrack.Monitor, got {short(monitor)}")
     require_progress("track", progress)

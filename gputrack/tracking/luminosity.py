@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gputrack.base.arguments import TEXT, arguments
 from gputrack.base.arrays import Array, exp, is_cupy, is_traced, namespace, sqrt
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
@@ -20,6 +21,7 @@ from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.lattice import Lattice
 
 
+@arguments(name=TEXT)
 def luminosity(collision: Lattice | BeamBeam, beam: Beam, name: str = "*") -> Array:
     """Luminosity of one crossing [1/m^2]; multiply by the collision rate for units of 1/(m^2 s).
 

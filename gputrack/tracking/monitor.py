@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.base.arrays import is_traced, namespace, untraced
-from gputrack.base.checks import require_integer, short
+from gputrack.base.checks import require_flag, require_integer, short
 from gputrack.base.errors import InputError
 from gputrack.beam.moment_rules import mean_and_sigma
 from gputrack.lattice.lattice import Lattice
@@ -44,6 +44,7 @@ class Monitor:
             raise InputError(f"Monitor: select must be a glob over element names, got {self.select!r}")
         every = require_integer(f"Monitor {self.select!r}", "every", self.every, at_least=1)
         object.__setattr__(self, "every", every)
+        require_flag(f"Monitor {self.select!r}", "moments", self.moments)
         if self.path is not None and not isinstance(self.path, (str, Path)):
             raise InputError(f"Monitor {self.select!r}: path must be text or a Path, got {short(self.path)}")
 

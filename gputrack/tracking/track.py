@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gputrack.backends import Choice, choose_backend
+from gputrack.backends.choice import BACKEND
+from gputrack.base.arguments import SWITCH, arguments, integer, optional
 from gputrack.base.arrays import is_traced, on_device
 from gputrack.base.interruption import Progress
 from gputrack.beam.beam import Beam
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.tracking_program import tracking_program
 from gputrack.tracking.arguments import check_arguments
@@ -19,6 +22,7 @@ from gputrack.tracking.run import Run, Tracked
 LIMIT = 1.0
 
 
+@arguments(lattice=LATTICE, backend=BACKEND, threads=optional(integer(1)), backwards=SWITCH)
 def track(
     lattice: Lattice,
     beam: Beam,

@@ -166,7 +166,7 @@ def test_wrong_arguments(ring):
         (lambda: Target("qx"), "give either a value"),
         (lambda: Target("qx", 0.2, maximum=0.3), "give either a value"),
         (lambda: Target("qx", 0.2, weight=0.0), "weight must be > 0"),
-        (lambda: Target("qx", "much"), "value must be finite"),
+        (lambda: Target("qx", "much"), "value must be one number"),
         (lambda: Target("qx", minimum=2.0, maximum=1.0), "above maximum"),
         (lambda: Target("r17", 0.2), "no figure 'r17'"),
         (lambda: Target("betx", 0.2, at=3), "pattern of names or a Range"),

@@ -24,13 +24,20 @@ Conventions of other codes:
 from __future__ import annotations
 
 from gputrack.backends import Choice
+from gputrack.backends.choice import BACKEND
+from gputrack.base.arguments import NUMBER, arguments, instance, optional
 from gputrack.base.errors import InputError
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.driving.first_order import FirstOrder
 from gputrack.optics.driving.result import DrivingMethod, DrivingTerms
 from gputrack.optics.linear.twiss import twiss
 
 
+@arguments(
+    lattice=LATTICE, terms=optional(instance((tuple, list), "a tuple of names as 'h21000'")), delta=NUMBER,
+    backend=BACKEND,
+)  # fmt: skip
 def driving_terms(
     lattice: Lattice,
     terms: tuple[str, ...] | None = None,

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from gputrack.backends import Choice
+from gputrack.backends.choice import BACKEND
+from gputrack.base.arguments import NUMBER, arguments, numbers, optional
 from gputrack.base.arrays import is_traced, untraced
 from gputrack.base.errors import InputError
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import recording_program, require_single_particles, require_undamped, share_program
 from gputrack.optics.linear.stability import no_closed_orbit
@@ -20,6 +23,7 @@ _ROUNDING = 1e-14  # steps below rounding
 _TOLERANCE = 1e-11  # size of the last step: convergence is quadratic, so that the remaining error is rounding
 
 
+@arguments(lattice=LATTICE, delta=NUMBER, guess=optional(numbers(6)), backend=BACKEND)
 def closed_orbit(
     lattice: Lattice, delta: float = 0.0, guess: np.ndarray | None = None, *, backend: Choice = None
 ) -> Any:

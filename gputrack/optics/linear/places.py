@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gputrack.base.arrays import is_traced, untraced
-from gputrack.base.checks import require_integer, short
+from gputrack.base.checks import MOST_STEPS, require_integer, require_number, require_unmasked, short
 from gputrack.base.errors import InputError
 from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.lattice import Lattice
@@ -36,9 +36,9 @@ class Slices:
     longest: float | None = None
 
     def __post_init__(self) -> None:
-        require_integer("Slices", "number", self.number, at_least=1)
-        if self.longest is not None and not (np.isfinite(self.longest) and self.longest > 0.0):
-            raise InputError(f"Slices: longest must be > 0 m, got {self.longest!r}")
+        require_integer("Slices", "number", self.number, at_least=1, at_most=MOST_STEPS)
+        if self.longest is not None:
+            require_number("Slices", "longest", self.longest, unit="m", above=0.0)
 
     def places(self, lattice: Lattice) -> tuple[ObservationPoints, None]:
         """Observation points, and None for all rows."""
@@ -66,9 +66,10 @@ class Positions:
     s: Sequence[float] | np.ndarray
 
     def __post_init__(self) -> None:
+        require_unmasked("Positions", "s", self.s)
         try:
             values = np.array(self.s, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = np.zeros(0)
         if values.ndim != 1 or not values.size or not np.isfinite(values).all():
             raise InputError(f"Positions: s must be a list of finite numbers [m], got {short(self.s)}")

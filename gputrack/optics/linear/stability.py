@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gputrack.base.errors import InputError
+from gputrack.base.planes import EDGE, instability, traces, unstable_planes
 from gputrack.lattice.lattice import Lattice
 
-PLANES = ("x", "y", "z")
-#: traces closer to 2 or -2 than this are at the limit of stability
-_EDGE = 1e-9
 _AT_EDGE = {
     2.0: "a trace of 2 means a tune at an integer, or no focusing",
     -2.0: "a trace of -2 means a tune at a half-integer",
@@ -19,9 +17,9 @@ _AT_EDGE = {
 def unstable(lattice: Lattice, matrix: np.ndarray) -> InputError:
     """Error for a one-turn matrix (4, 4) or (6, 6) without stable modes, with the unstable planes and their traces."""
     by_plane = traces(matrix)
-    planes = _unstable_planes(by_plane)
+    planes = unstable_planes(by_plane)
     if planes:
-        text = "; ".join([_instability(planes), "stable motion has traces between -2 and 2", *_causes(planes)])
+        text = "; ".join([instability(planes), "stable motion has traces between -2 and 2", *_causes(planes)])
     else:
         text = f"coupled motion is unstable; traces of the planes, each of which is stable: {_listed(by_plane)}"
     return InputError(f"Lattice {lattice.name!r}: {text}")
@@ -43,28 +41,13 @@ def no_closed_orbit(lattice: Lattice, delta: float, matrix: np.ndarray | None, f
         reasons = ["the particle on the first orbit of the search is lost before the end"]
     else:
         by_plane = traces(matrix[:free, :free])
-        planes = _unstable_planes(by_plane)
-        motion = _instability(planes) if planes else f"motion is stable, with traces {_listed(by_plane)}"
+        planes = unstable_planes(by_plane)
+        motion = instability(planes) if planes else f"motion is stable, with traces {_listed(by_plane)}"
         reasons = [f"about the first orbit of the search {motion}", *_causes(planes)]
     if free == 6 and lattice.first_radiating is not None:
         reasons.append("the cavities may not restore the energy lost by radiation")
     reasons.append("if there is a closed orbit, start the search closer to it")
     return InputError(f"Lattice {lattice.name!r}: no closed orbit found at delta = {delta:g}; {'; '.join(reasons)}")
-
-
-def traces(matrix: np.ndarray) -> dict[str, float]:
-    """Traces of the planes of a matrix, (4, 4) or (6, 6), by name."""
-    blocks = (matrix[i : i + 2, i : i + 2] for i in range(0, len(matrix), 2))
-    return {plane: float(np.trace(block)) for plane, block in zip(PLANES, blocks, strict=False)}
-
-
-def _unstable_planes(by_plane: dict[str, float]) -> dict[str, float]:
-    return {plane: trace for plane, trace in by_plane.items() if not abs(trace) < 2.0 - _EDGE}
-
-
-def _instability(planes: dict[str, float]) -> str:
-    values = " and ".join(f"{trace:.6g}" for trace in planes.values())
-    return f"motion is unstable in {' and '.join(planes)}: trace{'s' if len(planes) > 1 else ''} {values}"
 
 
 def _listed(by_plane: dict[str, float]) -> str:
@@ -73,10 +56,10 @@ def _listed(by_plane: dict[str, float]) -> str:
 
 def _causes(planes: dict[str, float]) -> list[str]:
     """Explanations of the traces of unstable planes."""
-    causes = [text for edge, text in _AT_EDGE.items() if any(abs(t - edge) <= _EDGE for t in planes.values())]
-    if planes.get("z", 0.0) > 2.0 + _EDGE:
+    causes = [text for edge, text in _AT_EDGE.items() if any(abs(t - edge) <= EDGE for t in planes.values())]
+    if planes.get("z", 0.0) > 2.0 + EDGE:
         causes.append("the cavities defocus in z: change their lag")
-    elif planes.get("z", 0.0) < -2.0 - _EDGE:
+    elif planes.get("z", 0.0) < -2.0 - EDGE:
         causes.append("the cavities focus too strongly in z: reduce their voltage")
     return causes
 

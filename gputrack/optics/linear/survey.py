@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gputrack.base.arguments import arguments
 from gputrack.base.errors import InputError
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import recording_program
 from gputrack.optics.linear.trajectory import positions, row_names
@@ -41,6 +43,7 @@ class Survey:
         return f"<Survey: {len(self.name)} rows over {self.s[-1]:g} m; ends at {end}>"
 
 
+@arguments(lattice=LATTICE)
 def survey(lattice: Lattice) -> Survey:
     """Floor coordinates along a lattice; not differentiable, raises `InputError` for a traced lattice.
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from gputrack.backends import Choice
+from gputrack.backends.choice import BACKEND
+from gputrack.base.arguments import NUMBER, arguments, numbers, optional
 from gputrack.base.arrays import untraced
 from gputrack.base.errors import InputError
 from gputrack.beam.initial_twiss import InitialTwiss
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import require_undamped
 from gputrack.optics.linear.coupled_functions import EdwardsTeng, MaisRipken
@@ -18,6 +21,7 @@ from gputrack.optics.linear.trajectory import positions
 from gputrack.optics.linear.twiss_columns import Twiss, twiss_of_motion
 
 
+@arguments(lattice=LATTICE, delta=NUMBER, orbit=optional(numbers(6)), backend=BACKEND)
 def twiss(
     lattice: Lattice,
     *,
@@ -72,7 +76,7 @@ def twiss(
     if at is not None:
         require_places(at)
     if start is not None:
-        motion = line_motion(lattice, InitialTwiss.of(start), delta, orbit, backend)
+        motion = line_motion(lattice, InitialTwiss.of(start, "twiss: start"), delta, orbit, backend)
     else:
         require_length(lattice, float(untraced(positions(lattice)[-1])))
         motion = ring_motion(lattice, delta, orbit, backend)
@@ -80,6 +84,7 @@ def twiss(
     return ends if at is None else ends.refined(at)
 
 
+@arguments(lattice=LATTICE, delta=NUMBER, backend=BACKEND)
 def linear_optics(lattice: Lattice, delta: Any = 0.0, backend: Choice = None) -> Twiss:
     """Periodic Twiss parameters of a ring: ``twiss(lattice, delta=delta, backend=backend)``."""
     return twiss(lattice, delta=delta, backend=backend)

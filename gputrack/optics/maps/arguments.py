@@ -7,7 +7,7 @@ from typing import Any
 
 from gputrack.backends import choose_map_backend
 from gputrack.base.arrays import Array, is_cupy, module_named, namespace, on_device
-from gputrack.base.checks import short
+from gputrack.base.checks import require_unmasked, short
 from gputrack.base.errors import InputError
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
@@ -23,7 +23,7 @@ def lattices_of(given: Lattice | Sequence[Lattice]) -> list[Lattice]:
     """
     found = [given] if isinstance(given, Lattice) else list(given) if isinstance(given, (list, tuple)) else []
     if not found or not all(isinstance(one, Lattice) for one in found):
-        raise InputError(f"transfer map: give a Lattice, or a list of them, got {short(given)}")
+        raise InputError(f"transfer map: lattice must be a Lattice, or a list of them, got {short(given)}")
     for one in found[1:]:
         if one.require_reference() != found[0].require_reference():
             raise InputError(
@@ -58,12 +58,13 @@ def orbits_of(given: Any, backend: str | None) -> tuple[Array, str]:
     BackendError
         There is no GPU, or CuPy is not installed.
     """
+    require_unmasked("transfer map", "orbit", given)
     name = choose_map_backend(backend, given)
     xp = namespace(given) if is_cupy(given) else module_named("cupy" if name == "cuda" else "numpy")
     try:
         with on_device(given):
             orbits = xp.zeros(6) if given is None else xp.array(given, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         orbits = xp.zeros(0)
     if orbits.ndim not in (1, 2) or orbits.shape[-1] != 6 or 0 in orbits.shape or not bool(xp.isfinite(orbits).all()):
         raise InputError(f"transfer map: orbit must be six finite numbers, or (n, 6) of them, got {short(given)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gputrack.base.arguments import arguments, numbers, optional
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import map_program
 from gputrack.optics.maps.single_pass import Pass
@@ -14,6 +16,7 @@ _OFFSETS = (-2.0, -1.0, 1.0, 2.0)
 _WEIGHTS = (1.0 / 12.0, -2.0 / 3.0, 2.0 / 3.0, -1.0 / 12.0)
 
 
+@arguments(lattice=LATTICE, orbit=optional(numbers(6)))
 def finite_difference_matrix(lattice: Lattice, orbit: np.ndarray | None = None) -> np.ndarray:
     """Transfer matrix by central differences (fourth order) of tracked particles.
 

@@ -10,9 +10,11 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import make_vjp
 
+from gputrack.base.arguments import CALLABLE, NUMBER, arguments, instance, integer, optional
 from gputrack.base.arrays import untraced
-from gputrack.base.checks import require_integer, short
+from gputrack.base.checks import short
 from gputrack.base.errors import InputError
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.twiss import twiss
@@ -21,6 +23,10 @@ from gputrack.optics.matching.match_result import Match, Step
 from gputrack.optics.matching.target import Target
 
 
+@arguments(
+    lattice=LATTICE, targets=instance((list, tuple), "a list of gputrack.Target"), delta=NUMBER, tolerance=NUMBER,
+    steps=integer(1), report=optional(CALLABLE),
+)  # fmt: skip
 def match(
     lattice: Lattice,
     knobs: Knobs,
@@ -71,7 +77,6 @@ def match(
         raise InputError(f"match: targets must be gputrack.Target objects, got {short(targets)}")
     if not isinstance(knobs, Knobs) or not len(knobs):
         raise InputError(f"match: knobs must be lattice.knobs(...), got {short(knobs)}")
-    require_integer("match", "steps", steps, at_least=1)
     lower, upper = _bounds(knobs, bounds)
     problem = _Problem(lattice, knobs, chosen, start, delta, report)
     values = solve(
@@ -90,7 +95,10 @@ def match(
 def _bounds(knobs: Knobs, bounds: Sequence[tuple[float, float]] | None) -> tuple[np.ndarray, np.ndarray]:
     if bounds is None:
         return np.full(len(knobs), -np.inf), np.full(len(knobs), np.inf)
-    table = np.array(bounds, dtype=float)
+    try:
+        table = np.array(bounds, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        table = np.zeros(0)
     if table.shape != (len(knobs), 2) or not (table[:, 0] < table[:, 1]).all():
         raise InputError(f"match: bounds must be {len(knobs)} pairs (lower, upper), lower < upper, got {short(bounds)}")
     for knob, (low, high) in zip(knobs, table, strict=True):

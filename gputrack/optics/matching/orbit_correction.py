@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from gputrack.base.checks import require_integer, short
+from gputrack.base.arguments import NUMBER, arguments, integer
+from gputrack.base.checks import require_integer, require_unmasked, short
 from gputrack.base.errors import InputError
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.places import Range
-from gputrack.optics.matching.orbit_response import OrbitResponse, bound_correctors, orbit_response
+from gputrack.optics.matching.orbit_response import MONITORS, OrbitResponse, bound_correctors, orbit_response
 
 #: the correction ends when a step changes the orbit by less than this [m]
 _CONVERGED = 1e-10
@@ -109,6 +111,7 @@ class OrbitCorrection:
         return "\n".join(lines) + ">"
 
 
+@arguments(lattice=LATTICE, monitors=MONITORS, steps=integer(1), delta=NUMBER)
 def correct_orbit(
     lattice: Lattice, correctors: Knobs, monitors: str | Range, *, singular_values: Strongest | Above | None = None,
     goal: Any = None, bounds: tuple[float, float] | None = None, steps: int = 10, delta: float = 0.0,
@@ -148,7 +151,6 @@ def correct_orbit(
         An argument is invalid, or there is no closed orbit after a step.
     """
     correctors = bound_correctors("correct_orbit", lattice, correctors)
-    require_integer("correct_orbit", "steps", steps, at_least=1)
     selection = Above() if singular_values is None else singular_values
     if not isinstance(selection, (Strongest, Above)):
         raise InputError(f"correct_orbit: singular_values must be gputrack.Strongest or Above, got {selection!r}")
@@ -192,7 +194,7 @@ def _bounds(correctors: Knobs, bounds: Any) -> tuple[float, float]:
         return -np.inf, np.inf
     try:
         low, high = (float(value) for value in bounds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"correct_orbit: bounds must be two numbers, got {short(bounds)}") from None
     if not low < high:
         raise InputError(f"correct_orbit: bounds must be (lower, upper), lower < upper, got {short(bounds)}")
@@ -205,9 +207,10 @@ def _bounds(correctors: Knobs, bounds: Any) -> tuple[float, float]:
 def _goal(goal: Any, size: int) -> np.ndarray:
     if goal is None:
         return np.zeros(size)
+    require_unmasked("correct_orbit", "goal", goal)
     try:
         required = np.array(goal, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         required = np.zeros(0)
     if required.shape != (size,) or not np.isfinite(required).all():
         raise InputError(f"correct_orbit: goal must be {size} finite numbers [m], x then y, got {short(goal)}")

@@ -12,12 +12,15 @@ import numpy as np
 from autograd import elementwise_grad
 
 from gputrack.backends import Choice
+from gputrack.backends.choice import BACKEND
+from gputrack.base.arguments import NUMBER, arguments, instance, numbers, optional
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import short
 from gputrack.base.errors import InputError
 from gputrack.base.symplectic import symplectic_form
 from gputrack.elements import Element, RFCavity
 from gputrack.elements.map import ReferenceValues, make_state
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.knob_trace import effective_traces
 from gputrack.lattice.knobs import Knobs, get_parameter, set_parameter
 from gputrack.lattice.lattice import Lattice
@@ -26,6 +29,8 @@ from gputrack.lattice.program import LoweredGroup, compile_program
 from gputrack.optics.linear.places import Range
 from gputrack.optics.linear.twiss import twiss
 from gputrack.optics.linear.twiss_columns import Twiss
+
+MONITORS = instance((str, Range), "a glob pattern of names or a gputrack.Range")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,6 +91,7 @@ class OrbitResponse:
         return f"<OrbitResponse of {self.twiss.lattice.name!r}: {numbers}, {sizes}>"
 
 
+@arguments(lattice=LATTICE, monitors=MONITORS, delta=NUMBER, guess=optional(numbers(6)), backend=BACKEND)
 def orbit_response(
     lattice: Lattice, correctors: Knobs, monitors: str | Range = "*", *, delta: float = 0.0,
     guess: np.ndarray | None = None, backend: Choice = None,

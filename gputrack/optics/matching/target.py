@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import autograd.numpy as anp
-import numpy as np
 
-from gputrack.base.checks import short
+from gputrack.base.checks import require_number, short
 from gputrack.base.errors import InputError
 from gputrack.optics.driving.driving_terms import driving_terms
 from gputrack.optics.linear.places import Range
@@ -78,18 +77,15 @@ class Target:
             number = getattr(self, name)
             if number is None and name != "weight":
                 continue
-            try:
-                finite = bool(np.isfinite(number)) and np.ndim(number) == 0
-            except TypeError:
-                finite = False
-            if not finite:
-                raise InputError(f"Target {self.name!r}: {name} must be finite, got {short(number)}")
+            require_number(f"Target {self.name!r}", name, number)
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise InputError(f"Target {self.name!r}: minimum {self.minimum!r} is above maximum {self.maximum!r}")
         if not self.weight > 0.0:
             raise InputError(f"Target {self.name!r}: weight must be > 0, got {self.weight!r}")
 
     def _require_figure(self) -> None:
+        if isinstance(self.figure, type) or not (isinstance(self.figure, str) or callable(self.figure)):
+            raise InputError(f"Target: figure must be one of {KNOWN}, got {short(self.figure)}")
         placed = self.at is not None
         if placed and not isinstance(self.at, (str, Range)):
             raise InputError(f"Target {self.name!r}: at must be a pattern of names or a Range, got {short(self.at)}")

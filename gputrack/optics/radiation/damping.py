@@ -10,9 +10,12 @@ import numpy as np
 
 from gputrack.autodiff.slices import part
 from gputrack.backends import Choice
+from gputrack.backends.choice import BACKEND
+from gputrack.base.arguments import arguments, numbers, optional
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.constants import SPEED_OF_LIGHT
 from gputrack.base.errors import InputError
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import require_single_particles
 from gputrack.optics.linear.closed_orbit import closed_trajectory
@@ -74,6 +77,7 @@ class Damping:
         return "\n".join([f"<Damping in {self.lattice.name!r}:", *texts]) + ">"
 
 
+@arguments(lattice=LATTICE, guess=optional(numbers(6)), backend=BACKEND)
 def damping(lattice: Lattice, guess: np.ndarray | None = None, *, backend: Choice = None) -> Damping:
     """Closed orbit, tunes and damping rates of a ring with radiation.
 

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from gputrack.base.arguments import arguments, numbers, optional
 from gputrack.base.errors import InputError
 from gputrack.base.special.smooth import slope_excess
 from gputrack.base.symplectic import symplectic_form
 from gputrack.elements.map import ReferenceValues, State, make_state
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import map_program
 from gputrack.optics.linear.normal_modes import turning_eigenvectors
@@ -62,6 +64,7 @@ class Envelope:
         return f"<Envelope in {self.damping.lattice.name!r}: emittances {emittance} m, {sizes}>"
 
 
+@arguments(lattice=LATTICE, guess=optional(numbers(6)))
 def envelope(lattice: Lattice, guess: np.ndarray | None = None) -> Envelope:
     """Equilibrium emittances, energy spread and bunch length of a ring of ultrarelativistic particles.
 

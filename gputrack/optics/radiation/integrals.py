@@ -9,10 +9,12 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
+from gputrack.base.arguments import arguments
 from gputrack.base.arrays import Array, untraced
 from gputrack.base.constants import ELEMENTARY_CHARGE, SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
 from gputrack.base.errors import InputError
 from gputrack.elements import RFCavity
+from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.coupled_functions import dispersion_along, periodic_dispersion
 from gputrack.optics.linear.inside_magnets import Inside, inside
@@ -153,6 +155,7 @@ def _cavities(lattice: Lattice) -> tuple[Array, Array]:
     return voltages[on], frequencies[on]
 
 
+@arguments(lattice=LATTICE)
 def radiation(lattice: Lattice) -> Radiation:
     """Radiation integrals of a ring about its reference orbit.
 
