@@ -104,6 +104,7 @@ def numbers(count: int) -> Rule:
         except (TypeError, ValueError, OverflowError):
             array = np.zeros(0)
         if array.shape != (count,) or not np.isfinite(array).all():
-            raise InputError(f"{owner}: {name} must be {'six' if count == 6 else count} finite numbers, got {short(value)}")
+            entries = "six" if count == 6 else str(count)
+            raise InputError(f"{owner}: {name} must be {entries} finite numbers, got {short(value)}")
 
     return rule
