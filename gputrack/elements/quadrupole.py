@@ -141,7 +141,8 @@ def _has_errors(knl: Sequence[Any], ksl: Sequence[Any]) -> bool:
 
 def _largest_phase(gradient: Any, length: Any, scheme: int, slices: int) -> Any:
     """Square of the largest phase advance of an outer step, down to 1 + delta = 1/2."""
-    return 2.0 * gradient * (longest_outer(scheme, slices) * length) ** 2
+    step = longest_outer(scheme, slices) * length
+    return 2.0 * gradient * step * step  # products overflow to infinity, Python's powers raise
 
 
 @dataclass(frozen=True, kw_only=True)

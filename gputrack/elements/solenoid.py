@@ -100,14 +100,14 @@ class Solenoid(Element):
         """Statics of the field; none for zero length."""
         if not self.uses("length", active):
             return NoBody()
-        return SolenoidBody(int(model.exact), trig_halvings((self.ks * self.length) ** 2))
+        return SolenoidBody(int(model.exact), trig_halvings((self.ks * self.length) * (self.ks * self.length)))
 
     @classmethod
     def same_maps(cls, p: Mapping[str, Any], body: Body) -> bool:
         """Whether phases are small enough."""
         if not isinstance(body, SolenoidBody):
             return True
-        return trig_halvings(float(np.max((p["ks"] * p["length"]) ** 2))) <= body.halvings
+        return trig_halvings(float(np.max(np.square(p["ks"] * p["length"])))) <= body.halvings
 
     @classmethod
     def lower_body(cls, p: Mapping[str, Any], body: SolenoidBody, begin: float = 0.0, end: Any = 1.0) -> list[MapCall]:

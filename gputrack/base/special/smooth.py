@@ -8,9 +8,11 @@ halvings is fixed per map by the largest argument expected.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from gputrack.base.arrays import sqrt
+from gputrack.base.errors import InputError
 
 # sum_k (-u)^k / (2k)!, and / (2k+1)!: twelve terms reach 1e-17 for |u| <= 1.5.
 COSINE = tuple((-1.0) ** k / math.factorial(2 * k) for k in range(11))
@@ -30,8 +32,23 @@ def horner(coefficients: tuple[float, ...], u: Any) -> Any:
     return total
 
 
+#: square of 1/(2 epsilon), the angle whose spacing of floating-point numbers is 1 rad
+_MOST = (0.5 / sys.float_info.epsilon) ** 2
+
+
 def trig_halvings(largest: float) -> int:
-    """Halvings of the angle that bring |u| = angle^2 below `TRIG_LIMIT`."""
+    """Halvings of the angle that bring |u| = angle^2 below `TRIG_LIMIT`.
+
+    Raises
+    ------
+    InputError
+        The angle is so large that double precision holds no digit of its phase.
+    """
+    if not largest < _MOST:
+        raise InputError(
+            f"phase advance of {math.sqrt(largest):.3g} rad in one element must be < {math.sqrt(_MOST):g} rad; "
+            "reduce its length or its strength (k1, ks)"
+        )
     return max(0, math.ceil(0.5 * math.log2(max(largest, TRIG_LIMIT) / TRIG_LIMIT)))
 
 
