@@ -15,7 +15,7 @@ from gputrack.elements.interval import ANY, NOT_NEGATIVE
 from gputrack.elements.magnet import Magnet
 from gputrack.elements.map import MapCall
 from gputrack.elements.models import Model
-from gputrack.elements.parameters import OPTION, option, parameter, per_class
+from gputrack.elements.parameters import OPTION, option, parameter
 from gputrack.elements.radiation_kicks import RadiationKicks
 from gputrack.elements.reference_motion import ReferenceMotion
 from gputrack.elements.space_charge_kicks import SpaceChargeKicks
@@ -78,11 +78,11 @@ class Element:
 
     def __new__(cls, *args: Any, **given: Any) -> Any:
         """Refuse arguments that are not parameters of the class."""
-        if not given.keys() <= _names(cls):
+        if not given.keys() <= cls.__dataclass_fields__.keys():
             raise _unknown(cls, args, given)
         if len(args) > 1:
             raise InputError(f"{cls.__name__}: only the name is positional; give the others by name, as length=...")
-        return super().__new__(cls)
+        return object.__new__(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -245,11 +245,6 @@ class Element:
         return None
 
 
-@per_class
-def _names(kind: type[Element]) -> frozenset[str]:
-    return frozenset(field.name for field in fields(kind))
-
-
 def _listed(kind: type[Element]) -> list[str]:
     return [field.name for field in fields(kind) if field.name != "name"]
 
@@ -259,7 +254,7 @@ def _unknown(kind: type[Element], args: tuple[Any, ...], given: Mapping[str, Any
     from difflib import get_close_matches
 
     name = args[0] if args else given.get("name", "")
-    wrong = next(key for key in given if key not in _names(kind))
+    wrong = next(key for key in given if key not in kind.__dataclass_fields__)
     near = get_close_matches(wrong, _listed(kind), n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ";"
     return InputError(f"{kind.__name__} {name!r}: no parameter {wrong!r}{hint} It has {', '.join(_listed(kind))}")
