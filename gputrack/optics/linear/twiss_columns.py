@@ -28,6 +28,9 @@ from gputrack.optics.linear.coupled_functions import (
     beta,
     coupling_factor,
     drift_of_arrival,
+    own_block,
+    phase,
+    phase_steps,
     plane_columns,
 )
 from gputrack.optics.linear.motion import Motion, motion_inside, ring_motion
@@ -35,6 +38,7 @@ from gputrack.optics.linear.normal_modes import UnstableMotionError
 from gputrack.optics.linear.places import Positions, Range, Slices, require_places, rows_matching
 from gputrack.optics.linear.trajectory import coasting as without_rf
 from gputrack.optics.linear.trajectory import positions, row_names
+from gputrack.optics.linear.whole_turns import whole_turns
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 #: fields of `Twiss` other than columns
@@ -334,10 +338,16 @@ def twiss_of_motion(
     points: ObservationPoints | None = None,
 ) -> Twiss:  # fmt: skip
     """Twiss parameters of motion at the ends of all elements, or at given places."""
-    columns = {**plane_columns(motion.bases, 0, form), **plane_columns(motion.bases, 1, form)}
     names, s, element = row_names(lattice), positions(lattice), np.arange(len(lattice) + 1)
     if points is not None:
         names, s, element = tuple(names[i] for i in points.elements.tolist()), points.along(s), points.elements
+    bases, blocks = motion.bases, [own_block(motion.bases, plane) for plane in (0, 1)]
+    steps = [phase_steps(block) for block in blocks]
+    turns = whole_turns(lattice, motion.passed, bases, steps, s, points, backend)
+    turned = (turns, turns) if isinstance(turns, float) else turns
+    columns: dict[str, Array] = {}
+    for plane in (0, 1):
+        columns |= plane_columns(bases, plane, form, blocks[plane], phase(steps[plane], turned[plane]))
     return Twiss(
         name=names,
         s=s,
