@@ -16,7 +16,7 @@ from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import require_integer
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import InputError
-from gputrack.beam.initial_twiss import InitialTwiss
+from gputrack.beam.initial_twiss import SCALARS, InitialTwiss
 from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.chromatic import ChromaticFunctions, chromatic_functions, chromaticities, tunes_of_momentum
@@ -161,10 +161,10 @@ class Twiss:
     def at(self, row: int | str) -> InitialTwiss:
         """Twiss parameters at a row, or at the first row of a name, from which beams are made and lines start.
 
-        Coupling of the planes is not included.
+        They contain the normal modes, hence the coupling of the planes.
         """
         row = int(self.rows(row)[0]) if isinstance(row, str) else row
-        return InitialTwiss(**{f.name: getattr(self, f.name)[row] for f in fields(InitialTwiss)})
+        return InitialTwiss(**{name: getattr(self, name)[row] for name in SCALARS}, basis=self.bases[row])
 
     @property
     def start(self) -> InitialTwiss:
@@ -289,7 +289,7 @@ class Twiss:
             return coasting._chromatic(None)
         if self.whole is not None:
             return self.whole.chromatic
-        return self._chromatic((self.bases[0], self.dispersion[0]))
+        return self._chromatic((self.bases[0][:4, :4], self.dispersion[0]))
 
     def _chromatic(self, start: tuple[Array, Array] | None) -> ChromaticFunctions:
         ends = np.unique(self.element, return_index=True)[1]  # the first row of each element is its entrance
