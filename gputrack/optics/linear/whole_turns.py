@@ -2,8 +2,8 @@
 
 The position of a mode in a plane, as a complex number w, goes round the origin; its angle between two places is known
 modulo one turn. Without coupling the angle increases, and is below half a turn if the element is shorter than the
-distance over which a parallel beam is focused twice. The matrix B of d(x, y)/d(px, py) of an element shows this: with a
-constant gradient K and length L, B = L sin(phi)/phi with phi^2 = K L^2, so that from phi = pi the smaller singular value
+distance over which a parallel beam is focused twice. The matrix B of d(x, y)/d(px, py) of an element shows this: with
+a constant gradient K and length L, B = L sin(phi)/phi with phi^2 = K L^2, so that from phi = pi the smaller singular value
 of B is at most 0.22 L. Thin kicks at the ends (faces) do not change B, rotations do not change its singular values.
 With coupling w can also pass the origin within half a turn of phi: if the chord from w to w' is closer to it than the
 path is curved. Such elements are divided until no piece is in doubt.
@@ -57,10 +57,7 @@ def whole_turns(
     backend : {"array", "host", "cuda"} or Streamed, optional
     """
     s, basis, sines = untraced(s), untraced(bases), [untraced(sine) for sine, _ in steps]
-    if s is lattice.positions:
-        shortest = lattice.cache.get(_SHORTEST, lambda: _shortest(s))
-    else:
-        shortest = _shortest(s)
+    shortest = lattice.cache.get(_SHORTEST, lambda: _shortest(s)) if s is lattice.positions else _shortest(s)
     if not _coupled(basis[:, 0, 2:4]) and not (np.minimum(*sines) < shortest).any():
         return 0.0
     doubtful = _doubtful(basis, s)
