@@ -251,7 +251,8 @@ def _bucket_points(
         points[4:] = found.sample(random.random((2, points.shape[1]))) * np.array([[ratio**-0.5], [ratio**0.5]])
     else:
         points[4:] = 0.0
-    return np.concatenate([basis[:, :4], third], axis=1) * roots
+    factor: np.ndarray = np.concatenate([basis[:, :4], third], axis=1) * roots
+    return factor
 
 
 def _turned(optics: Twiss, bucket: Bucket) -> np.ndarray:

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -72,12 +73,12 @@ class Bucket:
         """1 below and -1 above transition."""
         return math.copysign(1.0, self.slip[0])
 
-    def kinetic(self, delta: np.ndarray | float) -> np.ndarray | float:
+    def kinetic(self, delta: Any) -> Any:
         """T(delta) [m]."""
         t2, t3, t4 = self.sign * self.slip
         return delta * delta * (t2 / 2.0 + delta * (t3 / 3.0 + delta * t4 / 4.0))
 
-    def potential(self, z: np.ndarray | float) -> np.ndarray | float:
+    def potential(self, z: Any) -> Any:
         """V(z) [m]; the closed orbit, where the sum of the kicks vanishes up to lumps, is its minimum."""
         phase = self.phases - np.multiply.outer(z, self.waves)
         rest = np.sum(self.kicks * np.sin(self.phases))
@@ -136,7 +137,7 @@ class Bucket:
         return low, high
 
 
-def _first_maximum(z: np.ndarray, function: Callable) -> float:  # type: ignore[type-arg]
+def _first_maximum(z: np.ndarray, function: Callable[[Any], Any]) -> float:
     """The first local maximum, from a table refined by parabolas."""
     values = function(z)
     i = int(np.argmax(np.append(values[1:] < values[:-1], True)))
@@ -146,14 +147,14 @@ def _first_maximum(z: np.ndarray, function: Callable) -> float:  # type: ignore[
     return float(z[i] + 0.5 * (z[1] - z[0]) * (a - c) / (a - 2.0 * b + c))
 
 
-def _crossing(function: Callable, end: float, level: float) -> float:  # type: ignore[type-arg]
+def _crossing(function: Callable[[Any], Any], end: float, level: float) -> float:
     """Point between 0 and `end` where an increasing function reaches a level."""
     if function(end) <= level:
         return end
     return float(brentq(lambda q: float(function(q)) - level, 0.0, end, xtol=1e-15 * abs(end), rtol=1e-14))
 
 
-def _beyond(function: Callable, first: float, level: float) -> float:  # type: ignore[type-arg]
+def _beyond(function: Callable[[Any], Any], first: float, level: float) -> float:
     """A point at which a function exceeds a level."""
     while function(first) < level:
         first *= 2.0
@@ -253,7 +254,7 @@ def bucket_of(ring: Lattice, optics: Twiss, fill: float) -> Bucket:
 
 
 def _momentum_dependence(ring: Lattice, optics: Twiss) -> tuple[np.ndarray, np.ndarray]:
-    """Changes of z per turn, (3,) coefficients of delta, delta^2, delta^3, and the dispersion of higher order (4, 2)."""
+    """Changes of z per turn, (3,) coefficients of delta, delta^2, delta^3; and dispersion of higher order (4, 2)."""
     quiet, space = coasting(ring), Space(6, _ORDER)
     turn = pass_maps(quiet, _ORDER, optics.coasting.orbit, program=turn_program(quiet)).final
     closed = dispersive_orbit(space, turn, _ORDER)

@@ -3,10 +3,10 @@
 The position of a mode in a plane, as a complex number w, goes round the origin; its angle between two places is known
 modulo one turn. Without coupling the angle increases, and is below half a turn if the element is shorter than the
 distance over which a parallel beam is focused twice. The matrix B of d(x, y)/d(px, py) of an element shows this: with
-a constant gradient K and length L, B = L sin(phi)/phi with phi^2 = K L^2, so that from phi = pi the smaller singular value
-of B is at most 0.22 L. Thin kicks at the ends (faces) do not change B, rotations do not change its singular values.
-With coupling w can also pass the origin within half a turn of phi: if the chord from w to w' is closer to it than the
-path is curved. Such elements are divided until no piece is in doubt.
+a constant gradient K and length L, B = L sin(phi)/phi with phi^2 = K L^2, so that from phi = pi the smaller singular
+value of B is at most 0.22 L. Thin kicks at the ends (faces) do not change B, rotations do not change its singular
+values. With coupling w can also pass the origin within half a turn of phi: if the chord from w to w' is closer to it
+than the path is curved. Such elements are divided until no piece is in doubt.
 """
 
 from __future__ import annotations
@@ -123,11 +123,12 @@ def _doubtful(bases: np.ndarray, s: np.ndarray) -> np.ndarray:
     (xx, xy), (yx, yy) = _response(w)
     determinant, size = xx * yy - xy * yx, xx * xx + xy * xy + yx * yx + yy * yy
     doubtful = determinant * determinant < (_FOCUSED * length) ** 2 * size
-    thick: np.ndarray = length > _ROUNDING
+    thick = length > _ROUNDING
     if _coupled(w[0, 2:4]):
         trace = xx + yy  # for a drift its square is twice `size`
         doubtful |= _near_origin(w, _CURVED**2 * thick * (size - 0.5 * trace * trace), length * length)
-    return thick & doubtful
+    found: np.ndarray = thick & doubtful
+    return found
 
 
 def _near_origin(w: np.ndarray, curved: np.ndarray, squared: np.ndarray) -> np.ndarray:
@@ -158,14 +159,15 @@ def _distance(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
 def _response(w: np.ndarray) -> np.ndarray:
     """(2, 2, places - 1) d(x, y)/d(px, py) [m] from one place to the next, from positions (2, 2 modes, places)."""
     before, after = w[None, :, :, :-1], w[:, None, :, 1:]
-    return sum(
-        before[:, :, c] * after[:, :, c + 1] - before[:, :, c + 1] * after[:, :, c] for c in range(0, w.shape[1], 2)
-    )
+    modes = range(0, w.shape[1], 2)
+    total: np.ndarray = sum(before[:, :, c] * after[:, :, c + 1] - before[:, :, c + 1] * after[:, :, c] for c in modes)
+    return total
 
 
 def _still(bases: np.ndarray) -> np.ndarray:
     """(places - 1,) Whether positions are those of the place before: an element with a length that does nothing."""
-    return np.abs(bases[1:, 0:4:2] - bases[:-1, 0:4:2]).max(axis=(1, 2)) < _ROUNDING
+    still: np.ndarray = np.abs(bases[1:, 0:4:2] - bases[:-1, 0:4:2]).max(axis=(1, 2)) < _ROUNDING
+    return still
 
 
 def _angles(bases: np.ndarray, plane: int) -> np.ndarray:
