@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gputrack.app.tables import match_tables
 from gputrack.base.errors import InputError
-from gputrack.beam.initial_twiss import InitialTwiss
+from gputrack.beam.initial_twiss import SCALARS, InitialTwiss
 from gputrack.io.load import save
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
@@ -74,8 +74,8 @@ def initial_of(text: str | None) -> InitialTwiss | None:
     values: dict[str, float] = {"alfx": 0.0, "alfy": 0.0}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or name not in InitialTwiss.__dataclass_fields__:
-            known = ", ".join(InitialTwiss.__dataclass_fields__)
+        if not equals or name not in SCALARS:
+            known = ", ".join(SCALARS)
             raise InputError(f"--initial {text!r}: write NAME=VALUE, separated by commas; names are {known}")
         values[name] = _number(f"--initial {text!r}", value)
     if not {"betx", "bety"} <= values.keys():

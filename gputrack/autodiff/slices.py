@@ -12,9 +12,13 @@ from gputrack.base.arrays import Array
 from gputrack.base.primitive import primitive
 
 
-@primitive
 def part(array: Array, index: Any) -> Array:
     """``array[index]`` for an index of slices and integers."""
+    return array[index] if type(array) is np.ndarray else _part(array, index)  # a primitive costs some microseconds
+
+
+@primitive
+def _part(array: Array, index: Any) -> Array:
     return array[index]
 
 
@@ -25,4 +29,4 @@ def _spread(shape: tuple[int, ...], index: Any, bar: Any) -> np.ndarray:
     return whole
 
 
-defvjp(part, lambda answer, array, index: lambda bar: _spread(array.shape, index, bar), argnums=(0,))
+defvjp(_part, lambda answer, array, index: lambda bar: _spread(array.shape, index, bar), argnums=(0,))

@@ -7,6 +7,7 @@ from gputrack.optics.driving.result import Detuning, DrivingTerms
 from gputrack.optics.driving.second_order import SecondOrder
 from gputrack.optics.linear.closed_orbit import closed_orbit
 from gputrack.optics.linear.coupled_functions import EdwardsTeng, MaisRipken
+from gputrack.optics.linear.matched_beam import NormalModes, RFBucket, matched_beam
 from gputrack.optics.linear.places import Positions, Range, Slices
 from gputrack.optics.linear.survey import Survey, survey
 from gputrack.optics.linear.twiss import linear_optics, twiss
@@ -24,8 +25,8 @@ from gputrack.optics.radiation.integrals import Radiation, radiation
 
 __all__ = [
     "Above", "Damping", "Detuning", "DrivingTerms", "EdwardsTeng", "Envelope", "FirstOrder", "FromMap", "MaisRipken",
-    "Match", "OrbitCorrection", "OrbitResponse", "Positions", "Radiation", "Range", "SecondOrder", "Slices",
-    "Strongest", "Survey", "Target", "Twiss", "closed_orbit", "correct_orbit", "damping", "driving_terms", "envelope",
-    "finite_difference_matrix", "linear_optics", "match", "one_turn_map", "orbit_response", "radiation", "survey",
-    "transfer_map", "twiss",
+    "Match", "NormalModes", "OrbitCorrection", "OrbitResponse", "Positions", "RFBucket", "Radiation", "Range",
+    "SecondOrder", "Slices", "Strongest", "Survey", "Target", "Twiss", "closed_orbit", "correct_orbit", "damping",
+    "driving_terms", "envelope", "finite_difference_matrix", "linear_optics", "match", "matched_beam", "one_turn_map",
+    "orbit_response", "radiation", "survey", "transfer_map", "twiss",
 ]  # fmt: skip

@@ -66,26 +66,29 @@ def alpha(bases: Array, plane: int, mode: int) -> Array:
     return -(bases[:, p, m] * bases[:, p + 1, m] + bases[:, p, m + 1] * bases[:, p + 1, m + 1])
 
 
-def phase(cosines: Array, sines: Array) -> Array:
-    """(places,) Phase advance of a mode from the start [2 pi], from its position in a plane.
-
-    The phase advance between adjacent places must be less than 1/2.
-    """
-    (c, c_next), (s, s_next) = ([part(a, slice(-1)), part(a, slice(1, None))] for a in (cosines, sines))
-    turned = anp.arctan2(c * s_next - s * c_next, c * c_next + s * s_next)
-    return anp.concatenate([anp.zeros(1), anp.cumsum(turned) / (2.0 * math.pi)])
-
-
-def plane_columns(bases: Array, plane: int, form: Any) -> dict[str, Array]:
-    """Columns betx, alfx, mux; or bety, alfy, muy."""
-    name, scale, own = PLANES[plane], form.scale(bases, plane), slice(2 * plane, 2 * plane + 2)
+def own_block(bases: Array, plane: int) -> Any:
+    """Entries ((c, s), (pc, ps)) of the basis for the position and momentum of a plane and its own mode, (places,)."""
+    own = slice(2 * plane, 2 * plane + 2)
     block = anp.transpose(part(bases, np.s_[:, own, own]), (1, 2, 0))  # contiguous arrays of its four entries
-    (c, s), (pc, ps) = ([part(block, (i, j)) for j in range(2)] for i in range(2))
-    return {
-        f"bet{name}": (c * c + s * s) / scale,
-        f"alf{name}": -(c * pc + s * ps) / scale,
-        f"mu{name}": phase(c, s),
-    }
+    return tuple(tuple(part(block, (i, j)) for j in range(2)) for i in range(2))
+
+
+def phase_steps(block: Any) -> tuple[Array, Array]:
+    """(places - 1,) Sine and cosine, times sizes, of the phase advances between adjacent places."""
+    ((c, c_next), (s, s_next)) = ([part(a, slice(-1)), part(a, slice(1, None))] for a in block[0])
+    return c * s_next - s * c_next, c * c_next + s * s_next
+
+
+def phase(steps: tuple[Array, Array], turns: Any = 0.0) -> Array:
+    """(places,) Phase advance of a mode from the start [2 pi], from `phase_steps` and the whole turns in each step."""
+    turned = anp.arctan2(*steps) / (2.0 * math.pi)
+    return anp.concatenate([anp.zeros(1), anp.cumsum(turned if isinstance(turns, float) else turned + turns)])
+
+
+def plane_columns(bases: Array, plane: int, form: Any, block: Any, mu: Array) -> dict[str, Array]:
+    """Columns betx, alfx, mux; or bety, alfy, muy."""
+    name, scale, ((c, s), (pc, ps)) = PLANES[plane], form.scale(bases, plane), block
+    return {f"bet{name}": (c * c + s * s) / scale, f"alf{name}": -(c * pc + s * ps) / scale, f"mu{name}": mu}
 
 
 def periodic_dispersion(one_turn: Array) -> Array:

@@ -73,17 +73,12 @@ def line_motion(lattice: Lattice, start: InitialTwiss, delta: Any, orbit: Any, b
         raise InputError(f"twiss: delta and orbit must be finite numbers, six of them, got {plain.tolist()}")
     passed = trajectory(lattice, first, backend=backend)
     matrices = passed[:, :, 1:]
-    planes = [_courant_snyder(start.betx, start.alfx), _courant_snyder(start.bety, start.alfy)]
-    zero = [0.0, 0.0]
-    rows = [planes[0][0] + zero, planes[0][1] + zero, zero + planes[1][0], zero + planes[1][1]]
-    bases = anp.matmul(matrices[:, :4, :4], anp.array(rows))
-    dispersion = dispersion_along(matrices, anp.array([start.dx, start.dpx, start.dy, start.dpy]))
+    if start.basis is not None and len(untraced(start.basis)) == 6:
+        bases = anp.matmul(matrices, start.basis)
+        return Motion(passed, bases, dispersion_of_mode(bases), 0.0, False)
+    bases = anp.matmul(matrices[:, :4, :4], start.betatron)
+    dispersion = dispersion_along(matrices, assembled([start.dx, start.dpx, start.dy, start.dpy]))
     return Motion(passed, bases, dispersion, 0.0, False)
-
-
-def _courant_snyder(beta: Any, alpha: Any) -> list[list[Any]]:
-    root = anp.sqrt(beta)
-    return [[root, 0.0], [-alpha / root, 1.0 / root]]
 
 
 def motion_inside(

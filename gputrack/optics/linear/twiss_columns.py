@@ -16,7 +16,7 @@ from gputrack.base.arrays import Array, untraced
 from gputrack.base.checks import require_integer
 from gputrack.base.dataframe import data_frame
 from gputrack.base.errors import InputError
-from gputrack.beam.initial_twiss import InitialTwiss
+from gputrack.beam.initial_twiss import SCALARS, InitialTwiss
 from gputrack.elements.observation import ObservationPoints
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics.linear.chromatic import ChromaticFunctions, chromatic_functions, chromaticities, tunes_of_momentum
@@ -28,6 +28,9 @@ from gputrack.optics.linear.coupled_functions import (
     beta,
     coupling_factor,
     drift_of_arrival,
+    own_block,
+    phase,
+    phase_steps,
     plane_columns,
 )
 from gputrack.optics.linear.motion import Motion, motion_inside, ring_motion
@@ -35,6 +38,7 @@ from gputrack.optics.linear.normal_modes import UnstableMotionError
 from gputrack.optics.linear.places import Positions, Range, Slices, require_places, rows_matching
 from gputrack.optics.linear.trajectory import coasting as without_rf
 from gputrack.optics.linear.trajectory import positions, row_names
+from gputrack.optics.linear.whole_turns import whole_turns
 
 COORDINATES = ("x", "px", "y", "py", "z", "delta")
 #: fields of `Twiss` other than columns
@@ -157,10 +161,10 @@ class Twiss:
     def at(self, row: int | str) -> InitialTwiss:
         """Twiss parameters at a row, or at the first row of a name, from which beams are made and lines start.
 
-        Coupling of the planes is not included.
+        They contain the normal modes, hence the coupling of the planes.
         """
         row = int(self.rows(row)[0]) if isinstance(row, str) else row
-        return InitialTwiss(**{f.name: getattr(self, f.name)[row] for f in fields(InitialTwiss)})
+        return InitialTwiss(**{name: getattr(self, name)[row] for name in SCALARS}, basis=self.bases[row])
 
     @property
     def start(self) -> InitialTwiss:
@@ -285,7 +289,7 @@ class Twiss:
             return coasting._chromatic(None)
         if self.whole is not None:
             return self.whole.chromatic
-        return self._chromatic((self.bases[0], self.dispersion[0]))
+        return self._chromatic((self.bases[0][:4, :4], self.dispersion[0]))
 
     def _chromatic(self, start: tuple[Array, Array] | None) -> ChromaticFunctions:
         ends = np.unique(self.element, return_index=True)[1]  # the first row of each element is its entrance
@@ -334,10 +338,16 @@ def twiss_of_motion(
     points: ObservationPoints | None = None,
 ) -> Twiss:  # fmt: skip
     """Twiss parameters of motion at the ends of all elements, or at given places."""
-    columns = {**plane_columns(motion.bases, 0, form), **plane_columns(motion.bases, 1, form)}
     names, s, element = row_names(lattice), positions(lattice), np.arange(len(lattice) + 1)
     if points is not None:
         names, s, element = tuple(names[i] for i in points.elements.tolist()), points.along(s), points.elements
+    bases, blocks = motion.bases, [own_block(motion.bases, plane) for plane in (0, 1)]
+    steps = [phase_steps(block) for block in blocks]
+    turns = whole_turns(lattice, motion.passed, bases, steps, s, points, backend)
+    turned = (turns, turns) if isinstance(turns, float) else turns
+    columns: dict[str, Array] = {}
+    for plane in (0, 1):
+        columns |= plane_columns(bases, plane, form, blocks[plane], phase(steps[plane], turned[plane]))
     return Twiss(
         name=names,
         s=s,
