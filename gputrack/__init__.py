@@ -52,6 +52,7 @@ from gputrack.elements.models import (
     LinearEdge,
     MatrixKick,
     Model,
+    PTCEdge,
 )
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.io.load import load, save
@@ -108,11 +109,11 @@ __all__ = [
     "Expanded", "FirstOrder", "FrequencyMap", "FromMap", "FullEdge", "Grid", "HKicker", "InitialTwiss", "Kicker",
     "Knob", "Knobs", "LaskarRobutel", "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match",
     "MatrixKick", "Model", "Monitor", "Multipole", "Octupole", "OpenField2D", "OpenField3D", "OrbitCorrection",
-    "OrbitResponse", "PipeBunch", "PipeModes", "Polar", "Positions", "Quadrupole", "Quantiles", "RFCavity", "Radiation",
-    "RadiationKicks", "Range", "RectangularBend", "ReferenceParticle", "ResistiveWallWake", "ResonatorWake",
-    "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Streamed", "Strongest",
-    "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins", "VKicker", "YRotation",
-    "__version__", "closed_orbit", "collide", "correct_orbit", "damping", "demo_ring", "driving_terms",
+    "OrbitResponse", "PTCEdge", "PipeBunch", "PipeModes", "Polar", "Positions", "Quadrupole", "Quantiles", "RFCavity",
+    "Radiation", "RadiationKicks", "Range", "RectangularBend", "ReferenceParticle", "ResistiveWallWake",
+    "ResonatorWake", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid", "SpaceChargeKicks", "Streamed",
+    "Strongest", "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss", "UniformBins", "VKicker",
+    "YRotation", "__version__", "closed_orbit", "collide", "correct_orbit", "damping", "demo_ring", "driving_terms",
     "dynamic_aperture", "envelope", "errors", "finite_difference_matrix", "frequency_map", "grad", "jacobian", "jvp",
     "linear_optics", "load", "luminosity", "match", "one_turn_map", "orbit_response", "radiation", "save", "survey",
     "track", "transfer_map", "twiss", "value_and_grad",

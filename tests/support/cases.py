@@ -31,7 +31,7 @@ from gputrack.elements import (
 )
 from gputrack.elements.bunch_slicing import EqualCharge, EqualDistance
 from gputrack.elements.element import Element
-from gputrack.elements.models import DriftKick, Expanded, Model
+from gputrack.elements.models import DriftKick, Expanded, Model, PTCEdge
 
 SPECIES = {
     "electron": ReferenceParticle.electron(total=3e9),
@@ -111,6 +111,7 @@ CASES |= {
     "sector_wide": Case(SectorBend("b", length=2.0, angle=0.9)),
     "sector_faces": Case(SectorBend("b", **BEND, e1=0.12, e2=-0.08)),
     "sector_fintx": Case(SectorBend("b", **BEND, e1=0.1, e2=0.05, **GAP, fintx=0.0)),
+    "sector_ptc": Case(SectorBend("b", **BEND, e1=0.1, e2=0.05, **GAP, model=Model(edge=PTCEdge()))),
     "sector_gradient": Case(SectorBend("b", **BEND, k1=0.6, e1=0.1, e2=0.1)),
     "sector_errors": Case(SectorBend("b", **BEND, k1=0.6, **ERRORS)),
     "sector_tilted": Case(SectorBend("b", **BEND, e1=0.1, tilt=math.pi / 2)),
