@@ -13,6 +13,7 @@ from scipy.integrate import solve_ivp
 from support.helpers import push
 
 import gputrack as gt
+from gputrack.app.track_command import model_with_options
 
 K0, HGAP, FINT, HEIGHT = 0.25, 0.02, 0.2, 1e-5
 WIDTH = 4.0 * FINT * HGAP
@@ -85,3 +86,12 @@ def test_without_a_gap_the_models_agree():
     bend = gt.SectorBend("b", length=1.0, angle=0.2, e1=0.1, k1=0.3)
     ours, theirs = (push(bend, start, REFERENCE, gt.Model(edge=edge)) for edge in (gt.FullEdge(), gt.PTCEdge()))
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_choice_is_kept_in_files_and_named_on_the_command_line(tmp_path):
+    bend = gt.SectorBend("b", length=1.0, angle=0.2, model=gt.Model(edge=gt.PTCEdge()))
+    ring = gt.Lattice([bend, gt.SectorBend("c", length=1.0, angle=0.2)], REFERENCE)
+    gt.save(ring, tmp_path / "ring.json")
+    again = gt.load(tmp_path / "ring.json")
+    assert again[0].model.edge == gt.PTCEdge() != gt.FullEdge()
+    assert model_with_options(ring.model, edge="ptc").edge == gt.PTCEdge()

@@ -164,6 +164,10 @@ CASES |= {
     "radiation_sector_fields": Case(SectorBend("b", **TIGHT, k0=8.0, k1=6.0, k2=50.0, ksl=(0.0, 0.2)), on_axis=False),
     "radiation_sector_straight": Case(SectorBend("b", length=0.1, k0=1.0, **GLOW), on_axis=False),
     "radiation_rectangular": Case(RectangularBend("r", **TIGHT, k1=5.0, tilt=0.3), on_axis=False),
+    "radiation_faces": Case(SectorBend("b", **TIGHT, e1=0.3, e2=-0.2, k1=3.0), on_axis=False),
+    "radiation_one_kick": Case(
+        SectorBend("b", length=0.1, angle=-0.9, e1=-0.2, radiation=RadiationKicks(1)), on_axis=False
+    ),
     "radiation_solenoid": Case(Solenoid("s", length=0.1, ks=18.0, **GLOW)),
     "radiation_kicker": Case(Kicker("k", length=0.2, hkick=0.02, vkick=-0.005, **GLOW), on_axis=False),
 }
