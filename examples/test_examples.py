@@ -16,6 +16,7 @@ REDUCED = {
     "dynamic_aperture.py": ["--turns", "100", "--angles", "7", "--steps", "12"],
     "emittance_optimisation.py": ["--lower", "0.6"],
     "esr_crab_phase.py": [],
+    "face_radiation.py": ["--angles", "2"],
     "fodo_space_charge.py": ["--particles", "1000"],
     "frequency_map.py": ["--points", "16", "--turns", "128"],
     "gradient_cost.py": ["--particles", "64", "--order", "2", "--repeats", "1"],

@@ -52,6 +52,7 @@ from gputrack.elements.models import (
     LinearEdge,
     MatrixKick,
     Model,
+    PTCEdge,
 )
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.io.load import load, save
@@ -111,8 +112,8 @@ __all__ = [
     "Expanded", "FirstOrder", "FrequencyMap", "FromMap", "FullEdge", "Grid", "HKicker", "InitialTwiss", "Kicker",
     "Knob", "Knobs", "LaskarRobutel", "Lattice", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Marker", "Match",
     "MatrixKick", "Model", "Monitor", "Multipole", "NormalModes", "Octupole", "OpenField2D", "OpenField3D",
-    "OrbitCorrection", "OrbitResponse", "PipeBunch", "PipeModes", "Polar", "Positions", "Quadrupole", "Quantiles",
-    "RFBucket", "RFCavity", "Radiation", "RadiationKicks", "Range", "RectangularBend", "ReferenceParticle",
+    "OrbitCorrection", "OrbitResponse", "PTCEdge", "PipeBunch", "PipeModes", "Polar", "Positions", "Quadrupole",
+    "Quantiles", "RFBucket", "RFCavity", "Radiation", "RadiationKicks", "Range", "RectangularBend", "ReferenceParticle",
     "ResistiveWallWake", "ResonatorWake", "SecondOrder", "SectorBend", "Sextupole", "Slices", "Solenoid",
     "SpaceChargeKicks", "Streamed", "Strongest", "Survey", "TableWake", "Target", "Tracked", "Translation", "Twiss",
     "UniformBins", "VKicker", "YRotation", "__version__", "closed_orbit", "collide", "correct_orbit", "damping",

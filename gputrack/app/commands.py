@@ -136,7 +136,7 @@ def track(
     order: Annotated[int | None, typer.Option(help="Order of the integrator: 2, 4 or 6.")] = None,
     slices: Annotated[int | None, typer.Option(help="Slices per magnet.")] = None,
     hamiltonian: Annotated[str | None, typer.Option(help="exact or expanded.")] = None,
-    edge: Annotated[str | None, typer.Option(help="Edges of bends: full or linear.")] = None,
+    edge: Annotated[str | None, typer.Option(help="Edges of bends: full, ptc or linear.")] = None,
     radiation: Annotated[bool, typer.Option("--radiation", help="Mean energy loss by synchrotron radiation.")] = False,
     threads: ThreadsOption = None,
     backend: BackendOption = None,

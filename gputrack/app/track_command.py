@@ -17,14 +17,14 @@ from gputrack.app.tables import emittance_table, loss_table, optics_table, parti
 from gputrack.backends import choose_backend
 from gputrack.base.errors import InputError, TrackingInterrupted, TrackingStopped
 from gputrack.beam.beam import Beam
-from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
+from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model, PTCEdge
 from gputrack.lattice.lattice import Lattice
 from gputrack.optics import linear_optics
 from gputrack.tracking.track import track
 
 INTEGRATORS = {"matrix-kick": MatrixKick, "drift-kick": DriftKick}
 HAMILTONIANS = {"exact": Exact, "expanded": Expanded}
-EDGES = {"full": FullEdge, "linear": LinearEdge}
+EDGES = {"full": FullEdge, "ptc": PTCEdge, "linear": LinearEdge}
 Sizes = tuple[float | None, float | None, float | None, float | None]
 
 

@@ -11,7 +11,7 @@ from gputrack.elements.arc import ARC, wedge_call
 from gputrack.elements.edge import linear_edge_call
 from gputrack.elements.fringe import fringe_call
 from gputrack.elements.map import MapCall
-from gputrack.elements.models import FullEdge, Model
+from gputrack.elements.models import FullEdge, Model, PTCEdge
 from gputrack.elements.multipole import multipole_call
 
 
@@ -37,7 +37,7 @@ def entrance(model: Model, end: End) -> list[MapCall]:
     """Map calls before the body."""
     if not isinstance(model.edge, FullEdge):
         return [linear_edge_call(end.k0, end.e, end.fint, end.hgap, end.soft)]
-    fringe = fringe_call(end.k0, end.fint, end.hgap, end.soft)
+    fringe = fringe_call(end.k0, end.fint, end.hgap, end.soft, isinstance(model.edge, PTCEdge))
     if not end.rotated:
         return [fringe]
     return [
@@ -52,7 +52,7 @@ def exit_(model: Model, end: End) -> list[MapCall]:
     """Map calls after the body: those of an entrance in opposite order, the fringe with the opposite field."""
     if not isinstance(model.edge, FullEdge):
         return [linear_edge_call(end.k0, end.e, end.fint, end.hgap, end.soft)]
-    fringe = fringe_call(-end.k0, end.fint, end.hgap, end.soft)
+    fringe = fringe_call(-end.k0, end.fint, end.hgap, end.soft, isinstance(model.edge, PTCEdge))
     if not end.rotated:
         return [fringe]
     return [

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from gputrack.base.arrays import tan
 from gputrack.base.special.smooth import cos_sinc
 from gputrack.elements.alignment import align_calls
 from gputrack.elements.bend import body_call, kick_degree
@@ -146,14 +147,22 @@ class _Bend(Element):
         return [call]
 
     @classmethod
-    def lower_radiation(cls, p: Mapping[str, Any], body: BendBody, share: float) -> list[MapCall]:
-        """A kick in the main field and all multipoles."""
+    def turned_faces(cls, body: BendBody) -> bool:
+        """Whether a face may be turned against the reference orbit."""
+        return any(body.rotated)
+
+    @classmethod
+    def lower_radiation(
+        cls, p: Mapping[str, Any], body: BendBody, share: float, side: int = 0
+    ) -> list[MapCall]:
+        """A kick in the main field and all multipoles, at an end as far as the face."""
         length = cls.arc_length_of(p)
         k0 = cls._main_field(p, body.natural)
         kn, ks = _multipoles(p, length, body.terms)
         kn, ks = [k0 + kn[0], *kn[1:]] if kn else [k0], ks or [0.0 * length]
         h, degree = p["angle"] / length, kick_degree(kn)
-        return [sector_radiation_call(share * length, h, *kick_polynomials(h, kn, ks, degree), degree)]
+        face = tan(cls.face_angles(p)[side > 0]) if side else 0.0 * length
+        return [sector_radiation_call(share * length, h, *kick_polynomials(h, kn, ks, degree), degree, face, side)]
 
     # -- optics ---------------------------------------------------------------------------------
 

@@ -209,9 +209,17 @@ class Element:
         return [], []
 
     @classmethod
-    def lower_radiation(cls, p: Mapping[str, Any], body: Any, share: float) -> list[MapCall]:
-        """Kicks by the radiation emitted in a share of the length, in the element's frame; none without a field."""
+    def lower_radiation(cls, p: Mapping[str, Any], body: Any, share: float, side: int = 0) -> list[MapCall]:
+        """Kicks by the radiation emitted in a share of the length, in the element's frame; none without a field.
+
+        `side` is -1 at the entrance and 1 at the exit, where what a turned face adds or takes away is included.
+        """
         return []
+
+    @classmethod
+    def turned_faces(cls, body: Any) -> bool:
+        """Whether the field may end at turned faces: both ends then have a kick by radiation."""
+        return False
 
     @classmethod
     def frame_calls(cls, p: Mapping[str, Any]) -> tuple[list[MapCall], list[MapCall]]:

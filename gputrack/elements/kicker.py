@@ -95,7 +95,7 @@ class _Corrector(Element):
         return h, v
 
     @classmethod
-    def lower_radiation(cls, p: Mapping[str, Any], body: CorrectorBody, share: float) -> list[MapCall]:
+    def lower_radiation(cls, p: Mapping[str, Any], body: CorrectorBody, share: float, side: int = 0) -> list[MapCall]:
         """A kick in the uniform field."""
         if not body.kicks:
             return []

@@ -106,7 +106,10 @@ def _radiation_kicks(
     """Parts of the length, and kicks by radiation there."""
     if statics.radiation is None or isinstance(statics.body, NoBody):
         return
-    for part, share in zip(*statics.radiation.nodes(), strict=True):
-        calls = with_role(Role.KICK, kind.lower_radiation(p, statics.body, share))
+    shares = dict(zip(*statics.radiation.nodes(), strict=True))
+    sides = {0.0: -1, 1.0: 1} if kind.turned_faces(statics.body) else {}
+    for part in sorted({*shares, *sides}):
+        inside = kind.lower_radiation(p, statics.body, shares.get(part, 0.0), sides.get(part, 0))
+        calls = with_role(Role.KICK, inside)
         if calls:
             yield part, calls

@@ -101,12 +101,28 @@ class Expanded:
 
 @dataclass(frozen=True)
 class FullEdge:
-    """Bend ends as in Forest, Beam Dynamics (1998) 13.13: rotation, hard-edge fringe, wedge."""
+    """Bend ends as in Forest, Beam Dynamics (1998) 13.13: rotation, hard-edge fringe, wedge.
+
+    The term of the gap (fint, hgap) is the angle psi of K. L. Brown, SLAC-75, eq. 4, at the momentum of each particle:
+    it changes py by k0^2 fint (2 hgap) y/(1 + delta), as integration through a soft edge does. PTC has 1 + delta
+    instead (`PTCEdge`), MAD-X neither (`LinearEdge`).
+    """
+
+
+@dataclass(frozen=True)
+class PTCEdge(FullEdge):
+    """`FullEdge` with the term of the gap proportional to 1 + delta, as in PTC, for comparison with it.
+
+    The vertical kick of the gap is then wrong by a factor (1 + delta)^2; fringes without fint or hgap are the same.
+    """
 
 
 @dataclass(frozen=True)
 class LinearEdge:
-    """Bend ends as a linear kick k0 tan(e) in x and -k0 tan(e - psi) in y, as in MAD-X twiss."""
+    """Bend ends as a linear kick k0 tan(e) in x and -k0 tan(e - psi) in y, as in MAD-X twiss.
+
+    The kick does not depend on delta. The right one has psi/(1 + delta), as `FullEdge` has.
+    """
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ class Model:
     ----------
     integrator : DriftKick or MatrixKick
     hamiltonian : Exact or Expanded
-    edge : FullEdge or LinearEdge
+    edge : FullEdge, PTCEdge or LinearEdge
     """
 
     integrator: Integrator = field(default_factory=MatrixKick)
@@ -127,7 +143,7 @@ class Model:
     def __post_init__(self) -> None:
         require_instance("integrator", self.integrator, (DriftKick, MatrixKick))
         require_instance("hamiltonian", self.hamiltonian, (Exact, Expanded))
-        require_instance("edge", self.edge, (FullEdge, LinearEdge))
+        require_instance("edge", self.edge, (FullEdge, PTCEdge, LinearEdge))
 
     @property
     def exact(self) -> bool:

@@ -128,7 +128,7 @@ class Multipole(Element):
         return [multipole_call(bn, an, p["angle"], curvature)]
 
     @classmethod
-    def lower_radiation(cls, p: Mapping[str, Any], body: MultipoleBody, share: float) -> list[MapCall]:
+    def lower_radiation(cls, p: Mapping[str, Any], body: MultipoleBody, share: float, side: int = 0) -> list[MapCall]:
         """A kick in the field spread over `lrad`."""
         bn, an = ([v / p["lrad"] for v in terms] for terms in _terms(p, body.terms))
         return [radiation_call(share * p["lrad"], p["angle"] / p["lrad"], bn, an)]

@@ -116,6 +116,6 @@ class Solenoid(Element):
         return [MapCall(SOLENOID, SOLENOID.integers_of(body), {"length": p["length"], "ks": p["ks"]})]
 
     @classmethod
-    def lower_radiation(cls, p: Mapping[str, Any], body: SolenoidBody, share: float) -> list[MapCall]:
+    def lower_radiation(cls, p: Mapping[str, Any], body: SolenoidBody, share: float, side: int = 0) -> list[MapCall]:
         """A kick in the longitudinal field."""
         return [solenoid_radiation_call(share * p["length"], p["ks"])]

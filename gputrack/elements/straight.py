@@ -171,7 +171,9 @@ class _StraightMagnet(Element):
         return MapCall(kind, kind.integers_of(body), {"length": p["length"]}, {"bn": bn, "an": an[: body.skew]})
 
     @classmethod
-    def lower_radiation(cls, p: Mapping[str, Any], body: DriftBody | StraightBody, share: float) -> list[MapCall]:
+    def lower_radiation(
+        cls, p: Mapping[str, Any], body: DriftBody | StraightBody, share: float, side: int = 0
+    ) -> list[MapCall]:
         """A kick in all multipoles."""
         if isinstance(body, DriftBody):
             return []

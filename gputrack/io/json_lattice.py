@@ -19,7 +19,7 @@ from gputrack.base.reference import ReferenceParticle
 from gputrack.collective import OpenField2D, OpenField3D, PipeBunch, PipeModes, Quantiles, UniformBins
 from gputrack.elements import ELEMENT_TYPES, Aperture, RadiationKicks, SpaceChargeKicks
 from gputrack.elements.bunch_slicing import EqualCharge, EqualDistance
-from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model
+from gputrack.elements.models import DriftKick, Exact, Expanded, FullEdge, LinearEdge, MatrixKick, Model, PTCEdge
 from gputrack.elements.schemes import BlanesMoan, LaskarRobutel
 from gputrack.lattice.lattice import Lattice
 
@@ -44,7 +44,7 @@ _OBJECTS: dict[str, Classes] = {
     "integrator": _named(DriftKick, MatrixKick),
     "order": _named(BlanesMoan, LaskarRobutel),
     "hamiltonian": _named(Exact, Expanded),
-    "edge": _named(FullEdge, LinearEdge),
+    "edge": _named(FullEdge, PTCEdge, LinearEdge),
 }
 _OR_NUMBER = ("order",)
 

@@ -53,9 +53,15 @@ class LatticeEffects(LatticePlaces):
 
         Particles of any charge and energy radiate in bends, straight magnets, solenoids, correctors and thin
         multipoles with `lrad`, according to the field component transverse to their motion at their own position;
-        fringe fields, and thin kicks without `lrad`, do not radiate. Motion is then not symplectic, and a cavity must
-        restore the energy. `damping` gives the closed orbit and the damping times, `envelope` also the effect of
-        quantum excitation, which tracking does not include.
+        thin kicks without `lrad` do not radiate. The field of a bend ends at its faces: between parallel faces parallel
+        rays lose the same energy, between faces perpendicular to the orbit they lose more by h x. pyAT, xtrack and
+        MAD-X's tracking leave this out and radiate as if all faces were perpendicular: damping partition numbers and
+        emittances of their tracking then contradict the radiation integrals, which have the term of the faces (16
+        sector bends with e1 = e2 = 0.1 rad: Jx = 0.22 instead of 0.62). Fields end sharply: that the square of a field
+        with a soft fringe has a smaller integral, by fint (2 hgap) at each face, is left out, as in the integrals.
+
+        Motion is then not symplectic, and a cavity must restore the energy. `damping` gives the closed orbit and the
+        damping times, `envelope` also the effect of quantum excitation, which tracking does not include.
 
         Gradients undo the turns. Undoing damping amplifies rounding errors at the damping rate, by
         exp(turns/damping time in turns): a few damping times are well within double precision.

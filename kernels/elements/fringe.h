@@ -15,10 +15,11 @@ struct Phi {
 
 #include "fast/fringe.h"
 
-// tan(atan(xp/(1 + yp^2)) - strength (1 + xp^2 (2 + yp^2)) pz) and its derivatives.
+// tan(atan(xp/(1 + yp^2)) - strength (1 + xp^2 (2 + yp^2)) pz/(1 + delta)^2) and its derivatives; growing: without the
+// divisor.
 template <class T, class C>
-GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, const T& opd_inverse, C strength) {
-  if (OPTIMISED && vanishes(strength)) return hard_phi(px, py, opd, opd_inverse);
+GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, const T& opd_inverse, C strength, int growing) {
+  if (OPTIMISED && vanishes(strength)) return hard_phi(px, py, opd, opd_inverse, growing);
   T x_slope = px * opd_inverse, y_slope = py * opd_inverse;
   T u = x_slope * x_slope + y_slope * y_slope;
   T root = 1.0 + slope_excess(u);
@@ -28,32 +29,37 @@ GT_INLINE Phi<T> phi(const T& px, const T& py, const T& opd, const T& opd_invers
   T r = 1.0 / (1.0 + yp2);
   T slope = xp * r;
   T bow = 1.0 + xp2 * (2.0 + yp2);
-  T beta = strength * bow * pz;
+  T share = pz;
+  if (!growing) share = share * (opd_inverse * opd_inverse);
+  T beta = strength * bow * share;
   T cosine, sinc;
   cos_sinc(beta * beta, 0, cosine, sinc);
   T tangent = beta * sinc / cosine;
   T turn = 1.0 / (1.0 + slope * slope);
   T t = (slope - tangent) / (1.0 + slope * tangent);
   T gain = 1.0 + t * t;
-  T by_xp = gain * (turn * r - 2.0 * strength * xp * (2.0 + yp2) * pz);
-  T by_yp = gain * (-2.0 * turn * slope * yp * r - 2.0 * strength * xp2 * yp * pz);
-  T by_pz = -strength * gain * bow;
+  T by_xp = gain * (turn * r - 2.0 * strength * xp * (2.0 + yp2) * share);
+  T by_yp = gain * (-2.0 * turn * slope * yp * r - 2.0 * strength * xp2 * yp * share);
+  T by_share = -strength * gain * bow;
+  T by_pz = by_share;
+  if (!growing) by_pz = by_share * (opd_inverse * opd_inverse);
+  T by_delta = opd * inverse * (by_pz - (by_xp * xp + by_yp * yp) * inverse);
+  if (!growing) by_delta = by_delta - 2.0 * opd_inverse * (by_share * share);
   return {t,
           (by_xp * (1.0 + xp2) + by_yp * xp * yp) * inverse - by_pz * xp,
           (by_xp * xp * yp + by_yp * (1.0 + yp2)) * inverse - by_pz * yp,
-          opd * inverse * (by_pz - (by_xp * xp + by_yp * yp) * inverse),
-          -gain * bow * pz};
+          by_delta, -gain * bow * share};
 }
 
 template <class T, class C>
-GT_INLINE Phi<T> scaled_phi(const State<T>& s, const T& py, C k0, C gap) {
-  Phi<T> f = phi(s.px, py, s.opd, s.inverse, k0 * gap);
+GT_INLINE Phi<T> scaled_phi(const State<T>& s, const T& py, C k0, C gap, int growing) {
+  Phi<T> f = phi(s.px, py, s.opd, s.inverse, k0 * gap, growing);
   return {k0 * f.value, k0 * f.px, k0 * f.py, k0 * f.delta, k0 * f.strength};
 }
 
 template <class T, class C>
 GT_INLINE void fringe(State<T>& s, const FringeConstants<C>& op, const ReferenceConstants<C>& ref) {
-  Phi<T> f = scaled_phi(s, s.py, op.k0, op.gap);
+  Phi<T> f = scaled_phi(s, s.py, op.k0, op.gap, op.growing);
   T y = 2.0 * s.y / (1.0 + sqrt(1.0 - 2.0 * f.py * s.y));
   T half = 0.5 * y * y;
   T bend = op.cubic * half * s.inverse;
@@ -71,14 +77,14 @@ GT_INLINE Phi<T> unfringe_by(State<T>& s, const FringeConstants<C>& op) {
   T known = s.py + 2.0 * bend * s.y;
   T py = known;
   for (int i = 0; i < NEWTON_STEPS; ++i) {
-    Phi<T> f = scaled_phi(s, py, op.k0, op.gap);
+    Phi<T> f = scaled_phi(s, py, op.k0, op.gap, op.growing);
     T kick = f.value * s.y;
     T step = (py - kick - known) / (1.0 - f.py * s.y);
     py = py - step;
     T next = kick * (step * step);  // order of the next step: the curvature of phi in py is about -phi
     if (all_below(next * next, SMALL_STEP)) break;
   }
-  Phi<T> f = scaled_phi(s, py, op.k0, op.gap);
+  Phi<T> f = scaled_phi(s, py, op.k0, op.gap, op.growing);
   s.x -= f.px * half;
   s.y -= f.py * half;
   s.py = py;
@@ -95,9 +101,10 @@ GT_INLINE void unfringe(State<T>& s, const FringeConstants<C>& op, const Referen
 // its derivatives with respect to phi's arguments. One pass of dual numbers gives them, since the Hessian is symmetric.
 template <class T>
 GT_OUT_OF_LINE Phi<Cotangent<T>> weighted_phi(const State<T>& s, const Cotangent<T>& value, const Cotangent<T>& px,
-                                              const Cotangent<T>& py, const Cotangent<T>& delta, double strength) {
+                                              const Cotangent<T>& py, const Cotangent<T>& delta, double strength,
+                                              int growing) {
   const Phi<Dual<T>> d = phi(Dual<T>{s.px, px}, Dual<T>{s.py, py}, Dual<T>{s.opd, delta},
-                             Dual<T>{s.inverse, -delta * (s.inverse * s.inverse)}, strength);
+                             Dual<T>{s.inverse, -delta * (s.inverse * s.inverse)}, strength, growing);
   return {value * d.value.value + d.value.tangent, value * d.px.value + d.px.tangent,
           value * d.py.value + d.py.tangent, value * d.delta.value + d.delta.tangent,
           value * d.strength.value + d.strength.tangent};
@@ -121,9 +128,9 @@ GT_INLINE void fringe_adjoint(State<T>& s, Costate<T>& g, const FringeOp& op, co
   Cotangent<T> py_rate = half * y_bar;
   Phi<Cotangent<T>> w;
   if (OPTIMISED && strength == 0.0)
-    w = weighted_hard_phi(s, value_rate, px_rate, py_rate, delta_rate);
+    w = weighted_hard_phi(s, value_rate, px_rate, py_rate, delta_rate, op.growing);
   else
-    w = weighted_phi(s, value_rate, px_rate, py_rate, delta_rate, strength);
+    w = weighted_phi(s, value_rate, px_rate, py_rate, delta_rate, strength, op.growing);
   *bar.k0 += w.value + strength * w.strength;
   *bar.gap += op.k0 * (op.k0 * w.strength);
   *bar.cubic += half * s.inverse * bend_bar;

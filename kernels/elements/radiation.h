@@ -66,12 +66,21 @@ GT_INLINE void sector_field(const State<T>& s, const SectorRadiationConstants<C>
   bx = t.py;
 }
 
+// Distance along the reference orbit from the end of the body to a turned face, inwards.
+template <class T, class C>
+GT_INLINE T wedge(const State<T>& s, C face, int side) {
+  T p = s.px * s.inverse, q = s.py * s.inverse;
+  return face * s.x / (1.0 + (double)side * face * (p * (1.0 + slope_excess(p * p + q * q))));
+}
+
 template <class T, class C>
 GT_INLINE void sector_radiation_by(State<T>& s, const SectorRadiationConstants<C>& op, const ReferenceConstants<C>& ref,
                                    double sign) {
   T by, bx;
   sector_field(s, op, by, bx);
-  T way = op.length / (1.0 + op.h * s.x);
+  T share = 1.0 / (1.0 + op.h * s.x);
+  T way = op.length * share;
+  if (op.side) way = way - wedge(s, op.face, op.side) * (share * share);
   T k = sign * ref.radiation * (way * brightness(s, by, bx));
   emit(s, k, ref);
 }
@@ -195,7 +204,25 @@ GT_INLINE void radiation_adjoint(State<T>& s, Costate<T>& g, const RadiationOp& 
   g.y = b.y;
 }
 
-// Adjoint: px, py, z, delta in; all but z, and length, h, fx, fy out.
+// Adjoint of wedge: x, px, py, inverse and face out.
+template <class T>
+GT_INLINE void wedge_adjoint(const State<T>& s, Costate<T>& g, double face, int side, const Cotangent<T>& bar,
+                             Cotangent<T>& face_bar) {
+  T p = s.px * s.inverse, q = s.py * s.inverse;
+  T w = slope_excess(p * p + q * q);
+  T over = 1.0 / (1.0 + (side * face) * (p * (1.0 + w)));
+  Cotangent<T> each = bar * (s.x * (over * over));
+  face_bar += each;
+  g.x += face * (bar * over);
+  Cotangent<T> slope_bar = (-side * face * face) * each;
+  Cotangent<T> u_bar = slope_bar * (p * slope_rate(w));
+  Cotangent<T> p_bar = slope_bar * (1.0 + w) + 2.0 * (u_bar * p), q_bar = 2.0 * (u_bar * q);
+  g.px += p_bar * s.inverse;
+  g.py += q_bar * s.inverse;
+  g.inverse += p_bar * s.px + q_bar * s.py;
+}
+
+// Adjoint: px, py, z, delta in; all but z, and length, h, face, fx, fy out.
 template <class T>
 GT_INLINE void sector_radiation_adjoint(State<T>& s, Costate<T>& g, const SectorRadiationOp& op,
                                         const SectorRadiationBar<Cotangent<T>>& bar, const Reference& ref) {
@@ -203,17 +230,27 @@ GT_INLINE void sector_radiation_adjoint(State<T>& s, Costate<T>& g, const Sector
   sector_field(s, op, by, bx);
   T share = 1.0 / (1.0 + op.h * s.x);
   T light = brightness(s, by, bx);
-  T sum = op.length * (share * light);
+  T way = op.length * share, turned = broadcast(0.0);
+  if (op.side) {
+    turned = wedge(s, op.face, op.side) * (share * share);
+    way = way - turned;
+  }
+  T sum = way * light;
   T k = ref.radiation * sum;
   Cotangent<T> k_bar;
   emit_adjoint(s, g, k, ref, k_bar);
   g.radiation += k_bar * sum;
   Cotangent<T> sum_bar = ref.radiation * k_bar;
   *bar.length += sum_bar * (share * light);
-  Cotangent<T> curve_bar = -op.length * (sum_bar * (light * share * share));
+  // way = length share - wedge share^2
+  Cotangent<T> curve_bar = -(sum_bar * (light * share * (way - turned)));
+  if (op.side) {
+    Cotangent<T> wedge_bar = -(sum_bar * (light * share * share));
+    wedge_adjoint(s, g, op.face, op.side, wedge_bar, *bar.face);
+  }
   *bar.h += curve_bar * s.x;
   g.x += op.h * curve_bar;
-  Cotangent<T> light_bar = op.length * (sum_bar * share), by_bar, bx_bar;
+  Cotangent<T> light_bar = sum_bar * way, by_bar, bx_bar;
   brightness_adjoint(s, g, by, bx, light_bar, by_bar, bx_bar);
   State<T> t = s;
   Costate<T> b = g;

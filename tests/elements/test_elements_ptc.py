@@ -196,7 +196,7 @@ def ptc_results(particle: str, exact: bool, slices: int) -> dict[str, np.ndarray
 def model_of(exact: bool, integrator: gt.DriftKick | gt.MatrixKick) -> gt.Model:
     """PTC's models: full edges with the exact Hamiltonian, linear ones with the expanded."""
     if exact:
-        return gt.Model(integrator, gt.Exact(), gt.FullEdge())
+        return gt.Model(integrator, gt.Exact(), gt.PTCEdge())
     return gt.Model(integrator, gt.Expanded(), gt.LinearEdge())
 
 

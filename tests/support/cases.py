@@ -31,7 +31,7 @@ from gputrack.elements import (
 )
 from gputrack.elements.bunch_slicing import EqualCharge, EqualDistance
 from gputrack.elements.element import Element
-from gputrack.elements.models import DriftKick, Expanded, Model
+from gputrack.elements.models import DriftKick, Expanded, Model, PTCEdge
 
 SPECIES = {
     "electron": ReferenceParticle.electron(total=3e9),
@@ -111,6 +111,7 @@ CASES |= {
     "sector_wide": Case(SectorBend("b", length=2.0, angle=0.9)),
     "sector_faces": Case(SectorBend("b", **BEND, e1=0.12, e2=-0.08)),
     "sector_fintx": Case(SectorBend("b", **BEND, e1=0.1, e2=0.05, **GAP, fintx=0.0)),
+    "sector_ptc": Case(SectorBend("b", **BEND, e1=0.1, e2=0.05, **GAP, model=Model(edge=PTCEdge()))),
     "sector_gradient": Case(SectorBend("b", **BEND, k1=0.6, e1=0.1, e2=0.1)),
     "sector_errors": Case(SectorBend("b", **BEND, k1=0.6, **ERRORS)),
     "sector_tilted": Case(SectorBend("b", **BEND, e1=0.1, tilt=math.pi / 2)),
@@ -163,6 +164,10 @@ CASES |= {
     "radiation_sector_fields": Case(SectorBend("b", **TIGHT, k0=8.0, k1=6.0, k2=50.0, ksl=(0.0, 0.2)), on_axis=False),
     "radiation_sector_straight": Case(SectorBend("b", length=0.1, k0=1.0, **GLOW), on_axis=False),
     "radiation_rectangular": Case(RectangularBend("r", **TIGHT, k1=5.0, tilt=0.3), on_axis=False),
+    "radiation_faces": Case(SectorBend("b", **TIGHT, e1=0.3, e2=-0.2, k1=3.0), on_axis=False),
+    "radiation_one_kick": Case(
+        SectorBend("b", length=0.1, angle=-0.9, e1=-0.2, radiation=RadiationKicks(1)), on_axis=False
+    ),
     "radiation_solenoid": Case(Solenoid("s", length=0.1, ks=18.0, **GLOW)),
     "radiation_kicker": Case(Kicker("k", length=0.2, hkick=0.02, vkick=-0.005, **GLOW), on_axis=False),
 }

@@ -20,6 +20,7 @@ from gputrack.base.errors import InputError
 from gputrack.base.special.smooth import slope_excess
 from gputrack.base.symplectic import symplectic_form
 from gputrack.elements.map import ReferenceValues, State, make_state
+from gputrack.elements.radiation import sector_path
 from gputrack.lattice.argument import LATTICE
 from gputrack.lattice.lattice import Lattice
 from gputrack.lattice.optics_program import map_program
@@ -113,7 +114,8 @@ def _photons(lattice: Lattice, orbit: np.ndarray) -> Iterator[tuple[np.ndarray, 
         rest = ref.inverse_gamma0_squared / ref.beta0**2
         # as in gputrack.elements.radiation: drop = k (P^2 + rest)/(1 + k P), k = ref.radiation field^2 path
         k = drop / (opd * opd + rest - drop * opd)
-        field_squared = k / (ref.radiation * path)
+        # a path that ends before the plane of a turned face is negative: so much has been counted in the body
+        field_squared = k / (ref.radiation * path) if path else 0.0
         yield np.array(s[:6]).imag / _STEP, rate * opd**4 * field_squared**1.5 * path, direction
 
 
@@ -122,8 +124,10 @@ def _direction(s: State, op: Any) -> tuple[np.ndarray, float]:
     x, px, y, py = (getattr(s, name).real[0] for name in ("x", "px", "y", "py"))
     k = 0.5 * getattr(op, "ks", 0.0)
     p, q = (px + k * y) / s.opd.real[0], (py - k * x) / s.opd.real[0]
-    path = op.length * (1.0 + getattr(op, "h", 0.0) * x) * (1.0 + slope_excess(p * p + q * q))
-    return np.array([0.0, p, 0.0, q, 0.0, 1.0]), float(path)
+    along = op.length * (1.0 + getattr(op, "h", 0.0) * x)
+    if getattr(op, "side", 0):
+        along = sector_path(s, op).real[0]
+    return np.array([0.0, p, 0.0, q, 0.0, 1.0]), float(along * (1.0 + slope_excess(p * p + q * q)))
 
 
 def _emittances(sigma: np.ndarray, matrix: np.ndarray) -> np.ndarray:
