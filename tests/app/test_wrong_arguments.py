@@ -23,7 +23,7 @@ def test_all_public_functions_are_here():
     assert public - CALLS.keys() == RESULTS | ELSEWHERE
 
 
-@pytest.mark.parametrize("name", CALLS.keys() - {"load", "save"})
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("load", "save")])
 def test_valid_arguments(name):
     function, arguments = CALLS[name]
     function(**arguments)

@@ -69,6 +69,9 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "match": (gt.match, dict(
         lattice=RING, knobs=QUADRUPOLES, targets=[gt.Target("qx", float(gt.twiss(RING).qx))], start=None, delta=0.0,
         bounds=None, tolerance=1e-6, steps=1, report=None)),
+    "matched_beam": (gt.matched_beam, dict(
+        ring=RING, n=8, emit=(1e-9, 1e-9), sigma_z=None, sigma_delta=1e-3, seed=1, longitudinal=None, delta=0.0,
+        cut=None, exact_moments=False, weights=None, xp="numpy", backend=None)),
     "one_turn_map": (gt.one_turn_map, dict(lattice=RING, order=1, delta=0.0, knobs=None, backend=None, threads=1)),
     "orbit_response": (gt.orbit_response, dict(
         lattice=RING, correctors=RING.knobs("c.hkick"), monitors="*", delta=0.0, guess=None, backend=None)),
@@ -128,6 +131,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "PipeBunch": (gt.PipeBunch, dict(pipe=(0.1, 0.1), length=0.1, slices=4, modes=(4, 4))),
     "OpenField2D": (gt.OpenField2D, dict(size=(0.1, 0.1), grid=(8, 8))),
     "OpenField3D": (gt.OpenField3D, dict(size=(0.1, 0.1, 0.1), grid=(8, 8, 8))),
+    "RFBucket": (gt.RFBucket, dict(fill=1.0)),
     "Streamed": (gt.Streamed, dict(chunk=None, device=None)),
     "Quantiles": (gt.Quantiles, dict(number=4)),
     "UniformBins": (gt.UniformBins, dict(number=4, span=(-1.0, 1.0))),
@@ -140,8 +144,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 RESULTS = {
     "Collided", "Damping", "DrivingTerms", "DynamicAperture", "EdwardsTeng", "Envelope", "Exact", "Expanded",
     "FirstOrder", "FrequencyMap", "FullEdge", "LinearEdge", "LossCode", "Losses", "MaisRipken", "Match",
-    "Element", "OrbitCorrection", "OrbitResponse", "Radiation", "SecondOrder", "Survey", "Tracked", "Twiss",
-    "demo_ring",
+    "Element", "NormalModes", "OrbitCorrection", "OrbitResponse", "PTCEdge", "Radiation", "SecondOrder", "Survey",
+    "Tracked", "Twiss", "demo_ring",
 }  # fmt: skip
 
 

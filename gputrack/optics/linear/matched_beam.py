@@ -34,6 +34,9 @@ class NormalModes:
 class RFBucket:
     """Longitudinal distribution matched to the RF bucket: exp(-H/H0) along contours of the Hamiltonian H inside it.
 
+    H is that of smooth motion. Kicks of lumped cavities differ most from it near the separatrix, which particles that
+    start there may cross: a `fill` of 0.8 leaves a margin.
+
     Parameters
     ----------
     fill : float
@@ -68,9 +71,8 @@ def matched_beam(
     Betatron motion is that of the normal modes N of the one-turn matrix, with any coupling: moments N E N^T with E of
     the emittances of the modes (G. Ripken, DESY R1-70/04 (1970)). With cavities on, N has three modes, and the beam
     includes dispersion, crab dispersion and the correlation of z with betatron motion. The third mode is normal
-    (`NormalModes`), or follows the contours of the RF bucket (`RFBucket`; see `gputrack.optics.linear.rf_bucket`),
-    which it does not leave; dispersion is then included to third order in delta. Changes of N with delta are not
-    included.
+    (`NormalModes`), or follows the contours of the RF bucket (`RFBucket`; see `gputrack.optics.linear.rf_bucket`);
+    dispersion is then included to third order in delta. Changes of N with delta are not included.
 
     Parameters
     ----------
