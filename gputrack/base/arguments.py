@@ -34,14 +34,16 @@ def arguments(owner: str | None = None, /, **rules: Rule) -> Callable[[Callable[
         if unknown:
             raise TypeError(f"{function.__qualname__}: no arguments {sorted(unknown)}")
         caller = owner or function.__name__
+        by_place = [(place, name, rules[name]) for place, name in enumerate(names) if name in rules]
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            for name, value in zip(names, args, strict=False):
-                if name in rules:
-                    rules[name](caller, name, value)
-            for name in kwargs.keys() & rules.keys():
-                rules[name](caller, name, kwargs[name])
+            given = len(args)
+            for place, name, rule in by_place:
+                if place < given:
+                    rule(caller, name, args[place])
+                elif name in kwargs:
+                    rule(caller, name, kwargs[name])
             return function(*args, **kwargs)
 
         return cast(Callable[P, R], checked)

@@ -160,7 +160,7 @@ def out_of_memory() -> tuple[type[Exception], ...]:
 def is_traced(value: Array) -> bool:
     """Whether `value` is a boxed array that autograd is tracing."""
     kind = type(value)
-    return kind is not np.ndarray and kind.__module__.startswith(_TRACERS)
+    return kind is not np.ndarray and kind is not float and kind.__module__.startswith(_TRACERS)
 
 
 def untraced(value: Array) -> Array:

@@ -31,7 +31,8 @@ def _check(lattice: Lattice, beam: Beam, limit: float) -> None:
         raise InputError(f"track: limit must be > 0 m, got {short(limit)}")
     if isinstance(limit, int) and limit > 2**1000:
         raise InputError(f"track: limit must be a floating-point number [m], got {short(limit)}")
-    if lattice.require_reference() != beam.reference:
+    reference = lattice.require_reference()
+    if reference is not beam.reference and reference != beam.reference:
         raise InputError(
             f"track: the beam's reference {beam.reference} differs from the lattice's "
             f"{lattice.reference}; make the beam with lattice.reference"
