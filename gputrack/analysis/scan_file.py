@@ -41,7 +41,7 @@ class ScanFile:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, kind: str, mark: str) -> None:
-        self.path: Path | None = None if path is None else require_path(path)
+        self.path: Path | None = None if path is None else require_path(path, "file")
         self.kind, self.mark = kind, mark
 
     def write(self, turns: int, arrays: Mapping[str, Array]) -> None:

@@ -56,7 +56,7 @@ def _require_pairs(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[tup
         if not isinstance(sequence, (tuple, list)):
             raise InputError(f"jvp: {name} must be a tuple, one entry per argument, got {short(sequence)}")
     if len(primals) != len(tangents) or not primals:
-        raise InputError(f"jvp: primals and tangents must be as many; got {len(tangents)} and {len(primals)}")
+        raise InputError(f"jvp: tangents must be as many as primals, got {len(tangents)} for {len(primals)}")
     pairs = [_pair(i, p, t) for i, (p, t) in enumerate(zip(primals, tangents, strict=True))]
     return tuple(p for p, _ in pairs), tuple(t for _, t in pairs)
 

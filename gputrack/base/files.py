@@ -9,25 +9,22 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 
+from gputrack.base.checks import short
 from gputrack.base.errors import InputError, LatticeFileError
-
-if TYPE_CHECKING:
-    pass
 
 MAX_FILE_SIZE = 256 * 2**20  # bytes
 
 
-def require_path(path: object) -> Path:
+def require_path(path: object, argument: str = "path") -> Path:
     """`path` as a `Path`, or raise `InputError`."""
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"path: the file must be text or a pathlib.Path, got {path!r}")
+        raise InputError(f"{argument} must be text or a pathlib.Path, got {short(path)}")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
-        raise InputError(f"path must name a file, got {path!r}")
+        raise InputError(f"{argument} must name a file, got {short(path)}")
     return Path(text)
 
 

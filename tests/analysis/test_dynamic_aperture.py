@@ -256,12 +256,12 @@ def test_nothing_survives_and_everything_survives():
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (dict(lattice=3), "lattice must be a Lattice, got int"),
+    (dict(lattice=3), "lattice must be a gputrack.Lattice, got 3"),
     (dict(shape=(1, 2)), "shape must be a gputrack.Polar or gputrack.Grid, got tuple"),
     (dict(turns=0), "turns must be an integer >= 1, got 0"),
     (dict(turns=2.5), "turns must be an integer >= 1, got 2.5"),
     (dict(delta=float("nan")), "delta must be finite, got nan"),
-    (dict(file=7), "path must be text"),
+    (dict(file=7), "file must be text"),
     (dict(progress=3), "progress must be True, False or a function, got 3"),
     (dict(xp="torch"), "xp must be 'numpy' or 'cupy'"),
     (dict(limit=-1.0), "limit must be > 0 m"),

@@ -11,7 +11,7 @@ import gputrack as gt
 from gputrack.base.errors import GputrackError, InputError
 
 #: words of messages for arguments that are validated elsewhere under another name
-WORDS = {"kicks_per_element": "number of kicks", "values": "values|k1", "select": "select|k1", "file": "path|file"}
+WORDS = {"kicks_per_element": "number of kicks", "values": "values|k1", "select": "select|k1"}
 #: values that are valid, though not sensible: any integer is a seed, a class is a function
 VALID = {("seed", "a huge integer"), ("progress", "a type"), ("report", "a type"), ("function", "a type")}
 #: wakes are validated in tests/collective

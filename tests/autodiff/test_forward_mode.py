@@ -360,7 +360,7 @@ def test_value_does_not_depend_on_the_argument():
     ("primals", "tangents", "words"),
     [
         (1.0, (1.0,), "primals must be a tuple"),
-        ((1.0,), (1.0, 2.0), "needs one tangent for each primal"),
+        ((1.0,), (1.0, 2.0), "tangents must be as many as primals, got 2 for 1"),
         ((np.ones(2),), (np.ones(3),), r"tangents\[0\] must have the shape \(2,\)"),
         (("k1",), (1.0,), r"primals\[0\] must be a number"),
         ((1.0,), ([1.0, [2.0]],), r"tangents\[0\] must be a number"),
