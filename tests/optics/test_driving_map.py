@@ -162,7 +162,7 @@ def test_wrong_arguments():
         (lambda: gt.driving_terms(ring, ("h22000",), method=gt.FromMap(2)), r"h22000 needs FromMap\(3\)"),
         (lambda: gt.driving_terms(ring, ("h10010",), method=gt.FromMap(2)), "no linear terms, got h10010"),
         (lambda: gt.driving_terms(ring, method="map"), "method must be"),
-        (lambda: gt.driving_terms(ring, "h21000"), "sequence of names"),
+        (lambda: gt.driving_terms(ring, "h21000"), "tuple of names"),
         (lambda: gt.driving_terms(ring, method=gt.FromMap(2)).detuning, r"detuning needs FromMap\(3\)"),
         (lambda: gt.driving_terms(ring, method=gt.SecondOrder())["f22000"], "no resonance"),
         (lambda: gt.driving_terms(ring, method=gt.FromMap(2)).along("f4000"), "not computed"),

@@ -35,7 +35,7 @@ from gputrack.optics.linear.twiss import twiss
 
 
 @arguments(
-    lattice=LATTICE, terms=optional(instance((tuple, list), "a tuple of names as 'h21000'")), delta=NUMBER,
+    lattice=LATTICE, terms=optional(instance((tuple, list), "a tuple of names such as 'h21000'")), delta=NUMBER,
     backend=BACKEND,
 )  # fmt: skip
 def driving_terms(
