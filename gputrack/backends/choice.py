@@ -51,3 +51,9 @@ def BACKEND(owner: str, name: str, value: object) -> None:
     if not (value is None or isinstance(value, Streamed) or (isinstance(value, str) and value in NAMES)):
         text = f"one of {', '.join(NAMES)}, gputrack.Streamed(...) or None"
         raise InputError(f"{owner}: {name} must be {text}, got {short(value)}")
+
+
+def NAMED_BACKEND(owner: str, name: str, value: object) -> None:
+    """Likewise for functions that do not stream: a name or None."""
+    if not (value is None or (isinstance(value, str) and value in NAMES)):
+        raise InputError(f"{owner}: {name} must be one of {', '.join(NAMES)} or None, got {short(value)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrack.backends.choice import BACKEND
+from gputrack.backends.choice import NAMED_BACKEND
 from gputrack.base.arguments import NUMBER, arguments, integer
 from gputrack.lattice.knobs import Knobs
 from gputrack.lattice.lattice import Lattice
@@ -17,7 +17,7 @@ from gputrack.optics.maps.taylor_map import pass_maps
 from gputrack.tpsa.map import Map
 
 
-@arguments(backend=BACKEND, threads=integer(1))
+@arguments(backend=NAMED_BACKEND, threads=integer(1))
 def transfer_map(
     lattice: Lattice | Sequence[Lattice],
     order: int,
@@ -72,7 +72,7 @@ def transfer_map(
     return Map.of(passed.space, passed.final).without_constant()
 
 
-@arguments(delta=NUMBER, backend=BACKEND, threads=integer(1))
+@arguments(delta=NUMBER, backend=NAMED_BACKEND, threads=integer(1))
 def one_turn_map(
     lattice: Lattice | Sequence[Lattice],
     order: int,
