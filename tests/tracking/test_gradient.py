@@ -250,7 +250,7 @@ def test_wrong_arguments_as_without_gradients(ring, beam):
     knobs = ring.knobs("qf.*.k1")
     wrong = {
         "beam must be a Beam": lambda k: gt.track(ring.with_knobs(knobs, k), "beam"),
-        "lattice must be a gputrack.Lattice": lambda k: gt.track("ring", beam.replaced(coordinates=beam.coordinates * k[0])),
+        "lattice must be a": lambda k: gt.track("ring", beam.replaced(coordinates=beam.coordinates * k[0])),
         "turns must be": lambda k: gt.track(ring.with_knobs(knobs, k), beam, -1),
     }
     for words, function in wrong.items():

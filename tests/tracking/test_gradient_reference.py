@@ -43,7 +43,7 @@ def test_properties_follow_a_traced_momentum():
 def test_traced_momentum_is_checked(value):
     with pytest.raises(InputError, match="p0c must be"):
         gt.grad(lambda p: gt.ReferenceParticle(1e6, 1.0, p).energy)(value)
-    with pytest.raises(InputError, match="total energy must exceed|total must be finite"):
+    with pytest.raises(InputError, match=r"total energy must exceed|total must be finite"):
         gt.grad(lambda e: gt.ReferenceParticle.electron(total=e).p0c)(value)
 
 
